@@ -1,0 +1,41 @@
+import { defineConfig } from "vitest/config";
+
+/** Suites by what they touch. `unit` is pure and takes seconds; `integration` runs real Postgres, broker and disk;
+ *  the others need Debian packages and are called by name from tools/test.mjs. */
+const suite = (name: string, include: string[], more: object = {}) => ({
+  test: { name, include, environment: "node" as const, ...more },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      suite("unit", ["{apps,packages}/*/src/**/*.test.ts"]),
+      suite("integration", ["{apps,packages}/*/test/**/*.test.ts"], {
+        exclude: ["packages/hv-patches/**"],
+        testTimeout: 120_000,
+        hookTimeout: 120_000,
+        maxWorkers: 2,
+      }),
+      suite("hv", ["packages/hv-patches/test/**/*.test.ts"], {
+        testTimeout: 1_200_000,
+        hookTimeout: 1_200_000,
+        fileParallelism: false,
+      }),
+      suite("browser", ["e2e/browser/**/*.test.ts"], {
+        testTimeout: 180_000,
+        hookTimeout: 300_000,
+        fileParallelism: false,
+      }),
+      suite("newcomer", ["e2e/newcomer/**/*.test.ts"], {
+        testTimeout: 900_000,
+        hookTimeout: 900_000,
+        fileParallelism: false,
+      }),
+      suite("workstation", ["e2e/workstation/**/*.test.ts"], {
+        testTimeout: 1_200_000,
+        hookTimeout: 1_200_000,
+        fileParallelism: false,
+      }),
+    ],
+  },
+});
