@@ -1,0 +1,87 @@
+/** Facts, manifest, policy and time in; verdict, rule and reason out. No I/O, so that the console can replay it. */
+import { unreachable } from "../base/unreachable.ts";
+import type { UsbSection } from "../policy/usb.ts";
+import type { ManifestFile } from "./manifest.ts";
+import type { ScanFacts, Scanner, Verdict } from "./scan.ts";
+
+export type Decision = { verdict: Verdict; reason: string; rule: string; audited?: Verdict };
+
+const DAY_MS = 86_400_000;
+
+/** Whether definitions with a date are older than policy lets them be. A date in the future is not trusted either. */
+export function staleDefinitions(scanner: Scanner | null, daysMax: number | null, now: Date): boolean {
+  if (scanner?.date == null || daysMax === null) return false;
+  const age = now.getTime() - Date.parse(scanner.date);
+  return age > daysMax * DAY_MS || age < -DAY_MS;
+}
+
+/** Decides by contents alone; a device has passed its rules before it is read. */
+export function decide(facts: ScanFacts, policy: UsbSection, now: Date): Decision {
+  const decision = byContents(facts, policy, now);
+  switch (policy.mode) {
+    case "enforce":
+      return decision;
+    case "audit":
+      if (decision.verdict === "allow") return decision;
+      return {
+        verdict: "allow",
+        rule: "audit",
+        reason: `audit mode; enforced it would ${decision.verdict}: ${decision.reason}`,
+        audited: decision.verdict,
+      };
+    default:
+      return unreachable(policy.mode);
+  }
+}
+
+function byContents(facts: ScanFacts, policy: UsbSection, now: Date): Decision {
+  const denied = new Set(policy.denySha256);
+  const listed = facts.manifest.filter((file) => file.sha256 !== null && denied.has(file.sha256));
+  if (listed.length > 0)
+    return { verdict: policy.infected, rule: "denySha256", reason: about(listed, "denied by hash") };
+
+  const infected = facts.manifest.filter((file) => file.finding === "infected");
+  if (infected.length > 0) return { verdict: policy.infected, rule: "infected", reason: about(infected, "infected") };
+
+  const typed = facts.manifest.filter((file) => policy.denyTypes.some((pattern) => typeMatches(file.type, pattern)));
+  if (typed.length > 0) return { verdict: "block", rule: "denyTypes", reason: about(typed, "of a denied type") };
+
+  const doubt = doubts(facts, policy, now);
+  if (doubt !== null) return { verdict: policy.unscannable, rule: "unscannable", reason: doubt };
+  const count = facts.manifest.length;
+  return { verdict: "allow", rule: "clean", reason: count === 1 ? "1 file, clean" : `${count} files, all clean` };
+}
+
+/** Why "clean" cannot be said of the whole, or null. Every doubt is one; the first is told, the rest counted. */
+function doubts(facts: ScanFacts, policy: UsbSection, now: Date): string | null {
+  const reasons: string[] = [];
+  if (facts.scanner === null) reasons.push("no scanner answered, so nothing was scanned");
+  if (staleDefinitions(facts.scanner, policy.definitionsDaysMax, now)) {
+    reasons.push(
+      `the scanner's definitions are of ${facts.scanner?.date}, older than ${policy.definitionsDaysMax} days`,
+    );
+  }
+  for (const problem of facts.problems ?? []) reasons.push(problem);
+  for (const partition of facts.partitions ?? []) {
+    const where = partition.number === 0 ? "the medium" : `partition ${partition.number}`;
+    if (partition.problem !== undefined) reasons.push(`${where}: ${partition.problem}`);
+    else if (partition.fileSystem === null) reasons.push(`${where}: no file system that the gate reads`);
+  }
+  const unscannable = facts.manifest.filter((file) => file.finding === "unscannable");
+  if (unscannable.length > 0 && facts.scanner !== null) reasons.push(about(unscannable, "unscannable"));
+  if (reasons.length === 0) return null;
+  const [first] = reasons;
+  return (reasons.length === 1 ? first! : `${first} (and ${reasons.length - 1} more)`).slice(0, 1024);
+}
+
+function about(files: readonly ManifestFile[], what: string): string {
+  const first = files[0]!;
+  const name = first.path ?? `base64:${first.pathBase64}`;
+  const detail = first.detail ? ` (${first.detail})` : "";
+  const more = files.length > 1 ? `, and ${files.length - 1} more` : "";
+  return `${JSON.stringify(name.slice(0, 400))} is ${what}${detail.slice(0, 400)}${more}`;
+}
+
+function typeMatches(type: string, pattern: string): boolean {
+  return pattern.endsWith("/*") ? type.startsWith(pattern.slice(0, -1)) : type === pattern;
+}
