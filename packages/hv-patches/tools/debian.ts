@@ -162,6 +162,7 @@ export async function root(list: string = path.join(HERE, "dom0.packages")): Pro
         ...excluded.map((each) => `--dpkgopt=path-exclude=${each}`),
         `--essential-hook=${before}`,
         "--format=tar",
+        SUITE,
         path.join(partial, "root.tar"),
         sourceLine(from, "deb"),
       ],

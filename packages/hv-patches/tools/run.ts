@@ -36,7 +36,7 @@ export async function run(program: string, args: readonly string[], options: Run
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS_DEFAULT;
   const child = spawn(program, args, {
     cwd: options.cwd,
-    env: { ...process.env, LC_ALL: "C", ...options.env },
+    env: { ...process.env, LC_ALL: "C.UTF-8", ...options.env },
     stdio: ["pipe", "pipe", "pipe"],
   });
   const stdout: Buffer[] = [];
