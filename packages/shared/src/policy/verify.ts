@@ -1,0 +1,101 @@
+/** Whether a workstation takes a statement. Pure; the agent and the tests of a stolen console ask the same question. */
+import { z } from "zod";
+import { fromBase64, toHex, toUtf8 } from "../base/bytes.ts";
+import type { Hash, Verify } from "../base/crypto.ts";
+import type { GroupId, WorkstationId } from "../base/ids.ts";
+import { fail, ok, type Result } from "../base/result.ts";
+import { isSignedBy } from "../trail/signed.ts";
+import { type Audience, SignedStatement, type Signers, Statement, type StatementType } from "./statement.ts";
+
+/** What a workstation believes already. `orders` holds the highest order taken by `orderKey`. `now` is the latest
+ *  moment it knows for certain to have come (persisted floor), in milliseconds. */
+export type Trust = {
+  workstation: WorkstationId;
+  group: GroupId;
+  signers: Signers;
+  orders: Readonly<Record<string, number>>;
+  now: number;
+};
+
+export const REFUSALS = [
+  "malformed",
+  "digest",
+  "audience",
+  "signatures",
+  "old-order",
+  "not-yet-valid",
+  "expired",
+] as const;
+export type Refusal = { code: (typeof REFUSALS)[number]; reason: string; statement?: Statement };
+
+export type Taken = { statement: Statement; carried: unknown; orderKey: string };
+
+/** Types that the console's key alone may sign, whatever the group's threshold. */
+const CONSOLE_ALONE: readonly StatementType[] = ["overlay"];
+
+export function audienceKey(audience: Audience): string {
+  if ("workstation" in audience) return `workstation/${audience.workstation}`;
+  return "group" in audience ? `group/${audience.group}` : "fleet";
+}
+
+export function verifyStatement(hash: Hash, verify: Verify, trust: Trust, untrusted: unknown): Result<Taken, Refusal> {
+  const read = readStatement(hash, untrusted);
+  if (!read.ok) return read;
+  const { signed, statement, carried } = read.value;
+  const refuse = (code: Refusal["code"], reason: string) => fail({ code, reason, statement });
+
+  if (!isFor(trust, statement.audience)) {
+    return refuse(
+      "audience",
+      `meant for ${audienceKey(statement.audience)}; this is workstation ${trust.workstation} of group ${trust.group}`,
+    );
+  }
+  const needed = CONSOLE_ALONE.includes(statement.type) ? 1 : trust.signers.threshold;
+  const count = countSigners(verify, trust.signers, signed);
+  if (count < needed)
+    return refuse("signatures", `${count} of the ${needed} signatures it needs are by keys of this group`);
+  const orderKey = `${statement.type}/${audienceKey(statement.audience)}`;
+  const last = trust.orders[orderKey] ?? 0;
+  if (statement.order <= last) return refuse("old-order", `order ${statement.order}; ${last} was taken already`);
+  if (statement.notBefore && trust.now < Date.parse(statement.notBefore)) {
+    return refuse("not-yet-valid", `valid from ${statement.notBefore}`);
+  }
+  if (statement.notAfter && trust.now >= Date.parse(statement.notAfter))
+    return refuse("expired", `valid until ${statement.notAfter}`);
+  return ok({ statement, carried, orderKey });
+}
+
+function readStatement(
+  hash: Hash,
+  untrusted: unknown,
+): Result<{ signed: SignedStatement; statement: Statement; carried: unknown }, Refusal> {
+  const signed = SignedStatement.safeParse(untrusted);
+  if (!signed.success) return fail({ code: "malformed", reason: z.prettifyError(signed.error) });
+  let json: unknown;
+  let carried: unknown;
+  try {
+    json = JSON.parse(signed.data.text);
+    carried = JSON.parse(signed.data.carried);
+  } catch (error) {
+    return fail({ code: "malformed", reason: `no JSON: ${(error as Error).message}` });
+  }
+  const statement = Statement.safeParse(json);
+  if (!statement.success) return fail({ code: "malformed", reason: z.prettifyError(statement.error) });
+  if (toHex(hash(toUtf8(signed.data.carried))) !== statement.data.digest) {
+    return fail({ code: "digest", reason: "what it carries is not what was signed", statement: statement.data });
+  }
+  return ok({ signed: signed.data, statement: statement.data, carried });
+}
+
+const isFor = (trust: Trust, audience: Audience): boolean =>
+  "workstation" in audience
+    ? audience.workstation === trust.workstation
+    : "group" in audience
+      ? audience.group === trust.group
+      : true;
+
+/** Distinct keys of the group that signed; a key listed twice or signing twice counts once. */
+function countSigners(verify: Verify, signers: Signers, signed: SignedStatement): number {
+  const keys = new Set(signers.keys.map((key) => key.publicKey));
+  return [...keys].filter((key) => isSignedBy(verify, fromBase64(key), "sallyport/statement/1", signed)).length;
+}

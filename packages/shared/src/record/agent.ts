@@ -1,0 +1,86 @@
+/** Kinds in which the agent speaks of itself and its trail. */
+import { z } from "zod";
+import { Index, PolicyDigest, SessionId, Sha256, Time, TrailId } from "../base/ids.ts";
+
+/** `trail.opened`, always index 0. `previous` names the trail this one goes on from, and why. */
+export const TrailOpened = z.object({
+  trail: TrailId,
+  agentVersion: z.string().max(64),
+  hostname: z.string().max(256),
+  session: SessionId,
+  previous: z
+    .object({
+      trail: TrailId,
+      size: Index,
+      root: Sha256,
+      reason: z.enum(["older-disk", "fork", "console-restored", "re-enrolled", "spool-damaged"]),
+    })
+    .optional(),
+});
+export type TrailOpened = z.infer<typeof TrailOpened>;
+
+/** `agent.gap`: contents of the records `from` (inclusive) to `to` (exclusive) were given up. Their entries stand. */
+export const AgentGap = z.object({
+  from: Index,
+  to: Index,
+  contents: z.int().min(1),
+  bytes: z.int().min(0),
+  reason: z.enum(["spool-full", "too-old", "unreadable"]),
+});
+export type AgentGap = z.infer<typeof AgentGap>;
+
+/** `agent.malformed`: bytes at an edge that could not be read, kept up to a bound. */
+export const AgentMalformed = z.object({
+  source: z.string().max(64),
+  from: z.string().max(256).optional(),
+  reason: z.string().max(512),
+  bytes: z.int().min(0),
+  rawBase64: z.string(),
+  truncated: z.boolean(),
+});
+export type AgentMalformed = z.infer<typeof AgentMalformed>;
+
+/** `agent.health`. Bytes, milliseconds and counts; what cannot be read is absent. */
+export const AgentHealth = z.object({
+  agentVersion: z.string().max(64),
+  node: z.string().max(64),
+  kernel: z.string().max(256).optional(),
+  uptimeSeconds: z.number().min(0),
+  residentBytes: z.int().min(0),
+  cpuShare: z.number().min(0).optional(),
+  clock: z.object({ synchronised: z.boolean().optional(), consoleSkewMs: z.number().optional() }),
+  disk: z.object({ freeBytes: z.int().min(0), totalBytes: z.int().min(0) }).optional(),
+  spool: z.object({ records: z.int().min(0), bytes: z.int().min(0), bytesMax: z.int().min(0) }),
+  versions: z.record(z.string(), z.string()),
+});
+export type AgentHealth = z.infer<typeof AgentHealth>;
+
+/** `policy.applied` and `policy.refused`. `outcomes` is what a look after the change found, per section. */
+export const PolicyApplied = z.object({
+  digest: PolicyDigest,
+  order: z.int().min(0),
+  outcomes: z.record(
+    z.string(),
+    z.object({ outcome: z.enum(["applied", "not-applied", "failed"]), reason: z.string().max(1024).optional() }),
+  ),
+});
+export type PolicyApplied = z.infer<typeof PolicyApplied>;
+
+export const PolicyRefused = z.object({
+  type: z.string().max(64),
+  digest: z.string().max(64).optional(),
+  order: z.int().optional(),
+  code: z.string().max(64),
+  reason: z.string().max(1024),
+});
+export type PolicyRefused = z.infer<typeof PolicyRefused>;
+
+/** `command.done`. */
+export const CommandDone = z.object({
+  command: z.string().max(64),
+  digest: Sha256,
+  outcome: z.enum(["done", "failed", "expired"]),
+  reason: z.string().max(1024).optional(),
+  finished: Time,
+});
+export type CommandDone = z.infer<typeof CommandDone>;

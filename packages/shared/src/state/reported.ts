@@ -1,0 +1,40 @@
+/** What an agent found in force by looking; signed by the trail's key, retained on `reported`. */
+import { z } from "zod";
+import { GroupId, GuestId, Index, PolicyDigest, SessionId, Sha256, TrailId, WorkstationId } from "../base/ids.ts";
+import { HypervisorLayout } from "../record/hypervisor.ts";
+
+/** `not-applied` says why; it is never shown as applied. */
+export const SectionState = z.object({
+  outcome: z.enum(["applied", "audit", "not-applied", "failed"]),
+  reason: z.string().max(1024).optional(),
+  /** What inspection found, where it can be said in one value. */
+  found: z.json().optional(),
+});
+export type SectionState = z.infer<typeof SectionState>;
+
+export const Reported = z.object({
+  workstation: WorkstationId,
+  session: SessionId,
+  at: z.iso.datetime(),
+  agentVersion: z.string().max(64),
+  hostname: z.string().max(256),
+  group: GroupId,
+  trail: z.object({ id: TrailId, size: Index, root: Sha256 }),
+  spool: z.object({ records: Index, bytes: Index, bytesMax: Index, oldestTime: z.iso.datetime().optional() }),
+  policy: z
+    .object({ digest: PolicyDigest, order: z.int().min(1), taken: z.iso.datetime(), old: z.boolean() })
+    .nullable(),
+  sections: z.record(z.string(), SectionState),
+  refused: z
+    .object({ code: z.string().max(64), reason: z.string().max(1024), order: z.int().optional(), at: z.iso.datetime() })
+    .optional(),
+  sources: z.record(
+    z.string(),
+    z.object({ state: z.enum(["running", "absent", "failed"]), reason: z.string().max(512).optional() }),
+  ),
+  layout: HypervisorLayout.optional(),
+  guests: z.array(z.object({ id: GuestId, name: z.string().max(128) })).max(256),
+  certificateNotAfter: z.iso.datetime().optional(),
+});
+export type Reported = z.infer<typeof Reported>;
+export const REPORTED_CHARS_MAX = 256 * 1024;

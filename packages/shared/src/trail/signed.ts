@@ -1,0 +1,79 @@
+/** A signature over a text under a domain prefix of its own, so that no signed thing passes for another. What is
+ *  signed is the very text that travels: an older reader checks it before it drops the members it does not know. */
+import { z } from "zod";
+import { fromBase64, toBase64, toHex, toUtf8 } from "../base/bytes.ts";
+import { canonicalText } from "../base/canonical.ts";
+import { type Hash, SIGNATURE_BYTES, type Sign, type Verify } from "../base/crypto.ts";
+import { KeyId } from "../base/ids.ts";
+import { fail, ok, type Result } from "../base/result.ts";
+
+/** Append-only; the number is the version of what is signed. */
+export const DOMAINS = [
+  "sallyport/receipt/1",
+  "sallyport/statement/1",
+  "sallyport/reported/1",
+  "sallyport/enrolment/1",
+  "sallyport/renewal/1",
+  "sallyport/loss/1",
+] as const;
+export type Domain = (typeof DOMAINS)[number];
+
+export const Signature = z.object({ key: KeyId, signature: z.base64().max(100) });
+export type Signature = z.infer<typeof Signature>;
+
+/** `text` is JSON; each signature is over domain, LF and the text's UTF-8 bytes. */
+export const Signed = z.object({ text: z.string().max(1024 * 1024), signatures: z.array(Signature).max(32) });
+export type Signed = z.infer<typeof Signed>;
+
+export const signedBytes = (domain: Domain, text: string): Uint8Array => toUtf8(`${domain}\n${text}`);
+
+export const keyId = (hash: Hash, publicKey: Uint8Array): KeyId => toHex(hash(publicKey).slice(0, 4)) as KeyId;
+
+export type Signer = { publicKey: Uint8Array; sign: Sign };
+
+/** Signs a value's canonical JSON. */
+export function signValue(hash: Hash, signer: Signer, domain: Domain, value: unknown): Signed {
+  const text = canonicalText(value);
+  return { text, signatures: [signText(hash, signer, domain, text)] };
+}
+
+export function signText(hash: Hash, signer: Signer, domain: Domain, text: string): Signature {
+  return { key: keyId(hash, signer.publicKey), signature: toBase64(signer.sign(signedBytes(domain, text))) };
+}
+
+/** Whether `publicKey` made one of the signatures. */
+export function isSignedBy(verify: Verify, publicKey: Uint8Array, domain: Domain, signed: Signed): boolean {
+  const bytes = signedBytes(domain, signed.text);
+  return signed.signatures.some(({ signature }) => {
+    try {
+      const raw = fromBase64(signature);
+      return raw.length === SIGNATURE_BYTES && verify(publicKey, bytes, raw);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Bytes off the wire → a signed value, still unbelieved: the signatures are the caller's to check. */
+export function readSigned<T>(schema: z.ZodType<T>, untrusted: unknown): Result<{ signed: Signed; value: T }> {
+  const signed = Signed.safeParse(untrusted);
+  if (!signed.success) return fail(z.prettifyError(signed.error));
+  let json: unknown;
+  try {
+    json = JSON.parse(signed.data.text);
+  } catch {
+    return fail("what was signed is no JSON");
+  }
+  const value = schema.safeParse(json);
+  return value.success ? ok({ signed: signed.data, value: value.data }) : fail(z.prettifyError(value.error));
+}
+
+/** Text → JSON, as a result. */
+export function readJson(untrusted: string, charactersMax: number): Result<unknown> {
+  if (untrusted.length > charactersMax) return fail(`${untrusted.length} characters; at most ${charactersMax}`);
+  try {
+    return ok(JSON.parse(untrusted));
+  } catch (error) {
+    return fail(`no JSON: ${(error as Error).message}`);
+  }
+}

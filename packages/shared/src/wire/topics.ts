@@ -1,0 +1,28 @@
+/** MQTT topics, version first. A workstation writes and reads only its own; the broker's ACL is by certificate name. */
+import { WorkstationId } from "../base/ids.ts";
+import { fail, ok, type Result } from "../base/result.ts";
+
+export const UP = ["batch", "presence", "reported"] as const;
+export const DOWN = ["receipt", "desired", "command"] as const;
+export type Up = (typeof UP)[number];
+export type Down = (typeof DOWN)[number];
+export type Channel = Up | Down;
+
+/** The first two hex digits of the (random) workstation id: 256 shards on any broker, without shared subscriptions. */
+export const shardOf = (workstation: WorkstationId): string => workstation.slice(0, 2);
+
+export const topic = (workstation: WorkstationId, channel: Channel): string =>
+  `sallyport/1/${shardOf(workstation)}/${workstation}/${channel}`;
+
+/** What a worker subscribes to for one shard, or for all with `+`. */
+export const shardFilter = (shard: string, channel: Up): string => `sallyport/1/${shard}/+/${channel}`;
+
+export function readTopic(untrusted: string): Result<{ workstation: WorkstationId; channel: Channel }> {
+  const [product, version, shard, id, channel, ...rest] = untrusted.split("/");
+  if (product !== "sallyport" || version !== "1" || rest.length > 0) return fail("not a topic of this version");
+  const workstation = WorkstationId.safeParse(id);
+  if (!workstation.success) return fail("the topic names no workstation");
+  if (shard !== shardOf(workstation.data)) return fail("the topic's shard is not the workstation's");
+  const known = [...UP, ...DOWN].find((each) => each === channel);
+  return known ? ok({ workstation: workstation.data, channel: known }) : fail("the topic's last word is not known");
+}
