@@ -93,7 +93,7 @@ function readLine(line: string): Result<BatchRecord> {
   const second = line.indexOf("\t", first + 1);
   if (second < 0) return fail("a line has one tab; an entry alone has none, a whole record two");
   const content = line.slice(second + 1);
-  if (content.length > CONTENT_BYTES_MAX) return fail(`a content longer than ${CONTENT_BYTES_MAX}`);
+  if (isLongerThan(CONTENT_BYTES_MAX, content)) return fail(`a content longer than ${CONTENT_BYTES_MAX} bytes`);
   try {
     const salt = fromBase64(line.slice(first + 1, second));
     return salt.length === SALT_BYTES ? ok({ entry, salt, content }) : fail(`a salt is ${SALT_BYTES} bytes`);
@@ -101,3 +101,7 @@ function readLine(line: string): Result<BatchRecord> {
     return fail("a salt is no base64");
   }
 }
+
+/** UTF-8 takes at most three bytes a UTF-16 unit: only a text near the bound is encoded to be measured. */
+const isLongerThan = (bytesMax: number, text: string): boolean =>
+  text.length * 3 > bytesMax && toUtf8(text).length > bytesMax;
