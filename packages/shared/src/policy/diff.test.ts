@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { diffPolicy, summariseDiff } from "./diff.ts";
+import { Policy } from "./policy.ts";
+
+const words = (before: object, after: object) =>
+  diffPolicy(Policy.parse(before), Policy.parse(after)).map(({ effect, words }) => `${effect}: ${words}`);
+const summary = (before: object, after: object) => summariseDiff(diffPolicy(Policy.parse(before), Policy.parse(after)));
+
+describe("a diff in words", () => {
+  it.each<[object, object, string[]]>([
+    [{}, {}, []],
+    [
+      { usb: { unscannable: "block" } },
+      { usb: { unscannable: "allow" } },
+      ["looser: unscannable files: block \u2192 allow"],
+    ],
+    [
+      { usb: { unscannable: "allow" } },
+      { usb: { unscannable: "hold" } },
+      ["tighter: unscannable files: allow \u2192 hold"],
+    ],
+    [{}, { network: { mode: "audit" } }, ["looser: mode: enforce \u2192 audit"]],
+    [{}, { log: { linesPerSecond: 50 } }, ["looser: lines a second kept of a guest: 500 \u2192 50"]],
+    [{}, { usb: { definitionsDaysMax: null } }, ["looser: days until definitions are stale: 14 \u2192 never"]],
+    [
+      { usb: { deviceRules: ["allow id 1:2", "block id 3:4"] } },
+      { usb: { deviceRules: ["block id 3:4", "allow id 1:2"] } },
+      ["other: device rules in another order: the first that matches wins"],
+    ],
+    [
+      { network: { rules: [{ name: "dns", verdict: "allow", protocol: "udp", ports: ["53"] }] } },
+      { network: { rules: [{ name: "web", verdict: "allow", protocol: "tcp", ports: ["443"] }] } },
+      [
+        'removed: network rule removed: "dns" {"direction":"out","name":"dns","ports":["53"],"protocol":"udp","verdict":"allow"}',
+        'looser: network rule added: "web" {"direction":"out","name":"web","ports":["443"],"protocol":"tcp","verdict":"allow"}',
+      ],
+    ],
+  ])("of %j and %j", (before, after, wanted) => expect(words(before, after)).toEqual(wanted));
+
+  it("puts what is lost and loosened first and counts it", () => {
+    const before = {
+      usb: { deviceRules: ["allow id 1:2", "block id 3:4"], unscannable: "block" },
+      log: { burstLines: 10 },
+    };
+    const after = { usb: { deviceRules: [], unscannable: "allow" }, log: { burstLines: 20 } };
+    expect(summary(before, after)).toBe(
+      "2 device rules removed; 1 loosened: unscannable files: block \u2192 allow; 1 tightened.",
+    );
+    expect(diffPolicy(Policy.parse(before), Policy.parse(after)).map(({ effect }) => effect)).toEqual([
+      "removed",
+      "removed",
+      "looser",
+      "tighter",
+    ]);
+    expect(summary({}, {})).toBe("Nothing changes.");
+  });
+});

@@ -1,0 +1,149 @@
+/** What a new policy changes against the one in force, in words; losses and loosenings first, and counted. Pure. */
+import { canonicalText } from "../base/canonical.ts";
+import type { NetworkRule } from "./network.ts";
+import { type Policy, SECTIONS, type SectionName } from "./policy.ts";
+
+/** `looser`: something that was stopped or kept no longer is, or may not be. `tighter`: the reverse. `other`: neither
+ *  can be said. A removed rule is always counted, whatever it did. */
+export type Effect = "removed" | "looser" | "tighter" | "added" | "other";
+export type Change = { section: SectionName; effect: Effect; words: string };
+
+const EFFECT_ORDER: readonly Effect[] = ["removed", "looser", "other", "tighter", "added"];
+
+/** From strict to loose; a move to the right loosens. */
+type Scale = { values: readonly unknown[]; words: (value: unknown) => string };
+const scale = (what: string, values: readonly string[]): Scale => ({ values, words: (value) => `${what}: ${value}` });
+
+const MODE = scale("mode", ["enforce", "audit"]);
+const SCALES: Record<string, Scale> = {
+  "usb.mode": MODE,
+  "usb.infected": scale("infected files", ["block", "hold"]),
+  "usb.unscannable": scale("unscannable files", ["block", "hold", "allow"]),
+  "network.mode": MODE,
+  "network.otherwise": scale("traffic that no rule names", ["block", "allow"]),
+  "ids.mode": MODE,
+  "log.mode": MODE,
+  "log.leastSeverity": scale("least severity kept", ["debug", "info", "notice", "warning", "error", "critical"]),
+  "disk.mode": MODE,
+  "disk.require": scale("required of the guest's volume", ["luks2", "none"]),
+  "agent.mode": MODE,
+};
+
+/** Numbers where more is looser (`up`) or stricter (`down`), with their unit. */
+const NUMBERS: Record<string, { looserWhen: "up" | "down"; words: string }> = {
+  "usb.archives.bytes": { looserWhen: "up", words: "bytes unpacked from archives at most" },
+  "usb.archives.ratio": { looserWhen: "up", words: "an archive member's ratio at most" },
+  "usb.archives.count": { looserWhen: "up", words: "archive members at most" },
+  "usb.archives.depth": { looserWhen: "up", words: "archives within archives at most" },
+  "log.linesPerSecond": { looserWhen: "down", words: "lines a second kept of a guest" },
+  "log.burstLines": { looserWhen: "down", words: "lines in a burst kept of a guest" },
+  "agent.healthSeconds": { looserWhen: "up", words: "seconds between health records" },
+  "agent.reportSeconds": { looserWhen: "up", words: "seconds between reports" },
+  "agent.spoolBytesMax": { looserWhen: "down", words: "bytes the spool may hold" },
+};
+
+/** Lists whose members each mean something: what a member that goes away or comes does. */
+const LISTS: Record<string, { one: string; many: string; gone: Effect; come: Effect }> = {
+  "usb.deviceRules": { one: "device rule", many: "device rules", gone: "removed", come: "added" },
+  "usb.directRules": { one: "direct-device rule", many: "direct-device rules", gone: "tighter", come: "looser" },
+  "usb.denySha256": { one: "denied hash", many: "denied hashes", gone: "removed", come: "tighter" },
+  "usb.denyTypes": { one: "denied type", many: "denied types", gone: "removed", come: "tighter" },
+  "network.rules": { one: "network rule", many: "network rules", gone: "removed", come: "added" },
+  "ids.suppress": { one: "suppression", many: "suppressions", gone: "tighter", come: "looser" },
+};
+
+export function diffPolicy(before: Policy, after: Policy): Change[] {
+  return SECTIONS.flatMap((section) => diffValue(section, section, before[section], after[section])).sort(
+    (a, b) => EFFECT_ORDER.indexOf(a.effect) - EFFECT_ORDER.indexOf(b.effect),
+  );
+}
+
+function diffValue(section: SectionName, path: string, before: unknown, after: unknown): Change[] {
+  if (canonicalText(before ?? null) === canonicalText(after ?? null)) return [];
+  if (path in LISTS) return diffList(section, path, before as unknown[], after as unknown[]);
+  if (isObject(before) && isObject(after)) {
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+    return keys.flatMap((key) => diffValue(section, `${path}.${key}`, before[key], after[key]));
+  }
+  return [diffOne(section, path, before, after)];
+}
+
+function diffOne(section: SectionName, path: string, before: unknown, after: unknown): Change {
+  const steps = SCALES[path];
+  if (steps) {
+    const effect = steps.values.indexOf(after) > steps.values.indexOf(before) ? "looser" : "tighter";
+    return { section, effect, words: `${steps.words(before)} \u2192 ${after}` };
+  }
+  const number = NUMBERS[path];
+  if (number) {
+    const up = Number(after) > Number(before);
+    const effect = up === (number.looserWhen === "up") ? "looser" : "tighter";
+    return { section, effect, words: `${number.words}: ${print(before)} \u2192 ${print(after)}` };
+  }
+  if (path === "usb.definitionsDaysMax") {
+    const days = (value: unknown) => (value === null ? Number.POSITIVE_INFINITY : Number(value));
+    const words = `days until definitions are stale: ${before ?? "never"} \u2192 ${after ?? "never"}`;
+    return { section, effect: days(after) > days(before) ? "looser" : "tighter", words };
+  }
+  if (path === "disk.recoveryKey")
+    return { section, effect: "other", words: `a recovery key: ${print(before)} \u2192 ${print(after)}` };
+  return { section, effect: "other", words: `${path}: ${print(before)} \u2192 ${print(after)}` };
+}
+
+function diffList(section: SectionName, path: string, before: unknown[], after: unknown[]): Change[] {
+  const { one, gone, come } = LISTS[path]!;
+  const had = new Set(before.map(canonicalText as (value: unknown) => string));
+  const has = new Set(after.map(canonicalText as (value: unknown) => string));
+  const lost = before.filter((item) => !has.has(canonicalText(item)));
+  const won = after.filter((item) => !had.has(canonicalText(item)));
+  const changes: Change[] = [
+    ...lost.map((item): Change => ({ section, effect: gone, words: `${one} removed: ${printItem(item)}` })),
+    ...won.map(
+      (item): Change => ({ section, effect: weigh(path, item, come), words: `${one} added: ${printItem(item)}` }),
+    ),
+  ];
+  if (changes.length === 0)
+    changes.push({
+      section,
+      effect: "other",
+      words: `${LISTS[path]!.many} in another order: the first that matches wins`,
+    });
+  return changes;
+}
+
+/** An added rule that lets something through loosens, one that stops something tightens. */
+function weigh(path: string, item: unknown, otherwise: Effect): Effect {
+  if (path === "network.rules") return (item as NetworkRule).verdict === "allow" ? "looser" : "tighter";
+  if (path === "usb.deviceRules") return String(item).trimStart().startsWith("allow") ? "looser" : "tighter";
+  return otherwise;
+}
+
+/** One line for the head of a page: what is lost, what is loosened, and how much else. */
+export function summariseDiff(changes: readonly Change[]): string {
+  if (changes.length === 0) return "Nothing changes.";
+  const parts: string[] = [];
+  for (const { one, many } of Object.values(LISTS)) {
+    const count = changes.filter(
+      ({ effect, words }) => effect === "removed" && words.startsWith(`${one} removed`),
+    ).length;
+    if (count > 0) parts.push(`${count} ${count === 1 ? one : many} removed`);
+  }
+  const looser = changes.filter(({ effect }) => effect === "looser");
+  if (looser.length > 0)
+    parts.push(`${looser.length} loosened: ${looser[0]!.words}${looser.length > 1 ? ", \u2026" : ""}`);
+  const tighter = changes.filter(({ effect }) => effect === "tighter").length;
+  if (tighter > 0) parts.push(`${tighter} tightened`);
+  const rest = changes.length - looser.length - tighter - changes.filter(({ effect }) => effect === "removed").length;
+  if (rest > 0) parts.push(`${rest} other ${rest === 1 ? "change" : "changes"}`);
+  return `${parts.join("; ")}.`;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const print = (value: unknown): string => (value === undefined ? "not set" : canonicalText(value));
+const printItem = (item: unknown): string =>
+  typeof item === "string"
+    ? item
+    : isObject(item) && typeof item.name === "string"
+      ? `"${item.name}" ${canonicalText(item)}`
+      : canonicalText(item);
