@@ -1,0 +1,89 @@
+/** What the confined reader is started with, as arguments; pure, so that a test can read it. */
+
+export type Room = {
+  /** Node's own binary. */
+  node: string;
+  /** The reader's first file. */
+  entry: string;
+  /** What it is made of; read-only. */
+  code: string[];
+  socket: { path: string; group: number | null } | null;
+  /** A folder to read instead of an open image. */
+  folder: string | null;
+  /** We are root and can become nobody; else the reader keeps our user in a user namespace of its own. */
+  root: boolean;
+  user: { uid: number; gid: number };
+  workBytes: number;
+  secondsMax: number;
+};
+
+/** Nobody, until a package makes a user for it. */
+export const NOBODY = { uid: 65_534, gid: 65_534 };
+
+/** V8's heap; metadata of a large medium fits, a crafted one ends in an error and not in a machine without memory. */
+const HEAP_MIB = 512;
+/** All private memory: heap, buffers, decompressors. */
+const DATA_BYTES = 2 * 1024 ** 3;
+const FILES = 1_024;
+
+const limits = (room: Room): string[] => [
+  "prlimit",
+  "--core=0",
+  `--nofile=${FILES}`,
+  `--data=${DATA_BYTES}`,
+  `--fsize=${room.workBytes}`,
+  // every lane of the reader is one thread and zlib's few
+  `--cpu=${room.secondsMax * 4}`,
+];
+
+const reader = (room: Room, node: string, more: string[]): string[] => [
+  node,
+  "--disable-warning=ExperimentalWarning",
+  `--max-old-space-size=${HEAP_MIB}`,
+  ...more,
+  room.entry,
+];
+
+export function bubblewrap(room: Room): string[] {
+  const identity = becoming(room);
+  return [
+    "bwrap",
+    ...(room.root
+      ? ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+      : ["--unshare-all"]),
+    "--die-with-parent",
+    "--new-session",
+    "--clearenv",
+    ...["--setenv", "PATH", "/usr/bin"],
+    ...["--ro-bind", "/usr", "/usr"],
+    ...["bin", "lib", "lib64"].flatMap((name) => ["--symlink", `usr/${name}`, `/${name}`]),
+    ...["--proc", "/proc", "--dev", "/dev"],
+    ...["--size", String(room.workBytes), "--perms", "1777", "--tmpfs", "/tmp"],
+    ...["--ro-bind", room.node, "/node"],
+    ...room.code.flatMap((path) => ["--ro-bind", path, path]),
+    ...(room.socket ? ["--ro-bind", room.socket.path, "/clamd"] : []),
+    ...(room.folder ? ["--ro-bind", room.folder, "/scan"] : []),
+    ...["--chdir", "/tmp", "--cap-drop", "ALL"],
+    ...identity.capabilities.flatMap((name) => ["--cap-add", name]),
+    ...identity.become,
+    ...limits(room),
+    ...reader(room, "/node", []),
+  ];
+}
+
+/** An image is open already, so nobody can read it. A folder's files may be root's: then the reader keeps the one
+ *  privilege to read them, sees nothing but that folder, and has no other. */
+function becoming(room: Room): { capabilities: string[]; become: string[] } {
+  if (!room.root) return { capabilities: [], become: [] };
+  if (room.folder) return { capabilities: ["CAP_DAC_READ_SEARCH"], become: [] };
+  const groups = room.socket?.group == null ? ["--clear-groups"] : ["--groups", String(room.socket.group)];
+  const become = ["setpriv", "--reuid", String(room.user.uid), "--regid", String(room.user.gid), ...groups];
+  return { capabilities: ["CAP_SETUID", "CAP_SETGID"], become: [...become, "--inh-caps=-all", "--no-new-privs"] };
+}
+
+/** Without bubblewrap: Node's own permissions (no other files, no programs) and the same limits. The record says so. */
+export function nodeAlone(room: Room): string[] {
+  const readable = [...room.code, ...(room.folder ? [room.folder] : [])];
+  const permissions = ["--permission", ...readable.map((path) => `--allow-fs-read=${path}`)];
+  return [...limits(room), ...reader(room, room.node, permissions)];
+}

@@ -1,0 +1,117 @@
+/** Chunks → clamd over its Unix socket, one INSTREAM a connection (clamd(8), the NUL-terminated protocol: in the
+ *  other one a name with a line end forges answers). */
+import { connect, type Socket } from "node:net";
+
+export type Answer =
+  | { answer: "clean" }
+  | { answer: "infected"; signature: string }
+  /** Past one of the scanner's limits, encrypted, an error: nothing can be said. */
+  | { answer: "unsaid"; detail: string }
+  /** No scanner there, or none that answers: worth counting, so that a dead one is not asked for every file. */
+  | { answer: "gone"; detail: string };
+
+export type ScanStream = {
+  /** Resolves when there is room for more. */
+  write(chunk: Buffer): Promise<void>;
+  finish(): Promise<Answer>;
+  abandon(): void;
+};
+
+const ANSWER_BYTES_MAX = 4_096;
+const VERSION_MS_MAX = 5_000;
+const END = Buffer.alloc(4);
+
+type Line = { socket: Socket; answer: Promise<Answer>; settle(answer: Answer): void };
+
+function open(path: string, timeMs: number, read: (text: string) => Answer): Line {
+  const socket = connect(path);
+  let settle!: (answer: Answer) => void;
+  const answer = new Promise<Answer>((resolve) => {
+    settle = resolve;
+  });
+  const timer = setTimeout(() => {
+    settle({ answer: "gone", detail: `the scanner gave no answer within ${Math.round(timeMs / 1000)} s` });
+    socket.destroy();
+  }, timeMs);
+  let bytes = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk]).subarray(0, ANSWER_BYTES_MAX);
+    const end = bytes.indexOf(0);
+    if (end < 0) return;
+    settle(read(bytes.toString("utf8", 0, end)));
+    socket.destroy();
+  });
+  // an answer that came before the error stands: clamd answers and hangs up when a stream is too long for it
+  socket.on("error", (error) =>
+    setImmediate(settle, { answer: "gone", detail: `the scanner cannot be reached: ${error.message}` }),
+  );
+  socket.on("close", () => {
+    clearTimeout(timer);
+    setImmediate(settle, { answer: "gone", detail: "the scanner hung up without an answer" });
+  });
+  return { socket, answer, settle };
+}
+
+export function startScan(path: string, timeMs: number): ScanStream {
+  const { socket, answer, settle } = open(path, timeMs, readAnswer);
+  socket.write("zINSTREAM\0");
+  return {
+    async write(chunk) {
+      if (chunk.length === 0 || socket.destroyed) return;
+      const head = Buffer.allocUnsafe(4);
+      head.writeUInt32BE(chunk.length, 0);
+      socket.cork();
+      socket.write(head);
+      const room = socket.write(chunk);
+      socket.uncork();
+      if (room) return;
+      await Promise.race([new Promise<void>((resolve) => socket.once("drain", resolve)), answer]);
+    },
+    finish() {
+      if (!socket.destroyed) socket.write(END);
+      return answer;
+    },
+    abandon() {
+      settle({ answer: "unsaid", detail: "not asked to the end" });
+      socket.destroy();
+    },
+  };
+}
+
+export function readAnswer(untrusted: string): Answer {
+  const found = /^stream: (.+) FOUND$/s.exec(untrusted);
+  if (found) {
+    const signature = found[1]!.slice(0, 256);
+    if (/^Heuristics\.(Limits\.Exceeded|Encrypted)/.test(signature))
+      return { answer: "unsaid", detail: `the scanner says ${signature}` };
+    return { answer: "infected", signature };
+  }
+  if (untrusted === "stream: OK") return { answer: "clean" };
+  return { answer: "unsaid", detail: `the scanner says ${JSON.stringify(untrusted.slice(0, 200))}` };
+}
+
+export type Version = { engine: string; definitions: string | null; date: string | null };
+
+/** Null where nothing answers in time. */
+export async function askVersion(path: string): Promise<Version | null> {
+  let version: Version | null = null;
+  const { socket, answer } = open(path, VERSION_MS_MAX, (text) => {
+    version = readVersion(text);
+    return { answer: "clean" };
+  });
+  socket.write("zVERSION\0");
+  await answer;
+  return version;
+}
+
+/** `ClamAV 1.4.6/27500/Mon Nov 23 08:25:31 2026`, or the engine alone where the definitions name no version. */
+export function readVersion(untrusted: string): Version | null {
+  const match = /^(ClamAV [\w.+~-]{1,64})(?:\/(\d{1,16})\/(.{1,64}))?$/.exec(untrusted);
+  if (!match) return null;
+  const time = match[3] === undefined ? Number.NaN : Date.parse(`${match[3]} UTC`);
+  return {
+    engine: match[1]!,
+    definitions: match[2] ?? null,
+    date: Number.isNaN(time) ? null : new Date(time).toISOString(),
+  };
+}

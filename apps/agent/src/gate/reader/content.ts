@@ -1,0 +1,103 @@
+/** Content → md5, sha256, media type and the scanner's answer, all from one pass over the bytes. */
+import { createHash } from "node:crypto";
+import type { Stream } from "./archives/member.ts";
+import { isStream } from "./archives/member.ts";
+import { type Answer, startScan } from "./clamd.ts";
+import type { Order } from "./events.ts";
+import { Damaged, LimitReached, type Source } from "./source.ts";
+
+export const CHUNK_BYTES = 1024 * 1024;
+
+/** Asks clamd for one file, unless there is none, it is beyond its limits, or it has stopped answering. */
+export type Ask = { begin(size: number | null): Question };
+export type Question = { write(chunk: Buffer): Promise<void>; finish(): Promise<Answer>; abandon(): void };
+
+/** After so many time-outs or refusals in a row the scanner is taken for gone. */
+const GONE_AFTER = 3;
+
+export function asker(clamd: Order["clamd"], alive: boolean, fileMs: number): Ask {
+  let failures = 0;
+  return {
+    begin(size) {
+      if (clamd === null || !alive) return said({ answer: "unsaid", detail: "no scanner" });
+      if (failures >= GONE_AFTER) return said({ answer: "gone", detail: "the scanner has stopped answering" });
+      const tooLong: Answer = {
+        answer: "unsaid",
+        detail: `larger than the scanner's limit of ${clamd.fileBytes} bytes`,
+      };
+      if (size === 0) return said({ answer: "clean" });
+      if (size !== null && size > clamd.fileBytes) return said(tooLong);
+      const started = Date.now();
+      const stream = startScan(clamd.socket, fileMs);
+      let sent = 0;
+      return {
+        async write(chunk) {
+          sent += chunk.length;
+          if (sent > clamd.fileBytes) stream.abandon();
+          else await stream.write(chunk);
+        },
+        async finish() {
+          if (sent === 0 && size === null) {
+            stream.abandon();
+            return { answer: "clean" };
+          }
+          if (sent > clamd.fileBytes) return tooLong;
+          const answer = await stream.finish();
+          failures = answer.answer === "gone" ? failures + 1 : 0;
+          if (answer.answer === "clean" && Date.now() - started >= clamd.scanMs) {
+            return { answer: "unsaid", detail: "the scanner reached its limit of time" };
+          }
+          return answer;
+        },
+        abandon: () => stream.abandon(),
+      };
+    },
+  };
+}
+
+const said = (answer: Answer): Question => ({ write: async () => {}, finish: async () => answer, abandon() {} });
+
+export type Seen = { size: number; md5: string; sha256: string; head: Buffer; answer: Answer };
+
+export async function* chunksOf(content: Source | Stream): AsyncGenerator<Buffer> {
+  if (isStream(content)) return yield* content.chunks();
+  for (let at = 0; at < content.size; at += CHUNK_BYTES)
+    yield content.read(at, Math.min(CHUNK_BYTES, content.size - at));
+}
+
+/** `each` sees every chunk before it is hashed, and may throw to end it.
+ *  @throws Damaged, LimitReached */
+export async function look(
+  content: Source | Stream,
+  size: number | null,
+  ask: Ask,
+  headBytes: number,
+  each: (chunk: Buffer, head: Buffer) => Promise<void>,
+): Promise<Seen> {
+  const md5 = createHash("md5");
+  const sha256 = createHash("sha256");
+  const question = ask.begin(isStream(content) ? size : content.size);
+  const heads: Buffer[] = [];
+  let head = Buffer.alloc(0);
+  let bytes = 0;
+  try {
+    for await (const chunk of chunksOf(content)) {
+      bytes += chunk.length;
+      if (head.length < headBytes) {
+        heads.push(chunk.subarray(0, headBytes - head.length));
+        head = heads.length === 1 ? Buffer.from(heads[0]!) : Buffer.concat(heads);
+      }
+      await each(chunk, head);
+      md5.update(chunk);
+      sha256.update(chunk);
+      await question.write(chunk);
+    }
+    return { size: bytes, md5: md5.digest("hex"), sha256: sha256.digest("hex"), head, answer: await question.finish() };
+  } catch (error) {
+    question.abandon();
+    throw error;
+  }
+}
+
+export const isMediumsFault = (error: unknown): error is Error =>
+  error instanceof Damaged || error instanceof LimitReached || error instanceof RangeError;

@@ -1,0 +1,59 @@
+/** What the confined reader tells its parent, one JSON object a line. The parent decodes it as untrusted. */
+
+import type { ArchiveBounds } from "./archives/member.ts";
+import type { Version } from "./clamd.ts";
+
+export type Row = {
+  path?: string;
+  pathBase64?: string;
+  partition?: number;
+  size: number;
+  md5: string | null;
+  sha256: string | null;
+  type: string;
+  finding: "clean" | "infected" | "unscannable";
+  detail?: string;
+};
+
+export type Area = {
+  number: number;
+  table: "none" | "mbr" | "gpt";
+  from: number;
+  bytes: number;
+  type?: string;
+  fileSystem: string | null;
+  label?: string;
+  problem?: string;
+};
+
+export type Event =
+  | { event: "scanner"; scanner: Version | null }
+  | { event: "partition"; partition: Area }
+  | { event: "outside"; outside: { from: number; bytes: number; zeros: boolean } }
+  | { event: "file"; file: Row }
+  | { event: "problem"; problem: string }
+  | { event: "progress"; files: number; bytes: number }
+  | { event: "image"; image: { sha256: string; size: number } }
+  | { event: "end" };
+
+/** What the scanner is set to: past one of these its OK means nothing. */
+export type ScannerLimits = {
+  /** The least of its limits on one file, one scan and one stream. */
+  fileBytes: number;
+  /** A scan that takes this long was cut short. */
+  scanMs: number;
+  /** Whether it says so when a limit inside a document stopped it. */
+  limitsReported: boolean;
+};
+
+export type Order = {
+  target: { kind: "image"; fd: number; size: number } | { kind: "folder"; path: string };
+  clamd: ({ socket: string } & ScannerLimits) | null;
+  bounds: { files: number; fileMs: number; archives: ArchiveBounds };
+  /** Files under way at once. */
+  lanes: number;
+  /** A folder of its own, bounded by its file system, for what has to lie in a file; null where there is none. */
+  workDir: string | null;
+  /** Hash the whole image; not needed where the copy from the stick has. */
+  hashImage: boolean;
+};

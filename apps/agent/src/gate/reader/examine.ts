@@ -1,0 +1,209 @@
+/** Entries → rows of the manifest. Archives are followed inwards; an archive is no better than its worst member. */
+import { isUtf8 } from "node:buffer";
+import { archiveFormat } from "./archives/format.ts";
+import { budget, isStream, type Member, type Stream } from "./archives/member.ts";
+import { openArchive, type Unpacked } from "./archives/open.ts";
+import { type Spool, spool } from "./archives/spool.ts";
+import type { Answer } from "./clamd.ts";
+import { type Ask, isMediumsFault, look, type Seen } from "./content.ts";
+import type { Order, Row } from "./events.ts";
+import { each, lanes } from "./lanes.ts";
+import type { Source } from "./source.ts";
+import { typeOf } from "./type.ts";
+import type { Entry } from "./volume.ts";
+
+/** Enough to know every archive by: ISO 9660 has its mark at 32,769. */
+const HEAD_BYTES = 36 * 1024;
+const PATH_BYTES_MAX = 12_000;
+const MARK = Buffer.from("!/");
+
+const INODE_TYPES = {
+  folder: "inode/directory",
+  link: "inode/symlink",
+  fifo: "inode/fifo",
+  socket: "inode/socket",
+  device: "inode/device",
+} as const;
+
+/** Formats of documents inside which only the scanner looks. A deflated stream grows at most 1,032-fold. */
+const SCANNER_OPENS = new Set([
+  "application/pdf",
+  "application/x-cfb",
+  "application/rtf",
+  "application/x-shockwave-flash",
+]);
+const DEFLATE_RATIO_MAX = 1_032;
+
+type Finding = Row["finding"];
+type Place = { path: Buffer; partition?: number; depth: number };
+
+export type Examiner = { entry(entry: Entry, partition?: number): Promise<void>; files(): number; bytes(): number };
+
+export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, contentBytesMax: number): Examiner {
+  const inTurn = lanes(order.lanes);
+  const archives = budget(order.bounds.archives);
+  let files = 0;
+  let bytes = 0;
+  let contentLeft = contentBytesMax;
+
+  function tell(place: Place, row: Omit<Row, "path" | "pathBase64" | "partition">): Finding {
+    files += 1;
+    const cut = place.path.length > PATH_BYTES_MAX;
+    const path = cut ? place.path.subarray(0, PATH_BYTES_MAX) : place.path;
+    const named = isUtf8(path) ? { path: path.toString("utf8") } : { pathBase64: path.toString("base64") };
+    const detail = row.detail === undefined ? {} : { detail: row.detail.toWellFormed().slice(0, 500) };
+    emit({ ...named, ...(place.partition === undefined ? {} : { partition: place.partition }), ...row, ...detail });
+    return row.finding;
+  }
+
+  const unread = (place: Place, size: number, type: string, detail: string): Finding =>
+    tell(place, { size, md5: null, sha256: null, type, finding: "unscannable", detail });
+
+  /** Seen whole once: hashed, scanned, and kept aside where it is an archive that came as a stream. */
+  async function seeOnce(
+    content: Source | Stream,
+    size: number | null,
+    format: (head: Buffer) => boolean,
+  ): Promise<{ seen: Seen; kept: Spool | null }> {
+    let kept: Spool | null = null;
+    let waiting: Buffer[] | null = isStream(content) ? [] : null;
+    const keep = (head: Buffer) => {
+      if (waiting && format(head)) {
+        kept = spool(order.workDir);
+        for (const chunk of waiting) kept.add(chunk);
+      }
+      waiting = null;
+    };
+    let out = 0;
+    try {
+      const seen = await look(content, size, ask, HEAD_BYTES, async (chunk, head) => {
+        out += chunk.length;
+        bytes += chunk.length;
+        if (isStream(content)) archives.unpacked(chunk.length, out, content.packed);
+        if (waiting) {
+          waiting.push(chunk);
+          if (head.length >= HEAD_BYTES) keep(head);
+        } else kept?.add(chunk);
+      });
+      keep(seen.head);
+      return { seen, kept };
+    } catch (error) {
+      (kept as Spool | null)?.drop();
+      throw error;
+    }
+  }
+
+  async function file(place: Place, content: Source | Stream, size: number | null): Promise<Finding> {
+    let kept: Spool | null = null;
+    try {
+      const source = isStream(content) ? null : content;
+      const once = await inTurn(() => seeOnce(content, size, (head) => archiveFormat(head, null) !== null));
+      kept = once.kept;
+      const { seen } = once;
+      const type = await typeOf(seen.head);
+      const format = archiveFormat(seen.head, source);
+      const inside = format === null ? null : await members(place, format, source ?? kept!.source());
+      const own = ownFinding(seen, type);
+      const row = { size: seen.size, md5: seen.md5, sha256: seen.sha256, type };
+      return tell(place, { ...row, ...worst(own, inside) });
+    } catch (error) {
+      if (!isMediumsFault(error)) throw error;
+      return unread(place, size ?? 0, "application/octet-stream", error.message);
+    } finally {
+      kept?.drop();
+    }
+  }
+
+  function ownFinding(seen: Seen, type: string): Judged {
+    const judged = fromAnswer(seen.answer);
+    const silent = order.clamd !== null && !order.clamd.limitsReported && SCANNER_OPENS.has(type);
+    if (judged.finding !== "clean" || !silent || seen.size * DEFLATE_RATIO_MAX <= order.clamd!.fileBytes) return judged;
+    return {
+      finding: "unscannable",
+      detail: "the scanner would not say if a limit stopped it inside; set AlertExceedsMax yes in clamd.conf",
+    };
+  }
+
+  /** Why the archive cannot be called clean, or null. */
+  async function members(
+    place: Place,
+    format: NonNullable<ReturnType<typeof archiveFormat>>,
+    source: Source,
+  ): Promise<Judged | null> {
+    if (place.depth >= archives.depth)
+      return { finding: "unscannable", detail: `archives lie deeper than ${archives.depth}` };
+    let unpacked: Unpacked | null = null;
+    let worstInside: Judged | null = null;
+    try {
+      unpacked = await openArchive(format, source, place.path, order.workDir, order.bounds.fileMs);
+      await each(unpacked.members, order.lanes, async (found) => {
+        archives.member();
+        const finding = await member(
+          { ...place, path: Buffer.concat([place.path, MARK, found.name]), depth: place.depth + 1 },
+          found,
+        );
+        if (finding === "infected") worstInside = { finding, detail: "holds an infected member" };
+        else if (finding === "unscannable")
+          worstInside ??= { finding, detail: "holds a member that cannot be scanned" };
+      });
+      return worstInside;
+    } catch (error) {
+      if (!isMediumsFault(error)) throw error;
+      return worst(worstInside ?? { finding: "clean" }, { finding: "unscannable", detail: error.message });
+    } finally {
+      unpacked?.drop();
+    }
+  }
+
+  async function member(place: Place, found: Member): Promise<Finding> {
+    if (found.problem !== undefined) return unread(place, found.size ?? 0, typeOfKind(found.kind), found.problem);
+    if (found.content === null) return listed(place, found.kind, found.detail);
+    if (!isStream(found.content)) archives.unpacked(found.content.size, 0, 0);
+    return file(place, found.content, found.size);
+  }
+
+  /** Listed and not followed. Folders stand in their files' paths and need no row. */
+  function listed(place: Place, kind: Entry["kind"], detail?: string): Finding {
+    if (kind === "folder" || kind === "file") return "clean";
+    const about = detail === undefined ? "not followed" : `${detail}; not followed`;
+    return tell(place, { size: 0, md5: null, sha256: null, type: INODE_TYPES[kind], finding: "clean", detail: about });
+  }
+
+  return {
+    files: () => files,
+    bytes: () => bytes,
+    async entry(entry, partition) {
+      const place: Place = { path: entry.path, depth: 0, ...(partition === undefined ? {} : { partition }) };
+      if (entry.problem !== undefined) unread(place, entry.size, typeOfKind(entry.kind), entry.problem);
+      else if (entry.content === null) listed(place, entry.kind, entry.detail);
+      else if (entry.size > contentLeft)
+        unread(place, entry.size, "application/octet-stream", "the files add up to far more than the medium holds");
+      else {
+        contentLeft -= entry.size;
+        await file(place, entry.content, entry.size);
+      }
+    },
+  };
+}
+
+type Judged = { finding: Finding; detail?: string };
+
+const typeOfKind = (kind: Entry["kind"]): string => (kind === "file" ? "application/octet-stream" : INODE_TYPES[kind]);
+
+function fromAnswer(answer: Answer): Judged {
+  switch (answer.answer) {
+    case "clean":
+      return { finding: "clean" };
+    case "infected":
+      return { finding: "infected", detail: answer.signature };
+    case "unsaid":
+    case "gone":
+      return { finding: "unscannable", detail: answer.detail };
+  }
+}
+
+const RANK: Record<Finding, number> = { clean: 0, unscannable: 1, infected: 2 };
+
+function worst(own: Judged, inside: Judged | null): Judged {
+  return inside !== null && RANK[inside.finding] > RANK[own.finding] ? inside : own;
+}

@@ -1,0 +1,171 @@
+/** An ext inode: where it lies, and where its content lies (extent tree, block map, or inside the inode itself). */
+import { addExtent, bytesSource, Damaged, type Extent, type Source } from "../source.ts";
+
+export type ExtLayout = {
+  source: Source;
+  /** Bytes. */
+  block: number;
+  inodes: number;
+  inodesPerGroup: number;
+  blocksPerGroup: number;
+  inodeBytes: number;
+  descriptorBytes: number;
+  firstBlock: number;
+  /** First meta group whose descriptors lie in the group itself; null where none do. */
+  metaFrom: number | null;
+  /** Only some groups hold a copy of the superblock. */
+  sparse: boolean;
+};
+
+export type Inode = { mode: number; size: number; flags: number; block: Buffer; raw: Buffer };
+
+const EXTENTS = 0x8_0000;
+const INLINE = 0x1000_0000;
+/** Blocks of an extent tree or block map that are read for one file. */
+const NODES_MAX = 200_000;
+/** Runs of one file. */
+const EXTENTS_MAX = 2_000_000;
+
+/** @throws Damaged, RangeError */
+export function readInode(layout: ExtLayout, number: number): Inode {
+  if (number < 1 || number > layout.inodes) throw new Damaged(`names inode ${number} of ${layout.inodes}`);
+  const group = Math.floor((number - 1) / layout.inodesPerGroup);
+  const descriptor = layout.source.read(descriptorAt(layout, group), layout.descriptorBytes);
+  const high = layout.descriptorBytes >= 64 ? descriptor.readUInt32LE(40) * 0x1_0000_0000 : 0;
+  const table = (descriptor.readUInt32LE(8) + high) * layout.block;
+  const raw = layout.source.read(table + ((number - 1) % layout.inodesPerGroup) * layout.inodeBytes, layout.inodeBytes);
+  const mode = raw.readUInt16LE(0);
+  const folder = mode >> 12 === 4;
+  const size = raw.readUInt32LE(4) + raw.readUInt32LE(108) * 0x1_0000_0000;
+  if (!Number.isSafeInteger(size)) throw new Damaged("is said to be larger than any medium");
+  return {
+    mode,
+    size: folder ? Math.min(size, 2 ** 40) : size,
+    flags: raw.readUInt32LE(32),
+    block: raw.subarray(40, 100),
+    raw,
+  };
+}
+
+function descriptorAt(layout: ExtLayout, group: number): number {
+  const perBlock = Math.floor(layout.block / layout.descriptorBytes);
+  const index = Math.floor(group / perBlock);
+  if (layout.metaFrom === null || index < layout.metaFrom) {
+    return (layout.firstBlock + 1) * layout.block + group * layout.descriptorBytes;
+  }
+  const first = index * perBlock;
+  const start = layout.firstBlock + first * layout.blocksPerGroup + (hasSuperblock(layout, first) ? 1 : 0);
+  return start * layout.block + (group % perBlock) * layout.descriptorBytes;
+}
+
+function hasSuperblock(layout: ExtLayout, group: number): boolean {
+  if (!layout.sparse || group <= 1) return true;
+  return [3, 5, 7].some((base) => {
+    let power = base;
+    while (power < group) power *= base;
+    return power === group;
+  });
+}
+
+/** A small file's content may lie in the inode: 60 bytes, and more in the attribute `system.data` behind it. */
+export function inlineContent(inode: Inode): Source | null {
+  if ((inode.flags & INLINE) === 0) return null;
+  const { raw } = inode;
+  const more = raw.length > 128 ? inlineTail(raw, 128 + raw.readUInt16LE(128)) : Buffer.alloc(0);
+  const bytes = Buffer.concat([inode.block, more]);
+  if (bytes.length < inode.size)
+    throw new Damaged(`is said to have ${inode.size} bytes inside an inode that holds ${bytes.length}`);
+  return bytesSource(bytes.subarray(0, inode.size));
+}
+
+function inlineTail(raw: Buffer, at: number): Buffer {
+  if (at + 4 > raw.length || raw.readUInt32LE(at) !== 0xea02_0000) return Buffer.alloc(0);
+  const first = at + 4;
+  for (let entry = first; entry + 16 <= raw.length && raw.readUInt32LE(entry) !== 0; ) {
+    const letters = raw[entry]!;
+    const name = raw.toString("latin1", entry + 16, entry + 16 + letters);
+    if (raw[entry + 1] === 7 && name === "data") {
+      const from = first + raw.readUInt16LE(entry + 2);
+      return raw.subarray(from, from + raw.readUInt32LE(entry + 8));
+    }
+    entry += 16 + ((letters + 3) & ~3);
+  }
+  return Buffer.alloc(0);
+}
+
+/** In file order, holes named.
+ *  @throws Damaged where the map is longer than any real one, or runs backwards */
+export function fileExtents(layout: ExtLayout, inode: Inode): Extent[] {
+  const blocks = Math.ceil(inode.size / layout.block);
+  const map = new Map64(layout.block, blocks);
+  let nodes = 0;
+  const node = (block: number): Buffer => {
+    nodes += 1;
+    if (nodes > NODES_MAX) throw new Damaged("has a map of blocks longer than any real one");
+    return layout.source.read(block * layout.block, layout.block);
+  };
+  if (inode.flags & EXTENTS) extentTree(inode.block, map, node, 5);
+  else blockMap(layout, inode, map, node);
+  return map.extents;
+}
+
+/** Collects runs of blocks in order. */
+class Map64 {
+  readonly extents: Extent[] = [];
+  private next = 0;
+  private readonly block: number;
+  readonly blocks: number;
+  constructor(block: number, blocks: number) {
+    this.block = block;
+    this.blocks = blocks;
+  }
+  add(logical: number, physical: number | null, count: number): void {
+    if (logical < this.next) throw new Damaged("has a map of blocks that runs backwards");
+    if (logical >= this.blocks) return;
+    if (this.extents.length > EXTENTS_MAX) throw new Damaged("is in more pieces than any real file");
+    if (logical > this.next) addExtent(this.extents, null, (logical - this.next) * this.block);
+    const take = Math.min(count, this.blocks - logical);
+    addExtent(this.extents, physical === null ? null : physical * this.block, take * this.block);
+    this.next = logical + take;
+  }
+}
+
+function extentTree(bytes: Buffer, map: Map64, node: (block: number) => Buffer, depthLeft: number): void {
+  if (bytes.readUInt16LE(0) !== 0xf30a) throw new Damaged("has an extent tree without its mark");
+  const count = bytes.readUInt16LE(2);
+  const depth = bytes.readUInt16LE(6);
+  if (depth > depthLeft) throw new Damaged("has an extent tree deeper than any real one");
+  for (let at = 12; at < 12 + count * 12; at += 12) {
+    if (depth > 0) {
+      const child = bytes.readUInt32LE(at + 4) + bytes.readUInt16LE(at + 8) * 0x1_0000_0000;
+      extentTree(node(child), map, node, depth - 1);
+      continue;
+    }
+    const length = bytes.readUInt16LE(at + 4);
+    const physical = bytes.readUInt32LE(at + 8) + bytes.readUInt16LE(at + 6) * 0x1_0000_0000;
+    // a length above 32768 marks blocks set aside and not written: they read as zeros
+    if (length > 32_768) map.add(bytes.readUInt32LE(at), null, length - 32_768);
+    else map.add(bytes.readUInt32LE(at), physical, length);
+  }
+}
+
+function blockMap(layout: ExtLayout, inode: Inode, map: Map64, node: (block: number) => Buffer): void {
+  const per = layout.block / 4;
+  const visit = (block: number, logical: number, depth: number): void => {
+    if (block === 0 || logical >= map.blocks) return;
+    if (depth === 0) {
+      map.add(logical, block, 1);
+      return;
+    }
+    const span = per ** (depth - 1);
+    const pointers = node(block);
+    for (let index = 0; index < per; index++)
+      visit(pointers.readUInt32LE(index * 4), logical + index * span, depth - 1);
+  };
+  for (let index = 0; index < 12; index++) visit(inode.block.readUInt32LE(index * 4), index, 0);
+  let logical = 12;
+  for (let depth = 1; depth <= 3; depth++) {
+    visit(inode.block.readUInt32LE((11 + depth) * 4), logical, depth);
+    logical += per ** depth;
+  }
+}

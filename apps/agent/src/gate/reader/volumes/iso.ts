@@ -1,0 +1,172 @@
+/** ISO 9660 (ECMA-119) with Rock Ridge (IEEE P1282) and Joliet. A disc may show another tree to each system, so every
+ *  tree is walked and what one shows and the others do not is listed as well. */
+import { Damaged, type Extent, extentSource, type Source } from "../source.ts";
+import { type Bounds, brokenFolder, type Entry, join, reason, type Volume, wtf8 } from "../volume.ts";
+import { rockRidge, suspSkip } from "./iso-rock.ts";
+
+const SECTOR = 2048;
+const DESCRIPTORS_MAX = 64;
+const FOLDER_BYTES_MAX = 64 * 1024 * 1024;
+
+type Tree = { root: Buffer; joliet: boolean };
+
+export function iso(source: Source): Volume | null {
+  const trees: Tree[] = [];
+  let bytes = 0;
+  let label = "";
+  let block = SECTOR;
+  let udf = false;
+  for (let index = 0; index < DESCRIPTORS_MAX && (17 + index) * SECTOR <= source.size; index++) {
+    const descriptor = source.read((16 + index) * SECTOR, SECTOR);
+    const mark = descriptor.toString("latin1", 1, 6);
+    udf ||= mark === "NSR02" || mark === "NSR03";
+    if (mark !== "CD001") {
+      if (mark === "BEA01" || mark === "TEA01" || mark.startsWith("NSR")) continue;
+      break;
+    }
+    if (descriptor[0] === 1) {
+      block = descriptor.readUInt16LE(128);
+      bytes = descriptor.readUInt32LE(80) * block;
+      label = descriptor.toString("latin1", 40, 72).trimEnd();
+      trees.push({ root: Buffer.from(descriptor.subarray(156, 190)), joliet: false });
+    } else if (descriptor[0] === 2 && /^%\/[@CE]/.test(descriptor.toString("latin1", 88, 91))) {
+      trees.push({ root: Buffer.from(descriptor.subarray(156, 190)), joliet: true });
+    }
+  }
+  if (trees.length === 0) return udf ? onlyUdf(source) : null;
+  const problem = problemOf(block, bytes, source.size, udf);
+  return {
+    fileSystem: "iso9660",
+    bytes,
+    ...(/^[\x21-\x7e][\x20-\x7e]*$/.test(label) ? { label } : {}),
+    ...(problem ? { problem } : {}),
+    entries: (bounds) => walkAll(source, trees, block, bounds),
+  };
+}
+
+const onlyUdf = (source: Source): Volume => ({
+  fileSystem: "udf",
+  bytes: source.size,
+  problem: "a UDF file system, which the gate does not read",
+  entries: function* () {},
+});
+
+function problemOf(block: number, bytes: number, have: number, udf: boolean): string | null {
+  if (block !== 512 && block !== 1024 && block !== SECTOR) return "its block size makes no sense";
+  if (udf) return "it is a UDF file system too, which the gate does not read";
+  if (bytes > have) return `the file system claims ${bytes} bytes, the medium has ${have}`;
+  return null;
+}
+
+function* walkAll(source: Source, trees: Tree[], block: number, bounds: Bounds): Generator<Entry> {
+  // what is the same bytes in a later tree is the same file under its other name
+  const known = new Set<string>();
+  for (const [index, tree] of trees.entries()) {
+    const mine: string[] = [];
+    for (const { entry, key } of walk(source, tree, block, bounds)) {
+      if (entry.kind === "file" && index > 0 && known.has(key)) continue;
+      if (entry.kind !== "file" && entry.problem === undefined && index > 0) continue;
+      mine.push(key);
+      yield entry;
+    }
+    for (const key of mine) known.add(key);
+  }
+}
+
+type Record = { name: Buffer; at: number; bytes: number; flags: number; interleaved: boolean; system: Buffer };
+type Folder = { path: Buffer; at: number; bytes: number; depth: number };
+
+function* walk(source: Source, tree: Tree, block: number, bounds: Bounds): Generator<{ entry: Entry; key: string }> {
+  const root = record(tree.root, block);
+  const seen = new Set<number>();
+  let skip: number | null = tree.joliet ? null : 0;
+  const folders: Folder[] = [{ path: Buffer.alloc(0), at: root.at, bytes: root.bytes, depth: 0 }];
+  for (let folder = folders.pop(); folder; folder = folders.pop()) {
+    try {
+      if (seen.has(folder.at)) throw new Damaged("is a folder that is listed twice or holds itself");
+      seen.add(folder.at);
+      if (folder.bytes > FOLDER_BYTES_MAX) throw new Damaged("is a folder larger than any can be");
+      let pieces: Extent[] = [];
+      for (const item of records(source, folder, block)) {
+        if (item.name.length === 1 && item.name[0]! <= 1) {
+          if (folder.depth === 0 && item.name[0] === 0 && skip === 0) skip = suspSkip(item.system);
+          continue;
+        }
+        const rock = skip === null ? null : rockRidge(source, item.system, skip, block);
+        pieces.push({ from: item.at, bytes: item.bytes });
+        if (item.flags & 0x80) continue;
+        const whole = pieces;
+        pieces = [];
+        bounds.take();
+        const path = join(folder.path, rock?.name ?? plainName(item.name, tree.joliet), folder.depth);
+        const kind = rock?.kind ?? (item.flags & 2 ? "folder" : "file");
+        if (kind === "folder") {
+          folders.push({ path, at: rock?.child ?? item.at, bytes: item.bytes, depth: folder.depth + 1 });
+          if (rock?.child !== undefined) folders.at(-1)!.bytes = folderSize(source, rock.child, block);
+        }
+        const key = `${whole.map((piece) => piece.from).join()}:${whole.reduce((sum, piece) => sum + piece.bytes, 0)}`;
+        yield { entry: entryOf(source, path, kind, whole, item, rock), key };
+      }
+    } catch (error) {
+      yield { entry: brokenFolder(folder.path, reason(error)), key: "" };
+    }
+  }
+}
+
+function entryOf(
+  source: Source,
+  path: Buffer,
+  kind: Entry["kind"],
+  pieces: Extent[],
+  item: Record,
+  rock: ReturnType<typeof rockRidge> | null,
+): Entry {
+  const size = pieces.reduce((sum, piece) => sum + piece.bytes, 0);
+  if (kind !== "file") return { path, kind, size: 0, content: null, ...(rock?.detail ? { detail: rock.detail } : {}) };
+  const problem = item.interleaved ? "is interleaved" : rock?.compressed ? "is compressed on the disc" : undefined;
+  if (problem) return { path, kind, size, content: null, problem };
+  try {
+    return { path, kind, size, content: extentSource(source, pieces, size) };
+  } catch (error) {
+    return { path, kind, size, content: null, problem: reason(error) };
+  }
+}
+
+function record(bytes: Buffer, block: number): Record {
+  const letters = bytes[32]!;
+  const nameEnd = 33 + letters + (letters % 2 === 0 ? 1 : 0);
+  return {
+    // an extended attribute record, where there is one, lies before the content
+    at: (bytes.readUInt32LE(2) + bytes[1]!) * block,
+    bytes: bytes.readUInt32LE(10),
+    flags: bytes[25]!,
+    interleaved: bytes[26] !== 0 || bytes[27] !== 0,
+    name: Buffer.from(bytes.subarray(33, 33 + letters)),
+    system: Buffer.from(bytes.subarray(nameEnd)),
+  };
+}
+
+function* records(source: Source, folder: Folder, block: number): Generator<Record> {
+  for (let from = 0; from < folder.bytes; from += SECTOR) {
+    const bytes = source.read(folder.at + from, Math.min(SECTOR, folder.bytes - from));
+    for (let at = 0; at + 34 <= bytes.length; ) {
+      const length = bytes[at]!;
+      if (length === 0) break;
+      if (length < 34 || at + length > bytes.length)
+        throw new Damaged("is a folder with a record that ends outside it");
+      yield record(bytes.subarray(at, at + length), block);
+      at += length;
+    }
+  }
+}
+
+/** A moved folder's size is in its own first record. */
+const folderSize = (source: Source, at: number, block: number): number => record(source.read(at, 34), block).bytes;
+
+function plainName(name: Buffer, joliet: boolean): Buffer {
+  if (!joliet) return Buffer.from(name.toString("latin1").replace(/;\d*$/, "").replace(/\.$/, ""), "latin1");
+  const units: number[] = [];
+  for (let at = 0; at + 1 < name.length; at += 2) units.push(name.readUInt16BE(at));
+  const text = wtf8(units);
+  return Buffer.from(text.toString("latin1").replace(/;\d*$/, ""), "latin1");
+}

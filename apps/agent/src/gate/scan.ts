@@ -1,0 +1,177 @@
+/** Image or folder → the body of a `usb.scan` record: the confined reader reads, the pure decision judges. */
+
+import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
+import { decide, staleDefinitions } from "@sallyport/shared/usb/decide.ts";
+import { type Manifest, ManifestFile } from "@sallyport/shared/usb/manifest.ts";
+import { Outside, Partition, type ScanBody, type ScanFacts, Scanner } from "@sallyport/shared/usb/scan.ts";
+import { z } from "zod";
+import type { StartReader } from "../dom0/confine.ts";
+import type { ScannerLimits } from "./reader/events.ts";
+
+export type Clamd = { socket: string } & ScannerLimits;
+
+export type ScanOptions = {
+  policy: UsbSection;
+  /** Null: there is none, so nothing can be called clean. */
+  clamd: Clamd | null;
+  start: StartReader;
+  now: () => Date;
+  /** Files under way at once; as many as there are cores keeps the scanner busy. */
+  lanes: number;
+  /** The image's hash where the copy from the stick has made it. */
+  imageSha256?: string;
+  /** The name people know it by. */
+  source?: string;
+  onProgress?: (files: number, bytes: number) => void;
+  signal?: AbortSignal;
+  without?: "bubblewrap";
+};
+
+/** The reader is confined because its input may own it; what it says is decoded like anything untrusted. */
+const Event = z.discriminatedUnion("event", [
+  z.strictObject({ event: z.literal("scanner"), scanner: Scanner.nullable() }),
+  z.strictObject({ event: z.literal("partition"), partition: Partition }),
+  z.strictObject({ event: z.literal("outside"), outside: Outside }),
+  z.strictObject({ event: z.literal("file"), file: ManifestFile }),
+  z.strictObject({ event: z.literal("problem"), problem: z.string() }),
+  z.strictObject({ event: z.literal("progress"), files: z.int().min(0), bytes: z.int().min(0) }),
+  z.strictObject({
+    event: z.literal("image"),
+    image: z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), size: z.int().min(0) }),
+  }),
+  z.strictObject({ event: z.literal("end") }),
+]);
+
+const LINE_CHARS_MAX = 128 * 1024;
+const PARTITIONS_MAX = 4_096;
+const PROBLEMS_MAX = 32;
+
+/** @throws DoorError where the target cannot be read at all */
+export async function scan(target: string, options: ScanOptions): Promise<ScanBody> {
+  const { policy, now } = options;
+  const started = now();
+  const { limits, archives } = policy;
+  const reading = await options.start({
+    path: target,
+    clamd: options.clamd,
+    bounds: { files: limits.files, fileMs: limits.fileSeconds * 1000, archives },
+    lanes: options.lanes,
+    hashImage: options.imageSha256 === undefined,
+    secondsMax: limits.seconds,
+    ...(options.signal ? { signal: options.signal } : {}),
+    ...(options.without ? { without: options.without } : {}),
+  });
+  const facts = await collect(reading.lines, limits.files + archives.count, options.onProgress ?? (() => {}));
+  const problem = await reading.ended;
+  const problems = [...facts.problems];
+  if (problem !== null) problems.unshift(problem);
+  else if (!facts.ended) problems.unshift("the reader stopped in the middle");
+
+  const scanned: ScanFacts = {
+    source: (options.source ?? target).toWellFormed().slice(0, 1024),
+    ...(facts.image ? { image: facts.image } : {}),
+    manifest: inOrder(settle(facts.manifest, facts.scanner, policy, started)),
+    scanner: facts.scanner,
+    ...(reading.kind === "image" ? { partitions: facts.partitions, outside: facts.outside } : {}),
+    ...(problems.length > 0 ? { problems: problems.map((text) => text.toWellFormed().slice(0, 512)) } : {}),
+    confined: reading.confined,
+  };
+  const { verdict, reason, rule, audited } = decide(scanned, policy, now());
+  const elapsedMs = Math.max(0, now().getTime() - started.getTime());
+  return { verdict, reason: reason.toWellFormed(), rule, ...(audited ? { audited } : {}), ...scanned, elapsedMs };
+}
+
+type Collected = {
+  manifest: ManifestFile[];
+  scanner: Scanner | null;
+  partitions: Partition[];
+  outside: Outside[];
+  problems: string[];
+  image: { sha256: string; size: number } | null;
+  ended: boolean;
+};
+
+async function collect(
+  lines: AsyncIterable<string>,
+  filesMax: number,
+  onProgress: (files: number, bytes: number) => void,
+): Promise<Collected> {
+  const facts: Collected = {
+    manifest: [],
+    scanner: null,
+    partitions: [],
+    outside: [],
+    problems: [],
+    image: null,
+    ended: false,
+  };
+  const problem = (text: string) => {
+    if (facts.problems.length < PROBLEMS_MAX) facts.problems.push(text);
+  };
+  for await (const line of lines) {
+    const event = decode(line);
+    if (event === null) {
+      problem("the reader said something that cannot be read");
+      continue;
+    }
+    switch (event.event) {
+      case "scanner":
+        facts.scanner = event.scanner;
+        break;
+      case "partition":
+        if (facts.partitions.length < PARTITIONS_MAX) facts.partitions.push(event.partition);
+        else problem("it has more partitions than any real medium");
+        break;
+      case "outside":
+        if (facts.outside.length < PARTITIONS_MAX) facts.outside.push(event.outside);
+        else problem("it has more gaps between partitions than any real medium");
+        break;
+      case "file":
+        if (facts.manifest.length < filesMax) facts.manifest.push(event.file);
+        else problem(`more than ${filesMax} files`);
+        break;
+      case "problem":
+        problem(event.problem);
+        break;
+      case "progress":
+        onProgress(event.files, event.bytes);
+        break;
+      case "image":
+        facts.image = event.image;
+        break;
+      case "end":
+        facts.ended = true;
+        break;
+    }
+  }
+  return facts;
+}
+
+function decode(line: string): z.infer<typeof Event> | null {
+  if (line.length > LINE_CHARS_MAX) return null;
+  try {
+    const event = Event.safeParse(JSON.parse(line));
+    return event.success ? event.data : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Stale definitions can still find something; what they did not find is not clean. */
+function settle(manifest: ManifestFile[], scanner: Scanner | null, policy: UsbSection, now: Date): Manifest {
+  if (!staleDefinitions(scanner, policy.definitionsDaysMax, now)) return manifest;
+  return manifest.map((file) =>
+    file.finding === "clean" && file.sha256 !== null
+      ? { ...file, finding: "unscannable", detail: "stale definitions" }
+      : file,
+  );
+}
+
+function inOrder(manifest: Manifest): Manifest {
+  const key = (file: ManifestFile) => file.path ?? Buffer.from(file.pathBase64 ?? "", "base64").toString("latin1");
+  const keyed = manifest.map((file) => ({ file, key: key(file) }));
+  keyed.sort(
+    (a, b) => (a.file.partition ?? 0) - (b.file.partition ?? 0) || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0),
+  );
+  return keyed.map(({ file }) => file);
+}
