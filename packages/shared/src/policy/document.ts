@@ -1,0 +1,90 @@
+/** A policy as a person writes it, YAML or JSON, → the policy, or each fault with its path, line and column. Pure. */
+import { isMap, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import type { z } from "zod";
+import { Policy } from "./policy.ts";
+
+/** `line` and `column` count from 1. `path` is `usb.deviceRules[3]`, empty for the document as a whole. */
+export type Fault = { path: string; line: number; column: number; message: string };
+export type ReadPolicy = { ok: true; policy: Policy } | { ok: false; faults: Fault[] };
+
+export const POLICY_CHARS_MAX = 512 * 1024;
+/** A document full of aliases unfolds to more than it is; this many nodes and no more. */
+const ALIASES_MAX = 100;
+const FAULTS_MAX = 50;
+
+const START = { path: "", line: 1, column: 1 };
+
+export function readPolicy(untrusted: string): ReadPolicy {
+  if (untrusted.length > POLICY_CHARS_MAX)
+    return {
+      ok: false,
+      faults: [{ ...START, message: `${untrusted.length} characters; at most ${POLICY_CHARS_MAX}` }],
+    };
+  const lines = new LineCounter();
+  const document = parseDocument(untrusted, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  if (document.errors.length > 0)
+    return {
+      ok: false,
+      faults: document.errors
+        .slice(0, FAULTS_MAX)
+        .map((error) => ({ path: "", ...place(lines, error.pos[0]), message: error.message })),
+    };
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: ALIASES_MAX }) ?? {};
+  } catch (error) {
+    return { ok: false, faults: [{ ...START, message: (error as Error).message }] };
+  }
+  const policy = Policy.safeParse(value);
+  if (policy.success) return { ok: true, policy: policy.data };
+  const faults = policy.error.issues.flatMap((issue) => faultsOf(issue)).slice(0, FAULTS_MAX);
+  return {
+    ok: false,
+    faults: faults.map(({ path, message, key }) => ({
+      path: pathText(path),
+      ...place(lines, offsetOf(document.contents, path, key)),
+      message,
+    })),
+  };
+}
+
+type Found = { path: PropertyKey[]; message: string; key?: string };
+
+/** A key that is not known is told where it stands, not where its parent begins. */
+function faultsOf(issue: z.core.$ZodIssue): Found[] {
+  if (issue.code !== "unrecognized_keys") return [{ path: issue.path, message: issue.message }];
+  return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such setting", key }));
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>(
+    (text, part) => (typeof part === "number" ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)),
+    "",
+  );
+}
+
+/** Where the value at `path` begins, or the nearest thing above it that is written down. */
+function offsetOf(contents: unknown, path: readonly PropertyKey[], key?: string): number {
+  let node = contents as Node | null;
+  let offset = node?.range?.[0] ?? 0;
+  for (const part of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(
+        (item) => String((item.key as { value?: unknown } | null)?.value ?? item.key) === String(part),
+      );
+      if (!pair) return offset;
+      offset = (pair.key as Node | null)?.range?.[0] ?? offset;
+      if (part === key) return offset;
+      node = pair.value as Node | null;
+    } else if (isSeq(node)) {
+      node = (node.items[Number(part)] ?? null) as Node | null;
+      offset = node?.range?.[0] ?? offset;
+    } else return offset;
+  }
+  return node?.range?.[0] ?? offset;
+}
+
+function place(lines: LineCounter, offset: number): { line: number; column: number } {
+  const { line, col } = lines.linePos(offset);
+  return { line: Math.max(1, line), column: Math.max(1, col) };
+}
