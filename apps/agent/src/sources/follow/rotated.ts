@@ -1,0 +1,24 @@
+/** The older lives of a rotated file, by their names: `eve.json.1`, `eve.json-20261124`, `eve.json.2026-11-24-09:00`. */
+import type { Dom0, FileFacts } from "../../dom0/dom0.ts";
+
+export type Sibling = { path: string; facts: FileFacts };
+
+const SUFFIX = /^[.-]\d[\dT:_.-]{0,31}$/;
+export const SIBLINGS_MAX = 64;
+
+export const isRotatedName = (name: string, base: string): boolean =>
+  name.startsWith(base) && SUFFIX.test(name.slice(base.length));
+
+/** Uncompressed ones, the oldest first. */
+export async function rotatedSiblings(dom0: Pick<Dom0, "list" | "facts">, path: string): Promise<Sibling[]> {
+  const slash = path.lastIndexOf("/");
+  const folder = path.slice(0, slash) || "/";
+  const base = path.slice(slash + 1);
+  const names = ((await dom0.list(folder)) ?? []).filter((name) => isRotatedName(name, base)).slice(0, SIBLINGS_MAX);
+  const siblings: Sibling[] = [];
+  for (const name of names) {
+    const facts = await dom0.facts(`${folder === "/" ? "" : folder}/${name}`);
+    if (facts) siblings.push({ path: `${folder === "/" ? "" : folder}/${name}`, facts });
+  }
+  return siblings.sort((a, b) => a.facts.modifiedMs - b.facts.modifiedMs);
+}

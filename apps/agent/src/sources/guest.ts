@@ -1,0 +1,49 @@
+/** Which guest spoke, by the way it came: address, console or socket. Never by what it says. */
+import { createHash } from "node:crypto";
+import { GuestId } from "@sallyport/shared/base/ids.ts";
+
+export type GuestMap = {
+  byAddress(address: string): GuestId;
+  byConsole(name: string): GuestId;
+  bySocket(path: string): GuestId;
+};
+
+/** What dom0 knows of one guest. */
+export type KnownGuest = { id: GuestId; addresses?: readonly string[]; console?: string; sockets?: readonly string[] };
+
+/** Who is not known gets an id that is always the same for the same way, and says of itself that it is derived. */
+export function guestMap(known: readonly KnownGuest[]): GuestMap {
+  const by = <T>(of: (guest: KnownGuest) => readonly T[]) =>
+    new Map(known.flatMap((guest) => of(guest).map((key) => [key, guest.id] as const)));
+  const addresses = by((guest) => (guest.addresses ?? []).map(plainAddress));
+  const consoles = by((guest) => (guest.console === undefined ? [] : [guest.console]));
+  const sockets = by((guest) => guest.sockets ?? []);
+  return {
+    byAddress: (address) => {
+      const plain = plainAddress(address);
+      return addresses.get(plain) ?? derived("unknown", `address ${plain}`);
+    },
+    byConsole: (name) => consoles.get(name) ?? derived("guest", `console ${name}`),
+    bySocket: (path) => sockets.get(path) ?? derived("unknown", `socket ${path}`),
+  };
+}
+
+/** An IPv4 address that came over an IPv6 socket is that IPv4 address; a zone is this machine's business. */
+export function plainAddress(address: string): string {
+  return address
+    .toLowerCase()
+    .replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/, "")
+    .replace(/%.*$/, "");
+}
+
+const remembered = new Map<string, GuestId>();
+const REMEMBERED_MAX = 4096;
+
+function derived(prefix: "unknown" | "guest", way: string): GuestId {
+  const known = remembered.get(way);
+  if (known) return known;
+  const id = GuestId.parse(`${prefix}-${createHash("sha256").update(way).digest("hex").slice(0, 12)}`);
+  if (remembered.size >= REMEMBERED_MAX) remembered.clear();
+  remembered.set(way, id);
+  return id;
+}

@@ -1,0 +1,110 @@
+/** RFC 6587: a TCP connection → syslog frames. Octet counting (`LEN SP message`) or lines, by the first bytes.
+ *  A count that cannot be ends the counting: what follows is read as lines, so that nothing is lost. */
+
+import { wholeCharacters } from "../bytes.ts";
+import { type Piece, type Splitter, splitter } from "../lines.ts";
+
+/** No `end`: a connection cannot be read again. */
+export type Frame = Omit<Piece, "end"> | { bytes: Buffer; unread: string };
+export type Frames = { push(chunk: Uint8Array): Frame[]; rest(): Frame[] };
+
+const COUNT = /^([1-9]\d{0,8}) /;
+const COUNT_BEGINS = /^(?:[1-9]\d{0,8})?$/;
+const COUNT_CHARS_MAX = 10;
+
+export function frames(lineBytesMax: () => number): Frames {
+  let reader: Frames | undefined;
+  let first: Buffer = Buffer.alloc(0);
+  return {
+    push(chunk) {
+      if (reader) return reader.push(chunk);
+      first = Buffer.concat([first, chunk]);
+      const begin = first.toString("latin1", 0, COUNT_CHARS_MAX);
+      if (COUNT.test(begin)) reader = octets(lineBytesMax);
+      else if (!COUNT_BEGINS.test(begin)) reader = lines(lineBytesMax);
+      if (!reader) return [];
+      const all = first;
+      first = Buffer.alloc(0);
+      return reader.push(all);
+    },
+    rest: () => (reader ? reader.rest() : first.length > 0 ? [{ bytes: first }] : []),
+  };
+}
+
+function lines(lineBytesMax: () => number): Frames {
+  const split: Splitter = splitter({ lineBytesMax });
+  return {
+    push: (chunk) => split.push(chunk),
+    rest: () => {
+      const last = split.rest();
+      return last ? [last] : [];
+    },
+  };
+}
+
+function octets(lineBytesMax: () => number): Frames {
+  let held: Buffer = Buffer.alloc(0);
+  let left = 0;
+  let count = 0;
+  let part = 0;
+  let broken = undefined as Frames | undefined;
+
+  /** One frame or part from the front of what is held; nothing until more came. */
+  const next = (): Frame | undefined => {
+    if (left === 0) {
+      const begin = held.toString("latin1", 0, COUNT_CHARS_MAX);
+      const found = COUNT.exec(begin);
+      if (!found) {
+        if (!COUNT_BEGINS.test(begin)) broken = lines(lineBytesMax);
+        return undefined;
+      }
+      count = Number(found[1]);
+      left = count;
+      held = held.subarray(found[0].length);
+    }
+    const max = lineBytesMax();
+    if (left > max) {
+      if (held.length < max) return undefined;
+      const bytes = held.subarray(0, wholeCharacters(held.subarray(0, max)) || max);
+      held = held.subarray(bytes.length);
+      left -= bytes.length;
+      part++;
+      return { bytes, part: { number: part, last: false } };
+    }
+    if (held.length < left) return undefined;
+    const bytes = held.subarray(0, left);
+    held = held.subarray(left);
+    left = 0;
+    const frame: Frame = part > 0 ? { bytes, part: { number: part + 1, last: true } } : { bytes };
+    part = 0;
+    return frame;
+  };
+
+  return {
+    push(chunk) {
+      if (broken) return broken.push(chunk);
+      held = held.length === 0 ? Buffer.from(chunk) : Buffer.concat([held, chunk]);
+      const found: Frame[] = [];
+      for (let frame = next(); frame; frame = next()) found.push(frame);
+      if (!broken) {
+        held = Buffer.from(held);
+        return found;
+      }
+      const bytes = held;
+      const onward: Frames = broken;
+      held = Buffer.alloc(0);
+      const begin = bytes.subarray(0, COUNT_CHARS_MAX);
+      found.push({ bytes: begin, unread: "no octet count where one must stand; read on as lines" });
+      return [...found, ...onward.push(bytes)];
+    },
+    rest() {
+      if (broken) return broken.rest();
+      if (held.length === 0 && left === 0) return [];
+      const reason =
+        left > 0
+          ? `the connection ended in a frame of ${count} bytes, ${left - held.length} short`
+          : "the connection ended in an octet count";
+      return [{ bytes: held, unread: reason }];
+    },
+  };
+}
