@@ -3,10 +3,9 @@
 export type Room = {
   /** Node's own binary. */
   node: string;
-  /** The reader's first file. */
-  entry: string;
-  /** What it is made of; read-only. */
-  code: string[];
+  /** The reader's folder, whose main.ts is its first file; the packages it stands on; the package that says how to
+   *  read it. All read-only. */
+  code: { reader: string; modules: string; manifest: string };
   socket: { path: string; group: number | null } | null;
   /** A folder to read instead of an open image. */
   folder: string | null;
@@ -36,12 +35,12 @@ const limits = (room: Room): string[] => [
   `--cpu=${room.secondsMax * 4}`,
 ];
 
-const reader = (room: Room, node: string, more: string[]): string[] => [
+const reader = (node: string, folder: string, more: string[]): string[] => [
   node,
   "--disable-warning=ExperimentalWarning",
   `--max-old-space-size=${HEAP_MIB}`,
   ...more,
-  room.entry,
+  `${folder}/main.ts`,
 ];
 
 export function bubblewrap(room: Room): string[] {
@@ -60,14 +59,17 @@ export function bubblewrap(room: Room): string[] {
     ...["--proc", "/proc", "--dev", "/dev"],
     ...["--size", String(room.workBytes), "--perms", "1777", "--tmpfs", "/tmp"],
     ...["--ro-bind", room.node, "/node"],
-    ...room.code.flatMap((path) => ["--ro-bind", path, path]),
+    ...["--perms", "0755", "--dir", "/app"],
+    ...["--ro-bind", room.code.reader, "/app/reader"],
+    ...["--ro-bind", room.code.modules, "/app/node_modules"],
+    ...["--ro-bind", room.code.manifest, "/app/package.json"],
     ...(room.socket ? ["--ro-bind", room.socket.path, "/clamd"] : []),
     ...(room.folder ? ["--ro-bind", room.folder, "/scan"] : []),
     ...["--chdir", "/tmp", "--cap-drop", "ALL"],
     ...identity.capabilities.flatMap((name) => ["--cap-add", name]),
     ...identity.become,
     ...limits(room),
-    ...reader(room, "/node", []),
+    ...reader("/node", "/app/reader", []),
   ];
 }
 
@@ -83,7 +85,7 @@ function becoming(room: Room): { capabilities: string[]; become: string[] } {
 
 /** Without bubblewrap: Node's own permissions (no other files, no programs) and the same limits. The record says so. */
 export function nodeAlone(room: Room): string[] {
-  const readable = [...room.code, ...(room.folder ? [room.folder] : [])];
+  const readable = [...Object.values(room.code), ...(room.folder ? [room.folder] : [])];
   const permissions = ["--permission", ...readable.map((path) => `--allow-fs-read=${path}`)];
-  return [...limits(room), ...reader(room, room.node, permissions)];
+  return [...limits(room), ...reader(room.node, room.code.reader, permissions)];
 }

@@ -4,7 +4,6 @@ import { spawn } from "node:child_process";
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -32,7 +31,8 @@ export type Reading = {
 
 export type StartReader = (order: ReaderOrder) => Promise<Reading>;
 
-const ENTRY = fileURLToPath(new URL("../gate/reader/main.ts", import.meta.url));
+const READER = fileURLToPath(new URL("../gate/reader", import.meta.url));
+const MANIFEST = fileURLToPath(new URL("../../package.json", import.meta.url));
 /** Room for archives within archives and what 7z unpacks; it is memory. */
 const WORK_BYTES = 512 * 1024 * 1024;
 const STDERR_CHARS_MAX = 4_096;
@@ -139,8 +139,7 @@ function roomFor(order: ReaderOrder, kind: "image" | "folder"): Room {
   const socket = order.clamd && existsSync(order.clamd.socket) ? order.clamd.socket : null;
   return {
     node: realpathSync(process.execPath),
-    entry: ENTRY,
-    code: [dirname(ENTRY), modules, join(dirname(ENTRY), "../../../package.json")].map((path) => realpathSync(path)),
+    code: { reader: realpathSync(READER), modules: realpathSync(modules), manifest: realpathSync(MANIFEST) },
     socket: socket === null ? null : { path: realpathSync(socket), group: groupOf(socket) },
     folder: kind === "folder" ? realpathSync(order.path) : null,
     root: process.getuid?.() === 0,

@@ -55,13 +55,13 @@ function byContents(facts: ScanFacts, policy: UsbSection, now: Date): Decision {
 /** Why "clean" cannot be said of the whole, or null. Every doubt is one; the first is told, the rest counted. */
 function doubts(facts: ScanFacts, policy: UsbSection, now: Date): string | null {
   const reasons: string[] = [];
-  if (facts.scanner === null) reasons.push("no scanner answered, so nothing was scanned");
   if (staleDefinitions(facts.scanner, policy.definitionsDaysMax, now)) {
     reasons.push(
       `the scanner's definitions are of ${facts.scanner?.date}, older than ${policy.definitionsDaysMax} days`,
     );
   }
   for (const problem of facts.problems ?? []) reasons.push(problem);
+  if (facts.scanner === null) reasons.push("no scanner answered, so nothing was scanned");
   for (const partition of facts.partitions ?? []) {
     const where = partition.number === 0 ? "the medium" : `partition ${partition.number}`;
     if (partition.problem !== undefined) reasons.push(`${where}: ${partition.problem}`);

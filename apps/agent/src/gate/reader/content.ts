@@ -1,5 +1,6 @@
 /** Content → md5, sha256, media type and the scanner's answer, all from one pass over the bytes. */
 import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
 import type { Stream } from "./archives/member.ts";
 import { isStream } from "./archives/member.ts";
 import { type Answer, startScan } from "./clamd.ts";
@@ -76,6 +77,8 @@ export async function look(
 ): Promise<Seen> {
   const md5 = createHash("md5");
   const sha256 = createHash("sha256");
+  const claimed = isStream(content) ? undefined : content.sum;
+  let sum = 0;
   const question = ask.begin(isStream(content) ? size : content.size);
   const heads: Buffer[] = [];
   let head = Buffer.alloc(0);
@@ -90,8 +93,10 @@ export async function look(
       await each(chunk, head);
       md5.update(chunk);
       sha256.update(chunk);
+      if (claimed !== undefined) sum = crc32(chunk, sum);
       await question.write(chunk);
     }
+    if (claimed !== undefined && sum !== claimed) throw new Damaged("does not match its checksum");
     return { size: bytes, md5: md5.digest("hex"), sha256: sha256.digest("hex"), head, answer: await question.finish() };
   } catch (error) {
     question.abandon();

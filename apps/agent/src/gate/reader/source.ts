@@ -10,6 +10,8 @@ export class LimitReached extends Error {}
 export type Source = {
   /** Bytes. */
   readonly size: number;
+  /** CRC-32 of the whole, where an archive claims one; looked at when all of it has been read. */
+  readonly sum?: number;
   /** Exactly `length` bytes from `at`.
    *  @throws Damaged where that lies outside */
   read(at: number, length: number): Buffer;

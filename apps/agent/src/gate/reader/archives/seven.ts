@@ -8,7 +8,7 @@ const OUTPUT_BYTES_MAX = 64 * 1024;
 
 /** @throws Damaged where 7z could not unpack all of it */
 export async function unpackWithSeven(file: string, into: string, timeMs: number): Promise<void> {
-  const child = spawn("7z", ["x", "-y", "-bd", "-bso0", "-bsp0", "-snld-", "-pnone", `-o${into}`, "--", file], {
+  const child = spawn("7z", ["x", "-y", "-bd", "-bso0", "-bsp0", "-pnone", `-o${into}`, "--", file], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";

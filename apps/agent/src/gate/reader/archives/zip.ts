@@ -111,7 +111,8 @@ function readMember(
       return refuse(`compressed by method ${method}, which the gate does not unpack`);
     if (method === STORED && packed !== size) return refuse("is stored and has two sizes");
     const body = slice(source, data, packed);
-    const content: Source | Stream = method === STORED ? body : inflated(body, size, entry.readUInt32LE(16));
+    const content: Source | Stream =
+      method === STORED ? { ...body, sum: entry.readUInt32LE(16) } : inflated(body, size, entry.readUInt32LE(16));
     return { name, kind, size, content };
   } catch (error) {
     return refuse(reason(error));

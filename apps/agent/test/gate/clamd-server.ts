@@ -1,0 +1,69 @@
+/** A real clamd of a test's own: definitions of two lines, its own socket, no cache. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readClamdConf } from "../../src/gate/clamd-conf.ts";
+import { askVersion } from "../../src/gate/reader/clamd.ts";
+import type { Clamd } from "../../src/gate/scan.ts";
+
+/** The EICAR test file, put together here so that no scanner takes offence at this source. */
+export const EICAR = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-ANTIVIRUS", "-TEST-FILE!$H+H*"].join("");
+/** A second signature, which may lie anywhere in a file. */
+export const MARKER = "sallyport-bad-marker-7f3a";
+
+const START_TRIES_MAX = 300;
+
+export type ClamdServer = Clamd & { conf: string; process: ChildProcess; stop(): Promise<void> };
+
+export async function startClamd(more: Record<string, string> = {}): Promise<ClamdServer> {
+  const folder = await mkdtemp(join(tmpdir(), "sallyport-clamd-"));
+  const hex = (text: string) => Buffer.from(text).toString("hex");
+  await mkdir(join(folder, "db"));
+  await mkdir(join(folder, "tmp"));
+  await writeFile(join(folder, "db", "test.ndb"), `Test.Eicar:0:*:${hex(EICAR)}\nTest.Marker:0:*:${hex(MARKER)}\n`);
+  const settings: Record<string, string> = {
+    DatabaseDirectory: join(folder, "db"),
+    TemporaryDirectory: join(folder, "tmp"),
+    LocalSocket: join(folder, "clamd.sock"),
+    Foreground: "yes",
+    DisableCache: "yes",
+    AlertExceedsMax: "yes",
+    StreamMaxLength: "25M",
+    MaxFileSize: "25M",
+    MaxScanSize: "100M",
+    ConcurrentDatabaseReload: "no",
+    ...more,
+  };
+  const conf = Object.entries(settings)
+    .map(([key, value]) => `${key} ${value}\n`)
+    .join("");
+  await writeFile(join(folder, "clamd.conf"), conf);
+  const child = spawn("/usr/sbin/clamd", ["-c", join(folder, "clamd.conf")], { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  child.stdout.on("data", (bytes: Buffer) => {
+    said = (said + bytes).slice(-4_000);
+  });
+  child.stderr.on("data", (bytes: Buffer) => {
+    said = (said + bytes).slice(-4_000);
+  });
+  const found = readClamdConf(conf);
+  const socket = settings.LocalSocket!;
+  for (let tries = 0; (await askVersion(socket)) === null; tries++) {
+    if (tries > START_TRIES_MAX || child.exitCode !== null) throw new Error(`clamd did not start: ${said}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return {
+    ...found,
+    socket,
+    conf: join(folder, "clamd.conf"),
+    process: child,
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill("SIGKILL");
+        await new Promise((resolve) => child.once("close", resolve));
+      }
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
