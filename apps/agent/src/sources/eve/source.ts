@@ -1,12 +1,11 @@
 /** Suricata's EVE file → ids.alert, ids.event. The file is the durable input: read exactly once over any crash. */
-import type { Dom0 } from "../../dom0/dom0.ts";
-import { follow } from "../follow/follow.ts";
+import { type FilesDoor, follow } from "../follow/follow.ts";
 import type { FollowedPiece } from "../follow/reading.ts";
 import { malformed } from "../malformed.ts";
 import type { Source } from "../source.ts";
 import { decodeEve, EVE_LINE_BYTES_MAX } from "./decode.ts";
 
-export function eveFile({ path, dom0, graceMs }: { path: string; dom0: Dom0; graceMs?: number }): Source {
+export function eveFile({ path, dom0, graceMs }: { path: string; dom0: FilesDoor; graceMs?: number }): Source {
   return {
     name: `eve/${path}`,
     run: (outlet, signal) =>

@@ -5,17 +5,20 @@ import { malformed } from "../malformed.ts";
 import type { Outlet } from "../source.ts";
 import { Place } from "./place.ts";
 import { type Decode, type Reading, reading } from "./reading.ts";
-import { rotatedSiblings, SIBLINGS_MAX } from "./rotated.ts";
+import { rotatedSiblings, SIBLINGS_MAX, youngerThan } from "./rotated.ts";
 
 /** Writers that are not told at once of a rotation go on in the renamed file for a while. */
 export const ROTATION_GRACE_MS = 2_000;
 const LOOK_EVERY_MS = 1_000;
 
+/** What of the host a follower uses. */
+export type FilesDoor = Pick<Dom0, "now" | "monotonic" | "facts" | "open" | "list" | "watch">;
+
 export type Follow = {
   path: string;
   /** The source's kind, for what could not be read. */
   kind: string;
-  dom0: Dom0;
+  dom0: FilesDoor;
   decode: Decode;
   lineBytesMax: (outlet: Outlet) => number;
   graceMs?: number;
@@ -93,7 +96,7 @@ class Follower {
     }
     if (stood) {
       const reason = `another file stands where this one was read to byte ${stood.offset}; what came behind that may be lost`;
-      await this.#note(reason, placeAt(facts));
+      await orClose(file, this.#note(reason, placeAt(facts)));
     }
     return this.#read(file, placeAt(facts), false);
   }
@@ -132,15 +135,11 @@ class Follower {
   async #toNext(over: Reading): Promise<void> {
     const { path, dom0 } = this.#options;
     const ended = await over.file().facts();
-    const current = await dom0.facts(path);
-    const younger = (await rotatedSiblings(dom0, path)).find(
-      ({ facts }) =>
-        facts.modifiedMs > ended.modifiedMs && facts.inode !== over.place().inode && facts.inode !== current?.inode,
-    );
+    const younger = youngerThan(ended, await rotatedSiblings(dom0, path));
     const next = await dom0.open(younger?.path ?? path);
     const facts = await next?.facts();
     if (!next || !facts) return; // rotated once more just now: the next look finds it
-    await over.finish(placeAt(facts));
+    await orClose(next, over.finish(placeAt(facts)));
     await over.file().close();
     this.#now = this.#read(next, placeAt(facts), younger !== undefined);
   }
@@ -183,6 +182,16 @@ const placeAt = ({ device, inode }: { device: string; inode: string }): Place =>
   before: "",
   long: null,
 });
+
+/** A file that was opened for what then failed is not left open. */
+async function orClose(file: OpenFile, work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
 
 /** @throws DoorError where it is no absolute path: rotated files are looked for beside it */
 export function absolute(path: string): string {

@@ -20,5 +20,18 @@ export async function rotatedSiblings(dom0: Pick<Dom0, "list" | "facts">, path: 
     const facts = await dom0.facts(`${folder === "/" ? "" : folder}/${name}`);
     if (facts) siblings.push({ path: `${folder === "/" ? "" : folder}/${name}`, facts });
   }
-  return siblings.sort((a, b) => a.facts.modifiedMs - b.facts.modifiedMs);
+  return siblings.sort((a, b) => a.facts.modifiedMs - b.facts.modifiedMs || byName(a.path, b.path));
+}
+
+/** For files of one tick of the kernel's clock: `.2` is older than `.1`, `-20261123` older than `-20261124`. */
+function byName(a: string, b: string): number {
+  const [first, second] = [a, b].map((path) => /\.(\d{1,4})$/.exec(path)?.[1]);
+  if (first !== undefined && second !== undefined) return Number(second) - Number(first);
+  return a < b ? -1 : 1;
+}
+
+/** The oldest sibling that is younger than the file that was read to its end. */
+export function youngerThan(over: FileFacts, siblings: readonly Sibling[]): Sibling | undefined {
+  const at = siblings.findIndex(({ facts }) => facts.inode === over.inode && facts.device === over.device);
+  return at >= 0 ? siblings[at + 1] : siblings.find(({ facts }) => facts.modifiedMs > over.modifiedMs);
 }

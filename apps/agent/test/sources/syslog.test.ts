@@ -1,0 +1,165 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { connect } from "node:net";
+import type { GuestLog } from "@sallyport/shared/record/guest.ts";
+import { afterEach, describe, expect, it } from "vitest";
+import { guestMap } from "../../src/sources/guest.ts";
+import { CONNECTIONS_PER_SENDER_MAX } from "../../src/sources/syslog/connections.ts";
+import { kernelDrops } from "../../src/sources/syslog/kernel-drops.ts";
+import { syslogTcp } from "../../src/sources/syslog/tcp.ts";
+import { syslogUdp } from "../../src/sources/syslog/udp.ts";
+import { keeper, place, type Running, run, until } from "./outlet.ts";
+
+const guests = guestMap([{ id: "work" as never, addresses: ["127.0.0.1"] }]);
+const address = { host: "127.0.0.1", port: 0 };
+const options = { address, guests, now: Date.now };
+const udpOptions = { ...options, kernelDrops: async () => undefined };
+
+let running: Running | undefined;
+afterEach(async () => {
+  await running?.stop();
+  running = undefined;
+});
+
+const portOf = async (source: Running) => Number((await place(source)).split(":").at(-1));
+const bodies = ({ kept }: Running) => kept.observations.map((each) => each.body as GuestLog);
+const messages = (source: Running) => bodies(source).map((body) => body.message);
+
+async function sendUdp(port: number, lines: (string | Buffer)[]) {
+  const socket = createSocket("udp4");
+  for (const line of lines) await new Promise((resolve) => socket.send(line, port, "127.0.0.1", resolve));
+  socket.close();
+}
+
+async function sendTcp(port: number, chunks: (string | Buffer)[]) {
+  const socket = connect(port, "127.0.0.1");
+  await once(socket, "connect");
+  for (const chunk of chunks) if (!socket.write(chunk)) await once(socket, "drain");
+  socket.end();
+  await once(socket, "close");
+}
+
+describe("syslog over UDP", () => {
+  it("keeps each datagram as one record under the guest of its address", async () => {
+    running = run(syslogUdp(udpOptions));
+    const port = await portOf(running);
+    await sendUdp(port, [
+      "<13>Nov 24 09:00:00 liar app[1]: one",
+      "<13>1 - - - - - - two\nlines\n",
+      Buffer.from([0xff, 0]),
+    ]);
+    await until(() => running!.kept.observations.length === 3, "three records");
+    expect(messages(running)).toEqual(["one", "two\nlines", "\ufffd"]);
+    expect(running.kept.observations.every((each) => each.guest === "work" && each.kind === "guest.log")).toBe(true);
+    expect(bodies(running)[0]).toMatchObject({ via: "udp", from: "127.0.0.1", claimedHost: "liar" });
+  });
+
+  it("counts what a flood loses, so that kept and lost are all that came in", async () => {
+    const kept = keeper();
+    let drops = 0;
+    let release = () => {};
+    kept.hold.until = new Promise((resolve) => {
+      release = resolve;
+    });
+    running = run(syslogUdp({ ...udpOptions, kernelDrops: async () => drops }), kept);
+    const port = await portOf(running);
+    const line = Buffer.from(`<13>${"x".repeat(8000)}`);
+    let sent = 0;
+    for (; sent < 4000; sent += 50) {
+      await sendUdp(port, Array(50).fill(line));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(
+      async () => (await udpTable(port)).every((fields) => fields[4]?.endsWith(":00000000")),
+      "the kernel holds none",
+    );
+    drops = kernelDrops(await readFile("/proc/net/udp", "utf8"), port) ?? 0;
+    release();
+    await running.stop();
+    const lost = kept.observations.filter((each) => each.kind === "guest.suppressed").map((each) => each.body.lines);
+    expect(lost.length).toBeGreaterThan(0);
+    const lines = kept.observations.filter((each) => each.kind === "guest.log").length;
+    expect(lines + lost.reduce((a, b) => a + b, 0)).toBe(sent);
+    running = undefined;
+  });
+
+  it("says where an address cannot be had", async () => {
+    running = run(syslogUdp(udpOptions));
+    const port = await portOf(running);
+    await expect(run(syslogUdp({ ...udpOptions, address: { host: "127.0.0.1", port } })).finished).rejects.toThrow(
+      "EADDRINUSE",
+    );
+    await expect(run(syslogTcp({ ...options, address: { host: "192.0.2.1", port } })).finished).rejects.toThrow(
+      "EADDRNOTAVAIL",
+    );
+  });
+});
+
+/** The kernel's lines for sockets at this port, in fields. */
+async function udpTable(port: number): Promise<string[][]> {
+  const lines = (await readFile("/proc/net/udp", "utf8")).split("\n").map((line) => line.trim().split(/\s+/));
+  return lines.filter((fields) => fields[1]?.endsWith(`:${port.toString(16).toUpperCase().padStart(4, "0")}`));
+}
+
+describe("syslog over TCP", () => {
+  it("reads both framings, each connection in its own", async () => {
+    running = run(syslogTcp(options));
+    const port = await portOf(running);
+    await Promise.all([
+      sendTcp(port, ["<13>line one\n<13>li", "ne two\n<13>no end"]),
+      sendTcp(port, ["10 <13>a: b", "\nc8 <13>a: d"]),
+    ]);
+    await until(() => running!.kept.observations.length === 5, "five records");
+    expect(messages(running).sort()).toEqual(["b\nc", "d", "line one", "line two", "no end"].sort());
+  });
+
+  it("keeps every line of a fast sender in order while the spool is slow", async () => {
+    const kept = keeper();
+    running = run(syslogTcp(options), kept);
+    const port = await portOf(running);
+    let release = () => {};
+    kept.hold.until = new Promise((resolve) => {
+      release = resolve;
+    });
+    const lines = Array.from(
+      { length: 50_000 },
+      (_, at) => `<13>Nov 24 09:00:00 h app: line ${at} ${"x".repeat(at % 200)}\n`,
+    );
+    const sent = sendTcp(port, [lines.slice(0, 25_000).join(""), lines.slice(25_000).join("")]);
+    release();
+    await sent;
+    await until(() => kept.observations.length >= lines.length, "all lines");
+    expect(bodies(running).map((body) => `${body.raw}\n`)).toEqual(lines);
+  });
+
+  it("serves many connections with half frames open, and refuses one sender's hundredth with a record", async () => {
+    running = run(syslogTcp(options));
+    const port = await portOf(running);
+    const sockets = [];
+    for (let at = 0; at < CONNECTIONS_PER_SENDER_MAX + 3; at++) {
+      const socket = connect(port, "127.0.0.1").on("error", () => {});
+      await once(socket, "connect");
+      socket.write(`40 <13>half of ${at}`);
+      sockets.push(socket);
+    }
+    const refused = () => running!.kept.observations.filter((each) => each.kind === "guest.suppressed").length;
+    await until(() => refused() === 3, "three refused");
+    for (const socket of sockets) socket.end();
+    const halves = () => running!.kept.observations.filter((each) => each.kind === "agent.malformed").length;
+    await until(() => halves() === CONNECTIONS_PER_SENDER_MAX, "each half frame kept");
+  });
+
+  it("keeps what came when it is stopped in the middle, and lets go of its port", async () => {
+    running = run(syslogTcp(options));
+    const port = await portOf(running);
+    const socket = connect(port, "127.0.0.1").on("error", () => {});
+    socket.write("<13>whole\n<13>half");
+    await until(() => running!.kept.observations.length === 1, "the first line");
+    await running.stop();
+    expect(messages(running)).toEqual(["whole", "half"]);
+    const again = run(syslogTcp({ ...options, address: { host: "127.0.0.1", port } }));
+    await place(again);
+    await again.stop();
+  });
+});
