@@ -1,0 +1,82 @@
+/** `npm run hv -- fetch | check | build | boot | selftest-image`: the hypervisor from its sources to its proofs. */
+import { parseArgs } from "node:util";
+import { needsSentence } from "./needs.ts";
+import { checkSeries, loadSeries, type Variant } from "./series.ts";
+import { buildXen, openTree, patchTree } from "./tree.ts";
+import { fetchUpstream } from "./upstream.ts";
+
+const HELP = `npm run hv -- <command>
+
+  fetch                  get and check the sources of the newest proven version
+  check                  headers of the patches, and that all of them apply
+  build [--debug]        build Xen with the whole series (or find it in .cache/xen)
+  build --each           build every prefix of the series, one after the other
+  boot [PROOF…] [--keep] boot proofs in QEMU (all when none is named); --list names them
+  selftest-image FILE    write an image for a USB stick that runs the proofs on a real machine
+
+Exit: 0 done, 1 an error of ours (or a package is missing), 3 a check or a proof failed.
+Everything made lies in .cache/ and is made once.`;
+
+const say = (line: string) => console.log(line);
+
+async function fetch(): Promise<number> {
+  const { upstream, orig, debian } = await fetchUpstream();
+  say(`Xen ${upstream.version}\n${orig}\n${debian}`);
+  return 0;
+}
+
+async function check(): Promise<number> {
+  const { patches, found } = await checkSeries();
+  for (const each of found) say(each);
+  const tree = await openTree();
+  await patchTree(tree, []);
+  await patchTree(tree, patches);
+  say(`${patches.length} patches apply to Xen ${tree.fetched.upstream.version}, ${found.length} complaints`);
+  return found.length === 0 ? 0 : 3;
+}
+
+async function build(variant: Variant, each: boolean): Promise<number> {
+  const tree = await openTree();
+  const patches = await loadSeries();
+  const started = Date.now();
+  for (let count = each ? 0 : patches.length; count <= patches.length; count++) {
+    const built = await buildXen(tree, patches.slice(0, count), variant);
+    const seconds = Math.round((Date.now() - started) / 1000);
+    say(`${built.xen}  ${count === 0 ? "(unpatched)" : patches[count - 1]!.name}  ${seconds} s`);
+  }
+  return 0;
+}
+
+async function main(): Promise<number> {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: {
+      help: { type: "boolean", short: "h" },
+      debug: { type: "boolean" },
+      each: { type: "boolean" },
+      list: { type: "boolean" },
+      keep: { type: "boolean" },
+    },
+  });
+  const [command, ...rest] = positionals;
+  if (values.help || command === undefined) {
+    say(HELP);
+    return command === undefined && !values.help ? 1 : 0;
+  }
+  if (command === "fetch") return fetch();
+  const needs = await needsSentence();
+  if (needs !== undefined) throw new Error(needs);
+  if (command === "check") return check();
+  if (command === "build") return build(values.debug ? "debug" : "release", values.each ?? false);
+  throw new Error(`there is no command ${[command, ...rest].join(" ")}; see npm run hv -- --help`);
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  },
+);
