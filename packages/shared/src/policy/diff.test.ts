@@ -23,8 +23,8 @@ describe("a diff in words", () => {
     [{}, { log: { linesPerSecond: 50 } }, ["looser: lines a second kept of a guest: 500 \u2192 50"]],
     [{}, { usb: { definitionsDaysMax: null } }, ["looser: days until definitions are stale: 14 \u2192 never"]],
     [
-      { usb: { deviceRules: ["allow id 1:2", "block id 3:4"] } },
-      { usb: { deviceRules: ["block id 3:4", "allow id 1:2"] } },
+      { usb: { deviceRules: ["allow id 0001:0002", "block id 0003:0004"] } },
+      { usb: { deviceRules: ["block id 0003:0004", "allow id 0001:0002"] } },
       ["other: device rules in another order: the first that matches wins"],
     ],
     [
@@ -39,7 +39,7 @@ describe("a diff in words", () => {
 
   it("puts what is lost and loosened first and counts it", () => {
     const before = {
-      usb: { deviceRules: ["allow id 1:2", "block id 3:4"], unscannable: "block" },
+      usb: { deviceRules: ["allow id 0001:0002", "block id 0003:0004"], unscannable: "block" },
       log: { burstLines: 10 },
     };
     const after = { usb: { deviceRules: [], unscannable: "allow" }, log: { burstLines: 20 } };

@@ -1,5 +1,6 @@
 /** The policy's `usb` section: which devices, what becomes of what is found on them, how much is read. */
 import { z } from "zod";
+import { parseRules } from "../usb/rules/parse.ts";
 import { Mode } from "./mode.ts";
 
 const MIB = 1024 * 1024;
@@ -35,13 +36,26 @@ export type ScanLimits = z.infer<typeof ScanLimits>;
 /** What a site without rules has: one storage interface, bulk-only or UAS, and nothing else. */
 export const STORAGE_RULES = ["allow with-interface equals { 08:06:50 }", "allow with-interface equals { 08:06:62 }"];
 
+/** One rule a line, each read here so that no policy holds one that an agent cannot. */
+const ruleLines = z
+  .array(z.string().max(4096))
+  .max(10_000)
+  .superRefine((lines, context) => {
+    for (const [index, line] of lines.entries()) {
+      const parsed = parseRules(line);
+      if (parsed.ok) continue;
+      const message = `column ${parsed.error.column}: ${parsed.error.message}`;
+      context.addIssue({ code: "custom", path: [index], message, input: line });
+    }
+  });
+
 export const UsbSection = z.strictObject({
   /** `audit`: everything is allowed, and the record says what would have happened. */
   mode: Mode.default("enforce"),
   /** USBGuard's rule language, one rule a line; the first match wins, no match blocks. */
-  deviceRules: z.array(z.string().max(4096)).max(10_000).default(STORAGE_RULES),
+  deviceRules: ruleLines.default(STORAGE_RULES),
   /** Devices that the guest gets themselves, with contents not verified; same language, empty by default. */
-  directRules: z.array(z.string().max(4096)).max(10_000).default([]),
+  directRules: ruleLines.default([]),
   infected: z.enum(["block", "hold"]).default("block"),
   unscannable: z.enum(["block", "hold", "allow"]).default("hold"),
   /** What the guest gets: a fresh file system of what passed, or the sealed image. Read-only, both. */
