@@ -87,7 +87,7 @@ function severityOf(claims: Claims): Severity {
 }
 
 function words(claims: Claims, part: Part | undefined): string {
-  const message = claims.message === "" ? "(empty line)" : claims.message;
+  const message = claims.message === "" ? "(empty line)" : claims.app ? claims.message.trimStart() : claims.message;
   const mark = part ? `[part ${part.number}${part.last ? ", last" : ""}] ` : "";
   if (claims.format === "snare") return `${mark}${claims.event?.eventId} ${claims.app ?? ""}: ${message}`;
   const process = claims.process ? `[${claims.process}]` : "";
