@@ -1,0 +1,166 @@
+// `npm test`: installs what is missing, checks, runs every suite, adds up. The last line reads `N passed, N failed`.
+// `npm test -- unit browser` runs only those. Suites run two at a time: they share nothing but the machine.
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { generate } from "../prisma/generate.mjs";
+import { install, ROOT } from "./install.mjs";
+import { absentPackages, aptLine } from "./packages.mjs";
+import { failuresOf, sum, summaryLine } from "./summary.mjs";
+
+const BIN = join(ROOT, "node_modules/.bin");
+const REPORTS = join(ROOT, ".cache/test");
+const LANES = 2;
+const BEAT_MS = 30_000;
+const SUITE_MS_MAX = 40 * 60_000;
+
+// the longest first, so that the two lanes end together
+const SUITES = ["workstation", "hv", "integration", "newcomer", "browser", "unit"];
+const CHECKS = [
+  { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
+  { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only", "--no-daemon"] },
+];
+
+const say = (line) => process.stdout.write(`${line}\n`);
+const env = {
+  ...process.env,
+  PATH: `${BIN}${delimiter}${process.env.PATH}`,
+  TURBO_TELEMETRY_DISABLED: "1",
+  NEXT_TELEMETRY_DISABLED: "1",
+  NO_COLOR: "1",
+};
+const running = new Map();
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  say(`\n${error.message}`);
+  say(summaryLine({ passed: 0, failed: 1, skipped: 0 }));
+  process.exitCode = 1;
+}
+
+async function main(asked) {
+  const unknown = asked.filter((name) => !SUITES.includes(name) && name !== "check");
+  if (unknown.length > 0)
+    throw new Error(`There is no suite ${unknown.join(", ")}. There are: check, ${SUITES.join(", ")}.`);
+  await install(say);
+  if (generate()) say("Made the database client.");
+  const absent = absentPackages();
+  const faults = tellAbsent(absent);
+  const wanted = (name) => asked.length === 0 || asked.includes(name);
+  const jobs = [
+    ...(wanted("check") ? CHECKS.map((check) => () => runCheck(check)) : []),
+    ...SUITES.filter(wanted).map((suite) => () => runSuite(suite)),
+  ];
+  const beat = setInterval(() => {
+    const now = Date.now();
+    const parts = [...running].map(([name, { at }]) => `${name} ${Math.round((now - at) / 1000)} s`);
+    say(`… running: ${parts.join(", ")}`);
+  }, BEAT_MS);
+  const results = await inLanes(jobs);
+  clearInterval(beat);
+
+  say("\n──────── summary");
+  for (const { name, seconds, counts } of results)
+    say(`${name.padEnd(12)} ${String(seconds).padStart(5)} s   ${summaryLine(counts)}`);
+  for (const { failures } of results) for (const failure of failures) say(`\nFAILED  ${failure}`);
+  if (absent.length > 0) say(`\nAbsent Debian packages: ${absent.join(" ")}\n${aptLine(absent)}`);
+  const counts = sum([...results.map((result) => result.counts), { passed: 0, failed: faults, skipped: 0 }]);
+  say("");
+  say(summaryLine(counts));
+  return counts.failed > 0 ? 1 : 0;
+}
+
+function tellAbsent(absent) {
+  if (absent.length === 0) return 0;
+  say(`These Debian packages are absent, and tests that need them cannot run: ${absent.join(" ")}`);
+  say(`Get them with: ${aptLine(absent)}`);
+  if (process.env.CI !== "true") return 0;
+  say("CI=true: a missing package is a failure.");
+  return 1;
+}
+
+async function inLanes(jobs) {
+  const results = [];
+  const queue = [...jobs];
+  const lane = async () => {
+    for (let job = queue.shift(); job; job = queue.shift()) results.push(await job());
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return results;
+}
+
+/** A check that passes is not counted as a test; one that fails is a failure. */
+async function runCheck({ name, command }) {
+  const { code, seconds, output } = await start(name, command);
+  const failed = code === 0 ? 0 : 1;
+  return {
+    name,
+    seconds,
+    counts: { passed: 0, failed, skipped: 0 },
+    failures: failed ? [`${name}\n${output.trim().slice(-6000)}`] : [],
+  };
+}
+
+async function runSuite(suite) {
+  const report = join(REPORTS, `${suite}.json`);
+  mkdirSync(REPORTS, { recursive: true });
+  rmSync(report, { force: true });
+  const args = ["--project", suite, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const { code, seconds, output } = await start(suite, ["vitest", "run", ...args]);
+  const read = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
+  return { name: suite, seconds, ...failuresOf(suite, code, read, output, ROOT) };
+}
+
+function start(name, [command, ...args]) {
+  const at = Date.now();
+  running.set(name, { at });
+  say(`▶ ${name}`);
+  return new Promise((resolve) => {
+    const child = spawn(join(BIN, command), args, {
+      cwd: ROOT,
+      env,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    running.get(name).child = child;
+    let output = "";
+    let line = "";
+    const keep = (bytes) => {
+      output = (output + bytes).slice(-500_000);
+      const lines = (line + bytes).split("\n");
+      line = lines.pop();
+      for (const each of lines) if (each.trim()) say(`[${name}] ${each}`);
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    const limit = setTimeout(() => {
+      keep(`\nstopped after ${SUITE_MS_MAX / 60_000} minutes\n`);
+      killGroup(child, "SIGKILL");
+    }, SUITE_MS_MAX);
+    const done = (code) => {
+      clearTimeout(limit);
+      running.delete(name);
+      const seconds = Math.round((Date.now() - at) / 1000);
+      say(`■ ${name} ${code === 0 ? "passed" : "failed"} in ${seconds} s`);
+      resolve({ code, seconds, output });
+    };
+    child.on("error", (error) => {
+      keep(`${error.message}\n`);
+      done(1);
+    });
+    child.on("close", (code) => done(code ?? 1));
+  });
+}
+
+function killGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal);
+  } catch {} // it is gone already
+}
+
+for (const signal of ["SIGINT", "SIGTERM"])
+  process.on(signal, () => {
+    for (const { child } of running.values()) killGroup(child, signal);
+    process.exit(130);
+  });
