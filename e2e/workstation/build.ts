@@ -1,0 +1,229 @@
+/** The cached root and the files of this folder → dom0's disk, the guests' initramfs and the LUKS disk; cached by content. */
+import { createHash, randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { copyFile, cp, glob, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { CACHE, folderImage, programOf, type Root, root, rootImage } from "../../packages/hv-patches/tools/debian.ts";
+import { run } from "../../packages/hv-patches/tools/run.ts";
+import { type CpioEntry, cpio } from "./cpio.ts";
+import { type Change, putInto } from "./ext4.ts";
+import { luksVolume } from "./luks.ts";
+import { frameBuffer } from "./picture.ts";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const DOM0_MIB = 3072;
+const GUEST_DISK_MIB = 48;
+/** Drivers of the guests, by what they are for: disk, wire, display, its own USB. Their needs follow from modules.dep. */
+const GUEST_MODULES = [
+  "xen-blkfront",
+  "crc32c_generic",
+  "ext4",
+  "xen-netfront",
+  "bochs",
+  "uio_pci_generic",
+  "usb-storage",
+  "sd_mod",
+];
+/** Services of a general machine that only cost time here. */
+const MASKED = [
+  "e2scrub_reap.service",
+  "e2scrub_all.timer",
+  "apt-daily.timer",
+  "apt-daily-upgrade.timer",
+  "dpkg-db-backup.timer",
+  "fstrim.timer",
+  "systemd-logind.service",
+  "systemd-networkd-wait-online.service",
+  "getty@tty1.service",
+  "xendomains.service",
+  "sshd-keygen.service",
+  "systemd-pstore.service",
+];
+
+export type Build = {
+  root: Root;
+  dom0Disk: string;
+  guestDisk: string;
+  kernel: string;
+  initrd: string;
+  sshKey: string;
+  knownHosts: string;
+};
+
+/** Builds what is not in the cache yet; `say` hears what takes long. */
+export async function build(say: (line: string) => void = () => {}): Promise<Build> {
+  say("root: Debian trixie with Xen's tools (about 2 minutes when it is not in the cache)");
+  const from = await root();
+  const folder = path.join(CACHE, `workstation-${await digestOf(from)}`);
+  const boot = path.join(from.tree, "boot");
+  const names = await readdir(boot);
+  const newest = (start: string) =>
+    path.join(
+      boot,
+      names
+        .filter((name) => name.startsWith(start))
+        .sort()
+        .at(-1) ?? start,
+    );
+  const made: Build = {
+    root: from,
+    dom0Disk: path.join(folder, "dom0.img"),
+    guestDisk: path.join(folder, "primary.luks"),
+    kernel: newest("vmlinuz-"),
+    initrd: newest("initrd.img-"),
+    sshKey: path.join(folder, "ssh-key"),
+    knownHosts: path.join(folder, "known-hosts"),
+  };
+  if (existsSync(folder)) return made;
+  say("disks: dom0, the guests, LUKS");
+  const partial = `${folder}.partial-${process.pid}`;
+  await rm(partial, { recursive: true, force: true });
+  await mkdir(partial, { recursive: true });
+  const at = (name: string) => path.join(partial, name);
+  try {
+    await makeKeys(from, partial);
+    await writeFile(at("guest-initrd"), gzipSync(cpio(await guestFiles(from)), { level: 1 }));
+    await makeGuestDisk(from, partial);
+    await copyImage(await rootImage(from, { label: "dom0", sizeMiB: DOM0_MIB }), at("dom0.img"));
+    await putInto(from, at("dom0.img"), await dom0Changes(partial, made));
+    await rename(partial, folder);
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error;
+  }
+  return made;
+}
+
+/** Sparse and, where the file system can, shared with the original. */
+const copyImage = (from: string, to: string) => run("cp", ["--reflink=auto", "--sparse=always", from, to]);
+
+async function digestOf(from: Root): Promise<string> {
+  const hash = createHash("sha256").update(from.digest);
+  const files: string[] = [];
+  for await (const file of glob(["dom0/**", "guest/**", "*.ts"], { cwd: HERE }))
+    if (!/\.test\.ts$|cli\.ts$/.test(file)) files.push(file);
+  for (const file of files.sort()) {
+    const full = path.join(HERE, file);
+    const { mode } = await stat(full);
+    hash.update(`${file}\0${mode & 0o777}\0`);
+    if ((await stat(full)).isFile()) hash.update(await readFile(full));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+async function makeKeys(from: Root, folder: string): Promise<void> {
+  const { program, args } = programOf(from, "usr/bin/ssh-keygen");
+  await run(program, [
+    ...args,
+    "-q",
+    "-t",
+    "ed25519",
+    "-N",
+    "",
+    "-C",
+    "workstation",
+    "-f",
+    path.join(folder, "ssh-key"),
+  ]);
+  const host = await readFile(path.join(from.tree, "etc/ssh/ssh_host_ed25519_key.pub"), "utf8");
+  await writeFile(path.join(folder, "known-hosts"), `dom0 ${host.split(" ").slice(0, 2).join(" ")}\n`);
+  await writeFile(path.join(folder, "primary.key"), randomBytes(32), { mode: 0o600 });
+}
+
+/** The modules named and all they need, in the order they load. */
+export function loadOrder(modulesDep: string, wanted: readonly string[]): string[] {
+  const needs = new Map<string, string[]>();
+  const fileOf = new Map<string, string>();
+  for (const line of modulesDep.split("\n")) {
+    const [file, rest] = line.split(":");
+    if (!file || rest === undefined) continue;
+    needs.set(file, rest.trim() === "" ? [] : rest.trim().split(" "));
+    fileOf.set(path.basename(file).replace(/\.ko(\.\w+)?$/, ""), file);
+  }
+  const order: string[] = [];
+  for (const name of wanted) {
+    const file = fileOf.get(name);
+    if (file === undefined) throw new Error(`the kernel of the Debian root has no module ${name}`);
+    // modules.dep lists the deepest need last.
+    for (const each of [file, ...(needs.get(file) ?? [])].reverse()) if (!order.includes(each)) order.push(each);
+  }
+  return order;
+}
+
+async function guestFiles(from: Root): Promise<CpioEntry[]> {
+  const modules = path.join(from.tree, "usr/lib/modules");
+  const version = (await readdir(modules))[0]!;
+  const order = loadOrder(await readFile(path.join(modules, version, "modules.dep"), "utf8"), GUEST_MODULES);
+  const busybox = path.join(from.tree, "usr/bin/busybox");
+  const entries: CpioEntry[] = ["bin", "dev", "modules"].map((name) => ({ path: name, kind: "folder", mode: 0o755 }));
+  entries.push({ path: "dev/console", kind: "character", mode: 0o600, major: 5, minor: 1 });
+  const file = async (name: string, source: string, mode: number) =>
+    entries.push({ path: name, kind: "file", mode, content: await readFile(source) });
+  await file("bin/busybox", busybox, 0o755);
+  await file("init", path.join(HERE, "guest/init"), 0o755);
+  await file("main", path.join(HERE, "guest/main"), 0o755);
+  const names: string[] = [];
+  for (const each of order) {
+    const name = path.basename(each).replace(/\.ko(\.\w+)?$/, "");
+    names.push(name);
+    entries.push({
+      path: `modules/${name}.ko`,
+      kind: "file",
+      mode: 0o644,
+      content: await unpacked(busybox, path.join(modules, version, each)),
+    });
+  }
+  entries.push({ path: "modules/order", kind: "file", mode: 0o644, content: Buffer.from(`${names.join("\n")}\n`) });
+  return entries;
+}
+
+/** A kernel module as the guest's busybox can load it. */
+async function unpacked(busybox: string, file: string): Promise<Uint8Array> {
+  if (file.endsWith(".gz")) return gunzipSync(await readFile(file));
+  if (!file.endsWith(".xz")) return readFile(file);
+  const base64 = await run("sh", ["-c", '"$1" xzcat "$2" | base64 -w0', "sh", busybox, file]);
+  return Buffer.from(base64, "base64");
+}
+
+async function makeGuestDisk(from: Root, folder: string): Promise<void> {
+  const tree = path.join(folder, "guest-root");
+  for (const each of ["bin", "tmp", "root", "var"]) await mkdir(path.join(tree, each), { recursive: true });
+  await copyFile(path.join(from.tree, "usr/bin/busybox"), path.join(tree, "bin/busybox"));
+  await cp(path.join(HERE, "guest/main"), path.join(tree, "main"));
+  await writeFile(path.join(tree, "picture.gz"), gzipSync(frameBuffer()));
+  const plain = path.join(folder, "primary.img");
+  await folderImage(from, tree, plain, { label: "primary", sizeMiB: GUEST_DISK_MIB });
+  await luksVolume(from, plain, path.join(folder, "primary.luks"), path.join(folder, "primary.key"));
+  await rm(tree, { recursive: true });
+  await rm(plain);
+}
+
+async function dom0Changes(folder: string, { kernel }: Build): Promise<Change[]> {
+  const changes: Change[] = [];
+  const overlay = path.join(HERE, "dom0");
+  for await (const file of glob("**", { cwd: overlay })) {
+    const source = path.join(overlay, file);
+    const found = await stat(source);
+    if (found.isFile()) changes.push({ path: `/${file}`, mode: found.mode & 0o111 ? 0o755 : 0o644, source });
+  }
+  const unit = (name: string, target: string) => changes.push({ path: `/etc/systemd/system/${name}`, target });
+  for (const name of MASKED) unit(name, "/dev/null");
+  unit("multi-user.target.wants/guests.service", "/etc/systemd/system/guests.service");
+  unit("multi-user.target.wants/systemd-networkd.service", "/usr/lib/systemd/system/systemd-networkd.service");
+  const source = (name: string) => path.join(folder, name);
+  const text = async (name: string, at: string, content: string, mode = 0o644) => {
+    await writeFile(source(name), content);
+    changes.push({ path: at, mode, source: source(name) });
+  };
+  // A name of its own, so that systemd does not take each boot for a first one; the stamps, so that nothing is "updated".
+  await text("machine-id", "/etc/machine-id", `${randomBytes(16).toString("hex")}\n`, 0o444);
+  await text("updated", "/etc/.updated", "");
+  changes.push({ path: "/var/.updated", mode: 0o644, source: source("updated") });
+  changes.push({ path: "/root/.ssh/authorized_keys", mode: 0o600, source: source("ssh-key.pub") });
+  changes.push({ path: "/etc/workstation/primary.key", mode: 0o600, source: source("primary.key") });
+  changes.push({ path: "/boot/guest-initrd", mode: 0o644, source: source("guest-initrd") });
+  changes.push({ path: "/boot/guest-vmlinuz", target: path.basename(kernel) });
+  return changes;
+}
