@@ -9,7 +9,8 @@ const suite = (name: string, include: string[], more: object = {}) => ({
 export default defineConfig({
   test: {
     projects: [
-      suite("unit", ["{apps,packages}/*/src/**/*.test.ts"]),
+      // property tests are quick alone and slow beside a build
+      suite("unit", ["{apps,packages}/*/src/**/*.test.ts", "tools/**/*.test.ts"], { testTimeout: 60_000 }),
       suite("integration", ["{apps,packages}/*/test/**/*.test.ts"], {
         exclude: ["packages/hv-patches/**"],
         testTimeout: 120_000,

@@ -29,6 +29,7 @@ export function absentPackages() {
   const wanted = wantedPackages();
   let installed = new Set();
   try {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the placeholders are dpkg-query's own
     const list = execFileSync("dpkg-query", ["-W", "-f", "${Package} ${db:Status-Abbrev}\n"], { encoding: "utf8" });
     const rows = list.split("\n").map((line) => line.split(" "));
     installed = new Set(rows.filter(([, status]) => status?.startsWith("ii")).map(([name]) => name));
