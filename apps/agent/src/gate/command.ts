@@ -9,6 +9,7 @@ import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { Command } from "commander";
 import { startReader } from "../dom0/confine.ts";
 import { DoorError } from "../dom0/dom0.ts";
+import { readWords } from "../dom0/stick-folder.ts";
 import { CLAMD_CONF, readClamdConf } from "./clamd-conf.ts";
 import { type Clamd, scan } from "./scan.ts";
 
@@ -21,22 +22,27 @@ const FILE_BYTES_MAX = 4 * 1024 * 1024;
 const SHOWN_MAX = 20;
 const PROGRESS_MS = 1_000;
 
-export function scanCommand(program: Command, readText: ReadText): void {
+const AFTER = `
+Reads FAT12/16/32, exFAT, NTFS, ext2-4 and ISO 9660, with MBR and GPT, and follows archives inwards. Without a scanner,
+or past one of its limits, a file is unscannable, never clean. Without --policy infected blocks and unscannable holds.
+
+Exit codes: 0 allow, 3 block, 4 hold, 1 an error of its own.
+
+Example: sallyport-agent scan stick.img --json | jq .verdict`;
+
+export function scanCommand(program: Command, readText: ReadText = readWords): void {
   program
     .command("scan")
     .argument("<target>", "an image file or a folder")
     .description("list, hash and scan a stick's image or a folder, and say what the gate would do with it")
-    .option(
-      "--policy <file>",
-      "a policy document, or its usb section alone (JSON or YAML); without it infected blocks, unscannable holds",
-    )
+    .option("--policy <file>", "a policy document, or its usb section alone (JSON or YAML)")
     .option("--json", "print the usb.scan record's body as JSON")
     .option("--clamd <socket>", "clamd's Unix socket (else SALLYPORT_CLAMD, else what clamd.conf says)")
     .option(
       "--clamd-conf <file>",
       `clamd's configuration, for its socket and its limits (else SALLYPORT_CLAMD_CONF, else ${CLAMD_CONF})`,
     )
-    .addHelpText("after", "\nExit code: 0 allow, 3 block, 4 hold, 1 an error of its own.")
+    .addHelpText("after", AFTER)
     .action(async (target: string, flags: Flags) => {
       process.exitCode = await runScan(target, flags, readText);
     });

@@ -43,7 +43,8 @@ const Event = z.discriminatedUnion("event", [
 ]);
 
 const LINE_CHARS_MAX = 128 * 1024;
-const PARTITIONS_MAX = 4_096;
+/** A record is bounded; a medium with more of either is held. */
+const PARTITIONS_MAX = 256;
 const PROBLEMS_MAX = 32;
 
 /** @throws DoorError where the target cannot be read at all */

@@ -1,0 +1,97 @@
+/** Drop folder → scan → spool. An image file laid into `sticks/` and left alone for a moment is scanned once, and again
+ *  only when it changes; a source like any other, so that a newcomer can try the gate's reading half. */
+
+import { canonicalText } from "@sallyport/shared/base/canonical.ts";
+import type { Hash } from "@sallyport/shared/base/crypto.ts";
+import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
+import { DoorError } from "../dom0/dom0.ts";
+import type { Dropped } from "../dom0/stick-folder.ts";
+import type { Source } from "../sources/source.ts";
+import { scanObservations } from "./records.ts";
+
+export type WatchSticks = {
+  list: () => Promise<Dropped[]>;
+  /** Whether this file, as it is, was scanned before. */
+  known: (dropped: Dropped) => boolean;
+  scan: (dropped: Dropped) => Promise<ScanBody>;
+  /** Resolves when the result is safe; only then is the file known. */
+  onScan: (body: ScanBody, dropped: Dropped) => Promise<void>;
+  /** Between two looks; a file must look the same in two of them. */
+  pauseMs: number;
+};
+
+/** Runs until the signal. @throws DoorError where the folder itself cannot be read */
+export async function watchSticks(watch: WatchSticks, signal: AbortSignal): Promise<void> {
+  let before = new Map<string, string>();
+  while (!signal.aborted) {
+    const now = new Map<string, string>();
+    for (const dropped of await watch.list()) {
+      if (signal.aborted) return;
+      const state = stateOf(dropped);
+      now.set(dropped.name, state);
+      const still = before.get(dropped.name) === state;
+      if (!still || watch.known(dropped)) continue;
+      const body = await watch.scan(dropped).catch(unread);
+      if (signal.aborted) return;
+      await watch.onScan(body, dropped);
+    }
+    before = now;
+    await pause(watch.pauseMs, signal);
+  }
+}
+
+/** A file that cannot be read at all is held like one that cannot be scanned, and recorded. */
+function unread(error: unknown): ScanBody {
+  if (!(error instanceof DoorError)) throw error;
+  const reason = error.message.toWellFormed().slice(0, 500);
+  return { verdict: "hold", rule: "unscannable", reason, problems: [reason], manifest: [], scanner: null };
+}
+
+export const stateOf = ({ inode, size, modifiedMs }: Dropped): string => canonicalText({ inode, size, modifiedMs });
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+    if (signal.aborted) done();
+  });
+}
+
+export type SticksNeeds = {
+  folder: string;
+  list: (folder: string) => Promise<Dropped[]>;
+  scan: (path: string, source: string, signal: AbortSignal) => Promise<ScanBody>;
+  hash: Hash;
+  now: () => number;
+  pauseMs?: number;
+};
+
+const PAUSE_MS = 1_000;
+
+/** Scanned exactly once over kill -9: the record and the file's state are stored together. */
+export function sticksSource({ folder, list, scan, hash, now, pauseMs = PAUSE_MS }: SticksNeeds): Source {
+  return {
+    name: "sticks",
+    async run(outlet, signal) {
+      outlet.state({ state: "running", at: folder });
+      const position = (dropped: Dropped) => ({ name: `sticks/${dropped.name}`, value: stateOf(dropped) });
+      await watchSticks(
+        {
+          list: () => list(folder),
+          known: (dropped) => outlet.position(position(dropped).name) === stateOf(dropped),
+          scan: (dropped) => scan(dropped.path, dropped.name.toWellFormed(), signal),
+          onScan: async (body, dropped) => {
+            await outlet.emit({ observations: scanObservations(body, now(), hash), position: position(dropped) });
+          },
+          pauseMs,
+        },
+        signal,
+      );
+    },
+  };
+}
