@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { glob, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { withLock } from "./lock.ts";
 import { run } from "./run.ts";
 import { type Archive, archiveOf } from "./sources.ts";
 
@@ -139,8 +140,13 @@ export async function root(list: string = path.join(HERE, "dom0.packages")): Pro
     .slice(0, 16);
   const folder = path.join(CACHE, `root-${digest}`);
   const built: Root = { folder, tree: path.join(folder, "tree"), tar: path.join(folder, "root.tar"), digest };
-  if (existsSync(folder)) return built;
+  await withLock(`${folder}.lock`, async () => {
+    if (!existsSync(folder)) await makeRoot(packages, folder);
+  });
+  return built;
+}
 
+async function makeRoot(packages: readonly string[], folder: string): Promise<void> {
   const from = await archive();
   const partial = `${folder}.partial-${process.pid}`;
   await mkdir(path.join(partial, "tree"), { recursive: true });
@@ -173,11 +179,9 @@ export async function root(list: string = path.join(HERE, "dom0.packages")): Pro
       cwd: path.join(partial, "tree"),
     });
     await rename(partial, folder);
-  } catch (error) {
+  } finally {
     await rm(partial, { recursive: true, force: true });
-    if (!existsSync(folder)) throw error;
   }
-  return built;
 }
 
 export type Program = { program: string; args: string[] };
@@ -196,10 +200,11 @@ export type Ext4 = { label: string; sizeMiB: number };
 /** An ext4 image of the whole root, kept in the root's folder: boot it with `snapshot=on` or over an overlay. */
 export async function rootImage(of: Root, { label, sizeMiB }: Ext4): Promise<string> {
   const image = path.join(of.folder, `${label}-${sizeMiB}.img`);
-  if (existsSync(image)) return image;
-  const partial = `${image}.partial-${process.pid}`;
-  await makeExt4(of, of.tar, partial, { label, sizeMiB });
-  await rename(partial, image);
+  await withLock(`${image}.lock`, async () => {
+    if (existsSync(image)) return;
+    await makeExt4(of, of.tar, `${image}.partial`, { label, sizeMiB });
+    await rename(`${image}.partial`, image);
+  });
   return image;
 }
 

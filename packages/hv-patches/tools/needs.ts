@@ -4,9 +4,11 @@ import path from "node:path";
 import { RunFailed, run } from "./run.ts";
 import { PACKAGE } from "./upstream.ts";
 
-/** Debian packages of packages.txt that are not installed here. */
-export async function missingPackages(): Promise<string[]> {
-  const wanted = (await readFile(path.join(PACKAGE, "packages.txt"), "utf8")).split("\n").filter((line) => line !== "");
+const OWN = path.join(PACKAGE, "packages.txt");
+
+/** Debian packages of a packages.txt that are not installed here. */
+export async function missingPackages(list: string = OWN): Promise<string[]> {
+  const wanted = (await readFile(list, "utf8")).split("\n").filter((line) => line !== "");
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own place holders
   const listed = await run("dpkg-query", ["-W", "-f", "${Package} ${db:Status-Status}\n", ...wanted], {
     accept: [1],
@@ -20,8 +22,8 @@ export async function missingPackages(): Promise<string[]> {
   return wanted.filter((name) => !here.has(name));
 }
 
-export async function needsSentence(): Promise<string | undefined> {
-  const missing = await missingPackages();
+export async function needsSentence(list: string = OWN): Promise<string | undefined> {
+  const missing = await missingPackages(list);
   if (missing.length === 0) return undefined;
   return `the hypervisor's builds and boots need Debian packages that are not installed here: ${missing.join(" ")}. Get them with: apt-get install ${missing.join(" ")}`;
 }

@@ -4,6 +4,7 @@ import { appendFile, copyFile, mkdir, readFile, rename, rm, writeFile } from "no
 import os from "node:os";
 import path from "node:path";
 import { CACHE } from "./debian.ts";
+import { withLock } from "./lock.ts";
 import { run } from "./run.ts";
 import { digestOf, namesOf, type Patch, type Variant } from "./series.ts";
 import { type Fetched, fetchUpstream } from "./upstream.ts";
@@ -24,7 +25,13 @@ const patchTool = (tree: string, file: string, ...more: string[]) =>
 export async function openTree(): Promise<Tree> {
   const fetched = await fetchUpstream();
   const folder = path.join(CACHE, `xen-${fetched.upstream.version}`);
-  if (existsSync(folder)) return { fetched, folder };
+  await withLock(`${folder}.lock`, async () => {
+    if (!existsSync(folder)) await unpack(fetched, folder);
+  });
+  return { fetched, folder };
+}
+
+async function unpack(fetched: Fetched, folder: string): Promise<void> {
   const partial = `${folder}.partial`;
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
@@ -34,7 +41,6 @@ export async function openTree(): Promise<Tree> {
   for (const name of namesOf(await readFile(path.join(debian, "series"), "utf8")))
     await patchTool(partial, path.join(debian, name));
   await rename(partial, folder);
-  return { fetched, folder };
 }
 
 /** Where the tree stands: the texts of the patches applied to it, so that they can be taken back after an edit. */
@@ -100,8 +106,13 @@ export async function buildXen(tree: Tree, patches: readonly Patch[], variant: V
   const folder = path.join(CACHE, "xen", digest);
   const efi = path.join(folder, "xen.efi");
   const found = (): Built => ({ xen: path.join(folder, "xen"), efi: existsSync(efi) ? efi : undefined, digest });
-  if (existsSync(path.join(folder, "xen"))) return found();
+  await withLock(`${tree.folder}.lock`, async () => {
+    if (!existsSync(path.join(folder, "xen"))) await makeXen(tree, patches, variant, folder);
+  });
+  return found();
+}
 
+async function makeXen(tree: Tree, patches: readonly Patch[], variant: Variant, folder: string): Promise<void> {
   await patchTree(tree, patches);
   const objects = objectsOf(tree, variant);
   await mkdir(objects, { recursive: true });
@@ -118,7 +129,6 @@ export async function buildXen(tree: Tree, patches: readonly Patch[], variant: V
   }
   await rm(folder, { recursive: true, force: true });
   await rename(partial, folder);
-  return found();
 }
 
 /** The configuration that a build really had. */
