@@ -70,3 +70,12 @@ function freePort(): Promise<number> {
     });
   });
 }
+
+/** A pool whose idle connections may be cut when the server stops at the end of a test. */
+export function openPool(url: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url });
+  pool.on("error", (error) => {
+    if (!/terminating connection/.test(error.message)) throw error;
+  });
+  return pool;
+}

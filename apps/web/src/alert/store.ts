@@ -1,0 +1,100 @@
+/** Alerts ↔ Postgres: what a person should triage, and what became of it. */
+import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
+import type { Pool, PoolClient } from "pg";
+import { Refusal } from "../trpc/errors.ts";
+
+export const PAGE_ROWS_MAX = 200;
+
+export const STATES = ["open", "acknowledged", "closed"] as const;
+export type AlertState = (typeof STATES)[number];
+
+export type AlertRow = {
+  id: number;
+  workstation: { id: string; name: string } | null;
+  record: { trail: number; index: number } | null;
+  kind: string;
+  severity: Severity;
+  title: string;
+  reason: string;
+  raisedAt: string;
+  count: number;
+  lastAt: string;
+  state: AlertState;
+  by: string | null;
+  at: string | null;
+  note: string | null;
+};
+
+type Raw = {
+  id: string;
+  workstation_id: string | null;
+  workstation_name: string | null;
+  trail: number | null;
+  index: string | null;
+  kind: string;
+  severity: number;
+  title: string;
+  reason: string;
+  raised_at: Date;
+  count: number;
+  last_at: Date;
+  state: AlertState;
+  by: string | null;
+  acknowledged_at: Date | null;
+  note: string | null;
+};
+
+const toRow = (raw: Raw): AlertRow => ({
+  id: Number(raw.id),
+  workstation: raw.workstation_id ? { id: raw.workstation_id, name: raw.workstation_name ?? raw.workstation_id } : null,
+  record: raw.trail !== null && raw.index !== null ? { trail: raw.trail, index: Number(raw.index) } : null,
+  kind: raw.kind,
+  severity: SEVERITIES[raw.severity] ?? "warning",
+  title: raw.title,
+  reason: raw.reason,
+  raisedAt: raw.raised_at.toISOString(),
+  count: raw.count,
+  lastAt: raw.last_at.toISOString(),
+  state: raw.state,
+  by: raw.by,
+  at: raw.acknowledged_at?.toISOString() ?? null,
+  note: raw.note,
+});
+
+export async function listAlerts(
+  pool: Pool,
+  state: AlertState | undefined,
+  after: number | undefined,
+  limit = PAGE_ROWS_MAX,
+) {
+  const { rows } = await pool.query<Raw>(
+    `SELECT a.id, a.workstation_id, w.name AS workstation_name, a.trail, a.index, a.kind, a.severity, a.title, a.reason,
+            a.raised_at, a.count, a.last_at, a.state, coalesce(p.name, a.acknowledged_by) AS by, a.acknowledged_at, a.note
+       FROM alert a LEFT JOIN workstation w ON w.id = a.workstation_id LEFT JOIN person p ON p.id = a.acknowledged_by
+      WHERE ($1::text IS NULL OR a.state = $1) AND ($2::bigint IS NULL OR a.id < $2)
+      ORDER BY a.id DESC LIMIT $3`,
+    [state ?? null, after ?? null, limit + 1],
+  );
+  const page = rows.slice(0, limit).map(toRow);
+  return { rows: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
+}
+
+/** Moves an alert on, with who and why; answers what it was. */
+export async function triage(
+  tx: PoolClient,
+  asked: { id: number; state: AlertState; note: string; personId: string },
+): Promise<{ before: AlertState; title: string }> {
+  const { rows } = await tx.query<{ state: AlertState; title: string }>(
+    "SELECT state, title FROM alert WHERE id = $1 FOR UPDATE",
+    [asked.id],
+  );
+  const before = rows[0];
+  if (!before) throw new Refusal("NOT_FOUND", "There is no such alert.");
+  if (before.state === asked.state)
+    throw new Refusal("CONFLICT", `It is ${before.state} already; somebody may have been faster. Look again.`);
+  await tx.query(
+    `UPDATE alert SET state = $2, note = $3, acknowledged_by = $4, acknowledged_at = now() WHERE id = $1`,
+    [asked.id, asked.state, asked.note, asked.personId],
+  );
+  return { before: before.state, title: before.title };
+}

@@ -1,0 +1,46 @@
+/** Enrolment tokens: made once, shown once, kept as a hash. */
+import { GroupId } from "@sallyport/shared/base/ids.ts";
+import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
+import { z } from "zod";
+import { withRecord } from "../person/act.ts";
+import { allowed, router } from "../trpc/procedures.ts";
+import { caFingerprint, listenerUrl } from "./authority.ts";
+import { listTokens, makeToken, revokeToken } from "./store.ts";
+
+const Label = z.string().regex(/^[a-z0-9][a-z0-9._:-]{0,31}$/, "a label is 1 to 32 of a-z 0-9 . _ : -");
+const HOURS_MAX = 24 * 30;
+
+export const enrolRouter = router({
+  list: allowed("enrol").query(({ ctx }) => listTokens(ctx.wiring.pool)),
+
+  make: allowed("enrol")
+    .input(
+      z.object({
+        group: GroupId,
+        labels: z.array(Label).max(16),
+        note: z.string().trim().max(200).optional(),
+        uses: z.int().min(1).max(1000),
+        hours: z.int().min(1).max(HOURS_MAX),
+      }),
+    )
+    .mutation(({ ctx, input }) => {
+      const { env, pool, recordConsole } = ctx.wiring;
+      return withRecord(pool, recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const { secret, groupName } = await makeToken(tx, { ...input, note: input.note, madeBy: ctx.actor.id });
+        const token = printToken({ url: listenerUrl(env, ctx.host), ca: caFingerprint(env), secret });
+        const text = `made an enrolment token for ${groupName}, ${input.uses} use(s) within ${input.hours} h`;
+        const after = { labels: input.labels, uses: input.uses, hours: input.hours };
+        return { act: { kind: "person.token-made", text, subject: `group/${input.group}`, after }, value: { token } };
+      });
+    }),
+
+  revoke: allowed("enrol")
+    .input(z.object({ id: z.string().regex(/^[0-9a-f]{64}$/) }))
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        await revokeToken(tx, input.id);
+        const act = { kind: "person.token-revoked", text: "revoked an enrolment token", subject: input.id } as const;
+        return { act, value: null };
+      }),
+    ),
+});

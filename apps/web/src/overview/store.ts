@@ -1,0 +1,56 @@
+/** What the first page and the menu show; every number here is cheap on a store of any size. */
+import type { Pool } from "pg";
+
+export type Counts = { workstations: number; alerts: number; held: number; trails: number; trailsWhole: number };
+
+export async function readCounts(pool: Pool): Promise<Counts> {
+  const { rows } = await pool.query<Record<keyof Counts, string>>(
+    `SELECT (SELECT count(*) FROM workstation WHERE state <> 'revoked') AS workstations,
+            (SELECT count(*) FROM alert WHERE state = 'open') AS alerts,
+            (SELECT count(*) FROM scan WHERE verdict = 'hold' AND received > now() - interval '1 day') AS held,
+            (SELECT count(*) FROM trail) AS trails,
+            (SELECT count(*) FROM trail t WHERE t.state <> 'forked'
+               AND NOT EXISTS (SELECT 1 FROM loss l WHERE l.trail = t.num)) AS "trailsWhole"`,
+  );
+  const row = rows[0];
+  const number = (key: keyof Counts) => Number(row?.[key] ?? 0);
+  return {
+    workstations: number("workstations"),
+    alerts: number("alerts"),
+    held: number("held"),
+    trails: number("trails"),
+    trailsWhole: number("trailsWhole"),
+  };
+}
+
+export type Store = {
+  records: number;
+  partitions: number;
+  quarantined: number;
+  latest: string | null;
+  console: number;
+};
+
+export async function readStore(pool: Pool): Promise<Store> {
+  const { rows } = await pool.query<{
+    records: string;
+    console: string;
+    partitions: string;
+    quarantined: string;
+    latest: Date | null;
+  }>(
+    `SELECT (SELECT coalesce(sum(size), 0) FROM trail WHERE workstation_id IS NOT NULL) AS records,
+            (SELECT coalesce(sum(size), 0) FROM trail WHERE workstation_id IS NULL) AS console,
+            (SELECT count(*) FROM record_partition) AS partitions,
+            (SELECT count(*) FROM quarantine WHERE received > now() - interval '1 day') AS quarantined,
+            (SELECT max(last_receipt_at) FROM workstation) AS latest`,
+  );
+  const row = rows[0];
+  return {
+    records: Number(row?.records ?? 0),
+    console: Number(row?.console ?? 0),
+    partitions: Number(row?.partitions ?? 0),
+    quarantined: Number(row?.quarantined ?? 0),
+    latest: row?.latest?.toISOString() ?? null,
+  };
+}

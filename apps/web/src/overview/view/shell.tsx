@@ -1,0 +1,78 @@
+"use client";
+/** The frame around every page: places on the left, the page on the right, keys everywhere. */
+import { useQuery } from "@tanstack/react-query";
+import Link from "next/link";
+import { createContext, type ReactNode, useContext } from "react";
+import type { Actor } from "../../person/actor.ts";
+import { type Act, may } from "../../person/role.ts";
+import { useApi } from "../../trpc/client.tsx";
+import { count } from "../../ui/bytes.ts";
+import { Key } from "../../ui/header.tsx";
+import { Keys } from "../../ui/keys.tsx";
+import { Nav } from "../../ui/nav.tsx";
+import { ThemeToggle } from "../../ui/theme.tsx";
+import type { Theme } from "../../ui/themes.ts";
+import { zone } from "../../ui/time.tsx";
+
+const COUNTS_EVERY_MS = 10_000;
+
+const PLACES: { href: string; word: string; letter: string; act: Act }[] = [
+  { href: "/", word: "Overview", letter: "o", act: "entries" },
+  { href: "/alerts", word: "Alerts", letter: "a", act: "content" },
+  { href: "/usb", word: "USB", letter: "u", act: "content" },
+  { href: "/explore", word: "Explore", letter: "e", act: "entries" },
+  { href: "/workstations", word: "Workstations", letter: "w", act: "entries" },
+  { href: "/policy", word: "Policy", letter: "p", act: "entries" },
+  { href: "/enrol", word: "Enrol", letter: "n", act: "enrol" },
+  { href: "/people", word: "People", letter: "m", act: "people" },
+];
+
+const ActorContext = createContext<Actor | null>(null);
+
+export function useActor(): Actor {
+  const actor = useContext(ActorContext);
+  if (!actor) throw new Error("useActor outside of the shell");
+  return actor;
+}
+
+export const useMay = (act: Act): boolean => may(useActor().role, act);
+
+export function Shell({ actor, theme, children }: { actor: Actor; theme: Theme; children: ReactNode }) {
+  const api = useApi();
+  const counts = useQuery({ ...api.overview.counts.queryOptions(), refetchInterval: COUNTS_EVERY_MS }).data;
+  const places = PLACES.filter(({ act }) => may(actor.role, act));
+  const counted: Record<string, ReactNode> = {
+    "/alerts": counts && counts.alerts > 0 && <b className="text-block">{count(counts.alerts)}</b>,
+    "/usb": counts && counts.held > 0 && <b className="text-hold">{count(counts.held)} held</b>,
+    "/workstations": counts && count(counts.workstations),
+  };
+  return (
+    <ActorContext value={actor}>
+      <div className="flex min-h-screen">
+        <Nav items={places.map(({ href, word }) => ({ href, word, count: counted[href] }))}>
+          {counts && (
+            <>
+              {count(counts.trailsWhole)} of {count(counts.trails)} trails whole
+              <br />
+            </>
+          )}
+          <Link href="/account" className="hover:text-ink" title={actor.email}>
+            {actor.name}
+          </Link>
+          {" · "}
+          {actor.role}
+          <br />
+          <span className="font-mono" suppressHydrationWarning>
+            {zone()}
+          </span>
+          {" · "}
+          <ThemeToggle initial={theme} />
+          {" · "}
+          <Key>?</Key> keys
+        </Nav>
+        <main className="flex h-screen min-w-0 flex-1 flex-col overflow-auto">{children}</main>
+      </div>
+      <Keys places={places} />
+    </ActorContext>
+  );
+}

@@ -1,0 +1,64 @@
+/** A person's change → the console's own trail, in the transaction that makes the change: neither is without the other. */
+import type { PersonAct } from "@sallyport/shared/record/console.ts";
+import type { Severity } from "@sallyport/shared/record/severity.ts";
+import type { Pool, PoolClient } from "pg";
+import type { Actor, Origin } from "./actor.ts";
+
+export type RecordConsole = (
+  tx: PoolClient,
+  record: { kind: string; severity: Severity; text: string; body: PersonAct },
+) => Promise<unknown>;
+
+export type Act = {
+  kind: `person.${string}`;
+  /** One line for people, without the actor's name. */
+  text: string;
+  severity?: Severity;
+  subject?: string;
+  before?: PersonAct["before"];
+  after?: PersonAct["after"];
+};
+
+type By = Pick<Actor, "id" | "email"> & { session?: string };
+
+export function actRecord(by: By, origin: Origin, act: Act): Parameters<RecordConsole>[1] {
+  return {
+    kind: act.kind,
+    severity: act.severity ?? "notice",
+    text: `${by.email} ${act.text}`,
+    body: {
+      actor: { id: by.id, email: by.email },
+      ...(origin.address !== undefined && { address: origin.address.slice(0, 64) }),
+      ...(by.session !== undefined && { session: by.session }),
+      ...(act.subject !== undefined && { subject: act.subject.slice(0, 256) }),
+      ...(act.before !== undefined && { before: act.before }),
+      ...(act.after !== undefined && { after: act.after }),
+    },
+  };
+}
+
+/** Runs the change and its record in one transaction. `change` answers the act, or throws and nothing happened. */
+export async function withRecord<T>(
+  pool: Pool,
+  recordConsole: RecordConsole,
+  by: By,
+  origin: Origin,
+  change: (tx: PoolClient) => Promise<{ act: Act; value: T }>,
+): Promise<T> {
+  const tx = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await tx.query("BEGIN");
+    const { act, value } = await change(tx);
+    await recordConsole(tx, actRecord(by, origin, act));
+    await tx.query("COMMIT");
+    return value;
+  } catch (error) {
+    await tx.query("ROLLBACK").catch((cause: Error) => {
+      broken = cause; // the connection is no good any more: not back into the pool
+    });
+    throw error;
+  } finally {
+    tx.release(broken);
+  }
+}

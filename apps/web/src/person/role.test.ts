@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { ACTS, may, mayManage, ROLES, type Role } from "./role.ts";
+
+const granted = (role: Role) => Object.keys(ACTS).filter((act) => may(role, act as keyof typeof ACTS));
+
+test("each role may do what its sentence says, and nothing else", () => {
+  expect(Object.fromEntries(ROLES.map((role) => [role, granted(role).join(" ")]))).toEqual({
+    viewer: "entries content",
+    responder: "entries content triage",
+    admin: "entries content triage policy enrol people",
+    owner: "entries content triage policy enrol people",
+    auditor: "entries",
+  });
+});
+
+test("only an owner manages owners; nobody below admin manages anybody", () => {
+  const pairs = ROLES.flatMap((actor) =>
+    ROLES.filter((subject) => mayManage(actor, subject)).map((s) => `${actor}>${s}`),
+  );
+  expect(pairs).toEqual([
+    "admin>viewer",
+    "admin>responder",
+    "admin>admin",
+    "admin>auditor",
+    "owner>viewer",
+    "owner>responder",
+    "owner>admin",
+    "owner>owner",
+    "owner>auditor",
+  ]);
+});

@@ -1,0 +1,92 @@
+/** People: the first owner, invitations, roles. */
+import { z } from "zod";
+import { Refusal } from "../trpc/errors.ts";
+import { allowed, open, router, signedIn } from "../trpc/procedures.ts";
+import { withRecord } from "./act.ts";
+import { Invite, InviteCode, Join } from "./invite.ts";
+import { mayManage, ROLES, type Role } from "./role.ts";
+import { dropInvite, findInvite, join, listPeople, lockPerson, makeInvite, setDisabled, setRole } from "./store.ts";
+
+const PersonId = z.string().min(1).max(64);
+
+function insistOn(actor: Role, subject: Role): void {
+  if (!mayManage(actor, subject))
+    throw new Refusal("FORBIDDEN", `As ${actor} you may not manage ${subject === "owner" ? "owners" : "people"}.`);
+}
+
+export const personRouter = router({
+  me: signedIn.query(({ ctx }) => ctx.actor),
+
+  invite: open
+    .input(InviteCode)
+    .query(async ({ ctx, input }) => (await findInvite(ctx.wiring.pool, input.code)) ?? null),
+
+  join: open.input(Join).mutation(async ({ ctx, input }) => {
+    const { pool, recordConsole, auth } = ctx.wiring;
+    const found = await findInvite(pool, input.code);
+    if (!found) throw new Refusal("NOT_FOUND", "This link does not work (any more). Ask for a new one.");
+    const hash = await (await auth.$context).password.hash(input.password);
+    const by = { id: "invited", email: found.email ?? input.email };
+    return withRecord(pool, recordConsole, by, ctx.origin, async (tx) => {
+      const { id, role, email } = await join(tx, input, hash);
+      return {
+        act: { kind: "person.joined", text: `joined as ${role}`, subject: id, after: { role } },
+        value: { email },
+      };
+    });
+  }),
+
+  list: allowed("people").query(({ ctx }) => listPeople(ctx.wiring.prisma)),
+
+  add: allowed("people")
+    .input(Invite)
+    .mutation(({ ctx, input }) => {
+      insistOn(ctx.actor.role, input.role);
+      return withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const code = await makeInvite(tx, input, ctx.actor.id);
+        const act = {
+          kind: "person.invited",
+          text: `invited ${input.email} as ${input.role}`,
+          subject: input.email,
+        } as const;
+        return { act: { ...act, after: { role: input.role, name: input.name } }, value: { code } };
+      });
+    }),
+
+  uninvite: allowed("people")
+    .input(z.object({ id: PersonId }))
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const email = await dropInvite(tx, input.id);
+        const act = { kind: "person.invitation-withdrawn", text: `withdrew the invitation of ${email}` } as const;
+        return { act: { ...act, subject: email }, value: null };
+      }),
+    ),
+
+  setRole: allowed("people")
+    .input(z.object({ id: PersonId, role: z.enum(ROLES) }))
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const person = await lockPerson(tx, input.id);
+        insistOn(ctx.actor.role, person.role);
+        insistOn(ctx.actor.role, input.role);
+        await setRole(tx, person.id, input.role);
+        const text = `made ${person.email} ${input.role} instead of ${person.role}`;
+        const change = { before: { role: person.role }, after: { role: input.role } };
+        return { act: { kind: "person.role-changed", text, subject: person.id, ...change }, value: null };
+      }),
+    ),
+
+  setDisabled: allowed("people")
+    .input(z.object({ id: PersonId, disabled: z.boolean() }))
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const person = await lockPerson(tx, input.id);
+        insistOn(ctx.actor.role, person.role);
+        await setDisabled(tx, person.id, input.disabled);
+        const kind = input.disabled ? "person.switched-off" : "person.switched-on";
+        const text = `switched ${person.email} ${input.disabled ? "off" : "on"}`;
+        return { act: { kind, text, subject: person.id } as const, value: null };
+      }),
+    ),
+});

@@ -1,0 +1,146 @@
+/** People, invitations and sessions ↔ Postgres. */
+import { randomBytes } from "node:crypto";
+import type { Pool, PoolClient } from "pg";
+import type { PrismaClient } from "../prisma/generated/client.ts";
+import { Refusal } from "../trpc/errors.ts";
+import type { Invite, Join } from "./invite.ts";
+import type { Role } from "./role.ts";
+import { hashCode, hasOwner, newCode } from "./setup.ts";
+
+const INVITE_DAYS = 7;
+const PEOPLE_MAX = 1000;
+
+const newId = () => randomBytes(16).toString("hex");
+
+export type InviteFound = { email: string | null; name: string | null; role: Role };
+
+export async function findInvite(db: Pool | PoolClient, code: string): Promise<InviteFound | undefined> {
+  const { rows } = await db.query<InviteFound>(
+    "SELECT email, name, role::text FROM person_invite WHERE code_hash = $1 AND used_at IS NULL AND expires_at > now()",
+    [hashCode(code)],
+  );
+  return rows[0];
+}
+
+const NO_INVITE = "This link does not work (any more): it was used, it ran out, or a newer one was made.";
+
+/** Uses the invitation up and makes the person, in the caller's transaction. */
+export async function join(
+  tx: PoolClient,
+  asked: Join,
+  passwordHash: string,
+): Promise<{ id: string; role: Role; email: string }> {
+  const { rows } = await tx.query<InviteFound & { made_by: string | null }>(
+    `UPDATE person_invite SET used_at = now() WHERE code_hash = $1 AND used_at IS NULL AND expires_at > now()
+     RETURNING email, name, role::text, made_by`,
+    [hashCode(asked.code)],
+  );
+  const invite = rows[0];
+  if (!invite) throw new Refusal("NOT_FOUND", NO_INVITE);
+  if (invite.made_by === null) {
+    await tx.query("LOCK TABLE person IN SHARE ROW EXCLUSIVE MODE"); // two first owners at once: the second waits, and is refused
+    if (await hasOwner(tx))
+      throw new Refusal("CONFLICT", "This console has an owner already. Ask them for an invitation.");
+  }
+  const id = newId();
+  const email = invite.email ?? asked.email;
+  await tx.query("INSERT INTO person (id, name, email, email_verified, role) VALUES ($1, $2, $3, true, $4::role)", [
+    id,
+    invite.name ?? asked.name,
+    email,
+    invite.role,
+  ]);
+  await tx.query(
+    "INSERT INTO person_account (id, person_id, account_id, provider_id, password) VALUES ($1, $2, $2, 'credential', $3)",
+    [newId(), id, passwordHash],
+  );
+  return { id, role: invite.role, email };
+}
+
+export async function makeInvite(tx: PoolClient, invite: Invite, madeBy: string): Promise<string> {
+  const taken = await tx.query("SELECT 1 FROM person WHERE email = $1", [invite.email]);
+  if (taken.rows.length > 0) throw new Refusal("CONFLICT", `${invite.email} has an account here already.`);
+  await tx.query("DELETE FROM person_invite WHERE email = $1 AND used_at IS NULL", [invite.email]);
+  const code = newCode();
+  await tx.query(
+    `INSERT INTO person_invite (id, code_hash, email, name, role, made_by, expires_at)
+     VALUES ($1, $2, $3, $4, $5::role, $6, now() + make_interval(days => $7))`,
+    [newId(), hashCode(code), invite.email, invite.name, invite.role, madeBy, INVITE_DAYS],
+  );
+  return code;
+}
+
+export async function listPeople(prisma: PrismaClient) {
+  const [people, invites] = await Promise.all([
+    prisma.person.findMany({
+      orderBy: [{ disabledAt: { sort: "asc", nulls: "first" } }, { name: "asc" }],
+      take: PEOPLE_MAX,
+      select: {
+        id: true,
+        name: true,
+        email: true,
+        role: true,
+        twoFactorEnabled: true,
+        disabledAt: true,
+        createdAt: true,
+        sessions: { select: { updatedAt: true }, orderBy: { updatedAt: "desc" }, take: 1 },
+      },
+    }),
+    prisma.personInvite.findMany({
+      where: { usedAt: null, expiresAt: { gt: new Date() }, madeBy: { not: null } },
+      orderBy: { createdAt: "desc" },
+      take: PEOPLE_MAX,
+      select: { id: true, email: true, name: true, role: true, expiresAt: true },
+    }),
+  ]);
+  return {
+    people: people.map(({ sessions, disabledAt, createdAt, ...person }) => ({
+      ...person,
+      disabledAt: disabledAt?.toISOString() ?? null,
+      createdAt: createdAt.toISOString(),
+      seenAt: sessions[0]?.updatedAt.toISOString() ?? null,
+    })),
+    invites: invites.map(({ expiresAt, ...invite }) => ({ ...invite, expiresAt: expiresAt.toISOString() })),
+  };
+}
+
+export type PersonRow = { id: string; email: string; role: Role; disabled: boolean };
+
+/** The person, locked until the transaction ends. */
+export async function lockPerson(tx: PoolClient, id: string): Promise<PersonRow> {
+  const { rows } = await tx.query<PersonRow>(
+    "SELECT id, email, role::text, disabled_at IS NOT NULL AS disabled FROM person WHERE id = $1 FOR UPDATE",
+    [id],
+  );
+  if (!rows[0]) throw new Refusal("NOT_FOUND", "There is no such person.");
+  return rows[0];
+}
+
+export async function setRole(tx: PoolClient, id: string, role: Role): Promise<void> {
+  await tx.query("UPDATE person SET role = $2::role, updated_at = now() WHERE id = $1", [id, role]);
+  await keepOneOwner(tx);
+}
+
+/** Switching off ends every session at once. */
+export async function setDisabled(tx: PoolClient, id: string, disabled: boolean): Promise<void> {
+  await tx.query("UPDATE person SET disabled_at = CASE WHEN $2 THEN now() END, updated_at = now() WHERE id = $1", [
+    id,
+    disabled,
+  ]);
+  if (disabled) await tx.query("DELETE FROM person_session WHERE person_id = $1", [id]);
+  await keepOneOwner(tx);
+}
+
+async function keepOneOwner(tx: PoolClient): Promise<void> {
+  await tx.query("SELECT id FROM person WHERE role = 'owner' FOR UPDATE");
+  if (!(await hasOwner(tx))) throw new Refusal("CONFLICT", "This would leave the console without an owner.");
+}
+
+export async function dropInvite(tx: PoolClient, id: string): Promise<string> {
+  const { rows } = await tx.query<{ email: string }>(
+    "DELETE FROM person_invite WHERE id = $1 AND used_at IS NULL RETURNING email",
+    [id],
+  );
+  if (!rows[0]) throw new Refusal("NOT_FOUND", "That invitation is gone already.");
+  return rows[0].email;
+}

@@ -1,0 +1,200 @@
+"use client";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { useActor } from "../../overview/view/shell.tsx";
+import { useApi } from "../../trpc/client.tsx";
+import { Button } from "../../ui/button.tsx";
+import { Card } from "../../ui/card.tsx";
+import { Copy } from "../../ui/copy.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Fault, Waiting } from "../../ui/empty.tsx";
+import { Input, Select } from "../../ui/field.tsx";
+import { Grow, Header } from "../../ui/header.tsx";
+import { Mark } from "../../ui/mark.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { useTell } from "../../ui/toast.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
+import { mayManage, ROLE_WORDS, ROLES, type Role } from "../role.ts";
+
+export function People() {
+  const api = useApi();
+  const actor = useActor();
+  const found = useQuery(api.person.list.queryOptions());
+  const tell = useTell();
+  const uninvite = useMutation({ ...api.person.uninvite.mutationOptions(), onError: tell.failed });
+  const [adding, setAdding] = useState(false);
+  if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
+  if (found.isPending) return <Waiting />;
+  const { people, invites } = found.data;
+  return (
+    <>
+      <Header title="People">
+        <Grow />
+        <Button look="main" onClick={() => setAdding(true)}>
+          Add a person…
+        </Button>
+      </Header>
+      <div className="grid max-w-[1080px] gap-3.5 px-5 py-4">
+        <Card>
+          <table className="w-full">
+            <thead>
+              <tr className="text-left text-xs text-ink-3">
+                {["Name", "E-mail", "Role", "Second factor", "Seen", ""].map((head) => (
+                  <th key={head} className="border-b border-line py-1 pr-4 font-medium">
+                    {head}
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {people.map((person) => (
+                <tr key={person.id} className="border-b border-line last:border-b-0 [&>td]:py-1.5 [&>td]:pr-4">
+                  <td>
+                    <Untrusted text={person.name} />
+                    {person.id === actor.id && <span className="text-ink-3"> · you</span>}
+                  </td>
+                  <td className="mono">
+                    <Untrusted text={person.email} />
+                  </td>
+                  <td>
+                    <RoleOf person={person} actor={actor.role} />
+                  </td>
+                  <td>
+                    {person.twoFactorEnabled ? <Mark tone="allow">on</Mark> : <Mark tone="hold">password alone</Mark>}
+                  </td>
+                  <td>
+                    <Ago time={person.seenAt} />
+                  </td>
+                  <td className="text-right">
+                    <Switch person={person} may={mayManage(actor.role, person.role) && person.id !== actor.id} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Card>
+        {invites.length > 0 && (
+          <Card title="Invited">
+            <ul className="grid gap-1.5">
+              {invites.map((invite) => (
+                <li key={invite.id} className="flex items-baseline gap-3">
+                  <span className="min-w-0 flex-1">
+                    {invite.name} <span className="mono text-ink-2">{invite.email}</span> as {invite.role}
+                    <span className="text-ink-3">
+                      {" "}
+                      · runs out <Ago time={invite.expiresAt} />
+                    </span>
+                  </span>
+                  <Button onClick={() => uninvite.mutate({ id: invite.id })}>Withdraw</Button>
+                </li>
+              ))}
+            </ul>
+          </Card>
+        )}
+        <Card title="Roles">
+          <dl className="grid grid-cols-[104px_1fr] gap-y-0.5">
+            {ROLES.map((role) => (
+              <div key={role} className="contents">
+                <dt>{role}</dt>
+                <dd className="text-ink-2">{ROLE_WORDS[role]}</dd>
+              </div>
+            ))}
+          </dl>
+        </Card>
+      </div>
+      {adding && <Add actor={actor.role} onClose={() => setAdding(false)} />}
+    </>
+  );
+}
+
+type Person = { id: string; name: string; role: Role; disabledAt: string | null };
+
+function RoleOf({ person, actor }: { person: Person; actor: Role }) {
+  const api = useApi();
+  const tell = useTell();
+  const set = useMutation({ ...api.person.setRole.mutationOptions(), onError: tell.failed });
+  if (!mayManage(actor, person.role)) return person.role;
+  return (
+    <select
+      aria-label={`Role of ${person.name}`}
+      value={person.role}
+      disabled={set.isPending}
+      onChange={(event) => set.mutate({ id: person.id, role: event.target.value as Role })}
+      className="rounded-[5px] border border-line bg-panel px-1 py-px"
+    >
+      {ROLES.filter((role) => mayManage(actor, role)).map((role) => (
+        <option key={role}>{role}</option>
+      ))}
+    </select>
+  );
+}
+
+function Switch({ person, may }: { person: Person; may: boolean }) {
+  const api = useApi();
+  const tell = useTell();
+  const set = useMutation({ ...api.person.setDisabled.mutationOptions(), onError: tell.failed });
+  const off = person.disabledAt !== null;
+  if (!may) return off ? <Mark tone="info">off</Mark> : null;
+  return (
+    <Button look={off ? "plain" : "danger"} onClick={() => set.mutate({ id: person.id, disabled: !off })}>
+      {off ? "Switch on" : "Switch off"}
+    </Button>
+  );
+}
+
+function Add({ actor, onClose }: { actor: Role; onClose: () => void }) {
+  const api = useApi();
+  const add = useMutation(api.person.add.mutationOptions());
+  const [link, setLink] = useState<string>();
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const asked = { name: String(form.get("name")), email: String(form.get("email")), role: form.get("role") as Role };
+    const made = await add.mutateAsync(asked).catch(() => undefined); // shown under the fields
+    if (made) setLink(`${window.location.origin}/invite?code=${made.code}`);
+  };
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={link ? "Give them this link" : "Add a person"}
+      description={link ? undefined : "They get a link by which they set a password of their own."}
+    >
+      {link ? (
+        <div className="grid gap-3">
+          <pre
+            className="mono rounded-[8px] border border-line bg-sunk p-2.5 whitespace-pre-wrap [overflow-wrap:anywhere]"
+            data-invite-link
+          >
+            {link}
+          </pre>
+          <p className="text-ink-2">It works once, for a week, and is not shown again. Send it by a way you trust.</p>
+          <div className="flex justify-end gap-2">
+            <Copy text={link} label="Copy" className="border border-line px-2 py-1" />
+            <Button look="main" onClick={onClose}>
+              Done
+            </Button>
+          </div>
+        </div>
+      ) : (
+        <form onSubmit={submit} className="grid gap-3">
+          <Input label="Name" name="name" required maxLength={128} autoFocus />
+          <Input label="E-mail" name="email" type="email" required maxLength={254} />
+          <Select label="Role" name="role" defaultValue="viewer" fault={add.error?.message}>
+            {ROLES.filter((role) => mayManage(actor, role)).map((role) => (
+              <option key={role} value={role}>
+                {role}: {ROLE_WORDS[role]}
+              </option>
+            ))}
+          </Select>
+          <div className="flex justify-end gap-2">
+            <Button onClick={onClose}>Cancel</Button>
+            <Button look="main" type="submit" disabled={add.isPending}>
+              Make the link
+            </Button>
+          </div>
+        </form>
+      )}
+    </Dialog>
+  );
+}

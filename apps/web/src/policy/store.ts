@@ -1,0 +1,163 @@
+/** Groups, revisions and publications ↔ Postgres. A publication is a row; dispatch sends what the rows say. */
+import { randomUUID } from "node:crypto";
+import { toBase64 } from "@sallyport/shared/base/bytes.ts";
+import { canonicalText } from "@sallyport/shared/base/canonical.ts";
+import type { GroupId, PolicyDigest } from "@sallyport/shared/base/ids.ts";
+import { type Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
+import { signStatement } from "@sallyport/shared/policy/statement.ts";
+import { keyId } from "@sallyport/shared/trail/signed.ts";
+import type { Pool, PoolClient } from "pg";
+import type { ConsoleKey } from "../trail/key.ts";
+import { sha256 } from "../trail/sha256.ts";
+import { Refusal } from "../trpc/errors.ts";
+
+const REVISIONS_MAX = 200;
+
+export type GroupRow = {
+  id: string;
+  name: string;
+  threshold: number;
+  workstations: number;
+  inForce: { order: number; digest: string; message: string; publishedAt: string; by: string } | null;
+};
+
+export async function listGroups(pool: Pool): Promise<GroupRow[]> {
+  type Raw = {
+    id: string;
+    name: string;
+    threshold: number;
+    workstations: string;
+    order: number | null;
+    digest: string | null;
+    message: string | null;
+    published_at: Date | null;
+    by: string | null;
+  };
+  const { rows } = await pool.query<Raw>(
+    `SELECT g.id, g.name, g.threshold,
+            (SELECT count(*) FROM workstation w WHERE w.group_id = g.id AND w.state <> 'revoked') AS workstations,
+            p.order, p.digest, r.message, p.published_at, coalesce(who.name, p.published_by) AS by
+       FROM "group" g
+       LEFT JOIN LATERAL (SELECT * FROM publication WHERE group_id = g.id ORDER BY "order" DESC LIMIT 1) p ON true
+       LEFT JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
+      ORDER BY g.name`,
+  );
+  return rows.map((raw) => ({
+    id: raw.id,
+    name: raw.name,
+    threshold: raw.threshold,
+    workstations: Number(raw.workstations),
+    inForce:
+      raw.order !== null && raw.published_at
+        ? {
+            order: raw.order,
+            digest: raw.digest ?? "",
+            message: raw.message ?? "",
+            publishedAt: raw.published_at.toISOString(),
+            by: raw.by ?? "",
+          }
+        : null,
+  }));
+}
+
+export type PublicationRow = {
+  order: number;
+  digest: string;
+  message: string;
+  source: string;
+  publishedAt: string;
+  by: string;
+};
+
+export async function getGroup(pool: Pool, id: string): Promise<{ group: GroupRow; publications: PublicationRow[] }> {
+  const group = (await listGroups(pool)).find((each) => each.id === id);
+  if (!group) throw new Refusal("NOT_FOUND", "There is no such group.");
+  const { rows } = await pool.query<{
+    order: number;
+    digest: string;
+    message: string;
+    source: string;
+    published_at: Date;
+    by: string;
+  }>(
+    `SELECT p.order, p.digest, r.message, r.source, p.published_at, coalesce(who.name, p.published_by) AS by
+       FROM publication p JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
+      WHERE p.group_id = $1 ORDER BY p.order DESC LIMIT $2`,
+    [id, REVISIONS_MAX],
+  );
+  return {
+    group,
+    publications: rows.map(({ published_at, ...row }) => ({ ...row, publishedAt: published_at.toISOString() })),
+  };
+}
+
+/** A group that only the console's key signs for, until it is given approvers. */
+export async function makeGroup(tx: PoolClient, name: string, key: ConsoleKey): Promise<string> {
+  const id = randomUUID();
+  await tx.query('INSERT INTO "group" (id, name) VALUES ($1, $2)', [id, name]);
+  await tx.query("INSERT INTO group_key (group_id, key_id, public_key, role) VALUES ($1, $2, $3, 'console')", [
+    id,
+    keyId(sha256, key.publicKey),
+    toBase64(key.publicKey),
+  ]);
+  return id;
+}
+
+export type Publishing = {
+  group: string;
+  source: string;
+  policy: Policy;
+  message: string;
+  /** The order the author looked at; another one in force by now is a conflict, not an overwrite. */
+  basedOn: number;
+  author: string;
+  now: Date;
+};
+
+export type Published = { order: number; digest: PolicyDigest; name: string; before: string | null };
+
+/** Signs the policy for its group and puts it into force, in the caller's transaction. */
+export async function publish(tx: PoolClient, key: ConsoleKey, asked: Publishing): Promise<Published> {
+  const group = await tx.query<{ name: string; threshold: number }>(
+    'SELECT name, threshold FROM "group" WHERE id = $1 FOR UPDATE',
+    [asked.group],
+  );
+  const found = group.rows[0];
+  if (!found) throw new Refusal("NOT_FOUND", "There is no such group.");
+  if (found.threshold > 1)
+    throw new Refusal(
+      "PRECONDITION_FAILED",
+      `This group needs ${found.threshold} signatures; the console's key alone is not enough.`,
+    );
+  const newest = await tx.query<{ order: number; digest: string }>(
+    'SELECT "order", digest FROM publication WHERE group_id = $1 ORDER BY "order" DESC LIMIT 1',
+    [asked.group],
+  );
+  const last = newest.rows[0];
+  const order = (last?.order ?? 0) + 1;
+  if (asked.basedOn !== order - 1)
+    throw new Refusal(
+      "CONFLICT",
+      `Revision ${order - 1} was published while you wrote. Look at it first; your text is still here.`,
+    );
+  const digest = policyDigest(sha256, asked.policy);
+  if (last?.digest === digest)
+    throw new Refusal("CONFLICT", "This is the policy that is in force already; nothing to publish.");
+  const statement = signStatement(
+    sha256,
+    [key],
+    { type: "policy", audience: { group: asked.group as GroupId }, order, issued: asked.now.toISOString() },
+    { group: asked.group, digest, policy: asked.policy },
+  );
+  await tx.query(
+    `INSERT INTO revision (digest, canonical, source, author, message, parent) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (digest) DO NOTHING`,
+    [digest, canonicalText(asked.policy), asked.source, asked.author, asked.message, last?.digest ?? null],
+  );
+  await tx.query(
+    'INSERT INTO publication (group_id, "order", digest, statement, published_by) VALUES ($1, $2, $3, $4, $5)',
+    [asked.group, order, digest, JSON.stringify(statement), asked.author],
+  );
+  await tx.query("SELECT pg_notify('publication', $1)", [asked.group]);
+  return { order, digest, name: found.name, before: last?.digest ?? null };
+}

@@ -1,0 +1,83 @@
+"use client";
+import { useQuery } from "@tanstack/react-query";
+import { useMay } from "../../overview/view/shell.tsx";
+import { useApi } from "../../trpc/client.tsx";
+import { ButtonLink } from "../../ui/button.tsx";
+import { Card } from "../../ui/card.tsx";
+import { Hash } from "../../ui/copy.tsx";
+import { Fault, Waiting } from "../../ui/empty.tsx";
+import { Grow, Header } from "../../ui/header.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
+import type { PublicationRow } from "../store.ts";
+import { Editor } from "./editor.tsx";
+import { Reach } from "./reach.tsx";
+
+const EVERY_MS = 3_000;
+
+export function Group({ id }: { id: string }) {
+  const api = useApi();
+  const mayWrite = useMay("policy");
+  const found = useQuery({ ...api.policy.group.queryOptions({ id }), refetchInterval: EVERY_MS });
+  if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
+  if (found.isPending) return <Waiting />;
+  const { group, publications } = found.data;
+  const newest = publications[0];
+  return (
+    <>
+      <Header title={group.name}>
+        <span className="text-ink-2">
+          {newest ? (
+            <>
+              wanted <b className="mono text-ink">r{newest.order}</b>, published <Ago time={newest.publishedAt} /> by{" "}
+              {newest.by}
+            </>
+          ) : (
+            "no policy published yet: workstations keep the strict defaults they came with"
+          )}
+        </span>
+        <Grow />
+        <ButtonLink href="/policy">All groups</ButtonLink>
+      </Header>
+      <div className="grid gap-3.5 px-5 py-4">
+        <Editor key={group.id} group={group} newest={newest} mayWrite={mayWrite} />
+        <div className="grid grid-cols-[1.5fr_1fr] items-start gap-3.5">
+          <Reach group={group.id} />
+          <Revisions publications={publications} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Revisions({ publications }: { publications: PublicationRow[] }) {
+  return (
+    <Card title="Revisions" aside="immutable, named by their content">
+      {publications.length === 0 ? (
+        <p className="text-ink-2">None yet.</p>
+      ) : (
+        <ol className="grid gap-2">
+          {publications.map((row) => (
+            <li key={row.order} className="grid grid-cols-[44px_1fr] gap-x-2">
+              <b className="mono">r{row.order}</b>
+              <div className="min-w-0">
+                <p className="[overflow-wrap:anywhere]">
+                  <Untrusted text={row.message} />
+                </p>
+                <p className="text-ink-3">
+                  {row.by}, <Ago time={row.publishedAt} /> · <Hash text={row.digest} />
+                </p>
+                <details>
+                  <summary className="text-xs text-ink-3">its text</summary>
+                  <pre className="mono mt-1 max-h-[260px] overflow-auto rounded-[6px] border border-line bg-sunk p-2 whitespace-pre-wrap">
+                    {row.source}
+                  </pre>
+                </details>
+              </div>
+            </li>
+          ))}
+        </ol>
+      )}
+    </Card>
+  );
+}

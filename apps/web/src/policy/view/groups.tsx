@@ -1,0 +1,108 @@
+"use client";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useRouter } from "next/navigation";
+import { type FormEvent, useState } from "react";
+import { useMay } from "../../overview/view/shell.tsx";
+import { useApi } from "../../trpc/client.tsx";
+import { Button } from "../../ui/button.tsx";
+import { count, plural } from "../../ui/bytes.ts";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Input } from "../../ui/field.tsx";
+import { Grow, Header } from "../../ui/header.tsx";
+import { type Column, Table } from "../../ui/table.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
+import type { GroupRow } from "../store.ts";
+
+const COLUMNS: Column<GroupRow>[] = [
+  { head: "Group", track: "minmax(120px, 0.6fr)", cell: (row) => <b className="font-medium">{row.name}</b> },
+  { head: "Workstations", track: "96px", right: true, mono: true, cell: (row) => count(row.workstations) },
+  { head: "Wanted", track: "72px", mono: true, cell: (row) => (row.inForce ? `r${row.inForce.order}` : "nothing") },
+  {
+    head: "What changed",
+    track: "minmax(0, 1fr)",
+    cell: (row) => row.inForce && <Untrusted text={row.inForce.message} />,
+  },
+  { head: "Published", track: "104px", cell: (row) => row.inForce && <Ago time={row.inForce.publishedAt} /> },
+  { head: "By", track: "minmax(80px, 140px)", cell: (row) => row.inForce?.by },
+  {
+    head: "Signatures",
+    track: "88px",
+    cell: (row) => <span className="text-ink-2">{plural(row.threshold, "key")}</span>,
+  },
+];
+
+export function Groups() {
+  const api = useApi();
+  const router = useRouter();
+  const mayWrite = useMay("policy");
+  const groups = useQuery(api.policy.groups.queryOptions());
+  const [making, setMaking] = useState(false);
+  return (
+    <>
+      <Header title="Policy">
+        <span className="ml-3 text-ink-2">One policy per group; each workstation is in exactly one.</span>
+        <Grow />
+        {mayWrite && <Button onClick={() => setMaking(true)}>New group…</Button>}
+      </Header>
+      {groups.isError ? (
+        <Fault message={groups.error.message} again={() => void groups.refetch()} />
+      ) : groups.isPending ? (
+        <Waiting />
+      ) : groups.data.length === 0 ? (
+        <Empty title="No group yet">
+          <p>
+            A group is the workstations that share one policy and its signers. Make one, then enrol workstations into
+            it.
+          </p>
+          {mayWrite && (
+            <Button look="main" className="justify-self-center" onClick={() => setMaking(true)}>
+              New group…
+            </Button>
+          )}
+        </Empty>
+      ) : (
+        <Table<GroupRow>
+          label="Groups"
+          columns={COLUMNS}
+          rows={groups.data}
+          keyOf={(row) => row.id}
+          active={undefined}
+          onOpen={(row) => row && router.push(`/policy/${row.id}`)}
+        />
+      )}
+      <MakeGroup open={making} onClose={() => setMaking(false)} />
+    </>
+  );
+}
+
+function MakeGroup({ open, onClose }: { open: boolean; onClose: () => void }) {
+  const api = useApi();
+  const router = useRouter();
+  const make = useMutation(api.policy.makeGroup.mutationOptions());
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const name = String(new FormData(event.currentTarget).get("name"));
+    const made = await make.mutateAsync({ name }).catch(() => undefined); // shown under the field
+    if (made) router.push(`/policy/${made.id}`);
+  };
+  return (
+    <Dialog
+      open={open}
+      onClose={onClose}
+      title="New group"
+      description="Signed for by this console’s key alone, until it is given approvers."
+    >
+      <form onSubmit={submit} className="grid gap-3">
+        <Input label="Name" name="name" required maxLength={64} autoFocus fault={make.error?.message} />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit" disabled={make.isPending}>
+            Make the group
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,68 @@
+"use client";
+import type { Change } from "@sallyport/shared/policy/diff.ts";
+import { useMutation } from "@tanstack/react-query";
+import type { FormEvent } from "react";
+import { useApi } from "../../trpc/client.tsx";
+import { Button } from "../../ui/button.tsx";
+import { plural } from "../../ui/bytes.ts";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Input } from "../../ui/field.tsx";
+import { useTell } from "../../ui/toast.tsx";
+import type { GroupRow } from "../store.ts";
+import { Changes } from "./changes.tsx";
+
+type Props = {
+  group: GroupRow;
+  source: string;
+  basedOn: number;
+  changes: Change[];
+  onClose: () => void;
+  onDone: (order: number) => void;
+};
+
+/** Says what it will do to how many before it does it. */
+export function Publish({ group, source, basedOn, changes, onClose, onDone }: Props) {
+  const api = useApi();
+  const tell = useTell();
+  const publish = useMutation(api.policy.publish.mutationOptions());
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const message = String(new FormData(event.currentTarget).get("message"));
+    const done = await publish.mutateAsync({ group: group.id, source, message, basedOn }).catch(() => undefined); // shown under the field
+    if (!done) return;
+    tell.done(
+      `r${done.order} is signed and on its way. It is in force where “Desired against reported” says so, not before.`,
+    );
+    onDone(done.order);
+  };
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      width={560}
+      title={`Publish r${basedOn + 1} to ${group.name}`}
+      description={`It goes to ${plural(group.workstations, "workstation")} at once, signed with the console’s key. To undo it, publish an earlier revision’s text again.`}
+    >
+      <form onSubmit={submit} className="grid gap-3.5">
+        <div className="max-h-[240px] overflow-auto rounded-[8px] border border-line bg-sunk px-3 py-2.5">
+          <Changes changes={changes} against={basedOn > 0 ? `r${basedOn}` : "the strict defaults"} />
+        </div>
+        <Input
+          label="What changes, and why"
+          name="message"
+          required
+          minLength={3}
+          maxLength={500}
+          autoFocus
+          fault={publish.error?.message}
+        />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit" disabled={publish.isPending}>
+            Sign and publish
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

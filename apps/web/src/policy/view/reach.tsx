@@ -1,0 +1,66 @@
+"use client";
+import { useQuery } from "@tanstack/react-query";
+import Link from "next/link";
+import { useApi } from "../../trpc/client.tsx";
+import { Card } from "../../ui/card.tsx";
+import { Fault, Waiting } from "../../ui/empty.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
+import { DriftMark, StatusMark } from "../../workstation/view/words.tsx";
+
+const EVERY_MS = 2_000;
+
+/** Desired against reported, for each workstation of a group: published is not applied. */
+export function Reach({ group }: { group: string }) {
+  const api = useApi();
+  const found = useQuery({ ...api.workstation.list.queryOptions({ group }), refetchInterval: EVERY_MS });
+  if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
+  if (found.isPending) return <Waiting />;
+  const { rows, next } = found.data;
+  const inForce = rows.filter(({ drift, desired }) => desired && drift.state === "none").length;
+  const partial = rows.filter(({ drift }) => drift.state === "partial").length;
+  const waiting = rows.filter(({ drift }) => drift.state === "behind" || drift.state === "unknown").length;
+  return (
+    <Card
+      title="Desired against reported"
+      aside={
+        <span className="mono">
+          {inForce} in force · {partial} in part · {waiting} waiting{next && " (of the first 200)"}
+        </span>
+      }
+    >
+      {rows.length === 0 ? (
+        <p className="text-ink-2">
+          No workstation is in this group.{" "}
+          <Link href="/enrol" className="underline">
+            Enrol one
+          </Link>
+          .
+        </p>
+      ) : (
+        <ul className="grid gap-1.5">
+          {rows.map((row) => (
+            <li key={row.id} className="grid grid-cols-[minmax(110px,180px)_110px_1fr_90px] items-baseline gap-3">
+              <Link href={`/workstations/${row.id}`} className="mono truncate hover:underline">
+                <Untrusted text={row.name} />
+              </Link>
+              <StatusMark signs={row} />
+              <span className="min-w-0 truncate">
+                <DriftMark drift={row.drift} desired={row.desired} />
+                <span className="text-ink-2">
+                  {" "}
+                  {row.drift.state === "partial"
+                    ? row.drift.sections.map(({ name, reason }) => `${name}: ${reason}`).join("; ")
+                    : "reason" in row.drift && row.drift.reason}
+                </span>
+              </span>
+              <span className="text-right text-ink-3">
+                <Ago time={row.reportedAt} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,156 @@
+"use client";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useSearchParams } from "next/navigation";
+import { useCallback, useMemo } from "react";
+import { useApi } from "../../trpc/client.tsx";
+import { Button } from "../../ui/button.tsx";
+import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Header } from "../../ui/header.tsx";
+import { QueryBar } from "../../ui/query-bar.tsx";
+import { Table } from "../../ui/table.tsx";
+import { adding, chips, type Filter, readFilter, readWord, without, writeFilter } from "../filter.ts";
+import type { RecordRow } from "../store.ts";
+import { columns } from "./columns.tsx";
+import { Facets } from "./facets.tsx";
+import { RecordDrawer } from "./record-drawer.tsx";
+import { Since } from "./since.tsx";
+
+const LIVE_EVERY_MS = 1000;
+export const keyOf = (row: { trail: number; index: number }): string => `${row.trail}.${row.index}`;
+
+/** Everything the page shows is in its address: filters, the open record, whether it is live. */
+function useAddress() {
+  const search = useSearchParams();
+  const read = useMemo(() => readFilter(new URLSearchParams(search.toString())), [search]);
+  const go = useCallback((filter: Filter, open: string | undefined, live: boolean) => {
+    const parts = [writeFilter(filter), live && "live=1", open && `open=${open}`].filter(Boolean).join("&");
+    window.history.replaceState(null, "", parts ? `?${parts}` : window.location.pathname);
+  }, []);
+  return { ...read, open: search.get("open") ?? undefined, live: search.get("live") === "1", go };
+}
+
+export function Explore() {
+  const api = useApi();
+  const { filter, faults, open, live, go } = useAddress();
+  const pages = useInfiniteQuery({
+    ...api.record.list.infiniteQueryOptions({ filter }, { getNextPageParam: (page) => page.next }),
+    enabled: !live,
+    placeholderData: keepPreviousData,
+  });
+  const tail = useQuery({
+    ...api.record.list.queryOptions({ filter }),
+    enabled: live,
+    refetchInterval: LIVE_EVERY_MS,
+    placeholderData: keepPreviousData,
+  });
+  const choices = useQuery(api.record.choices.queryOptions()).data;
+  const names = useQuery(api.workstation.names.queryOptions()).data;
+  const rows = useMemo(
+    () => (live ? (tail.data?.rows ?? []) : (pages.data?.pages.flatMap((page) => page.rows) ?? [])),
+    [live, tail.data, pages.data],
+  );
+  const shown = live ? tail : pages;
+  const nameOf = (id: string) => names?.find((each) => each.id === id)?.name ?? `${id.slice(0, 8)}…`;
+
+  const set = (next: Filter) => go(next, open, live);
+  const onAdd = (word: string): string | undefined => {
+    const named = /^workstation:(\S+)$/.exec(word.trim())?.[1];
+    const id = named && names?.find((each) => each.name === named)?.id;
+    const read = readWord(id ? `workstation:${id}` : word);
+    if ("fault" in read) return read.fault;
+    set(adding(filter, read.field, read.value));
+    return undefined;
+  };
+  const onEnd = () => {
+    if (!live && pages.hasNextPage && !pages.isFetchingNextPage) void pages.fetchNextPage();
+  };
+  const active = rows.find((row) => keyOf(row) === open);
+  const [trail, index] = (open ?? "").split(".").map(Number);
+
+  return (
+    <>
+      <Header>
+        <QueryBar
+          placeholder="kind:usb.scan  severity:warning  workstation:name  guest:name  or any text"
+          chips={chips(filter).map((chip) => ({
+            key: `${chip.field}=${chip.value}`,
+            name: chip.field === "severity" ? "severity≥" : `${chip.field === "notKind" ? "kind" : chip.field}:`,
+            value: chip.field === "workstation" ? nameOf(chip.value) : chip.value,
+            not: chip.not,
+            onRemove: () => set(without(filter, chip)),
+          }))}
+          suggestions={[
+            ...(choices?.kinds ?? []).map((kind) => `kind:${kind}`),
+            ...(names ?? []).slice(0, 200).map(({ name }) => `workstation:${name}`),
+          ]}
+          onAdd={onAdd}
+        />
+        <Since filter={filter} onChange={set} />
+        <Button aria-pressed={live} look={live ? "main" : "plain"} onClick={() => go(filter, open, !live)}>
+          {live ? "● Live" : "Live"}
+        </Button>
+      </Header>
+      {faults.length > 0 && (
+        <p role="alert" className="border-b border-line px-5 py-1.5 text-hold">
+          ◐ Part of this address could not be read and is left out: {faults.join("; ")}
+        </p>
+      )}
+      <div className="flex min-h-0 flex-1">
+        <Facets filter={filter} onChange={set} choices={choices} narrow={open !== undefined} />
+        <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+          {shown.isError ? (
+            <Fault message={shown.error.message} again={() => void shown.refetch()} />
+          ) : shown.isPending ? (
+            <Waiting />
+          ) : rows.length === 0 ? (
+            <NothingHere filtered={chips(filter).length > 0} live={live} />
+          ) : (
+            <Table<RecordRow>
+              label="Records, newest first"
+              columns={columns(open !== undefined)}
+              rows={rows}
+              keyOf={keyOf}
+              active={open}
+              onOpen={(row) => go(filter, row && keyOf(row), live)}
+              onEnd={onEnd}
+              foot={
+                live
+                  ? "The newest; older ones when Live is off."
+                  : pages.hasNextPage
+                    ? "Loading…"
+                    : "That is all of them."
+              }
+            />
+          )}
+        </div>
+        {open !== undefined && Number.isInteger(trail) && Number.isInteger(index) && (
+          <RecordDrawer
+            trail={trail as number}
+            index={index as number}
+            {...(active && { row: active })}
+            onClose={() => go(filter, undefined, live)}
+            onFilter={(field, value) => set(adding(filter, field, value))}
+            onOpen={(row) => go(filter, keyOf(row), live)}
+          />
+        )}
+      </div>
+    </>
+  );
+}
+
+function NothingHere({ filtered, live }: { filtered: boolean; live: boolean }) {
+  if (filtered)
+    return (
+      <Empty title="No record matches">
+        <p>Take a chip away, or widen the time. {live && "New ones that match will appear here by themselves."}</p>
+      </Empty>
+    );
+  return (
+    <Empty title="No record yet">
+      <p>
+        Records arrive as soon as an agent is enrolled and its guest says something. To try it by hand, send a line to
+        this machine’s agent over syslog; the README’s second screen shows how.
+      </p>
+    </Empty>
+  );
+}

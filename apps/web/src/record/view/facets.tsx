@@ -1,0 +1,65 @@
+"use client";
+/** Values to click instead of typing; what is chosen is a chip above. */
+import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
+import type { ReactNode } from "react";
+import { cx } from "../../ui/class.ts";
+import { adding, type Field, type Filter, without } from "../filter.ts";
+
+type Props = {
+  filter: Filter;
+  onChange: (filter: Filter) => void;
+  choices: { kinds: string[]; guests: string[] } | undefined;
+  narrow: boolean;
+};
+
+export function Facets({ filter, onChange, choices, narrow }: Props) {
+  const option = (field: Field, value: string, shown: ReactNode = value) => {
+    const found: unknown = filter[field];
+    const on = Array.isArray(found) ? found.includes(value) : found === value;
+    const next = on ? without(filter, { field, value, not: false }) : adding(filter, field, value);
+    return (
+      <button
+        key={value}
+        type="button"
+        aria-pressed={on}
+        onClick={() => onChange(next)}
+        className={cx(
+          "block w-full truncate rounded-[4px] px-1.5 py-px text-left hover:bg-hover",
+          on ? "font-medium text-ink" : "text-ink-2",
+        )}
+      >
+        {shown}
+      </button>
+    );
+  };
+  return (
+    <aside
+      aria-label="Filters"
+      className={cx(
+        "w-[168px] shrink-0 overflow-auto border-r border-line py-3.5 pr-2 pl-3.5",
+        narrow && "hidden 2xl:block",
+      )}
+    >
+      <Group title="Severity, at least">{[...SEVERITIES].reverse().map((each) => option("severity", each))}</Group>
+      {choices && choices.kinds.length > 0 && (
+        <Group title="Kind, seen lately">
+          {choices.kinds.map((each) => option("kind", each, <span className="mono">{each}</span>))}
+        </Group>
+      )}
+      {choices && choices.guests.length > 0 && (
+        <Group title="Guest, seen lately">
+          {choices.guests.map((each) => option("guest", each, <span className="mono">{each}</span>))}
+        </Group>
+      )}
+    </aside>
+  );
+}
+
+function Group({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <section className="mb-4">
+      <h2 className="mb-1 px-1.5">{title}</h2>
+      {children}
+    </section>
+  );
+}

@@ -1,0 +1,82 @@
+"use client";
+/** The record as fields; a value that filters can be clicked. */
+import type { ReactNode } from "react";
+import { count } from "../../ui/bytes.ts";
+import { Facts } from "../../ui/card.tsx";
+import { exact, span } from "../../ui/time.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
+import type { Field } from "../filter.ts";
+import type { RecordFull } from "../store.ts";
+
+type Props = { record: RecordFull; onFilter: (field: Field, value: string) => void };
+
+export function RecordTab({ record, onFilter }: Props) {
+  const pick = (field: Field, value: string, shown: ReactNode = value) => (
+    <button
+      type="button"
+      className="text-left hover:underline"
+      title={`Filter by ${value}`}
+      onClick={() => onFilter(field, value)}
+    >
+      {shown}
+    </button>
+  );
+  const skew = Date.parse(record.received) - Date.parse(record.time);
+  const rows: [string, ReactNode][] = [
+    ["kind", pick("kind", record.kind)],
+    ["severity", pick("severity", record.severity)],
+    [
+      "workstation",
+      record.workstation ? pick("workstation", record.workstation.id, record.workstation.name) : "the console itself",
+    ],
+    ["guest", record.guest ? pick("guest", record.guest) : "–"],
+    ["index", count(record.index)],
+    ["time", exact(record.time)],
+    ["received", `${exact(record.received)} (${span(skew)} ${skew < 0 ? "before" : "after"} the agent’s time)`],
+  ];
+  if (record.marked) rows.push(["marked", record.marked]);
+  return (
+    <div className="grid gap-4">
+      <Facts rows={rows} names={92} />
+      <section>
+        <h2 className="mb-2">Body</h2>
+        <Body record={record} />
+      </section>
+    </div>
+  );
+}
+
+function Body({ record }: { record: RecordFull }) {
+  if (record.withheld) return <p className="text-ink-2">Your role verifies records without reading them.</p>;
+  if (record.content === null)
+    return (
+      <p className="text-ink-2">
+        The content is not here: it was given up (a gap record names the range and the reason) or erased later. The
+        entry, and so the proof, stands.
+      </p>
+    );
+  if (record.fault) return <p className="text-hold">◐ The content is kept but cannot be read: {record.fault}</p>;
+  return (
+    <Facts
+      rows={flatten(record.body).map(([path, value]) => [path, <Untrusted key={path} text={value} />])}
+      names={128}
+    />
+  );
+}
+
+const LEAVES_MAX = 400;
+
+/** A body as paths and values, in its own order, up to a bound. */
+export function flatten(value: unknown): [string, string][] {
+  const leaves: [string, string][] = [];
+  const walk = (path: string, at: unknown) => {
+    if (leaves.length >= LEAVES_MAX) return;
+    if (typeof at === "object" && at !== null && Object.keys(at).length > 0) {
+      for (const [key, each] of Object.entries(at))
+        walk(Array.isArray(at) ? `${path}[${key}]` : path ? `${path}.${key}` : key, each);
+    } else leaves.push([path || "value", typeof at === "string" ? at : JSON.stringify(at)]);
+  };
+  walk("", value);
+  if (leaves.length >= LEAVES_MAX) leaves.push(["…", "more in Raw"]);
+  return leaves;
+}

@@ -1,0 +1,78 @@
+/** What people do → the console's own trail, within the caller's transaction. The trail is like any workstation's: the
+ *  same entries, tree and checkpoint, signed with the console's key. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { toHex } from "@sallyport/shared/base/bytes.ts";
+import type { Sha256, Time, TrailId } from "@sallyport/shared/base/ids.ts";
+import type { PersonAct } from "@sallyport/shared/record/console.ts";
+import { commitment, contentBytes, SALT_BYTES, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
+import type { Kind } from "@sallyport/shared/record/kinds.ts";
+import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
+import { origin, signCheckpoint } from "@sallyport/shared/trail/checkpoint.ts";
+import { entryText, leafHash } from "@sallyport/shared/trail/entry.ts";
+import { append, edgeBytes, edgeFromBytes, root } from "@sallyport/shared/trail/tree.ts";
+import type { PoolClient } from "pg";
+import type { ConsoleKey } from "./key.ts";
+import { sha256 } from "./sha256.ts";
+
+export type ConsoleRecord = { kind: string; severity: Severity; text: string; body: PersonAct };
+
+/** One writer at a time to the console's trail, whichever process it is in. */
+const TRAIL_LOCK = 0x5a11;
+
+type TrailRow = { num: number; id: TrailId; origin: string; size: string; edge: Buffer };
+
+export const consoleRecorder =
+  (key: ConsoleKey) =>
+  async (tx: PoolClient, record: ConsoleRecord): Promise<void> => {
+    await tx.query("SELECT pg_advisory_xact_lock($1)", [TRAIL_LOCK]);
+    const trail = (await openTrail(tx)) ?? (await newTrail(tx, key));
+    const size = Number(trail.size);
+    const { rows } = await tx.query<{ now: Date }>("SELECT date_trunc('milliseconds', clock_timestamp()) AS now");
+    const time = (rows[0]?.now ?? new Date()).toISOString() as Time;
+    const text = record.text.slice(0, TEXT_CHARS_MAX);
+    const salt = new Uint8Array(randomBytes(SALT_BYTES));
+    const content = contentBytes({ text, body: record.body });
+    const hash = commitment(sha256, salt, content);
+    const entry = {
+      index: size,
+      time,
+      kind: record.kind as Kind,
+      severity: record.severity,
+      content: toHex(hash) as Sha256,
+    };
+    const edge = append(sha256, edgeFromBytes(size, trail.edge), leafHash(sha256, entryText(entry)));
+    const checkpoint = signCheckpoint(sha256, key.sign, key.publicKey, {
+      origin: trail.origin,
+      size: edge.size,
+      root: root(sha256, edge),
+    });
+    await tx.query(
+      `INSERT INTO record (trail, index, received, time, kind, severity, text, content_hash, salt, content)
+     VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9)`,
+      [trail.num, size, time, record.kind, SEVERITIES.indexOf(record.severity), projected(text), hash, salt, content],
+    );
+    await tx.query(
+      "UPDATE trail SET size = $2::bigint, safe = $2::bigint, edge = $3, checkpoint = $4, received_at = now() WHERE num = $1",
+      [trail.num, edge.size, edgeBytes(edge), checkpoint],
+    );
+    await tx.query("SELECT pg_notify('record', $1)", [JSON.stringify({ trails: [trail.num], through: edge.size })]);
+  };
+
+/** Postgres' text holds no U+0000; the bytes kept beside it do. */
+const projected = (text: string): string => text.replaceAll("\u0000", "\u2400");
+
+async function openTrail(tx: PoolClient): Promise<TrailRow | undefined> {
+  const { rows } = await tx.query<TrailRow>(
+    "SELECT num, id, origin, size, edge FROM trail WHERE workstation_id IS NULL AND state = 'open' ORDER BY num DESC LIMIT 1 FOR UPDATE",
+  );
+  return rows[0];
+}
+
+async function newTrail(tx: PoolClient, key: ConsoleKey): Promise<TrailRow> {
+  const id = randomUUID() as TrailId;
+  const { rows } = await tx.query<TrailRow>(
+    "INSERT INTO trail (id, origin, public_key, edge) VALUES ($1, $2, $3, '') RETURNING num, id, origin, size, edge",
+    [id, origin("console", id), key.publicKey],
+  );
+  return rows[0]!;
+}

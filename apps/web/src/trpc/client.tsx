@@ -1,0 +1,40 @@
+"use client";
+/** Pages → routers. */
+import { MutationCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { createTRPCClient, httpBatchLink, TRPCClientError } from "@trpc/client";
+import { createTRPCContext } from "@trpc/tanstack-react-query";
+import { type ReactNode, useState } from "react";
+import type { AppRouter } from "./router.ts";
+
+const context = createTRPCContext<AppRouter>();
+export const useApi = context.useTRPC;
+export const useApiClient = context.useTRPCClient;
+
+const RETRIES_MAX = 2;
+const URL_CHARS_MAX = 8000;
+
+function mayRetry(failures: number, error: Error): boolean {
+  const status = error instanceof TRPCClientError ? (error.data?.httpStatus as number | undefined) : undefined;
+  return failures < RETRIES_MAX && (status === undefined || status >= 500);
+}
+
+export function ApiProvider({ children }: { children: ReactNode }) {
+  const [queryClient] = useState(() => {
+    const made: QueryClient = new QueryClient({
+      defaultOptions: { queries: { retry: mayRetry, staleTime: 5_000, refetchOnWindowFocus: true } },
+      // any change may show on any page; pages are few and their queries cheap
+      mutationCache: new MutationCache({ onSuccess: () => void made.invalidateQueries() }),
+    });
+    return made;
+  });
+  const [client] = useState(() =>
+    createTRPCClient<AppRouter>({ links: [httpBatchLink({ url: "/api/trpc", maxURLLength: URL_CHARS_MAX })] }),
+  );
+  return (
+    <QueryClientProvider client={queryClient}>
+      <context.TRPCProvider trpcClient={client} queryClient={queryClient}>
+        {children}
+      </context.TRPCProvider>
+    </QueryClientProvider>
+  );
+}

@@ -1,0 +1,31 @@
+/** Request → who asks, and with what. */
+import type { Actor, Origin } from "../person/actor.ts";
+import type { Role } from "../person/role.ts";
+import { type Wiring, wiring } from "../wiring.ts";
+
+export type Context = { wiring: Wiring; actor: Actor | undefined; origin: Origin; host: string };
+
+export async function actorOf(wiring: Wiring, headers: Headers): Promise<Actor | undefined> {
+  const found = await wiring.auth.api.getSession({ headers });
+  if (!found || found.user.disabledAt) return undefined;
+  const { user, session } = found;
+  return {
+    id: user.id,
+    email: user.email,
+    name: user.name,
+    role: user.role as Role,
+    session: session.id,
+    twoFactor: user.twoFactorEnabled ?? false,
+  };
+}
+
+export async function makeContext(request: Request): Promise<Context> {
+  const made = wiring();
+  const address = request.headers.get("x-forwarded-for")?.split(",")[0]?.trim();
+  return {
+    wiring: made,
+    actor: await actorOf(made, request.headers),
+    origin: address ? { address } : {},
+    host: request.headers.get("host") ?? "localhost",
+  };
+}

@@ -1,0 +1,52 @@
+/** The one place where a failure becomes an answer: a clear 4xx for what the asker can mend, and for the rest a
+ *  sentence that gives nothing away. */
+import { TRPCError } from "@trpc/server";
+import { z } from "zod";
+
+/** Thrown by stores for an expected "no" that a person should read. */
+export class Refusal extends Error {
+  readonly code: "NOT_FOUND" | "CONFLICT" | "BAD_REQUEST" | "FORBIDDEN" | "PRECONDITION_FAILED";
+
+  constructor(code: Refusal["code"], message: string) {
+    super(message);
+    this.name = "Refusal";
+    this.code = code;
+  }
+}
+
+const QUERY_CANCELLED = "57014";
+const UNIQUE_VIOLATION = "23505";
+const CONNECTION_LOST = /^(08|57P|ECONN|EPIPE)/;
+
+export function mapError(error: TRPCError): TRPCError {
+  const cause = error.cause;
+  if (cause instanceof Refusal) return new TRPCError({ code: cause.code, message: cause.message, cause });
+  if (cause instanceof z.ZodError)
+    return new TRPCError({ code: "BAD_REQUEST", message: z.prettifyError(cause), cause });
+  if (error.code !== "INTERNAL_SERVER_ERROR") return error;
+  const code = codeOf(cause);
+  if (code === QUERY_CANCELLED)
+    return new TRPCError({
+      code: "TIMEOUT",
+      message: "That took too long. Narrow it: a shorter time, a workstation, a kind.",
+      cause,
+    });
+  if (code === UNIQUE_VIOLATION)
+    return new TRPCError({ code: "CONFLICT", message: "There is one by that name already.", cause });
+  if (CONNECTION_LOST.test(code))
+    return new TRPCError({
+      code: "SERVICE_UNAVAILABLE",
+      message: "The database does not answer. Nothing was changed; try again.",
+      cause,
+    });
+  return new TRPCError({
+    code: "INTERNAL_SERVER_ERROR",
+    message: "The console failed at this. Its log says why.",
+    cause,
+  });
+}
+
+function codeOf(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : "";
+  return typeof code === "string" ? code : "";
+}

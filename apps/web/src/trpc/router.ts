@@ -1,0 +1,24 @@
+/** Every noun's router, under its name. */
+import { alertRouter } from "../alert/router.ts";
+import { enrolRouter } from "../enrol/router.ts";
+import { overviewRouter } from "../overview/router.ts";
+import { personRouter } from "../person/router.ts";
+import { policyRouter } from "../policy/router.ts";
+import { recordRouter } from "../record/router.ts";
+import { trailRouter } from "../trail/router.ts";
+import { usbRouter } from "../usb/router.ts";
+import { workstationRouter } from "../workstation/router.ts";
+import { router } from "./procedures.ts";
+
+export const appRouter = router({
+  alert: alertRouter,
+  enrol: enrolRouter,
+  overview: overviewRouter,
+  person: personRouter,
+  policy: policyRouter,
+  record: recordRouter,
+  trail: trailRouter,
+  usb: usbRouter,
+  workstation: workstationRouter,
+});
+export type AppRouter = typeof appRouter;

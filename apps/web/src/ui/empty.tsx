@@ -1,0 +1,36 @@
+import type { ReactNode } from "react";
+
+/** An empty state teaches: what would be here, and how to get it here. */
+export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+  return (
+    <div className="mx-auto grid max-w-[520px] gap-2 px-6 py-14 text-center text-ink-2">
+      <p className="font-medium text-ink">{title}</p>
+      {children}
+    </div>
+  );
+}
+
+export function Waiting() {
+  return (
+    <p className="px-5 py-4 text-ink-3" role="status">
+      Loading…
+    </p>
+  );
+}
+
+/** A failure says what happened; asking again is one key away. */
+export function Fault({ message, again }: { message: string; again?: () => void }) {
+  return (
+    <div role="alert" className="m-5 rounded-[8px] border border-line bg-panel px-4 py-3">
+      <p>
+        <span className="text-block">■ </span>
+        {message}
+      </p>
+      {again && (
+        <button type="button" className="mt-1 underline" onClick={again}>
+          Try again
+        </button>
+      )}
+    </div>
+  );
+}

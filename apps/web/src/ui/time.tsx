@@ -1,0 +1,89 @@
+"use client";
+/** Times: relative with the exact one, zone named, on hover. All tick together once a second while they are young. */
+import { useSyncExternalStore } from "react";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+let now = Date.now();
+const listeners = new Set<() => void>();
+let timer: ReturnType<typeof setInterval> | undefined;
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  timer ??= setInterval(() => {
+    now = Date.now();
+    for (const each of listeners) each();
+  }, SECOND);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+}
+
+export const useNow = (): number =>
+  useSyncExternalStore(
+    subscribe,
+    () => now,
+    () => now,
+  );
+
+/** "12 s", "4 min", "3 h", "9 d": how long, rounded down. */
+export function span(ms: number): string {
+  const size = Math.abs(ms);
+  if (size < MINUTE) return `${Math.floor(size / SECOND)} s`;
+  if (size < HOUR) return `${Math.floor(size / MINUTE)} min`;
+  if (size < 2 * DAY) return `${Math.floor(size / HOUR)} h`;
+  return `${Math.floor(size / DAY)} d`;
+}
+
+const EXACT = new Intl.DateTimeFormat(undefined, {
+  dateStyle: "medium",
+  timeStyle: "long",
+});
+
+export const exact = (iso: string): string => `${EXACT.format(new Date(iso))} · ${iso}`;
+
+export function Ago({ time, suffix = true }: { time: string | null; suffix?: boolean }) {
+  const at = useNow();
+  if (time === null) return <span className="text-ink-3">never</span>;
+  const age = Math.max(0, at - Date.parse(time)) || 0;
+  const ahead = Date.parse(time) - at > SECOND;
+  return (
+    <time dateTime={time} title={exact(time)} suppressHydrationWarning>
+      {ahead ? `in ${span(Date.parse(time) - at)}` : age < SECOND ? "now" : `${span(age)}${suffix ? " ago" : ""}`}
+    </time>
+  );
+}
+
+const CLOCK = new Intl.DateTimeFormat(undefined, {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+  hour12: false,
+});
+const DATE = new Intl.DateTimeFormat(undefined, { day: "2-digit", month: "short" });
+
+/** Clock time to the millisecond; the day before it once it is not today. */
+export function Clock({ time }: { time: string }) {
+  const date = new Date(time);
+  const today = new Date(now).toDateString() === date.toDateString();
+  return (
+    <time dateTime={time} title={exact(time)} className="whitespace-nowrap" suppressHydrationWarning>
+      {!today && <span className="text-ink-3">{DATE.format(date)} </span>}
+      {CLOCK.format(date)}
+    </time>
+  );
+}
+
+/** The browser's zone, as people write it: UTC+01:00. */
+export function zone(): string {
+  const minutes = -new Date().getTimezoneOffset();
+  const two = (value: number) => String(Math.floor(Math.abs(value))).padStart(2, "0");
+  return minutes === 0 ? "UTC" : `UTC${minutes < 0 ? "−" : "+"}${two(minutes / 60)}:${two(Math.abs(minutes) % 60)}`;
+}

@@ -1,0 +1,28 @@
+/** USB: scans, manifests, and where in the fleet a hash was seen. */
+import { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { Verdict } from "@sallyport/shared/usb/scan.ts";
+import { z } from "zod";
+import { Cursor, RecordAt } from "../record/filter.ts";
+import { allowed, router } from "../trpc/procedures.ts";
+import { findHash, getScan, listFiles, listScans } from "./store.ts";
+
+export const FileHash = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .regex(/^([0-9a-f]{32}|[0-9a-f]{64})$/, "an md5 has 32 hex digits, a sha256 has 64");
+
+export const usbRouter = router({
+  list: allowed("content")
+    .input(z.object({ verdict: Verdict.optional(), workstation: WorkstationId.optional(), cursor: Cursor.nullish() }))
+    .query(({ ctx, input }) => listScans(ctx.wiring.pool, { ...input, after: input.cursor ?? undefined })),
+  get: allowed("content")
+    .input(RecordAt)
+    .query(({ ctx, input }) => getScan(ctx.wiring.pool, input.trail, input.index)),
+  files: allowed("content")
+    .input(RecordAt.extend({ suspect: z.boolean(), cursor: z.int().min(-1).nullish() }))
+    .query(({ ctx, input }) => listFiles(ctx.wiring.pool, { ...input, after: input.cursor ?? -1 })),
+  find: allowed("content")
+    .input(z.object({ hash: FileHash }))
+    .query(({ ctx, input }) => findHash(ctx.wiring.pool, input.hash)),
+});

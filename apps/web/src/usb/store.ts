@@ -1,0 +1,164 @@
+/** Scans and the files of their manifests ↔ Postgres. */
+import type { Pool } from "pg";
+import { Refusal } from "../trpc/errors.ts";
+
+export const PAGE_ROWS_MAX = 200;
+const FOUND_FILES_MAX = 500;
+
+export type ScanRow = {
+  trail: number;
+  index: number;
+  workstation: { id: string; name: string };
+  time: string;
+  received: string;
+  source: string | null;
+  verdict: "allow" | "block" | "hold";
+  reason: string;
+  image: { sha256: string | null; size: number | null };
+  files: number;
+  infected: number;
+  unscannable: number;
+  engine: string | null;
+  definitions: string | null;
+};
+
+type Raw = {
+  trail: number;
+  index: string;
+  workstation_id: string;
+  name: string;
+  time: Date;
+  received: Date;
+  source: string | null;
+  verdict: ScanRow["verdict"];
+  reason: string;
+  image_sha256: string | null;
+  image_size: string | null;
+  files: number;
+  infected: number;
+  unscannable: number;
+  engine: string | null;
+  definitions: string | null;
+};
+
+const toRow = (raw: Raw): ScanRow => ({
+  trail: raw.trail,
+  index: Number(raw.index),
+  workstation: { id: raw.workstation_id, name: raw.name },
+  time: raw.time.toISOString(),
+  received: raw.received.toISOString(),
+  source: raw.source,
+  verdict: raw.verdict,
+  reason: raw.reason,
+  image: { sha256: raw.image_sha256, size: raw.image_size === null ? null : Number(raw.image_size) },
+  files: raw.files,
+  infected: raw.infected,
+  unscannable: raw.unscannable,
+  engine: raw.engine,
+  definitions: raw.definitions,
+});
+
+const SELECT = "SELECT s.*, w.name FROM scan s JOIN workstation w ON w.id = s.workstation_id";
+
+export type Key = { received: string; trail: number; index: number };
+export type Asked = {
+  verdict?: ScanRow["verdict"] | undefined;
+  workstation?: string | undefined;
+  after?: Key | undefined;
+};
+
+export async function listScans(
+  pool: Pool,
+  asked: Asked,
+  limit = PAGE_ROWS_MAX,
+): Promise<{ rows: ScanRow[]; next: Key | null }> {
+  const { rows } = await pool.query<Raw>(
+    `${SELECT}
+      WHERE ($1::text IS NULL OR s.verdict = $1) AND ($2::uuid IS NULL OR s.workstation_id = $2)
+        AND ($3::timestamptz IS NULL OR (s.received, s.trail, s.index) < ($3::timestamptz, $4::int, $5::bigint))
+      ORDER BY s.received DESC, s.trail DESC, s.index DESC LIMIT $6`,
+    [
+      asked.verdict ?? null,
+      asked.workstation ?? null,
+      asked.after?.received ?? null,
+      asked.after?.trail ?? null,
+      asked.after?.index ?? null,
+      limit + 1,
+    ],
+  );
+  const page = rows.slice(0, limit).map(toRow);
+  const last = page.at(-1);
+  return {
+    rows: page,
+    next: rows.length > limit && last ? { received: last.received, trail: last.trail, index: last.index } : null,
+  };
+}
+
+export async function getScan(pool: Pool, trail: number, index: number): Promise<ScanRow> {
+  const { rows } = await pool.query<Raw>(`${SELECT} WHERE s.trail = $1 AND s.index = $2`, [trail, index]);
+  if (!rows[0]) throw new Refusal("NOT_FOUND", "There is no such scan.");
+  return toRow(rows[0]);
+}
+
+export type FileRow = {
+  position: number;
+  path: string;
+  size: number;
+  md5: string | null;
+  sha256: string | null;
+  type: string | null;
+  finding: "clean" | "infected" | "unscannable";
+  detail: string | null;
+};
+type RawFile = Omit<FileRow, "size"> & { size: string };
+const FILE = "f.position, f.path, f.size, f.md5, f.sha256, f.type, f.finding, f.detail";
+
+/** In the manifest's order, or only what is not clean. */
+export async function listFiles(
+  pool: Pool,
+  asked: { trail: number; index: number; after: number; suspect: boolean },
+): Promise<{ rows: FileRow[]; next: number | null }> {
+  const { rows } = await pool.query<RawFile>(
+    `SELECT ${FILE} FROM manifest_file f
+      WHERE f.trail = $1 AND f.index = $2 AND f.position > $3 AND (NOT $4 OR f.finding <> 'clean')
+      ORDER BY f.position LIMIT $5`,
+    [asked.trail, asked.index, asked.after, asked.suspect, PAGE_ROWS_MAX + 1],
+  );
+  const page = rows.slice(0, PAGE_ROWS_MAX).map((row) => ({ ...row, size: Number(row.size) }));
+  return { rows: page, next: rows.length > PAGE_ROWS_MAX ? (page.at(-1)?.position ?? null) : null };
+}
+
+export type FoundRow = FileRow & { scan: ScanRow };
+
+/** Every place in the fleet where a file with this hash was seen, newest first; and sticks whose image has it. */
+export async function findHash(pool: Pool, hash: string): Promise<{ files: FoundRow[]; images: ScanRow[] }> {
+  const column = hash.length === 32 ? "md5" : "sha256";
+  const [files, images] = await Promise.all([
+    pool.query<RawFile & Raw>(
+      `SELECT s.*, w.name, ${FILE} FROM manifest_file f
+         JOIN scan s ON s.trail = f.trail AND s.index = f.index JOIN workstation w ON w.id = s.workstation_id
+        WHERE f.${column} = $1 ORDER BY s.received DESC, f.position LIMIT $2`,
+      [hash, FOUND_FILES_MAX],
+    ),
+    hash.length === 64
+      ? pool.query<Raw>(`${SELECT} WHERE s.image_sha256 = $1 ORDER BY s.received DESC LIMIT $2`, [
+          hash,
+          FOUND_FILES_MAX,
+        ])
+      : { rows: [] },
+  ]);
+  return {
+    files: files.rows.map(({ position, path, size, md5, sha256, type, finding, detail, ...scan }) => ({
+      position,
+      path,
+      size: Number(size),
+      md5,
+      sha256,
+      type,
+      finding,
+      detail,
+      scan: toRow(scan),
+    })),
+    images: images.rows.map(toRow),
+  };
+}

@@ -1,0 +1,132 @@
+"use client";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { useRouter, useSearchParams } from "next/navigation";
+import { findingTone, verdictTone } from "../../record/view/tone.ts";
+import { useApi } from "../../trpc/client.tsx";
+import { count, plural } from "../../ui/bytes.ts";
+import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Header, Key } from "../../ui/header.tsx";
+import { Dot, Mark } from "../../ui/mark.tsx";
+import { type Column, Table } from "../../ui/table.tsx";
+import { Clock } from "../../ui/time.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
+import type { ScanRow } from "../store.ts";
+import { Found } from "./found.tsx";
+
+const EVERY_MS = 5_000;
+const VERDICTS = ["block", "hold", "allow"] as const;
+const HASH = /^([0-9a-f]{32}|[0-9a-f]{64})$/;
+
+const COLUMNS: Column<ScanRow>[] = [
+  { head: "Time", track: "150px", mono: true, cell: (row) => <Clock time={row.time} /> },
+  { head: "Workstation", track: "minmax(90px, 130px)", mono: true, cell: (row) => row.workstation.name },
+  {
+    head: "Subject",
+    track: "minmax(0, 1fr)",
+    cell: (row) => (
+      <>
+        <Untrusted text={row.source ?? "unnamed"} />
+        <span className="text-ink-3"> · {plural(row.files, "file")}</span>
+        {row.infected > 0 && (
+          <>
+            {" · "}
+            <Dot tone={findingTone("infected")}>{count(row.infected)} infected</Dot>
+          </>
+        )}
+        {row.unscannable > 0 && (
+          <>
+            {" · "}
+            <Dot tone={findingTone("unscannable")}>{count(row.unscannable)} unscannable</Dot>
+          </>
+        )}
+      </>
+    ),
+  },
+  { head: "Verdict", track: "76px", cell: (row) => <Mark tone={verdictTone(row.verdict)}>{row.verdict}</Mark> },
+  { head: "Reason", track: "minmax(120px, 0.7fr)", cell: (row) => <span className="text-ink-2">{row.reason}</span> },
+  {
+    head: "Definitions",
+    track: "96px",
+    mono: true,
+    cell: (row) => row.definitions ?? (row.engine ? "site’s own" : "no scanner"),
+  },
+];
+
+export function Scans() {
+  const api = useApi();
+  const router = useRouter();
+  const params = useSearchParams();
+  const hash = (params.get("hash") ?? "").trim().toLowerCase();
+  const wanted = VERDICTS.find((each) => each === params.get("verdict"));
+  const pages = useInfiniteQuery({
+    ...api.usb.list.infiniteQueryOptions(wanted ? { verdict: wanted } : {}, { getNextPageParam: (page) => page.next }),
+    enabled: !HASH.test(hash),
+    placeholderData: keepPreviousData,
+    refetchInterval: EVERY_MS,
+  });
+  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const go = (search: Record<string, string>) => {
+    const text = new URLSearchParams(Object.entries(search).filter(([, value]) => value)).toString();
+    window.history.replaceState(null, "", text ? `?${text}` : window.location.pathname);
+  };
+  return (
+    <>
+      <Header title="USB">
+        <input
+          data-search
+          defaultValue={hash}
+          onChange={(event) => go({ hash: event.target.value, verdict: wanted ?? "" })}
+          placeholder="md5 or sha256: where in the fleet was this file seen?"
+          aria-label="Search by md5 or sha256"
+          aria-invalid={hash !== "" && !HASH.test(hash)}
+          spellCheck={false}
+          className="mono ml-3 w-[440px] rounded-[6px] border border-line-strong bg-panel px-2 py-1"
+        />
+        <Key>/</Key>
+        {hash !== "" && !HASH.test(hash) && (
+          <span className="text-ink-2">{hash.length} digits; md5 has 32, sha256 64</span>
+        )}
+        <span className="flex-1" />
+        <fieldset className="flex gap-1">
+          <legend className="sr-only">Verdict</legend>
+          {VERDICTS.map((verdict) => (
+            <button
+              key={verdict}
+              type="button"
+              aria-pressed={wanted === verdict}
+              onClick={() => go({ hash, verdict: wanted === verdict ? "" : verdict })}
+              className="rounded-[6px] px-1.5 py-1 hover:bg-hover aria-pressed:bg-pick"
+            >
+              <Mark tone={verdictTone(verdict)}>{verdict}</Mark>
+            </button>
+          ))}
+        </fieldset>
+      </Header>
+      {HASH.test(hash) ? (
+        <Found hash={hash} />
+      ) : pages.isError ? (
+        <Fault message={pages.error.message} again={() => void pages.refetch()} />
+      ) : pages.isPending ? (
+        <Waiting />
+      ) : rows.length === 0 ? (
+        <Empty title={wanted ? `No scan ended in ${wanted}` : "No stick has been scanned yet"}>
+          <p>
+            Put an image file or a folder into the <code>sticks/</code> folder of the agent’s state, or run{" "}
+            <code>npx sallyport-agent scan FILE --json</code>: each is read whole, hashed and scanned, and its manifest
+            appears here.
+          </p>
+        </Empty>
+      ) : (
+        <Table<ScanRow>
+          label="Scans, newest first"
+          columns={COLUMNS}
+          rows={rows}
+          keyOf={(row) => `${row.trail}.${row.index}`}
+          active={undefined}
+          onOpen={(row) => row && router.push(`/usb/${row.trail}/${row.index}`)}
+          onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,51 @@
+/** The next process's only wiring: everything with a connection or a key is made here, once, and handed on. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { PrismaPg } from "@prisma/adapter-pg";
+import pg from "pg";
+import { type Env, readEnv } from "./env.ts";
+import type { RecordConsole } from "./person/act.ts";
+import { makeAuth } from "./person/auth.ts";
+import { PrismaClient } from "./prisma/generated/client.ts";
+import { type ConsoleKey, readConsoleKey } from "./trail/key.ts";
+import { consoleRecorder } from "./trail/recorder.ts";
+
+/** Two next processes and two workers fit into Postgres' default of 100 with room to spare. */
+const CONNECTIONS_MAX = 12;
+/** A search that would take longer is told to be narrower. */
+export const STATEMENT_MS_MAX = 15_000;
+
+export type Wiring = {
+  env: Env;
+  pool: pg.Pool;
+  prisma: PrismaClient;
+  auth: ReturnType<typeof makeAuth>;
+  consoleKey: ConsoleKey;
+  recordConsole: RecordConsole;
+};
+
+function make(): Wiring {
+  const env = readEnv(process.env);
+  const keys = join(env.SALLYPORT_STATE, "keys");
+  const pool = new pg.Pool({
+    connectionString: env.DATABASE_URL,
+    max: CONNECTIONS_MAX,
+    statement_timeout: STATEMENT_MS_MAX,
+    application_name: "sallyport console",
+  });
+  pool.on("error", (error) => console.error(JSON.stringify({ event: "postgres.idle-lost", reason: error.message })));
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const consoleKey = readConsoleKey(join(keys, "console.key"));
+  const recordConsole = consoleRecorder(consoleKey);
+  const secret = readFileSync(join(keys, "session.secret"), "utf8").trim();
+  const auth = makeAuth({ pool, secret, url: env.SALLYPORT_URL, recordConsole });
+  return { env, pool, prisma, auth, consoleKey, recordConsole };
+}
+
+/** Next bundles each route apart; one process still has one wiring. */
+const holder = globalThis as typeof globalThis & { sallyport?: Wiring };
+
+export function wiring(): Wiring {
+  holder.sallyport ??= make();
+  return holder.sallyport;
+}

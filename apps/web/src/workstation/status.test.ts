@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { isolationWord, type Signs, status } from "./status.ts";
+
+const NOW = Date.parse("2026-11-24T12:00:00.000Z");
+const ago = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
+const signs = (more: Partial<Signs>): Signs => ({
+  state: "enrolled",
+  stateReason: null,
+  lastReceiptAt: ago(1),
+  enrolledAt: ago(9999),
+  presence: "online",
+  ...more,
+});
+
+test.each([
+  ["receipted a minute ago", signs({}), "reporting", "allow"],
+  ["receipted a minute ago, not connected now", signs({ presence: "offline" }), "reporting", "allow"],
+  ["connected, but nothing committed for an hour and more", signs({ lastReceiptAt: ago(61) }), "silent", "block"],
+  ["nothing committed for twenty minutes", signs({ lastReceiptAt: ago(20) }), "late", "hold"],
+  ["enrolled and never heard of", signs({ lastReceiptAt: null }), "no record yet", "hold"],
+  ["quarantined, however lively", signs({ state: "quarantined" }), "quarantined", "block"],
+  ["revoked", signs({ state: "revoked" }), "revoked", "info"],
+])("%s: %o", (_name, given, word, tone) => expect(status(NOW, given)).toMatchObject({ word, tone }));
+
+test("a silent workstation that is connected says that connection is not delivery", () => {
+  expect(status(NOW, signs({ lastReceiptAt: ago(90) })).reason).toMatch(/connected, but nothing/);
+});
+
+test("only what contains DMA looks safe", () => {
+  const green = (["iommu", "direct-map", "emulated", "none", undefined] as const).filter(
+    (isolation) => isolationWord(isolation).tone === "allow",
+  );
+  expect(green).toEqual(["iommu", "emulated"]);
+});

@@ -1,0 +1,74 @@
+/** How a workstation is, in words. Made from what was committed of it, never from a heartbeat: an agent that is
+ *  connected and delivers nothing is not well. Pure. */
+
+import { unreachable } from "@sallyport/shared/base/unreachable.ts";
+import type { Isolation } from "@sallyport/shared/record/hypervisor.ts";
+
+export type Tone = "allow" | "hold" | "block" | "info";
+export type Word = { tone: Tone; word: string; reason: string };
+
+/** Agents make a health record every five minutes unless policy says otherwise; two may be missed. */
+const LATE_MS = 11 * 60_000;
+const SILENT_MS = 60 * 60_000;
+/** A clock this far off makes claimed times misleading. */
+export const SKEW_MS_MAX = 5_000;
+
+export type Signs = {
+  state: "enrolled" | "quarantined" | "revoked";
+  stateReason: string | null;
+  /** ISO times. */
+  lastReceiptAt: string | null;
+  enrolledAt: string;
+  presence: string | null;
+};
+
+export function status(now: number, signs: Signs): Word {
+  switch (signs.state) {
+    case "quarantined":
+      return { tone: "block", word: "quarantined", reason: signs.stateReason ?? "its records are not taken" };
+    case "revoked":
+      return { tone: "info", word: "revoked", reason: signs.stateReason ?? "its certificate is not taken any more" };
+    case "enrolled":
+      break;
+    default:
+      return unreachable(signs.state);
+  }
+  if (signs.lastReceiptAt === null)
+    return { tone: "hold", word: "no record yet", reason: "enrolled, nothing committed" };
+  const age = now - Date.parse(signs.lastReceiptAt);
+  if (age <= LATE_MS) return { tone: "allow", word: "reporting", reason: "its records are being committed" };
+  const connected = signs.presence === "online" ? "connected, but nothing of it is committed" : "not connected";
+  return age <= SILENT_MS
+    ? { tone: "hold", word: "late", reason: connected }
+    : { tone: "block", word: "silent", reason: connected };
+}
+
+/** `direct-map` works and nothing contains it: it never looks green. */
+export function isolationWord(isolation: Isolation | undefined): Word {
+  switch (isolation) {
+    case undefined:
+      return { tone: "info", word: "not reported", reason: "no layout has come from this workstation yet" };
+    case "iommu":
+      return { tone: "allow", word: "IOMMU", reason: "the guest's devices reach only the guest's own memory" };
+    case "direct-map":
+      return {
+        tone: "hold",
+        word: "DMA not contained",
+        reason: "the guest's devices can reach all memory; use a machine with an IOMMU where that matters",
+      };
+    case "emulated":
+      return {
+        tone: "allow",
+        word: "emulated devices",
+        reason: "the guest has no device of its own; none can reach memory",
+      };
+    case "none":
+      return {
+        tone: "block",
+        word: "no isolation",
+        reason: "no hypervisor below: nothing separates a guest from dom0",
+      };
+    default:
+      return unreachable(isolation);
+  }
+}

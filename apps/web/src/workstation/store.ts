@@ -1,0 +1,190 @@
+/** Workstations ↔ Postgres: rows with what they last reported, and what they should have in force. */
+import type { PolicyDigest } from "@sallyport/shared/base/ids.ts";
+import { type Drift, drift } from "@sallyport/shared/state/drift.ts";
+import { Reported } from "@sallyport/shared/state/reported.ts";
+import { readSigned } from "@sallyport/shared/trail/signed.ts";
+import type { Pool } from "pg";
+import { Refusal } from "../trpc/errors.ts";
+import type { Signs } from "./status.ts";
+
+export const PAGE_ROWS_MAX = 200;
+
+export type WorkstationRow = Signs & {
+  id: string;
+  name: string;
+  hostname: string;
+  group: { id: string; name: string };
+  labels: string[];
+  agentVersion: string;
+  lastRecordTime: string | null;
+  skewMs: number | null;
+  presenceAt: string | null;
+  desired: { order: number; digest: string } | null;
+  reported: Reported | null;
+  reportedAt: string | null;
+  drift: Drift;
+  records: number;
+};
+
+type Raw = {
+  id: string;
+  name: string;
+  hostname: string;
+  group_id: string;
+  group_name: string;
+  labels: string[];
+  state: Signs["state"];
+  state_reason: string | null;
+  agent_version: string;
+  enrolled_at: Date;
+  last_receipt_at: Date | null;
+  last_record_time: Date | null;
+  skew_ms: number | null;
+  presence_state: string | null;
+  presence_at: Date | null;
+  order: number | null;
+  digest: string | null;
+  document: unknown;
+  received_at: Date | null;
+  records: string | null;
+};
+
+const SELECT = `
+  SELECT w.id, w.name, w.hostname, w.group_id, g.name AS group_name, w.labels, w.state, w.state_reason, w.agent_version,
+         w.enrolled_at, w.last_receipt_at, w.last_record_time, w.skew_ms, w.presence_state, w.presence_at,
+         p.order, p.digest, r.document, r.received_at,
+         (SELECT sum(t.size) FROM trail t WHERE t.workstation_id = w.id) AS records
+    FROM workstation w
+    JOIN "group" g ON g.id = w.group_id
+    LEFT JOIN LATERAL (SELECT "order", digest FROM publication WHERE group_id = w.group_id ORDER BY "order" DESC LIMIT 1) p
+      ON true
+    LEFT JOIN reported r ON r.workstation_id = w.id`;
+
+/** What is stored is the signed report or its value; what cannot be read counts as not reported. */
+export function readReported(document: unknown): Reported | null {
+  const signed = readSigned(Reported, document);
+  if (signed.ok) return signed.value.value;
+  const plain = Reported.safeParse(document);
+  return plain.success ? plain.data : null;
+}
+
+const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
+
+function toRow(raw: Raw): WorkstationRow {
+  const reported = readReported(raw.document);
+  const desired = raw.order !== null && raw.digest !== null ? { order: raw.order, digest: raw.digest } : null;
+  return {
+    id: raw.id,
+    name: raw.name,
+    hostname: raw.hostname,
+    group: { id: raw.group_id, name: raw.group_name },
+    labels: raw.labels,
+    state: raw.state,
+    stateReason: raw.state_reason,
+    agentVersion: raw.agent_version,
+    enrolledAt: raw.enrolled_at.toISOString(),
+    lastReceiptAt: iso(raw.last_receipt_at),
+    lastRecordTime: iso(raw.last_record_time),
+    skewMs: raw.skew_ms,
+    presence: raw.presence_state,
+    presenceAt: iso(raw.presence_at),
+    desired,
+    reported,
+    reportedAt: iso(raw.received_at),
+    drift: drift(
+      desired ? { order: desired.order, digest: desired.digest as PolicyDigest } : undefined,
+      reported ?? undefined,
+    ),
+    records: Number(raw.records ?? 0),
+  };
+}
+
+export type Asked = {
+  search?: string | undefined;
+  group?: string | undefined;
+  after?: { name: string; id: string } | undefined;
+};
+export type Page = { rows: WorkstationRow[]; next: { name: string; id: string } | null };
+
+/** By name; one row more than the page tells whether there is another. */
+export async function listWorkstations(pool: Pool, asked: Asked, limit = PAGE_ROWS_MAX): Promise<Page> {
+  const pattern = asked.search ? `%${asked.search.replace(/[\\%_]/g, "\\$&")}%` : null;
+  const { rows } = await pool.query<Raw>(
+    `${SELECT}
+      WHERE ($1::text IS NULL OR w.name ILIKE $1 OR w.hostname ILIKE $1 OR w.id::text ILIKE $1
+             OR EXISTS (SELECT 1 FROM unnest(w.labels) l WHERE l ILIKE $1))
+        AND ($2::uuid IS NULL OR w.group_id = $2)
+        AND ($3::text IS NULL OR (w.name, w.id) > ($3, $4::uuid))
+      ORDER BY w.name, w.id LIMIT $5`,
+    [pattern, asked.group ?? null, asked.after?.name ?? null, asked.after?.id ?? null, limit + 1],
+  );
+  const page = rows.slice(0, limit).map(toRow);
+  const last = page.at(-1);
+  return { rows: page, next: rows.length > limit && last ? { name: last.name, id: last.id } : null };
+}
+
+export type TrailRow = {
+  num: number;
+  id: string;
+  state: string;
+  size: number;
+  safe: number;
+  openedAt: string;
+  receivedAt: string | null;
+  checkpoint: string | null;
+  lost: number;
+};
+
+export async function getWorkstation(
+  pool: Pool,
+  id: string,
+): Promise<{ row: WorkstationRow; trails: TrailRow[]; certificateNotAfter: string | null }> {
+  const [one, trails, certificate] = await Promise.all([
+    pool.query<Raw>(`${SELECT} WHERE w.id = $1`, [id]),
+    pool.query<{
+      num: number;
+      id: string;
+      state: string;
+      size: string;
+      safe: string;
+      opened_at: Date;
+      received_at: Date | null;
+      checkpoint: string | null;
+      lost: string;
+    }>(
+      `SELECT t.num, t.id, t.state, t.size, t.safe, t.opened_at, t.received_at, t.checkpoint,
+              (SELECT coalesce(sum(l."to" - l."from"), 0) FROM loss l WHERE l.trail = t.num) AS lost
+         FROM trail t WHERE t.workstation_id = $1 ORDER BY t.num DESC LIMIT 50`,
+      [id],
+    ),
+    pool.query<{ not_after: Date }>(
+      "SELECT not_after FROM certificate WHERE workstation_id = $1 AND revoked_at IS NULL ORDER BY not_after DESC LIMIT 1",
+      [id],
+    ),
+  ]);
+  const raw = one.rows[0];
+  if (!raw) throw new Refusal("NOT_FOUND", "There is no such workstation.");
+  return {
+    row: toRow(raw),
+    certificateNotAfter: iso(certificate.rows[0]?.not_after ?? null),
+    trails: trails.rows.map((trail) => ({
+      num: trail.num,
+      id: trail.id,
+      state: trail.state,
+      size: Number(trail.size),
+      safe: Number(trail.safe),
+      openedAt: trail.opened_at.toISOString(),
+      receivedAt: iso(trail.received_at),
+      checkpoint: trail.checkpoint,
+      lost: Number(trail.lost),
+    })),
+  };
+}
+
+/** For pickers: ids and names, by name. */
+export async function listNames(pool: Pool): Promise<{ id: string; name: string }[]> {
+  const { rows } = await pool.query<{ id: string; name: string }>(
+    "SELECT id, name FROM workstation ORDER BY name LIMIT 2000",
+  );
+  return rows;
+}
