@@ -93,3 +93,89 @@ export function partitioned(
   closeSync(fd);
   return image;
 }
+
+/** Writes files into an image by mkfs.exfat, as no tool of Debian's does without mounting: one in a row, one in pieces
+ *  through the allocation table, one whose last bytes were never written, one in a folder. */
+export function exfatImage(
+  image: string,
+  files: { row: Files; pieces: Files; short: Record<string, { valid: Buffer; size: number }>; folder: Files },
+): string {
+  blank(image, 16);
+  run("mkfs.exfat", [image]);
+  const bytes = readFileSync(image);
+  const sector = 2 ** bytes[108]!;
+  const cluster = sector * 2 ** bytes[109]!;
+  const fat = bytes.readUInt32LE(80) * sector;
+  const heap = bytes.readUInt32LE(88) * sector;
+  const place = (number: number) => heap + (number - 2) * cluster;
+  let free = 64;
+
+  const record = (
+    name: string,
+    first: number,
+    size: number,
+    valid: number,
+    flags: number,
+    attributes: number,
+  ): Buffer => {
+    const letters = Buffer.from(name, "utf16le");
+    const names = Math.ceil(name.length / 15);
+    const set = Buffer.alloc(32 * (2 + names));
+    set.writeUInt8(0x85, 0);
+    set.writeUInt8(1 + names, 1);
+    set.writeUInt16LE(attributes, 4);
+    set.writeUInt8(0xc0, 32);
+    set.writeUInt8(flags, 33);
+    set.writeUInt8(name.length, 35);
+    set.writeBigUInt64LE(BigInt(valid), 40);
+    set.writeUInt32LE(first, 52);
+    set.writeBigUInt64LE(BigInt(size), 56);
+    for (let at = 0; at < names; at++) {
+      set.writeUInt8(0xc1, 64 + at * 32);
+      letters.copy(set, 66 + at * 32, at * 30, at * 30 + 30);
+    }
+    let sum = 0;
+    for (const [at, byte] of set.entries())
+      if (at !== 2 && at !== 3) sum = ((((sum & 1) << 15) | (sum >> 1)) + byte) & 0xffff;
+    set.writeUInt16LE(sum, 2);
+    return set;
+  };
+  const inRow = (content: Buffer): number => {
+    const first = free;
+    content.copy(bytes, place(first));
+    free += Math.max(1, Math.ceil(content.length / cluster));
+    return first;
+  };
+  const inPieces = (content: Buffer): number => {
+    const first = free;
+    const count = Math.ceil(content.length / cluster);
+    for (let at = 0; at < count; at++, free += 2) {
+      content.copy(bytes, place(free), at * cluster, (at + 1) * cluster);
+      bytes.writeUInt32LE(at + 1 < count ? free + 2 : 0xffff_ffff, fat + free * 4);
+    }
+    return first;
+  };
+  const row = (name: string, content: string | Buffer): Buffer => {
+    const data = Buffer.from(content);
+    return record(name, data.length === 0 ? 0 : inRow(data), data.length, data.length, 3, 0);
+  };
+  const sets: Buffer[] = [];
+  for (const [name, content] of Object.entries(files.row)) sets.push(row(name, content));
+  for (const [name, content] of Object.entries(files.pieces)) {
+    const data = Buffer.from(content);
+    sets.push(record(name, inPieces(data), data.length, data.length, 1, 0));
+  }
+  for (const [name, { valid, size }] of Object.entries(files.short)) {
+    const first = inRow(Buffer.concat([valid, Buffer.alloc(size - valid.length, "junk")]));
+    sets.push(record(name, first, size, valid.length, 3, 0));
+  }
+  const inside = Buffer.concat(Object.entries(files.folder).map(([name, content]) => row(name, content)));
+  sets.push(
+    record("folder", inRow(Buffer.concat([inside, Buffer.alloc(cluster - inside.length)])), cluster, cluster, 3, 0x10),
+  );
+  let root = place(bytes.readUInt32LE(96));
+  while (bytes[root] !== 0) root += 32;
+  Buffer.concat(sets).copy(bytes, root);
+  writeFileSync(image, bytes);
+  return image;
+}

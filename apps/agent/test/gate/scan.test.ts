@@ -18,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startReader } from "../../src/dom0/confine.ts";
 import { type Clamd, type ScanOptions, scan } from "../../src/gate/scan.ts";
 import { type ClamdServer, EICAR, MARKER, startClamd } from "./clamd-server.ts";
-import { extImage, type Files, fatImage, isoImage, layOut, ntfsImage, partitioned, run } from "./images.ts";
+import { exfatImage, extImage, type Files, fatImage, isoImage, layOut, ntfsImage, partitioned, run } from "./images.ts";
 import { missing } from "./packages.ts";
 
 const absent = missing(
@@ -128,6 +128,30 @@ describe.skipIf(absent !== null)("scan", () => {
       const tree = layOut(fresh("tree"), ordinary);
       const body = await look(extImage(fresh("ext4"), tree, "ext4", "inline_data,meta_bg,^resize_inode,64bit"));
       expected(body);
+    });
+
+    it("exFAT: files in a row, in pieces, not written to their end, and in a folder", async () => {
+      const junk = { valid: Buffer.from("valid"), size: 9_000 };
+      const image = exfatImage(fresh("exfat"), {
+        row: { "readme.txt": "hello\n", "big.bin": big, "empty.dat": "" },
+        pieces: { "pieces.bin": big },
+        short: { "short.bin": junk },
+        folder: { [long]: EICAR },
+      });
+      const body = await look(image);
+      expect(findings(body)).toEqual({
+        "readme.txt": "clean",
+        "big.bin": "clean",
+        "empty.dat": "clean",
+        "pieces.bin": "clean",
+        "short.bin": "clean",
+        [`folder/${long}`]: "infected",
+      });
+      const whole = createHash("sha256").update(big).digest("hex");
+      expect([file(body, "big.bin").sha256, file(body, "pieces.bin").sha256]).toEqual([whole, whole]);
+      const read = Buffer.concat([junk.valid, Buffer.alloc(junk.size - junk.valid.length)]);
+      expect(file(body, "short.bin").sha256).toBe(createHash("sha256").update(read).digest("hex"));
+      expect(body.partitions).toMatchObject([{ fileSystem: "exfat" }]);
     });
 
     it("NTFS, with a second stream of a file", async () => {
