@@ -18,10 +18,11 @@ export type ReceiveDatagrams = (path: string, receiving: Receiving) => Promise<v
 /** Ends when its input does, so that it does not outlive a killed agent. The first 4 bytes out say that it is bound. */
 const PROGRAM = `
 use strict; use Socket; use IO::Select;
-my ($path, $max) = @ARGV;
+my ($path, $max) = @ARGV; my $bound;
+END { unlink $path if $bound }
 socket(my $in, AF_UNIX, SOCK_DGRAM, 0) or die "socket: $!\\n";
 umask 0;
-bind($in, pack_sockaddr_un($path)) or die "bind: $!\\n";
+bind($in, pack_sockaddr_un($path)) or die "bind: $!\\n"; $bound = 1;
 sub put { my ($all) = @_; my $at = 0;
   while ($at < length $all) { my $n = syswrite(STDOUT, $all, length($all) - $at, $at); defined $n or exit 0; $at += $n } }
 put(pack("N", 0));

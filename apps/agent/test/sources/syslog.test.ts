@@ -143,11 +143,14 @@ describe("syslog over TCP", () => {
       socket.write(`40 <13>half of ${at}`);
       sockets.push(socket);
     }
-    const refused = () => running!.kept.observations.filter((each) => each.kind === "guest.suppressed").length;
-    await until(() => refused() === 3, "three refused");
     for (const socket of sockets) socket.end();
     const halves = () => running!.kept.observations.filter((each) => each.kind === "agent.malformed").length;
     await until(() => halves() === CONNECTIONS_PER_SENDER_MAX, "each half frame kept");
+    await running.stop();
+    const refused = running.kept.observations.filter((each) => each.kind === "guest.suppressed");
+    expect(refused.map((each) => each.body)).toMatchObject([
+      { lines: 3, reason: "too-many-senders", from: "127.0.0.1" },
+    ]);
   });
 
   it("keeps what came when it is stopped in the middle, and lets go of its port", async () => {

@@ -1,24 +1,35 @@
 /** Stream sockets → frames → parcels, many at once, each at the pace of the spool. */
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
+import type { GuestVia } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { malformed } from "../malformed.ts";
 import { emitAll } from "../parcel.ts";
 import type { Outlet } from "../source.ts";
 import type { Expected } from "./claims.ts";
 import type { Frame, Frames } from "./frames.ts";
-import { suppressed } from "./loss.ts";
+import { lossCounter } from "./loss.ts";
 import { lineReader, type Origin } from "./record.ts";
 
 /** Each may hold one line in memory. */
 export const CONNECTIONS_MAX = 512;
 /** So that one sender cannot take all of them. */
 export const CONNECTIONS_PER_SENDER_MAX = 64;
+const REFUSED_EVERY_MS = 10_000;
 
-type Wiring = { outlet: Outlet; now: () => number; frames: () => Frames };
-type Accept = ((socket: Socket, origin: Origin, expected: Expected) => void) & { end(): Promise<void> };
+type Wiring = { via: GuestVia; outlet: Outlet; now: () => number; frames: () => Frames };
 
-export function connections({ outlet, now, frames }: Wiring): Accept {
+export type Connections = ((socket: Socket, origin: Origin, expected: Expected) => void) & {
+  /** Aborts with the reason once lines are not taken any more. */
+  broken: AbortSignal;
+  /** Ends all of them and waits for what they still had. */
+  end(): Promise<void>;
+};
+
+export function connections({ via, outlet, now, frames }: Wiring): Connections {
+  const broken = new AbortController();
+  const refused = lossCounter(via, now, "too-many-senders");
+  let timer: NodeJS.Timeout | undefined;
   const open = new Map<Socket, { sender: string; work: Promise<void> }>();
 
   const accept = (socket: Socket, origin: Origin, expected: Expected) => {
@@ -26,11 +37,12 @@ export function connections({ outlet, now, frames }: Wiring): Accept {
     const same = [...open.values()].filter((one) => one.sender === origin.from).length;
     if (open.size >= CONNECTIONS_MAX || same >= CONNECTIONS_PER_SENDER_MAX) {
       socket.destroy();
-      void emitAll(outlet, [turnedAway(origin, now())]).catch(() => {});
+      refused.add(origin.guest, origin.from, 0);
+      timer ??= setTimeout(() => void tellRefused().catch((error) => broken.abort(error)), REFUSED_EVERY_MS);
       return;
     }
     const work = read(socket, origin, expected)
-      .catch(() => {})
+      .catch((error) => broken.abort(error))
       .finally(() => {
         socket.destroy();
         open.delete(socket);
@@ -38,21 +50,36 @@ export function connections({ outlet, now, frames }: Wiring): Accept {
     open.set(socket, { sender: origin.from, work });
   };
 
+  /** Counted and told at times: whoever hammers at the door must not fill the trail by that. */
+  const tellRefused = async () => {
+    clearTimeout(timer);
+    timer = undefined;
+    await emitAll(outlet, refused.take());
+  };
+
   const read = async (socket: Socket, origin: Origin, expected: Expected) => {
     const reader = frames();
     const observe = frameReader(origin, expected, now);
+    let emitting = false;
     try {
-      for await (const chunk of socket) await emitAll(outlet, reader.push(chunk as Buffer).map(observe));
+      for await (const chunk of socket) {
+        emitting = true;
+        await emitAll(outlet, reader.push(chunk as Buffer).map(observe));
+        emitting = false;
+      }
     } catch (error) {
-      if (!(error as NodeJS.ErrnoException).code) throw error; // not the socket's own
+      if (emitting) throw error; // else the connection's own: it is over
     }
     await emitAll(outlet, reader.rest().map(observe));
   };
 
   return Object.assign(accept, {
+    broken: broken.signal,
     async end() {
       for (const socket of open.keys()) socket.destroy();
       await Promise.all([...open.values()].map((one) => one.work));
+      clearTimeout(timer);
+      await tellRefused().catch(() => {}); // the spool was closed first: there is nobody left to tell
     },
   });
 }
@@ -72,8 +99,4 @@ function frameReader(origin: Origin, expected: Expected, now: () => number): (fr
     if (frame.part.number === 1) long = randomUUID();
     return readLine({ bytes: frame.bytes, part: { of: long, ...frame.part } }, now());
   };
-}
-
-function turnedAway({ via, from, guest }: Origin, now: number): Observation {
-  return suppressed({ via, from, guest, lines: 1, bytes: 0, since: now, until: now, reason: "too-many-senders" });
 }

@@ -61,6 +61,8 @@ export async function pump({ box, lost, expected, outlet, now, look }: Pump, sig
     await flush();
     if (Math.abs(now() - looked) >= LOSS_EVERY_MS) await count();
   }
-  while (await flush());
-  await count();
+  try {
+    while (await flush());
+    await count();
+  } catch {} // the spool was closed first: there is nobody left to tell
 }

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import type { AddressInfo, Server } from "node:net";
 import type { Outlet } from "../source.ts";
+import type { Connections } from "./connections.ts";
 
 type Listening = {
   host?: string;
@@ -9,23 +10,29 @@ type Listening = {
   /** A Unix socket instead, open to every user of this machine as /dev/log is. */
   path?: string;
   outlet: Outlet;
-  /** Ends the open connections and waits for what they still had. */
-  done: () => Promise<void>;
+  connections: Pick<Connections, "broken" | "end">;
 };
 
-/** @throws where the address cannot be had: taken, not allowed, not this machine's */
-export async function listening(server: Server, { host, port, path, outlet, done }: Listening, signal: AbortSignal) {
+/** @throws where the address cannot be had (taken, not allowed, not this machine's), or a connection's lines are not
+ *  taken any more */
+export async function listening(
+  server: Server,
+  { host, port, path, outlet, connections }: Listening,
+  signal: AbortSignal,
+): Promise<void> {
+  const stop = AbortSignal.any([signal, connections.broken]);
   try {
     server.listen(path === undefined ? { host, port } : { path, readableAll: true, writableAll: true });
-    await once(server, "listening", { signal });
+    await once(server, "listening", { signal: stop });
     outlet.state({ state: "running", at: placeOf(server) });
-    const [error] = await once(server, "error", { signal });
+    const [error] = await once(server, "error", { signal: stop });
     throw error;
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (signal.aborted) return;
+    throw connections.broken.aborted ? connections.broken.reason : error;
   } finally {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    await done();
+    await connections.end();
     await closed;
   }
 }

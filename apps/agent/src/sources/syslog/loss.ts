@@ -19,7 +19,9 @@ export type LossCounter = {
   take(): Observation<"guest.suppressed">[];
 };
 
-export function lossCounter(via: GuestVia, now: () => number): LossCounter {
+type Reason = GuestSuppressed["reason"];
+
+export function lossCounter(via: GuestVia, now: () => number, reason: Reason = "rate"): LossCounter {
   const losses = new Map<string, Loss>();
   let seenOfKernel = 0;
   const add = (guest: GuestId | undefined, from: string, lines: number, bytes: number) => {
@@ -37,19 +39,19 @@ export function lossCounter(via: GuestVia, now: () => number): LossCounter {
     },
     take() {
       const until = now();
-      const found = [...losses.values()].map((loss) => suppressed({ via, ...loss, until, reason: "rate" }));
+      const found = [...losses.values()].map((loss) => suppressed({ via, ...loss, until, reason }));
       losses.clear();
       return found;
     },
   };
 }
 
-type Suppressed = Loss & { via: GuestVia; until: number; reason: GuestSuppressed["reason"] };
+type Suppressed = Loss & { via: GuestVia; until: number; reason: Reason };
 
-export function suppressed(loss: Suppressed): Observation<"guest.suppressed"> {
+function suppressed(loss: Suppressed): Observation<"guest.suppressed"> {
   const { guest, until, since, ...body } = loss;
   const time = (ms: number) => Time.parse(new Date(ms).toISOString());
-  const why = {
+  const why: Record<Reason, string> = {
     rate: "faster than they could be taken",
     "spool-full": "no room",
     "too-many-senders": "too many senders",
@@ -59,7 +61,9 @@ export function suppressed(loss: Suppressed): Observation<"guest.suppressed"> {
     severity: "warning",
     time: until,
     ...(guest && { guest }),
-    text: oneLine(`${loss.lines} lines from ${loss.from} were lost: ${why[loss.reason]}`),
+    text: oneLine(
+      `${loss.lines} ${loss.reason === "too-many-senders" ? "connections" : "lines"} from ${loss.from} were lost: ${why[loss.reason]}`,
+    ),
     body: { ...body, from: cut(loss.from, 256), since: time(Math.min(since, until)), until: time(until) },
   };
 }

@@ -14,12 +14,17 @@ export function syslogTcp({ address, guests, now }: ListenOptions): Source {
   return {
     name: `syslog/tcp/${address.host}:${address.port}`,
     async run(outlet, signal) {
-      const accept = connections({ outlet, now, frames: () => frames(() => outlet.settings().log.lineBytesMax) });
+      const accept = connections({
+        via: "tcp",
+        outlet,
+        now,
+        frames: () => frames(() => outlet.settings().log.lineBytesMax),
+      });
       const server = createServer({ keepAlive: true, noDelay: true }, (socket: Socket) => {
         const from = plainAddress(socket.remoteAddress ?? "unknown");
         accept(socket, { via: "tcp", from, guest: guests.byAddress(from) }, "any");
       });
-      await listening(server, { ...address, outlet, done: accept.end }, signal);
+      await listening(server, { ...address, outlet, connections: accept }, signal);
     },
   };
 }

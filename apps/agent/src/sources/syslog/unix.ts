@@ -25,10 +25,10 @@ export function syslogStream({ path, guests, now, clearSocket }: SocketOptions):
     name: `syslog/stream/${path}`,
     async run(outlet, signal) {
       const frames = () => cLines(() => outlet.settings().log.lineBytesMax);
-      const accept = connections({ outlet, now, frames });
+      const accept = connections({ via: "unix", outlet, now, frames });
       const server = createServer((socket) => accept(socket, origin(path, guests), "hostless"));
       await clearSocket(path);
-      await listening(server, { path, outlet, done: accept.end }, signal);
+      await listening(server, { path, outlet, connections: accept }, signal);
     },
   };
 }
@@ -57,7 +57,7 @@ export function syslogDatagram(options: SocketOptions & { receive: ReceiveDatagr
       const over = new AbortController();
       const stop = AbortSignal.any([signal, over.signal]);
       const receiving = receive(path, {
-        signal,
+        signal: stop,
         bound: () => outlet.state({ state: "running", at: path }),
         datagram: (bytes) => {
           if (!box.put({ bytes, origin: from }, bytes.length)) lost.add(from.guest, from.from, bytes.length);
@@ -67,6 +67,7 @@ export function syslogDatagram(options: SocketOptions & { receive: ReceiveDatagr
       try {
         await pump({ box, lost, expected: "hostless", outlet, now }, stop);
       } finally {
+        over.abort();
         await receiving;
       }
     },
