@@ -15,6 +15,8 @@ const PACKET_BYTES_MAX = BATCH_BYTES_MAX + 1024;
 /** One machine's broker; a larger fleet has one of its own (docs/operations.md). */
 const CONNECTIONS_MAX = 10_000;
 const KEEPALIVE_SECONDS_MAX = 300;
+/** CONNACK's return code 5. */
+const NOT_AUTHORIZED = 5;
 const REVOKED_LOOK_MS = 1_000;
 
 export type BrokerOptions = { stateFolder: string; host: string; port: number };
@@ -62,9 +64,14 @@ export async function startBroker({ stateFolder, host, port }: BrokerOptions) {
       packet.clientId = `${peer.name}/${packet.clientId}`;
       // nothing is queued for who is away: an agent sends again from its last receipt, a worker asks rows
       packet.clean = true;
-      const may = !refused(peer);
-      log.info({ client: packet.clientId, serial: peer.serial }, may ? "client.connected" : "client.revoked");
-      done(null, may);
+      done(null, true);
+    },
+    authenticate(client, _username, _password, done) {
+      const peer = peers.get(client);
+      const may = peer !== undefined && !refused(peer);
+      log.info({ client: client.id, serial: peer?.serial }, may ? "client.connected" : "client.revoked");
+      if (may) return done(null, true);
+      done(Object.assign(new Error("the certificate is revoked"), { returnCode: NOT_AUTHORIZED }), false);
     },
     authorizePublish(client, packet, done) {
       const peer = client && peers.get(client);
