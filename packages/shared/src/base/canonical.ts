@@ -26,17 +26,22 @@ export function canonicalText(value: unknown, depth = 0): string {
   }
   if (value === null) return "null";
   if (Array.isArray(value)) return `[${value.map((item) => canonicalText(item, depth + 1)).join(",")}]`;
-  const members: string[] = [];
+  let text = "{";
   const object = value as Record<string, unknown>;
   for (const key of Object.keys(object).sort()) {
-    if (object[key] !== undefined) members.push(`${quoted(key)}:${canonicalText(object[key], depth + 1)}`);
+    if (object[key] === undefined) continue;
+    text += `${text === "{" ? "" : ","}${quoted(key)}:${canonicalText(object[key], depth + 1)}`;
   }
-  return `{${members.join(",")}}`;
+  return `${text}}`;
 }
 
 export const canonicalBytes = (value: unknown): Uint8Array<ArrayBuffer> => toUtf8(canonicalText(value));
 
+/** Printable ASCII needs no escape; most text is that, and this is a quarter of an agent's work. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 function quoted(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   if (!text.isWellFormed()) throw new TypeError("text with a lone surrogate");
   return JSON.stringify(text);
 }
