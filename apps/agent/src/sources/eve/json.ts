@@ -7,7 +7,10 @@ export type JsonObject = { [key: string]: Json };
 
 /** A number of more than 15 digits (16 where the first is below 9) or with an exponent, or an escape that may be half a surrogate pair. In a string they
  *  only cost the slower way. */
-const MAY_LOSE = /[\d.]{17}|9\d{15}|\d[eE][+-]?\d|\\u[dD][89a-fA-F]/;
+const MANY_DIGITS = /[\d.]{17}|9\d{15}/;
+const EXPONENT = /\d[eE][+-]?\d/;
+const HALF_PAIR = /\\u[dD][89a-fA-F]/;
+const mayLose = (line: string) => MANY_DIGITS.test(line) || EXPONENT.test(line) || HALF_PAIR.test(line);
 
 /** Room for the levels a record puts around it. */
 const DEPTH_MAX = JSON_DEPTH_MAX - 4;
@@ -16,7 +19,7 @@ const DEPTH_MAX = JSON_DEPTH_MAX - 4;
 export function parseObject(line: string): Result<{ object: JsonObject; exact: boolean }> {
   if (!shallow(line)) return fail(`nested deeper than ${DEPTH_MAX} levels`);
   let value: unknown;
-  const lossy = MAY_LOSE.test(line);
+  const lossy = mayLose(line);
   try {
     value = lossy ? JSON.parse(line, keepDigits as (key: string, value: unknown) => unknown) : JSON.parse(line);
   } catch (error) {
@@ -24,7 +27,7 @@ export function parseObject(line: string): Result<{ object: JsonObject; exact: b
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) return fail("JSON, but no object");
   const object = value as JsonObject;
-  if (!lossy || !/\\u[dD][89a-fA-F]/.test(line)) return ok({ object, exact: true });
+  if (!lossy || !HALF_PAIR.test(line)) return ok({ object, exact: true });
   const whole = wellFormed(object) as JsonObject;
   return ok({ object: whole, exact: whole === object });
 }
