@@ -10,7 +10,7 @@ const tracked = execFileSync("git", ["ls-files"], { cwd: root, encoding: "utf8" 
 /** How deep a folder is still named: below that, files speak for themselves. */
 const DEPTH_MAX = 4;
 const UNNAMED =
-  /^(?:packages\/hv-patches\/(?:patches|test|tools)\/|prisma\/migrations\/)|\/(?:bin|golden|fixtures)$|\[/;
+  /^(?:packages\/hv-patches\/[a-z0-9]+|prisma\/migrations\/\d+_|e2e\/workstation\/dom0\/)|\/(?:bin|golden|fixtures)$|\[/;
 
 function foldersOf(files: string[]): Set<string> {
   const folders = new Set<string>();
