@@ -1,0 +1,12 @@
+import { respondExport } from "../../../../export/respond.ts";
+import { wiring } from "../../../../wiring.ts";
+
+export const dynamic = "force-dynamic";
+
+export async function GET(
+  request: Request,
+  { params }: { params: Promise<{ workstation: string }> },
+): Promise<Response> {
+  const { workstation } = await params;
+  return respondExport(wiring(), request, decodeURIComponent(workstation));
+}
