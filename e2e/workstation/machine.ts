@@ -13,7 +13,7 @@ export const DISPLAY = { id: "display", sbdf: "0000:00:10.0" };
 export const USB = { id: "xhci", sbdf: "0000:00:11.0" };
 
 const XEN = [
-  "console=com1 com1=115200 loglvl=all guest_loglvl=all",
+  "console=com1 com1=115200 loglvl=info guest_loglvl=warning",
   "dom0_mem=896M,max:896M dom0_max_vcpus=2 dom0_vcpus_pin",
   `lowmem_domu=1G lowmem_uuid=${PRIMARY_UUID} lowmem_devices=${DISPLAY.sbdf}`,
 ];
@@ -55,8 +55,8 @@ function network(root: Root, { sshPort, consolePorts }: Doors): string {
 
 export function machineArguments(build: Build, xen: string, doors: Doors): string[] {
   const drive = (id: string, file: string) => [
-    ...["-drive", `file=${file},format=qcow2,if=none,id=${id},node-name=${id},cache=unsafe,discard=unmap`],
-    ...["-device", `virtio-blk-pci,drive=${id},serial=${id}`],
+    ...["-drive", `file=${file},format=qcow2,if=none,id=${id}-drive,node-name=${id},cache=unsafe,discard=unmap`],
+    ...["-device", `virtio-blk-pci,drive=${id}-drive,serial=${id}`],
   ];
   const xenArguments = accelerator() === "tcg" ? [...XEN, XEN_EMULATED] : XEN;
   return [

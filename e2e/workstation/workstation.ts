@@ -15,6 +15,9 @@ import { hypervisor } from "./xen.ts";
 const LIFE_MS_MAX = 60_000;
 /** Measured: about 100 s under emulation on two cores; a machine that does other things at once takes longer. */
 const READY_MS_MAX = 300_000;
+const STATE = "workstation.json";
+type State = { made: Build; doors: Doors };
+
 const SNAPSHOT = "ready";
 const SNAPSHOT_POLL_MS = 200;
 const SNAPSHOT_MS_MAX = 180_000;
@@ -87,7 +90,8 @@ async function boot(made: Build, xen: string, folder: string, options: UpOptions
   await mkdir(folder, { recursive: true });
   await makeOverlays(made, folder);
   const doors: Doors = { sshPort: await freePort(), consolePorts: options.consolePorts ?? [] };
-  await writeFile(path.join(folder, "doors.json"), JSON.stringify(doors));
+  // Whoever finds the machine later needs the keys it was built with, whatever was built since.
+  await writeFile(path.join(folder, STATE), JSON.stringify({ made, doors } satisfies State));
   say("boot: Xen, dom0, the guests (about 100 s under emulation)");
   const started = Date.now();
   const vm = await startVm({
@@ -117,8 +121,8 @@ async function boot(made: Build, xen: string, folder: string, options: UpOptions
 export async function find(folder: string = defaultFolder()): Promise<Workstation | undefined> {
   const vm = await findVm(folder);
   if (!vm) return undefined;
-  const doors = JSON.parse(await readFile(path.join(folder, "doors.json"), "utf8")) as Doors;
-  return open(await build(), folder, doors, vm);
+  const { made, doors } = JSON.parse(await readFile(path.join(folder, STATE), "utf8")) as State;
+  return open(made, folder, doors, vm);
 }
 
 function open(made: Build, folder: string, doors: Doors, vm: Vm): Workstation {
