@@ -1,8 +1,9 @@
 /** The whole product on one machine: Postgres, broker, console, worker and one agent, in order and back. */
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import pg from "pg";
 import { makeSetupCode } from "../../../apps/web/src/person/setup.ts";
+import { raiseEpoch } from "../../../apps/web/src/trail/restored.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { ensureBuilt, nextProgram, ROOT } from "./build.ts";
 import { ensureFirstGroup } from "./group.ts";
@@ -78,6 +79,7 @@ async function startParts(options: StackOptions & { say: (line: string) => void 
   }
   const applied = await migrate(databaseUrl);
   if (applied.length > 0) say(`The database is set up (${applied.length} migrations).`);
+  await raiseIfRestored(databaseUrl, stateFolder, say);
   const group = await ensureFirstGroup(databaseUrl, readSigner(keys.console));
 
   const mqttUrl = options.mqttUrl ?? `mqtts://localhost:${ports.mqtt}`;
@@ -145,6 +147,17 @@ async function startParts(options: StackOptions & { say: (line: string) => void 
   if (setupUrl) stack.setupUrl = setupUrl;
   writeUp(stack);
   return stack;
+}
+
+/** A folder that came from `sallyport backup`, or that `sallyport restored` marked, holds a file of that name. */
+async function raiseIfRestored(databaseUrl: string, stateFolder: string, say: (line: string) => void): Promise<void> {
+  const mark = join(stateFolder, "restored");
+  if (!existsSync(mark)) return;
+  const epoch = await raiseEpoch(databaseUrl, stateFolder);
+  rmSync(mark);
+  say(
+    `This console was restored from a backup: its epoch is now ${epoch}, and workstations send again what they hold.`,
+  );
 }
 
 /** The children that run, stopped in the reverse of the order in which they were started. */

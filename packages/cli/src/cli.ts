@@ -1,0 +1,167 @@
+/** `sallyport`: what the console does, from a shell or a pipeline; and evidence verified with no console at all. */
+import { type Command, CommanderError, Option } from "commander";
+import { backup, describeBackup } from "./backup.ts";
+import { completion, SHELLS } from "./completion.ts";
+import { download } from "./download.ts";
+import { Fault } from "./fault.ts";
+import { readArgumentFile } from "./file.ts";
+import { openExport } from "./pack.ts";
+import { checkPolicy, importUsbguard, usbRules } from "./policy.ts";
+import { restored } from "./restored.ts";
+import { sentences, verifyExport } from "./verify.ts";
+
+const EXIT_CODES = `
+Exit codes: 0 done, or yes; 1 an error of the command's own (bad arguments, no such file, no answer); 3 the answer is no.`;
+
+const say = (text: string): void => {
+  process.stdout.write(text.endsWith("
+") ? text : `${text}
+`);
+};
+const show = (json: boolean | undefined, value: unknown, text: string) =>
+  say(json ? JSON.stringify(value, null, 2) : text);
+
+export function program(): Command {
+  const root = new Command("sallyport")
+    .description("Sallyport's command line: verify and export evidence, check policies, back the console up.")
+    .addHelpText("after", EXIT_CODES)
+    .showHelpAfterError("(--help shows what there is)");
+  const json = () => new Option("--json", "print JSON");
+
+  root
+    .command("verify")
+    .description("check an exported trail with no console: every entry, the tree, the signature")
+    .argument("<export>", "a folder that `sallyport export` wrote, or a pack (.tar)")
+    .option(
+      "--vkey <key>",
+      "the workstation's verifier key, as text or in a file; else the export's own is trusted on first sight",
+    )
+    .option("--checkpoint <file>", "an older checkpoint that you kept: nothing before it may have changed or vanished")
+    .addOption(json())
+    .addHelpText("after", "\nExit codes: 0 whole, 3 not whole, 1 an error of the command's own.")
+    .action(async (path: string, options: { vkey?: string; checkpoint?: string; json?: boolean }) => {
+      const pack = await openExport(path);
+      try {
+        const report = await verifyExport(pack, {
+          ...(options.vkey === undefined
+            ? {}
+            : { vkey: /\+.+\+/.test(options.vkey) ? options.vkey : readArgumentFile(options.vkey) }),
+          ...(options.checkpoint === undefined ? {} : { older: readArgumentFile(options.checkpoint) }),
+        });
+        show(options.json, report, sentences(report).join("\n"));
+        if (!report.whole) process.exitCode = 3;
+      } finally {
+        await pack.close();
+      }
+    });
+
+  root
+    .command("export")
+    .description("fetch a workstation's trail from the console")
+    .requiredOption("--workstation <name>", "its id, name or host name; `console` for the console's own trail")
+    .requiredOption("--out <path>", "a new folder, or a name that ends in .tar for one pack")
+    .option("--trail <id>", "an older trail than the newest one")
+    .addOption(new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000"))
+    .addOption(json())
+    .addHelpText(
+      "after",
+      "\nThe API token (scope: export) is read from SALLYPORT_TOKEN; make one on the console's Account page.",
+    )
+    .action(async (options: { workstation: string; out: string; trail?: string; url: string; json?: boolean }) => {
+      const token = process.env.SALLYPORT_TOKEN;
+      if (!token)
+        throw new Fault(
+          "Set SALLYPORT_TOKEN to an API token with the scope export (the console's Account page makes one).",
+        );
+      const got = await download({ ...options, token });
+      const older = got.olderTrails.map((id) => `\nAn older trail of it: --trail ${id}`).join("");
+      show(options.json, got, `Wrote trail ${got.trail} to ${got.out}. Check it: sallyport verify ${got.out}${older}`);
+    });
+
+  const policy = root.command("policy").description("policy documents");
+  policy
+    .command("check")
+    .description("whether a policy document is valid; each fault with its line and column")
+    .argument("<file>", "YAML or JSON; - for standard input")
+    .addOption(json())
+    .addHelpText("after", "\nExit codes: 0 valid, 3 not valid, 1 an error of the command's own.")
+    .action((file: string, options: { json?: boolean }) => {
+      const { valid, value, text } = checkPolicy(file, readArgumentFile(file));
+      show(options.json, value, text);
+      if (!valid) process.exitCode = 3;
+    });
+  policy
+    .command("import-usbguard")
+    .description("a USBGuard rules file as a policy document")
+    .argument("<file>", "rules.conf; - for standard input")
+    .addHelpText("after", "\nExit codes: 0 done, 3 a rule cannot be read, 1 an error of the command's own.")
+    .action((file: string) => say(importUsbguard(file, readArgumentFile(file))));
+
+  root
+    .command("usb")
+    .description("device rules")
+    .command("rules")
+    .description("each rule's canonical form, one a line, as usbguard-rule-parser prints it")
+    .argument("<file>", "rules in the USBGuard language; - for standard input")
+    .addOption(json())
+    .addHelpText("after", "\nExit codes: 0 done, 3 a rule cannot be read, 1 an error of the command's own.")
+    .action((file: string, options: { json?: boolean }) => {
+      const rules = usbRules(file, readArgumentFile(file));
+      show(options.json, rules, rules.join("\n"));
+    });
+
+  const state = () => new Option("--state <folder>", "the state folder").env("SALLYPORT_STATE").default(".sallyport");
+  root
+    .command("backup")
+    .description("back the embedded console up while it runs: database and keys")
+    .argument("<folder>", "a new folder")
+    .addOption(state())
+    .addOption(json())
+    .action(async (out: string, options: { state: string; json?: boolean }) => {
+      const made = await backup({ stateFolder: options.state, out });
+      show(options.json, made, describeBackup(made));
+    });
+  root
+    .command("restored")
+    .description(
+      "say that the console's database was restored from a backup: raises the epoch, so that workstations send again",
+    )
+    .addOption(state())
+    .addOption(new Option("--database <url>", "an outside database").env("DATABASE_URL"))
+    .addOption(json())
+    .action(async (options: { state: string; database?: string; json?: boolean }) => {
+      const done = await restored(options);
+      show(options.json, done, done.text);
+    });
+  root
+    .command("completion")
+    .description('a completion script: eval "$(sallyport completion bash)"')
+    .argument("<shell>", SHELLS.join(" or "))
+    .action((shell: string) => say(completion(root, shell)));
+  return root;
+}
+
+/** Arguments → exit code. */
+export async function main(args: readonly string[]): Promise<void> {
+  const root = program();
+  const calm = (command: Command): void => {
+    command.exitOverride().configureOutput({ outputError: (text, write) => write(text) });
+    for (const each of command.commands) calm(each);
+  };
+  calm(root);
+  try {
+    await root.parseAsync(args, { from: "user" });
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 1;
+    else {
+      process.stderr.write(
+        `${error instanceof Fault ? error.message : `sallyport failed: ${(error as Error).stack}`}\n`,
+      );
+      process.exitCode = error instanceof Fault ? error.code : 1;
+    }
+  }
+}
+
+// a reader that has seen enough (head, less) is no error
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+await main(process.argv.slice(2));

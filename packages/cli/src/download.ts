@@ -1,0 +1,68 @@
+/** The console → an export on disk, as a folder or (a name that ends in .tar) one pack. */
+import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { Fault } from "./fault.ts";
+import { openExport, unpack } from "./pack.ts";
+
+export type Wanted = { url: string; token: string; workstation: string; trail?: string; out: string };
+export type Got = { out: string; trail: string; olderTrails: string[] };
+
+/** Nothing is left at `out` unless it is complete. */
+export async function download({ url, token, workstation, trail, out }: Wanted): Promise<Got> {
+  if (existsSync(out) && readdirOf(out).length > 0) throw new Fault(`${out} is there already: give a new name.`);
+  const address = new URL(`/api/export/${encodeURIComponent(workstation)}`, url);
+  if (trail) address.searchParams.set("trail", trail);
+  const response = await ask(address, token);
+  const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
+  const partial = `${out}.partial`;
+  rmSync(partial, { recursive: true, force: true });
+  try {
+    if (out.endsWith(".tar")) {
+      await pipeline(body, createWriteStream(partial, { mode: 0o600 }));
+      await (await openExport(partial)).close(); // walks to the end, or says that it broke off
+    } else {
+      mkdirSync(partial, { recursive: true, mode: 0o700 });
+      await unpack(body, partial);
+    }
+    rmSync(out, { recursive: true, force: true }); // an empty folder at most
+    renameSync(partial, out);
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    throw error instanceof Fault
+      ? error
+      : new Fault(`The export broke off: ${(error as Error).message}`, 1, { cause: error });
+  }
+  const header = (name: string) => response.headers.get(name) ?? "";
+  const olderTrails = header("x-sallyport-older-trails").split(",").filter(Boolean);
+  return { out, trail: header("x-sallyport-trail"), olderTrails };
+}
+
+async function ask(address: URL, token: string): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(address, { headers: { authorization: `Bearer ${token}` }, redirect: "error" });
+  } catch (error) {
+    const { cause } = error as { cause?: Error };
+    throw new Fault(
+      `The console at ${address.origin} does not answer: ${cause?.message ?? (error as Error).message}`,
+      1,
+      { cause: error },
+    );
+  }
+  if (response.ok && response.body) return response;
+  const text = await response.text();
+  let reason = text.slice(0, 200);
+  try {
+    reason = (JSON.parse(text) as { error?: string }).error ?? reason;
+  } catch {} // not our answer, then: shown as it is
+  throw new Fault(`The console refused (${response.status}): ${reason}`);
+}
+
+const readdirOf = (path: string): string[] => {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [path];
+  }
+};

@@ -1,0 +1,51 @@
+/** What a person wrote → whether it is a policy, and USBGuard rules as one. */
+import { readPolicy } from "@sallyport/shared/policy/document.ts";
+import { policyDigest } from "@sallyport/shared/policy/policy.ts";
+import { parseRules } from "@sallyport/shared/usb/rules/parse.ts";
+import { printRule } from "@sallyport/shared/usb/rules/print.ts";
+import { hash } from "./crypto.ts";
+import { Fault } from "./fault.ts";
+
+export function checkPolicy(file: string, text: string): { valid: boolean; value: object; text: string } {
+  const read = readPolicy(text);
+  if (!read.ok) {
+    const lines = read.faults.map(
+      ({ line, column, path, message }) => `${file}:${line}:${column}: ${path ? `${path}: ` : ""}${message}`,
+    );
+    return { valid: false, value: { valid: false, faults: read.faults }, text: lines.join("\n") };
+  }
+  const rules = { deviceRules: read.policy.usb.deviceRules, directRules: read.policy.usb.directRules };
+  const faults = Object.entries(rules).flatMap(([name, lines]) =>
+    lines.flatMap((line, at) => {
+      const parsed = parseRules(line);
+      return parsed.ok
+        ? []
+        : [{ path: `usb.${name}[${at}]`, line: 0, column: parsed.error.column, message: parsed.error.message }];
+    }),
+  );
+  if (faults.length > 0)
+    return {
+      valid: false,
+      value: { valid: false, faults },
+      text: faults.map(({ path, column, message }) => `${file}: ${path}, column ${column}: ${message}`).join("\n"),
+    };
+  const digest = policyDigest(hash, read.policy);
+  return { valid: true, value: { valid: true, digest, policy: read.policy }, text: `Valid. Its digest is ${digest}.` };
+}
+
+function rulesOf(file: string, text: string) {
+  const rules = parseRules(text);
+  if (rules.ok) return rules.value;
+  const { line, column, message } = rules.error;
+  throw new Fault(`${file}:${line}:${column}: ${message}`, 3);
+}
+
+export const usbRules = (file: string, text: string): string[] => rulesOf(file, text).map(printRule);
+
+/** The rules as they were written, in order, in a document that may go on from there. JSON strings are YAML's too. */
+export function importUsbguard(file: string, text: string): string {
+  const lines = text.split(/\r?\n/);
+  const rules = rulesOf(file, text).map((rule) => lines[rule.line - 1]!.trim());
+  const list = rules.length > 0 ? `\n${rules.map((rule) => `    - ${JSON.stringify(rule)}`).join("\n")}` : " []";
+  return `version: 1\nusb:\n  # first match wins, no match blocks\n  deviceRules:${list}\n`;
+}
