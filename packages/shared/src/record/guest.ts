@@ -36,6 +36,6 @@ export const GuestSuppressed = z.object({
   bytes: z.int().min(0),
   since: Time,
   until: Time,
-  reason: z.enum(["rate", "spool-full", "too-many-senders"]),
+  reason: z.enum(["rate", "spool-full", "too-many-senders", "severity"]),
 });
 export type GuestSuppressed = z.infer<typeof GuestSuppressed>;

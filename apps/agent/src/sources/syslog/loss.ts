@@ -55,6 +55,7 @@ function suppressed(loss: Suppressed): Observation<"guest.suppressed"> {
     rate: "faster than they could be taken",
     "spool-full": "no room",
     "too-many-senders": "too many senders",
+    severity: "below the least severity that is kept",
   };
   return {
     kind: "guest.suppressed",

@@ -1,0 +1,135 @@
+/** `sallyport-agent`: enrol, run, status, scan, replay. */
+import { enableCompileCache } from "node:module";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
+import { Command } from "commander";
+import { STATE_DEFAULT } from "./config.ts";
+import { AGENT_VERSION } from "./version.ts";
+
+const AFTER = `
+The state folder holds the keys, the spool and the policy in force: --state, else SALLYPORT_AGENT_STATE, else
+${STATE_DEFAULT}. Where evidence comes in is said in config.json in it, or in the file --config names.
+
+Exit codes: 0 done, 1 an error (said on standard error); scan has codes of its own.`;
+
+const program = new Command("sallyport-agent")
+  .description("The agent of a sanitized workstation: evidence to the console, policy from it.")
+  .version(AGENT_VERSION)
+  .addHelpText("after", AFTER)
+  .showHelpAfterError("(--help says more)");
+
+const stateOption = [
+  "--state <folder>",
+  "the state folder",
+  process.env.SALLYPORT_AGENT_STATE ?? STATE_DEFAULT,
+] as const;
+
+/** What went wrong is said in one sentence; a fault of our own brings its stack. */
+const told =
+  (act: (...args: never[]) => Promise<void>) =>
+  async (...args: unknown[]): Promise<void> => {
+    try {
+      await act(...(args as never[]));
+    } catch (error) {
+      const { name, message, stack } = error as Error;
+      const expected =
+        ["EnrolmentError", "ConfigError", "SpoolBusy", "DoorError"].includes(name) || "code" in (error as Error);
+      process.stderr.write(`${expected ? message.split("\n").map(escapeForDisplay).join("\n") : (stack ?? message)}\n`);
+      process.exitCode = 1;
+    }
+  };
+
+program
+  .command("enrol")
+  .argument("<token>", "the word that the console's Enrol page shows; - reads it from standard input")
+  .description("make this machine a workstation: keys, certificate, group")
+  .option("--name <name>", "a name for people", hostname())
+  .option(...stateOption)
+  .option("--again", "enrol a machine that is enrolled already anew, as another workstation")
+  .option("--json", "print the result as JSON")
+  .action(
+    told(
+      async (
+        token: string,
+        { name, state, again, json }: { name: string; state: string; again?: boolean; json?: boolean },
+      ) => {
+        const { enrol } = await import("./enrol/enrol.ts");
+        const word = token === "-" ? await readAll(process.stdin) : token;
+        const { facts } = await enrol({
+          state,
+          token: word,
+          name,
+          hostname: hostname(),
+          agentVersion: AGENT_VERSION,
+          again: again ?? false,
+        });
+        const { workstation, group, mqtt } = facts;
+        const words = `Enrolled as workstation ${workstation} (${name}). Start it: sallyport-agent run --state ${state}\n`;
+        process.stdout.write(json ? `${JSON.stringify({ workstation, name, group, mqtt, state })}\n` : words);
+      },
+    ),
+  );
+
+program
+  .command("run")
+  .description("record, send, and keep the policy true; stays in the foreground until SIGTERM or Ctrl-C")
+  .option(...stateOption)
+  .option("--config <file>", "where evidence comes in (else config.json in the state folder)")
+  .action(
+    told(async ({ state, config: named }: { state: string; config?: string }) => {
+      const [{ runAgent }, { readConfig }, { realDom0 }, { default: pino }] = await Promise.all([
+        import("./main.ts"),
+        import("./config.ts"),
+        import("./dom0/real.ts"),
+        import("pino"),
+      ]);
+      const config = readConfig(state, named);
+      const level = process.env.SALLYPORT_LOG_LEVEL ?? config.logLevel;
+      const log = pino({ name: "agent", level }, pino.destination({ fd: 2, sync: true }));
+      const stop = new AbortController();
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
+      await runAgent({ state, config, dom0: realDom0, log }, stop.signal);
+    }),
+  );
+
+program
+  .command("status")
+  .description("the trail's key and newest checkpoint, what waits in the spool, and the policy in force")
+  .option(...stateOption)
+  .option("--json", "print it as JSON")
+  .action(
+    told(async ({ state, json }: { state: string; json?: boolean }) => {
+      const { readStatus, statusInWords } = await import("./status.ts");
+      const status = readStatus(state);
+      process.stdout.write(json ? `${JSON.stringify(status)}\n` : statusInWords(status));
+    }),
+  );
+
+async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > 8_192) break;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** Code that was read once is read faster and with less memory: types need not be stripped again. */
+const runs = process.argv[2] === "run";
+if (runs) enableCompileCache(join(stateOf(process.argv), "cache"));
+function stateOf(args: string[]): string {
+  const at = args.indexOf("--state");
+  return (at > 0 ? args[at + 1] : undefined) ?? stateOption[2];
+}
+if (!["enrol", "run", "status"].includes(process.argv[2] ?? "")) {
+  const [{ scanCommand }, { replayCommand }] = await Promise.all([
+    import("./gate/command.ts"),
+    import("./sources/command.ts"),
+  ]);
+  scanCommand(program);
+  replayCommand(program);
+}
+await program.parseAsync();

@@ -1,0 +1,139 @@
+/** uplink, policy, report ↔ broker. The only importer of mqtt: one connection at a time, clean sessions, TLS by our own
+ *  certificate and the pinned CA alone. What is lost with a connection is sent again by those who own it. */
+import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { DOWN, type Down, topic, type Up } from "@sallyport/shared/wire/topics.ts";
+import { connect as connectMqtt, type MqttClient } from "mqtt";
+import type { Log } from "../dom0/log.ts";
+import { RECONNECT_DELAY_MS, RECONNECT_DELAY_MS_MAX } from "../limits.ts";
+import { jittered, pause } from "./pace.ts";
+
+export type Credentials = { key: string; certificate: string; cas: string[] };
+export type LinkParts = {
+  url: string;
+  workstation: WorkstationId;
+  /** Unique per process, so that a broker can tell a late will. */
+  clientId: string;
+  credentials: () => Credentials;
+  will: () => string;
+  log: Log;
+};
+export type LinkEvents = {
+  /** Subscribed to everything; what was in flight before is gone. */
+  connected(): void;
+  disconnected(reason: string): void;
+  message(channel: Down, bytes: Uint8Array): void;
+};
+export type Published = "sent" | "not-connected";
+
+const CONNECT_TIMEOUT_MS = 15_000;
+const KEEPALIVE_SECONDS = 30;
+/** A connection that held this long was a good one: the next delay begins small again. */
+const GOOD_AFTER_MS = 30_000;
+
+export class Link {
+  readonly #parts: LinkParts;
+  #client: MqttClient | undefined;
+  #connected = false;
+  #drop = () => {};
+
+  constructor(parts: LinkParts) {
+    this.#parts = parts;
+  }
+
+  get isConnected(): boolean {
+    return this.#connected;
+  }
+
+  /** QoS 1. Resolves when the broker has it, or at once where there is no connection. */
+  async publish(channel: Up, bytes: string | Uint8Array, retain = false): Promise<Published> {
+    const client = this.#client;
+    if (!client || !this.#connected) return "not-connected";
+    try {
+      const message = typeof bytes === "string" ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      await client.publishAsync(topic(this.#parts.workstation, channel), message, { qos: 1, retain });
+      return "sent";
+    } catch {
+      return "not-connected"; // the connection ended first; its end is told by disconnected()
+    }
+  }
+
+  /** Ends this connection; run() makes the next, with the credentials of then. */
+  reconnect(): void {
+    this.#drop();
+  }
+
+  async run(events: LinkEvents, signal: AbortSignal): Promise<void> {
+    let delay = RECONNECT_DELAY_MS;
+    while (!signal.aborted) {
+      const began = performance.now();
+      const reason = await this.#once(events, signal);
+      if (signal.aborted) return;
+      if (performance.now() - began > GOOD_AFTER_MS) delay = RECONNECT_DELAY_MS;
+      this.#parts.log.warn({ reason, delayMs: delay }, "link.lost");
+      await pause(jittered(delay), signal);
+      delay = Math.min(delay * 2, RECONNECT_DELAY_MS_MAX);
+    }
+  }
+
+  /** One connection, to its end; returns why it ended. */
+  #once(events: LinkEvents, signal: AbortSignal): Promise<string> {
+    return new Promise((resolve) => {
+      const { url, workstation, clientId, credentials, will, log } = this.#parts;
+      const { key, certificate, cas } = credentials();
+      let reason = "the connection ended";
+      const client = connectMqtt(url, {
+        protocolVersion: 4,
+        clientId,
+        clean: true,
+        keepalive: KEEPALIVE_SECONDS,
+        connectTimeout: CONNECT_TIMEOUT_MS,
+        reconnectPeriod: 0,
+        resubscribe: false,
+        queueQoSZero: false,
+        key,
+        cert: certificate,
+        ca: cas,
+        rejectUnauthorized: true,
+        will: { topic: topic(workstation, "presence"), payload: Buffer.from(will()), qos: 1, retain: true },
+      });
+      this.#client = client;
+      const drop = () => client.end(true);
+      this.#drop = drop;
+      signal.addEventListener("abort", drop, { once: true });
+      if (signal.aborted) drop();
+      client.on("error", (error) => {
+        reason = error.message || (error as { code?: string }).code || "refused";
+        client.end(true);
+      });
+      client.on("message", (name, bytes) => {
+        const channel = DOWN.find((each) => topic(workstation, each) === name);
+        if (channel) events.message(channel, bytes);
+        else log.warn({ topic: name }, "link.unknown-topic");
+      });
+      client.on("connect", () => {
+        client
+          .subscribeAsync(
+            DOWN.map((channel) => topic(workstation, channel)),
+            { qos: 1 },
+          )
+          .then(() => {
+            this.#connected = true;
+            log.info({ url }, "link.connected");
+            events.connected();
+          })
+          .catch((error: Error) => {
+            reason = `the broker refused the subscription: ${error.message}`;
+            client.end(true);
+          });
+      });
+      client.once("close", () => {
+        signal.removeEventListener("abort", drop);
+        client.end(true);
+        if (this.#client === client) this.#client = undefined;
+        this.#connected = false;
+        events.disconnected(reason);
+        resolve(reason);
+      });
+    });
+  }
+}

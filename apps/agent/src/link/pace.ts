@@ -1,0 +1,47 @@
+/** Waiting with an end, and delays that do not fall together over a fleet. */
+
+/** Between half of the delay and the whole of it. */
+export const jittered = (delayMs: number, random: () => number = Math.random): number => delayMs * (0.5 + random() / 2);
+
+/** Until the time is over or the signal aborts. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
+
+/** A bell: many may ring, one waits. What rang while nobody waited is not lost. */
+export class Bell {
+  #rung = false;
+  #wake = () => {};
+
+  ring(): void {
+    this.#rung = true;
+    this.#wake();
+  }
+
+  /** Until it rings, the time is over, or the signal aborts. */
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (!this.#rung && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          signal.removeEventListener("abort", done);
+          this.#wake = () => {};
+          resolve();
+        };
+        const timer = setTimeout(done, ms);
+        signal.addEventListener("abort", done, { once: true });
+        this.#wake = done;
+      });
+    }
+    this.#rung = false;
+  }
+}

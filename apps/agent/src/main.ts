@@ -1,0 +1,267 @@
+/** The only wiring: sources → spool → uplink → link, and desired → policy → reconcile → report. */
+import { randomUUID } from "node:crypto";
+import { fromBase64, toHex } from "@sallyport/shared/base/bytes.ts";
+import type { SessionId, Sha256 } from "@sallyport/shared/base/ids.ts";
+import { Policy } from "@sallyport/shared/policy/policy.ts";
+import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import type { Reported } from "@sallyport/shared/state/reported.ts";
+import { type AgentConfig, sticksFolder } from "./config.ts";
+import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
+import { receiveDatagrams } from "./dom0/datagrams.ts";
+import type { Dom0 } from "./dom0/dom0.ts";
+import type { Log } from "./dom0/log.ts";
+import { isDue, notAfter, renew } from "./enrol/enrol.ts";
+import { readEnrolment } from "./enrol/folder.ts";
+import { RENEWAL_CHECK_MS } from "./limits.ts";
+import { Link } from "./link/link.ts";
+import { Bell, pause } from "./link/pace.ts";
+import { readKept } from "./policy/kept.ts";
+import { PolicyKeeper } from "./policy/policy.ts";
+import { listAppliers, type Outcomes, reconcile } from "./reconcile/reconcile.ts";
+import { isChange, signReport } from "./report/report.ts";
+import { runSources } from "./run-sources.ts";
+import { listSources } from "./sources/list.ts";
+import { Intake } from "./spool/intake.ts";
+import { lockState, openSpool } from "./spool/open.ts";
+import { sticks } from "./sticks.ts";
+import { Uplink } from "./uplink/uplink.ts";
+import { AGENT_VERSION } from "./version.ts";
+
+export type AgentParts = { state: string; config: AgentConfig; dom0: Dom0; log: Log };
+
+/** Runs until the signal; then what was taken is on disk. @throws EnrolmentError, SpoolBusy, what the disk says */
+export async function runAgent({ state, config, dom0, log }: AgentParts, signal: AbortSignal): Promise<void> {
+  const lock = lockState(state);
+  const enrolment = readEnrolment(state);
+  const { facts, trailKey } = enrolment;
+  const { workstation } = facts;
+  const signer = ed25519Signer(trailKey);
+  const session = randomUUID() as SessionId;
+  const hostname = dom0.hostname();
+  const now = () => dom0.now();
+  const monotonic = () => dom0.monotonic();
+  let tls = enrolment.tls;
+
+  // settings in force: the strict defaults until a policy says otherwise
+  const settings = { log: Policy.parse({}).log, agent: Policy.parse({}).agent };
+  const kept = readKept(state, (why) => log.error({ why }, "policy.damaged"));
+  const identity = { workstation, signer, session, agentVersion: AGENT_VERSION, hostname };
+  const spool = openSpool(state, identity, now, settings.agent.spoolBytesMax, (aside, why) =>
+    log.error({ aside, why }, "spool.damaged"),
+  );
+  const intake = new Intake({
+    spool,
+    log: () => settings.log,
+    now,
+    monotonic,
+    onTrouble: (error) => log.error({ error: error.message }, "spool.refused"),
+  });
+  const tell = (observation: Observation) => void intake.emit({ observations: [observation] }).catch(() => {});
+  const work = new Bell();
+  const policy = new PolicyKeeper({
+    state,
+    self: { workstation, group: facts.group, consoleKeys: facts.consoleKeys },
+    kept,
+    now,
+    monotonic,
+    tell,
+    changed: () => work.ring(),
+    log,
+  });
+
+  let layout: HypervisorLayout | undefined;
+  let skewMs: number | undefined;
+  const presence = (what: "online" | "offline") =>
+    JSON.stringify({ session, state: what, at: new Date(now()).toISOString(), agentVersion: AGENT_VERSION });
+  const link = new Link({
+    url: facts.mqtt,
+    workstation,
+    clientId: session,
+    credentials: () => ({ ...tls, cas: [enrolment.ca, ...policy.cas] }),
+    will: () => presence("offline"),
+    log,
+  });
+  const uplink = new Uplink({
+    spool,
+    session,
+    workstation,
+    publish: (batch) => link.publish("batch", batch),
+    askStand: () => void link.publish("presence", presence("online"), true),
+    consoleKeys: () => policy.consoleKeys.map(fromBase64),
+    windowBatches: () => settings.agent.windowBatches,
+    lingerMs: () => settings.log.lingerMs,
+    heard: (receipt) => {
+      skewMs = Date.parse(receipt.time) - now();
+      policy.heard(Date.parse(receipt.time));
+    },
+    tell,
+    now,
+    log,
+  });
+
+  const setting = <N extends "log" | "agent">(name: N, then: () => void = () => {}) => ({
+    get: () => settings[name],
+    set: (value: (typeof settings)[N]) => {
+      settings[name] = value;
+      then();
+    },
+  });
+  const appliers = listAppliers({
+    log: setting("log"),
+    agent: setting("agent", () => spool.setBytesMax(settings.agent.spoolBytesMax)),
+  });
+  const sources = runSources(
+    [
+      ...listSources(config, {
+        dom0,
+        receive: receiveDatagrams,
+        agentVersion: AGENT_VERSION,
+        stateFolder: state,
+        spool: () => ({ ...spool.standing(), oldestTime: undefined }),
+        consoleSkewMs: () => skewMs,
+      }),
+      ...sticks(sticksFolder(state, config), () => policy.inForce?.policy.usb, now),
+    ],
+    {
+      emit: (parcel) => {
+        for (const seen of parcel.observations)
+          if (seen.kind === "hypervisor.layout") layout = seen.body as HypervisorLayout;
+        return intake.emit(parcel);
+      },
+      position: (name) => spool.position(name),
+      settings: () => settings,
+      changed: () => work.ring(),
+      log,
+    },
+    signal,
+  );
+
+  let outcomes: Outcomes | undefined;
+  const gather = (): Reported => {
+    const inForce = policy.inForce;
+    const { state: uplinkState } = uplink;
+    const sourceStates = sources.states();
+    if (uplinkState.state === "alarm") sourceStates.uplink = { state: "failed", reason: uplinkState.why.slice(0, 512) };
+    return {
+      workstation,
+      session,
+      at: new Date(now()).toISOString(),
+      agentVersion: AGENT_VERSION,
+      hostname,
+      group: policy.group,
+      trail: { id: spool.trail, size: spool.size, root: toHex(spool.root) as Sha256 },
+      spool: spool.standing(),
+      policy: inForce
+        ? {
+            digest: inForce.digest as NonNullable<Reported["policy"]>["digest"],
+            order: inForce.order,
+            taken: inForce.taken,
+            old: inForce.notAfter !== undefined && policy.floor() >= Date.parse(inForce.notAfter),
+          }
+        : null,
+      sections: outcomes ?? {},
+      ...(policy.refused ? { refused: policy.refused } : {}),
+      sources: sourceStates,
+      ...(layout ? { layout } : {}),
+      guests: config.guests.map(({ id }) => ({ id, name: config.guestNames[id] ?? id })),
+      certificateNotAfter: notAfter(tls.certificate),
+    };
+  };
+
+  /** Reconciles and reports: on a change, and on the timer. */
+  const steer = async () => {
+    let last: Reported | undefined;
+    let reportedAt = Number.NEGATIVE_INFINITY;
+    while (!signal.aborted) {
+      const wanted = policy.inForce;
+      outcomes = await reconcile(appliers, wanted?.policy ?? Policy.parse({}));
+      if (wanted) recordApplied(wanted, outcomes);
+      const next = gather();
+      spool.remember("report", { ...next, link: uplink.state } as never);
+      const due = monotonic() - reportedAt >= settings.agent.reportSeconds * 1000;
+      if (link.isConnected && (due || isChange(last, next) || reportWanted)) {
+        reportWanted = false;
+        if ((await link.publish("reported", JSON.stringify(signReport(signer, next)), true)) === "sent") {
+          last = next;
+          reportedAt = monotonic();
+        }
+      }
+      await work.wait(settings.agent.reportSeconds * 1000, signal);
+    }
+  };
+  let reportWanted = false;
+
+  /** Once for each policy and outcome, also over restarts. */
+  const recordApplied = ({ digest, order }: { digest: string; order: number }, found: Outcomes) => {
+    const said = Object.fromEntries(
+      Object.entries(found).map(([name, { outcome, reason }]) => [
+        name,
+        { outcome: outcome === "audit" ? ("applied" as const) : outcome, ...(reason ? { reason } : {}) },
+      ]),
+    );
+    const mark = toHex(sha256(Buffer.from(JSON.stringify({ digest, order, said }))));
+    if (spool.remembered("applied") === mark) return;
+    const wrong = Object.values(said).some(({ outcome }) => outcome === "failed");
+    const applied = Object.entries(said).flatMap(([name, { outcome }]) => (outcome === "applied" ? [name] : []));
+    tell({
+      kind: "policy.applied",
+      severity: wrong ? "error" : "notice",
+      time: now(),
+      text: `Policy ${digest.slice(0, 12)} (order ${order}) is in force: ${applied.join(", ") || "no section"} applied`,
+      body: { digest: digest as never, order, outcomes: said },
+    });
+    spool.remember("applied", mark);
+  };
+
+  const renewing = async () => {
+    while (!signal.aborted) {
+      if (isDue(tls.certificate, now())) {
+        try {
+          tls = await renew(state, { ...enrolment, tls }, [enrolment.ca, ...policy.cas]);
+          log.info({ notAfter: notAfter(tls.certificate) }, "certificate.renewed");
+          link.reconnect();
+          work.ring();
+        } catch (error) {
+          log.error({ error: (error as Error).message }, "certificate.not-renewed");
+        }
+      }
+      await pause(RENEWAL_CHECK_MS, signal);
+    }
+  };
+
+  log.info({ workstation, trail: spool.trail, size: spool.size, state }, "agent.started");
+  const running = Promise.all([
+    steer(),
+    uplink.run(signal),
+    renewing(),
+    sources.run(),
+    link.run(
+      {
+        connected() {
+          void link.publish("presence", presence("online"), true);
+          uplink.connected();
+          reportWanted = true;
+          work.ring();
+        },
+        disconnected() {
+          uplink.disconnected();
+        },
+        message(channel, bytes) {
+          if (channel === "receipt") uplink.receipt(bytes);
+          else if (channel === "desired") policy.desired(bytes);
+          else log.warn({ bytes: bytes.length }, "command.unknown");
+        },
+      },
+      signal,
+    ),
+  ]);
+  try {
+    await running;
+  } finally {
+    intake.close();
+    spool.close();
+    lock.release();
+    log.info({}, "agent.stopped");
+  }
+}

@@ -1,0 +1,134 @@
+/** One statement more: taken, held already, or refused. Pure; policy.ts keeps what it returns. */
+import { fromBase64 } from "@sallyport/shared/base/bytes.ts";
+import type { Hash, Verify } from "@sallyport/shared/base/crypto.ts";
+import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
+import {
+  CarriedKeys,
+  CarriedPolicy,
+  Membership,
+  SignedStatement,
+  type Signers,
+  Statement,
+} from "@sallyport/shared/policy/statement.ts";
+import { audienceKey, type Refusal, verifyStatement } from "@sallyport/shared/policy/verify.ts";
+import { keyId } from "@sallyport/shared/trail/signed.ts";
+import { z } from "zod";
+import type { Kept } from "./kept.ts";
+
+export type Self = { workstation: WorkstationId; group: GroupId; consoleKeys: readonly string[] };
+export type Belief = { group: GroupId; signers: Signers };
+export type InForce = { policy: Policy; digest: string; order: number; taken: string; notAfter: string | undefined };
+export type Believed =
+  | { answer: "taken"; kept: Kept; type: string }
+  | { answer: "held" }
+  | { answer: "refused"; refusal: Refusal };
+
+/** The group and its signers, by the newest membership; before one, the console's keys alone. */
+export function beliefOf(hash: Hash, self: Self, kept: Kept): Belief {
+  const held = kept.statements[`membership/workstation/${self.workstation}`];
+  const membership = held && Membership.safeParse(JSON.parse(held.signed.carried));
+  if (membership?.success) return { group: membership.data.group, signers: membership.data.signers };
+  const keys = self.consoleKeys.map((publicKey) => ({
+    id: keyId(hash, fromBase64(publicKey)),
+    publicKey,
+    role: "console" as const,
+  }));
+  return { group: self.group, signers: { threshold: 1, keys } };
+}
+
+export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untrusted: unknown, now: number): Believed {
+  const { group, signers } = beliefOf(hash, self, kept);
+  const trust = { workstation: self.workstation, group, signers, orders: kept.orders, now: kept.floor };
+  let result = verifyStatement(hash, verify, trust, untrusted);
+  if (!result.ok && result.error.code === "not-yet-valid" && result.error.statement) {
+    // its signatures hold, so the console's clock has come this far
+    const issued = Date.parse(result.error.statement.issued);
+    result = verifyStatement(hash, verify, { ...trust, now: Math.max(kept.floor, issued) }, untrusted);
+  }
+  if (!result.ok) return isHeld(kept, untrusted) ? { answer: "held" } : { answer: "refused", refusal: result.error };
+  const { statement, carried, orderKey } = result.value;
+  const wrong = faultOf(hash, self, group, statement, carried);
+  if (wrong) return { answer: "refused", refusal: { ...wrong, statement } };
+  const signed = SignedStatement.parse(untrusted);
+  const keys = statement.type === "keys" ? CarriedKeys.parse(carried) : undefined;
+  return {
+    answer: "taken",
+    type: statement.type,
+    kept: {
+      statements: { ...kept.statements, [orderKey]: { signed, taken: new Date(now).toISOString() } },
+      orders: { ...kept.orders, [orderKey]: statement.order },
+      floor: Math.max(kept.floor, Date.parse(statement.issued)),
+      consoleKeys: keys ? keys.consoleKeys : kept.consoleKeys,
+      cas: keys ? keys.cas : kept.cas,
+    },
+  };
+}
+
+/** A retained message comes again at each connection: the statement that is held already is no news. */
+function isHeld(kept: Kept, untrusted: unknown): boolean {
+  const signed = SignedStatement.safeParse(untrusted);
+  return (
+    signed.success &&
+    Object.values(kept.statements).some(
+      ({ signed: held }) => held.text === signed.data.text && held.carried === signed.data.carried,
+    )
+  );
+}
+
+/** What a well-signed statement may still have wrong with it. */
+function faultOf(
+  hash: Hash,
+  self: Self,
+  group: GroupId,
+  statement: Statement,
+  carried: unknown,
+): Omit<Refusal, "statement"> | undefined {
+  const malformed = (reason: string) => ({ code: "malformed" as const, reason });
+  switch (statement.type) {
+    case "membership": {
+      const read = Membership.safeParse(carried);
+      if (!read.success) return malformed(z.prettifyError(read.error));
+      const own =
+        audienceKey(statement.audience) === `workstation/${self.workstation}` &&
+        read.data.workstation === self.workstation;
+      return own ? undefined : { code: "audience", reason: "a membership is for one workstation, by name" };
+    }
+    case "policy": {
+      const read = CarriedPolicy.safeParse(carried);
+      if (!read.success) return malformed(z.prettifyError(read.error));
+      if (read.data.group !== group)
+        return { code: "audience", reason: `a policy of group ${read.data.group}; this is group ${group}` };
+      const policy = Policy.safeParse(read.data.policy);
+      if (!policy.success) return malformed(z.prettifyError(policy.error));
+      const same = policyDigest(hash, policy.data) === read.data.digest;
+      return same ? undefined : { code: "digest", reason: "the policy inside is not the revision it is called" };
+    }
+    case "keys": {
+      const read = CarriedKeys.safeParse(carried);
+      return read.success ? undefined : malformed(z.prettifyError(read.error));
+    }
+    default:
+      return malformed(`a statement of type ${statement.type}, which this agent does not act on`);
+  }
+}
+
+/** The policy in force: the newest order for this workstation, else for its group. One of a group it has left stays in
+ *  force until the new group's comes. */
+export function inForce(hash: Hash, kept: Kept): InForce | undefined {
+  let newest: InForce | undefined;
+  for (const { signed, taken } of Object.values(kept.statements)) {
+    const statement = Statement.parse(JSON.parse(signed.text));
+    if (statement.type !== "policy") continue;
+    const policy = Policy.safeParse(CarriedPolicy.parse(JSON.parse(signed.carried)).policy);
+    if (!policy.success || (newest && newest.taken > taken)) continue;
+    newest = {
+      policy: policy.data,
+      digest: policyDigest(hash, policy.data),
+      order: statement.order,
+      taken,
+      notAfter: statement.notAfter,
+    };
+  }
+  return newest;
+}

@@ -1,0 +1,139 @@
+/** link → policy → reconcile. Statements are verified, kept on disk, and only then acted on; the last good one stays. */
+import { createHash } from "node:crypto";
+import type { GroupId } from "@sallyport/shared/base/ids.ts";
+import { DESIRED_CHARS_MAX, Desired } from "@sallyport/shared/policy/statement.ts";
+import type { Refusal } from "@sallyport/shared/policy/verify.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import { readJson } from "@sallyport/shared/trail/signed.ts";
+import { z } from "zod";
+import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import type { Log } from "../dom0/log.ts";
+import { REFUSED_REMEMBERED } from "../limits.ts";
+import { beliefOf, believe, type InForce, inForce, type Self } from "./believe.ts";
+import { type Kept, writeKept } from "./kept.ts";
+
+export type PolicyParts = {
+  state: string;
+  self: Self;
+  kept: Kept;
+  now: () => number;
+  monotonic: () => number;
+  tell: (observation: Observation) => void;
+  /** Something was taken; a wake-up and no more. */
+  changed: () => void;
+  log: Log;
+};
+export type Refused = { code: string; reason: string; order?: number; at: string };
+
+/** The floor is written this rarely when nothing else is. */
+const FLOOR_STEP_MS = 300_000;
+
+export class PolicyKeeper {
+  readonly #parts: PolicyParts;
+  #kept: Kept;
+  #floorAt: { floor: number; monotonic: number };
+  #inForce: InForce | undefined;
+  #refused: Refused | undefined;
+  readonly #told: string[] = [];
+
+  constructor(parts: PolicyParts) {
+    this.#parts = parts;
+    this.#kept = parts.kept;
+    this.#floorAt = { floor: parts.kept.floor, monotonic: parts.monotonic() };
+    this.#inForce = inForce(sha256, parts.kept);
+  }
+
+  get inForce(): InForce | undefined {
+    return this.#inForce;
+  }
+  get refused(): Refused | undefined {
+    return this.#refused;
+  }
+  get group(): GroupId {
+    return beliefOf(sha256, this.#parts.self, this.#kept).group;
+  }
+  get consoleKeys(): string[] {
+    return [...new Set([...this.#kept.consoleKeys, ...this.#parts.self.consoleKeys])];
+  }
+  get cas(): string[] {
+    return this.#kept.cas;
+  }
+
+  /** The latest moment that has come for certain. */
+  floor(): number {
+    return this.#floorAt.floor + (this.#parts.monotonic() - this.#floorAt.monotonic);
+  }
+
+  /** Signed console time. */
+  heard(time: number): void {
+    if (time <= this.floor()) return;
+    this.#floorAt = { floor: time, monotonic: this.#parts.monotonic() };
+    if (time - this.#kept.floor > FLOOR_STEP_MS) this.#keep({ ...this.#kept, floor: time });
+  }
+
+  desired(untrusted: Uint8Array): void {
+    const json = readJson(Buffer.from(untrusted).toString("utf8"), DESIRED_CHARS_MAX);
+    const desired = json.ok ? Desired.safeParse(json.value) : undefined;
+    if (!desired?.success) {
+      const reason = !json.ok ? json.error : z.prettifyError(desired!.error!);
+      this.#refuse({ code: "malformed", reason }, untrusted);
+      return;
+    }
+    for (const statement of desired.data.statements) this.#offer(statement);
+  }
+
+  #offer(untrusted: unknown): void {
+    const { self, now, log, changed } = this.#parts;
+    const believed = believe(sha256, ed25519Verify, self, { ...this.#kept, floor: this.floor() }, untrusted, now());
+    switch (believed.answer) {
+      case "held":
+        return;
+      case "refused":
+        this.#refuse(believed.refusal, Buffer.from(JSON.stringify(untrusted)));
+        return;
+      case "taken": {
+        this.#keep(believed.kept);
+        this.#inForce = inForce(sha256, this.#kept);
+        if (believed.type === "policy") this.#refused = undefined;
+        log.info({ type: believed.type, order: this.#inForce?.order }, "statement.taken");
+        changed();
+      }
+    }
+  }
+
+  #keep(kept: Kept): void {
+    writeKept(this.#parts.state, kept);
+    this.#kept = kept;
+    if (kept.floor > this.floor()) this.#floorAt = { floor: kept.floor, monotonic: this.#parts.monotonic() };
+  }
+
+  /** Once for each statement: a retained message comes again at each connection. */
+  #refuse({ code, reason, statement }: Refusal, bytes: Uint8Array): void {
+    const mark = createHash("sha256").update(bytes).digest("hex");
+    if (this.#told.includes(mark)) return;
+    this.#told.push(mark);
+    if (this.#told.length > REFUSED_REMEMBERED) this.#told.shift();
+    const { now, tell, log, changed } = this.#parts;
+    const order = statement?.order;
+    this.#refused = {
+      code,
+      reason: reason.slice(0, 1024),
+      ...(order ? { order } : {}),
+      at: new Date(now()).toISOString(),
+    };
+    log.error({ code, reason, type: statement?.type, order }, "statement.refused");
+    tell({
+      kind: "policy.refused",
+      severity: "error",
+      time: now(),
+      text: `A ${statement?.type ?? "signed"} statement was refused: ${reason}`.replaceAll("\n", "; ").slice(0, 512),
+      body: {
+        type: statement?.type ?? "unknown",
+        ...(statement ? { digest: statement.digest, order: statement.order } : {}),
+        code,
+        reason: reason.slice(0, 1024),
+      },
+    });
+    changed();
+  }
+}

@@ -1,0 +1,38 @@
+/** policy → appliers → report. Makes the policy in force true, section by section, and says what a look afterwards
+ *  found. Woken by a change and by a timer, takes no hint, may run at any time, never tries again inside: the timer
+ *  does. A section that fails does not hold up the others. */
+import { type Policy, SECTIONS, type SectionName } from "@sallyport/shared/policy/policy.ts";
+import type { SectionState } from "@sallyport/shared/state/reported.ts";
+import type { Applier } from "../appliers/applier.ts";
+import { keptApplier } from "../appliers/kept.ts";
+import { type Setting, settingsApplier } from "../appliers/settings.ts";
+
+export type Appliers = { [N in SectionName]: Applier<N> };
+export type Outcomes = Record<SectionName, SectionState>;
+
+export const listAppliers = (settings: { log: Setting<Policy["log"]>; agent: Setting<Policy["agent"]> }): Appliers => ({
+  usb: keptApplier("usb"),
+  network: keptApplier("network"),
+  ids: keptApplier("ids"),
+  log: settingsApplier("log", settings.log),
+  disk: keptApplier("disk"),
+  agent: settingsApplier("agent", settings.agent),
+});
+
+export async function reconcile(appliers: Appliers, wanted: Policy): Promise<Outcomes> {
+  const outcomes: Partial<Outcomes> = {};
+  for (const name of SECTIONS) outcomes[name] = await settle(appliers, name, wanted);
+  return outcomes as Outcomes;
+}
+
+async function settle<N extends SectionName>(appliers: Appliers, name: N, wanted: Policy): Promise<SectionState> {
+  const applier = appliers[name] as unknown as Applier<N>;
+  try {
+    const before = applier.judge(wanted[name], await applier.inspect());
+    if (before.outcome !== "failed") return before;
+    await applier.apply(wanted[name]);
+    return applier.judge(wanted[name], await applier.inspect());
+  } catch (error) {
+    return { outcome: "failed", reason: (error as Error).message.slice(0, 1024) };
+  }
+}

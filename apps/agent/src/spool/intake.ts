@@ -1,0 +1,224 @@
+/** Sources → spool. Limits come before the index; then many parcels share one transaction, one sync. */
+import type { GuestId } from "@sallyport/shared/base/ids.ts";
+import type { LogSection } from "@sallyport/shared/policy/log.ts";
+import type { GuestLog } from "@sallyport/shared/record/guest.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
+import { BUCKETS_MAX, COMMIT_BYTES_MAX, COMMIT_RECORDS_MAX, SUPPRESSED_FLUSH_MS } from "../limits.ts";
+import type { Emit, EmitAnswer, Parcel } from "../sources/source.ts";
+import { type Bucket, fullBucket, take } from "./bucket.ts";
+import { type Prepared, prepare } from "./prepare.ts";
+import type { Spool } from "./spool.ts";
+import type { Held } from "./store.ts";
+import { Suppressed } from "./suppressed.ts";
+
+export class SpoolClosed extends Error {
+  override name = "SpoolClosed";
+}
+
+export type IntakeParts = {
+  spool: Spool;
+  log: () => LogSection;
+  now: () => number;
+  monotonic: () => number;
+  /** The disk refused a commit: said once each time, the commit is tried again. */
+  onTrouble: (error: Error) => void;
+};
+
+type Waiting = {
+  parcel: Parcel;
+  records: Prepared[];
+  answer: EmitAnswer;
+  bytes: number;
+  resolve(answer: EmitAnswer): void;
+  reject(error: Error): void;
+};
+
+const RETRY_MS = 1_000;
+/** A parcel that may wait looks for room this often. */
+const ROOM_MS = 500;
+
+export class Intake {
+  readonly #parts: IntakeParts;
+  readonly #suppressed = new Suppressed();
+  readonly #buckets = new Map<string, Bucket>();
+  #queue: Waiting[] = [];
+  #waiting: Held = nothing();
+  #timer: NodeJS.Immediate | NodeJS.Timeout | undefined;
+  #flushTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+  #stalled: { parcel: Parcel; resolve(answer: EmitAnswer): void; reject(error: Error): void }[] = [];
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+  }
+
+  readonly emit: Emit = (parcel) =>
+    new Promise((resolve, reject) => {
+      if (this.#closed) reject(new SpoolClosed("the agent is stopping"));
+      else this.#admit(parcel, resolve, reject);
+    });
+
+  #admit(parcel: Parcel, resolve: (answer: EmitAnswer) => void, reject: (error: Error) => void): void {
+    const answer: EmitAnswer = { kept: 0, suppressed: 0, refused: 0 };
+    const records: Prepared[] = [];
+    let bytes = 0;
+    const before = structuredClone(this.#waiting);
+    for (const observation of parcel.observations) {
+      const held = this.#isHeldBack(observation);
+      if (held) {
+        answer.suppressed++;
+        this.#holdBack(observation, held);
+        continue;
+      }
+      const record = prepare(observation);
+      if (!this.#parts.spool.hasRoom(record.way, record.content.length, this.#waiting)) {
+        if (parcel.position) {
+          // its input is durable and can wait: nothing of the parcel is taken
+          this.#waiting = before;
+          this.#stalled.push({ parcel, resolve, reject });
+          this.#schedule(ROOM_MS);
+          return;
+        }
+        if (record.way === 2) answer.refused++;
+        else {
+          answer.suppressed++;
+          this.#holdBack(observation, "spool-full");
+        }
+        continue;
+      }
+      records.push(record);
+      bytes += record.content.length;
+      this.#waiting.records++;
+      this.#waiting.contents[record.way]++;
+      this.#waiting.bytes[record.way] += record.content.length;
+    }
+    answer.kept = records.length;
+    if (records.length === 0 && !parcel.position) {
+      resolve(answer);
+      return;
+    }
+    this.#queue.push({ parcel, records, answer, bytes, resolve, reject });
+    this.#schedule(0);
+  }
+
+  /** Why a guest's line gets no index, if so. Only guests' lines are limited here. */
+  #isHeldBack(observation: Observation): "rate" | "severity" | undefined {
+    if (observation.kind !== "guest.log") return undefined;
+    const { linesPerSecond, burstLines, leastSeverity } = this.#parts.log();
+    if (SEVERITIES.indexOf(observation.severity) < SEVERITIES.indexOf(leastSeverity)) return "severity";
+    const now = this.#parts.monotonic();
+    const key = this.#bucketKey(observation.guest, observation.body.via);
+    const { bucket, taken } = take(
+      this.#buckets.get(key) ?? fullBucket(burstLines, now),
+      linesPerSecond,
+      burstLines,
+      now,
+    );
+    this.#buckets.set(key, bucket);
+    return taken ? undefined : "rate";
+  }
+
+  #bucketKey(guest: GuestId | undefined, via: string): string {
+    const key = `${guest ?? ""}/${via}`;
+    return this.#buckets.has(key) || this.#buckets.size < BUCKETS_MAX ? key : "others";
+  }
+
+  #holdBack(observation: Observation, reason: "rate" | "severity" | "spool-full"): void {
+    if (observation.kind !== "guest.log") return;
+    const { via, from, message } = observation.body as GuestLog;
+    this.#suppressed.count({ guest: observation.guest, via, from, reason, bytes: message.length }, this.#parts.now());
+    this.#flushTimer ??= setTimeout(() => this.#flush(), SUPPRESSED_FLUSH_MS).unref();
+  }
+
+  /** Tells what was held back: past the bounds if need be, since a full spool must say so. */
+  #flush(): void {
+    this.#flushTimer = undefined;
+    if (this.#closed || this.#suppressed.isEmpty) return;
+    const records = this.#suppressed.drain().map(prepare);
+    const none = { resolve() {}, reject() {} };
+    this.#queue.push({
+      parcel: { observations: [] },
+      records,
+      answer: { kept: 0, suppressed: 0, refused: 0 },
+      bytes: 0,
+      ...none,
+    });
+    this.#schedule(0);
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#timer || this.#closed) return;
+    const act = () => {
+      this.#timer = undefined;
+      this.#commit();
+    };
+    this.#timer = delayMs === 0 ? setImmediate(act) : setTimeout(act, delayMs);
+  }
+
+  #commit(): void {
+    const group = this.#nextGroup();
+    if (group.length > 0) {
+      try {
+        this.#parts.spool.append(
+          group.flatMap((each) => each.records),
+          group.flatMap((each) => (each.parcel.position ? [each.parcel.position] : [])),
+        );
+      } catch (error) {
+        this.#parts.onTrouble(error as Error);
+        this.#schedule(RETRY_MS);
+        return;
+      }
+      this.#queue.splice(0, group.length);
+      if (this.#queue.length === 0) this.#waiting = nothing();
+      else for (const each of group) this.#forget(each);
+      for (const each of group) each.resolve(each.answer);
+    }
+    const stalled = this.#stalled;
+    this.#stalled = [];
+    for (const { parcel, resolve, reject } of stalled) this.#admit(parcel, resolve, reject);
+    if (this.#queue.length > 0) this.#schedule(0);
+    else if (this.#parts.spool.checkpointIsOld) this.#parts.spool.saveCheckpoint();
+  }
+
+  #nextGroup(): Waiting[] {
+    let records = 0;
+    let bytes = 0;
+    const end = this.#queue.findIndex((each, at) => {
+      records += each.records.length;
+      bytes += each.bytes;
+      return at > 0 && (records > COMMIT_RECORDS_MAX || bytes > COMMIT_BYTES_MAX);
+    });
+    return end < 0 ? [...this.#queue] : this.#queue.slice(0, end);
+  }
+
+  #forget(each: Waiting): void {
+    for (const record of each.records) {
+      this.#waiting.records--;
+      this.#waiting.contents[record.way]--;
+      this.#waiting.bytes[record.way] -= record.content.length;
+    }
+  }
+
+  /** What is queued is committed, what was held back is told; then nothing more is taken. */
+  close(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#flushTimer);
+    if (!this.#suppressed.isEmpty) this.#flush();
+    clearImmediate(this.#timer as NodeJS.Immediate);
+    clearTimeout(this.#timer as NodeJS.Timeout);
+    this.#timer = undefined;
+    this.#closed = true;
+    for (let rounds = 0; this.#queue.length > 0 && rounds < 1_000; rounds++) {
+      const before = this.#queue.length;
+      this.#commit();
+      if (this.#queue.length >= before) break;
+    }
+    const error = new SpoolClosed("the agent is stopping");
+    for (const each of [...this.#queue, ...this.#stalled]) each.reject(error);
+    this.#queue = [];
+    this.#stalled = [];
+  }
+}
+
+const nothing = (): Held => ({ records: 0, contents: [0, 0, 0], bytes: [0, 0, 0] });

@@ -1,0 +1,96 @@
+/** Observation → what the spool writes, short of an index. */
+
+import { randomFillSync } from "node:crypto";
+import { toHex } from "@sallyport/shared/base/bytes.ts";
+import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
+import type { GuestId, Index, Sha256, Time } from "@sallyport/shared/base/ids.ts";
+import {
+  CONTENT_BYTES_MAX,
+  commitment,
+  contentBytes,
+  SALT_BYTES,
+  TEXT_CHARS_MAX,
+} from "@sallyport/shared/record/content.ts";
+import { givesWay, type Kind } from "@sallyport/shared/record/kinds.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import type { Severity } from "@sallyport/shared/record/severity.ts";
+import { entryText } from "@sallyport/shared/trail/entry.ts";
+import { sha256 } from "../dom0/crypto.ts";
+import { MALFORMED_BYTES_MAX } from "../limits.ts";
+import type { Way } from "./store.ts";
+
+export type Prepared = {
+  kind: string;
+  severity: Severity;
+  time: number;
+  guest: GuestId | undefined;
+  way: Way;
+  content: Uint8Array;
+};
+
+/** A body that JSON cannot say exactly, or that is too large, is a mistake of the source: what it meant is kept,
+ *  bounded, as `agent.malformed`, and those behind it are not held up. */
+export function prepare(observation: Observation): Prepared {
+  const { kind, severity, time, guest } = observation;
+  try {
+    const content = contentBytes({ text: line(observation.text), body: observation.body });
+    if (content.length > CONTENT_BYTES_MAX) throw new RangeError(`a content of ${content.length} bytes`);
+    return { kind, severity, time: moment(time), guest, way: givesWay(kind), content };
+  } catch (error) {
+    return prepare(malformed(observation, (error as Error).message));
+  }
+}
+
+const line = (text: string): string =>
+  text.length > TEXT_CHARS_MAX ? `${text.slice(0, TEXT_CHARS_MAX - 1).toWellFormed()}…` : text;
+
+/** Entries carry years 0000 to 9999; a clock beyond that is shown at the edge of it. */
+const moment = (time: number): number =>
+  Number.isFinite(time) ? Math.min(Math.max(Math.trunc(time), 0), 253_402_300_799_999) : 0;
+
+function malformed(observation: Observation, why: string): Observation<"agent.malformed"> {
+  const raw = Buffer.from(JSON.stringify(observation.body) ?? "", "utf8");
+  return {
+    kind: "agent.malformed",
+    severity: "warning",
+    time: observation.time,
+    ...(observation.guest ? { guest: observation.guest } : {}),
+    text: `A ${observation.kind} record could not be written: ${escapeForDisplay(why)}`.slice(0, 512),
+    body: {
+      source: observation.kind,
+      reason: why.toWellFormed().slice(0, 512).toWellFormed(),
+      bytes: raw.length,
+      rawBase64: raw.subarray(0, MALFORMED_BYTES_MAX).toString("base64"),
+      truncated: raw.length > MALFORMED_BYTES_MAX,
+    },
+  };
+}
+
+/** Salts are drawn many at a time: a call into the kernel each would be the dearest part of a short record. */
+const pool = new Uint8Array(SALT_BYTES * 256);
+let used = pool.length;
+
+export function freshSalt(): Uint8Array {
+  if (used >= pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const salt = pool.slice(used, used + SALT_BYTES);
+  pool.fill(0, used, used + SALT_BYTES);
+  used += SALT_BYTES;
+  return salt;
+}
+
+export function indexed(prepared: Prepared, index: number, salt: Uint8Array): string {
+  return entryText({
+    index: index as Index,
+    time: new Date(prepared.time).toISOString() as Time,
+    kind: prepared.kind as Kind,
+    severity: prepared.severity,
+    ...(prepared.guest ? { guest: prepared.guest } : {}),
+    content: hex(commitment(sha256, salt, prepared.content)) as Sha256,
+  });
+}
+
+/** As shared's toHex, by Node's own means where the bytes are a Buffer: this runs for each record. */
+const hex = (bytes: Uint8Array): string => (Buffer.isBuffer(bytes) ? bytes.toString("hex") : toHex(bytes));

@@ -1,0 +1,43 @@
+/** The spool's tables. `record` holds the open trail's records that are not released yet. */
+import { DatabaseSync } from "node:sqlite";
+
+const VERSION = 1;
+
+/** `base` is the first index still held, `base_edge` the tree's right edge there: below it nothing else is kept.
+ *  `way` is givesWay(kind). `content` and `salt` are NULL once the content was given up. Cheap columns stand before
+ *  the content, so that sums never read its overflow pages. */
+const TABLES = `
+  CREATE TABLE trail (
+    num INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, workstation TEXT NOT NULL, state TEXT NOT NULL,
+    opened TEXT NOT NULL, size INTEGER NOT NULL, edge BLOB NOT NULL, base INTEGER NOT NULL, base_edge BLOB NOT NULL,
+    checkpoint TEXT) STRICT;
+  CREATE TABLE record (
+    idx INTEGER PRIMARY KEY, way INTEGER NOT NULL, bytes INTEGER NOT NULL, entry TEXT NOT NULL, salt BLOB,
+    content BLOB) STRICT;
+  CREATE TABLE position (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+/** Every commit is synced before it is answered (`synchronous=FULL`); one sync carries a whole group.
+ *  @throws where the file cannot be opened, is no spool, or is damaged */
+export function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: 5_000 });
+  try {
+    database.exec(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2048; PRAGMA mmap_size=0; PRAGMA temp_store=FILE; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=16777216",
+    );
+    const version = Number((database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
+    if (version > VERSION) {
+      throw new Error(`the spool ${path} was written by a newer agent (format ${version}); this one reads ${VERSION}`);
+    }
+    if (version === 0) database.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version=${VERSION}; COMMIT`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+export function openReadOnly(path: string): DatabaseSync {
+  return new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
+}
