@@ -1,5 +1,5 @@
 /** `sallyport`: what the console does, from a shell or a pipeline; and evidence verified with no console at all. */
-import { type Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { backup, describeBackup } from "./backup.ts";
 import { completion, SHELLS } from "./completion.ts";
 import { download } from "./download.ts";
@@ -14,9 +14,7 @@ const EXIT_CODES = `
 Exit codes: 0 done, or yes; 1 an error of the command's own (bad arguments, no such file, no answer); 3 the answer is no.`;
 
 const say = (text: string): void => {
-  process.stdout.write(text.endsWith("
-") ? text : `${text}
-`);
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 };
 const show = (json: boolean | undefined, value: unknown, text: string) =>
   say(json ? JSON.stringify(value, null, 2) : text);

@@ -155,14 +155,20 @@ class Check {
       this.#fault(`${name} is missing or no text.`);
       return all;
     }
-    for (const line of text.split("\n").slice(0, -1)) {
+    const lines = text.split("\n");
+    if (lines.pop() !== "") this.#fault(`${name} is torn: its last line has no end.`);
+    let next = index * 256;
+    for (const line of lines) {
       const [at, salt, content, ...rest] = line.split("\t");
       try {
         const bytes = fromBase64(salt ?? "");
+        const number = Number(at);
+        if (String(number) !== at || number < next || number >= index * 256 + width) throw new RangeError("index");
         if (content === undefined || rest.length > 0 || bytes.length !== SALT_BYTES) throw new RangeError("fields");
-        all.set(Number(at), { salt: bytes, content: toUtf8(content) });
+        all.set(number, { salt: bytes, content: toUtf8(content) });
+        next = number + 1;
       } catch {
-        this.#fault(`A line of ${name} is not index, salt and content.`);
+        this.#fault(`A line of ${name} is not an index of it, salt and content.`);
       }
     }
     return all;

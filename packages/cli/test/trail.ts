@@ -1,0 +1,75 @@
+/** A trail as a workstation would sign it, laid out as an export, for tests. */
+import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { concat, toBase64, toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
+import type { GuestId, Sha256, Time, TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { commitment, contentBytes } from "@sallyport/shared/record/content.ts";
+import type { Kind } from "@sallyport/shared/record/kinds.ts";
+import { origin, signCheckpoint } from "@sallyport/shared/trail/checkpoint.ts";
+import { entryText, leafHash } from "@sallyport/shared/trail/entry.ts";
+import { Tiler, tileBytes, tilePath, tilesOf, writeBundle } from "@sallyport/shared/trail/layout.ts";
+import { vkey } from "@sallyport/shared/trail/note.ts";
+import { appendAll, EMPTY_EDGE, root } from "@sallyport/shared/trail/tree.ts";
+
+export const hash = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash("sha256").update(bytes).digest());
+
+export type Trail = {
+  origin: string;
+  vkey: string;
+  /** The note over the first `size` records. */
+  checkpoint: (size: number) => string;
+  entries: string[];
+  contents: { salt: Uint8Array; content: Uint8Array }[];
+};
+
+export function makeTrail(size: number): Trail {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const raw = new Uint8Array(publicKey.export({ format: "der", type: "spki" }).subarray(-32));
+  const name = origin(randomUUID() as string as WorkstationId, randomUUID() as string as TrailId);
+  const contents = Array.from({ length: size }, (_, index) => ({
+    salt: new Uint8Array(randomBytes(32)),
+    content: contentBytes({ text: `line ${index}`, body: { line: `line ${index} \u2028 \u0000` } }),
+  }));
+  const entries = contents.map(({ salt, content }, index) =>
+    entryText({
+      index,
+      time: new Date(1_795_000_000_000 + index).toISOString() as Time,
+      kind: "guest.log" as Kind,
+      severity: "info",
+      guest: "primary" as GuestId,
+      content: toHex(commitment(hash, salt, content)) as Sha256,
+    }),
+  );
+  const leaves = entries.map((entry) => leafHash(hash, entry));
+  const checkpoint = (count: number) => {
+    const edge = appendAll(hash, EMPTY_EDGE, leaves.slice(0, count));
+    const signer = (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, privateKey));
+    return signCheckpoint(hash, signer, raw, { origin: name, size: count, root: root(hash, edge) });
+  };
+  return { origin: name, vkey: vkey(hash, name, raw), checkpoint, entries, contents };
+}
+
+/** Writes the first `size` records as `sallyport export` lays them out. */
+export function writeExport(trail: Trail, folder: string, size = trail.entries.length): void {
+  const write = (name: string, bytes: Uint8Array | string) => {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), bytes);
+  };
+  write("vkey", `${trail.vkey}\n`);
+  write("checkpoint", trail.checkpoint(size));
+  const tiler = new Tiler(hash);
+  const tile = ({ level, index, hashes }: { level: number; index: number; hashes: Uint8Array[] }) =>
+    write(tilePath(level, index, hashes.length), tileBytes(hashes));
+  for (const { index, width } of tilesOf(0, size)) {
+    const from = index * 256;
+    const entries = trail.entries.slice(from, from + width);
+    write(tilePath("entries", index, width), writeBundle(entries));
+    const lines = trail.contents
+      .slice(from, from + width)
+      .map(({ salt, content }, at) => concat(toUtf8(`${from + at}\t${toBase64(salt)}\t`), content, toUtf8("\n")));
+    write(tilePath("contents", index, width), concat(...lines));
+    for (const entry of entries) for (const full of tiler.add(leafHash(hash, entry))) tile(full);
+  }
+  for (const partial of tiler.rest()) tile(partial);
+}
