@@ -112,9 +112,9 @@ for (const [name, decode] of Object.entries(decoders)) {
 }
 show(
   "split into lines",
-  rate(() => lines.push(chunk), perChunk),
+  rate(() => [...lines.push(chunk)], perChunk),
 );
 show(
   "TCP frames",
-  rate(() => tcp.push(chunk), perChunk),
+  rate(() => [...tcp.push(chunk)], perChunk),
 );

@@ -14,7 +14,7 @@ const cuts = fc.array(fc.nat(), { maxLength: 12 });
 function framesOf(chunks: Buffer[], max = 480): Frame[] {
   const reader = frames(() => max);
   const found = chunks.flatMap((chunk) =>
-    reader.push(chunk).map((frame) => ({ ...frame, bytes: Buffer.from(frame.bytes) })),
+    [...reader.push(chunk)].map((frame) => ({ ...frame, bytes: Buffer.from(frame.bytes) })),
   );
   return [...found, ...reader.rest()];
 }
@@ -30,7 +30,7 @@ describe("a stream in lines", () => {
         const read = (chunks: Buffer[]) => {
           const split = splitter({ lineBytesMax: () => 480 });
           const pieces = chunks.flatMap((chunk) =>
-            split.push(chunk).map((piece) => ({ ...piece, bytes: String(piece.bytes) })),
+            [...split.push(chunk)].map((piece) => ({ ...piece, bytes: String(piece.bytes) })),
           );
           const rest = split.rest();
           return [...pieces, ...(rest ? [{ ...rest, bytes: String(rest.bytes) }] : [])];
@@ -51,7 +51,7 @@ describe("a stream in lines", () => {
 
   it("goes on in the middle of a long line", () => {
     const split = splitter({ lineBytesMax: () => 480, parts: 2, start: 960 });
-    expect(split.push(Buffer.from("end\nnext\n"))).toEqual([
+    expect([...split.push(Buffer.from("end\nnext\n"))]).toEqual([
       { bytes: Buffer.from("end"), end: 964, part: { number: 3, last: true } },
       { bytes: Buffer.from("next"), end: 969 },
     ]);
@@ -60,14 +60,19 @@ describe("a stream in lines", () => {
   it("holds no more than a line, however slowly it drips", () => {
     const split = splitter({ lineBytesMax: () => 480 });
     for (let at = 0; at < 10_000; at++) {
-      split.push(Buffer.from("x"));
+      for (const _ of split.push(Buffer.from("x")));
       expect(split.held()).toBeLessThanOrEqual(480);
     }
   });
 
   it("ends a line at NUL too where told so, for a C library's sockets", () => {
     const split = splitter({ lineBytesMax: () => 480, endings: [0, 10] });
-    expect(split.push(Buffer.from("a\0b\nc\0\n")).map((piece) => String(piece.bytes))).toEqual(["a", "b", "c", ""]);
+    expect([...split.push(Buffer.from("a\0b\nc\0\n"))].map((piece) => String(piece.bytes))).toEqual([
+      "a",
+      "b",
+      "c",
+      "",
+    ]);
   });
 });
 

@@ -5,7 +5,9 @@ import { wholeCharacters } from "./bytes.ts";
 export type Piece = { bytes: Buffer; end: number; part?: { number: number; last: boolean } };
 
 export type Splitter = {
-  push(chunk: Uint8Array): Piece[];
+  /** One at a time, so that a chunk of nothing but line endings costs no more memory than another. To be taken to its
+   *  end before the next push; the chunk must not change until then. */
+  push(chunk: Uint8Array): Iterable<Piece>;
   /** What stands behind the last line ending; the stream is over. */
   rest(): Piece | undefined;
   /** Bytes held that are no piece yet, at most `lineBytesMax`. */
@@ -48,11 +50,10 @@ export function splitter({ lineBytesMax, endings = [10], parts = 0, start = 0 }:
   };
 
   return {
-    push(chunk) {
+    *push(chunk) {
       const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
       const max = lineBytesMax();
       const find = finder(bytes, endings);
-      const pieces: Piece[] = [];
       for (let at = 0; at < bytes.length; ) {
         const stop = find(at);
         const upTo = stop < 0 ? bytes.length : stop;
@@ -64,12 +65,9 @@ export function splitter({ lineBytesMax, endings = [10], parts = 0, start = 0 }:
           const long = take();
           const whole = wholeCharacters(long) || long.length;
           part++;
-          pieces.push({
-            bytes: long.subarray(0, whole),
-            end: end - (long.length - whole),
-            part: { number: part, last: false },
-          });
+          const piece = { bytes: long.subarray(0, whole), end: end - (long.length - whole) };
           hold(long.subarray(whole));
+          yield { ...piece, part: { number: part, last: false } };
           continue;
         }
         hold(bytes.subarray(at, upTo));
@@ -78,11 +76,10 @@ export function splitter({ lineBytesMax, endings = [10], parts = 0, start = 0 }:
         if (stop >= 0) {
           at++;
           end++;
-          pieces.push(finish());
+          yield finish();
         }
       }
       keepApart(held, length);
-      return pieces;
     },
     rest: () => (length > 0 || part > 0 ? finish() : undefined),
     held: () => length,

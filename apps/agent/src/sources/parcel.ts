@@ -1,16 +1,16 @@
 /** Observations in order → parcels of a bounded size. */
 import type { Observation } from "@sallyport/shared/record/record.ts";
-import { type EmitAnswer, type Outlet, PARCEL_OBSERVATIONS_MAX } from "./source.ts";
+import { type Outlet, PARCEL_OBSERVATIONS_MAX } from "./source.ts";
 
-/** For what cannot be read again. Resolves when the last is synced.
- *  @throws what `emit` throws */
-export async function emitAll(outlet: Outlet, observations: readonly Observation[]): Promise<EmitAnswer> {
-  const sum = { kept: 0, suppressed: 0, refused: 0 };
-  for (let at = 0; at < observations.length; at += PARCEL_OBSERVATIONS_MAX) {
-    const answer = await outlet.emit({ observations: observations.slice(at, at + PARCEL_OBSERVATIONS_MAX) });
-    sum.kept += answer.kept;
-    sum.suppressed += answer.suppressed;
-    sum.refused += answer.refused;
+/** For what cannot be read again: made as they are taken, so that no more than a parcel of them is ever held.
+ *  Resolves when the last is synced. @throws what `emit` throws */
+export async function emitAll(outlet: Outlet, observations: Iterable<Observation>): Promise<void> {
+  let parcel: Observation[] = [];
+  for (const observation of observations) {
+    parcel.push(observation);
+    if (parcel.length < PARCEL_OBSERVATIONS_MAX) continue;
+    await outlet.emit({ observations: parcel });
+    parcel = [];
   }
-  return sum;
+  if (parcel.length > 0) await outlet.emit({ observations: parcel });
 }

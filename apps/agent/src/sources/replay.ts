@@ -19,7 +19,7 @@ export type Replayed = (typeof REPLAYED)[number];
 /** Policy's default; there is no policy in a replay. */
 const LINE_BYTES_MAX = 8_192;
 
-type Reader = { push(chunk: Uint8Array): Frame[]; rest(): Frame[] };
+type Reader = { push(chunk: Uint8Array): Iterable<Frame>; rest(): Frame[] };
 
 /** In order, as the input comes. `file` is where a source would say it came from. */
 export async function* replay(

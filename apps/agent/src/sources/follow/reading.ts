@@ -54,8 +54,9 @@ export function reading(
   };
 
   /** `window` holds the file's bytes from `windowAt` on. */
-  const emit = async (pieces: readonly Piece[], window: Buffer, windowAt: number) => {
+  const emit = async (pieces: Iterable<Piece>, window: Buffer, windowAt: number) => {
     let waiting: Observation[] = [];
+    let moved = false;
     const flush = async () => {
       await outlet.emit({ observations: waiting, position: { name, value: place } });
       waiting = [];
@@ -64,11 +65,12 @@ export function reading(
       const { observations, long } = read(piece);
       if (waiting.length + observations.length > PARCEL_OBSERVATIONS_MAX) await flush();
       waiting.push(...observations);
+      moved = true;
       const end = piece.end - windowAt;
       const seen = window.toString("base64", Math.max(0, end - BEFORE_BYTES), end);
       place = { ...place, offset: piece.end, before: seen, long };
     }
-    if (pieces.length > 0) await flush();
+    if (moved) await flush();
   };
 
   return {

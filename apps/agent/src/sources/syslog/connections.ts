@@ -12,9 +12,9 @@ import { lossCounter } from "./loss.ts";
 import { lineReader, type Origin } from "./record.ts";
 
 /** Each may hold one line in memory. */
-export const CONNECTIONS_MAX = 512;
+export const CONNECTIONS_MAX = 128;
 /** So that one sender cannot take all of them. */
-export const CONNECTIONS_PER_SENDER_MAX = 64;
+export const CONNECTIONS_PER_SENDER_MAX = 16;
 const REFUSED_EVERY_MS = 10_000;
 
 type Wiring = { via: GuestVia; outlet: Outlet; now: () => number; frames: () => Frames };
@@ -64,7 +64,7 @@ export function connections({ via, outlet, now, frames }: Wiring): Connections {
     try {
       for await (const chunk of socket) {
         emitting = true;
-        await emitAll(outlet, reader.push(chunk as Buffer).map(observe));
+        await emitAll(outlet, each(reader.push(chunk as Buffer), observe));
         emitting = false;
       }
     } catch (error) {
@@ -82,6 +82,10 @@ export function connections({ via, outlet, now, frames }: Wiring): Connections {
       await tellRefused().catch(() => {}); // the spool was closed first: there is nobody left to tell
     },
   });
+}
+
+function* each<A, B>(items: Iterable<A>, of: (item: A) => B): Iterable<B> {
+  for (const item of items) yield of(item);
 }
 
 /** Frames of one connection → observations. Parts of one long line share an id of their own. */

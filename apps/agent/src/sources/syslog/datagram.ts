@@ -22,7 +22,7 @@ export function readDatagram({ bytes, origin }: Datagram, expected: Expected, li
   if (line.length <= lineBytesMax) return [readLine({ bytes: line }, now)];
   const of = randomUUID();
   const split = splitter({ lineBytesMax: () => lineBytesMax, endings: [] });
-  const pieces = split.push(line);
+  const pieces = [...split.push(line)];
   const rest = split.rest();
   return [...pieces, ...(rest ? [rest] : [])].map(
     (piece): Observation => readLine({ bytes: piece.bytes, ...(piece.part && { part: { of, ...piece.part } }) }, now),
@@ -45,12 +45,12 @@ export async function pump({ box, lost, expected, outlet, now, look }: Pump, sig
   const flush = async () => {
     const lineBytesMax = outlet.settings().log.lineBytesMax;
     const datagrams = box.take(PARCEL_OBSERVATIONS_MAX);
-    await emitAll(
-      outlet,
-      datagrams.flatMap((one) => readDatagram(one, expected, lineBytesMax, now())),
-    );
+    await emitAll(outlet, observe(datagrams, lineBytesMax));
     return datagrams.length > 0;
   };
+  function* observe(datagrams: Datagram[], lineBytesMax: number) {
+    for (const one of datagrams) yield* readDatagram(one, expected, lineBytesMax, now());
+  }
   const count = async () => {
     looked = now();
     await look?.();

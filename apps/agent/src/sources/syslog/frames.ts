@@ -6,7 +6,8 @@ import { type Piece, type Splitter, splitter } from "../lines.ts";
 
 /** No `end`: a connection cannot be read again. */
 export type Frame = Omit<Piece, "end"> | { bytes: Buffer; unread: string };
-export type Frames = { push(chunk: Uint8Array): Frame[]; rest(): Frame[] };
+/** As a splitter's: one at a time. */
+export type Frames = { push(chunk: Uint8Array): Iterable<Frame>; rest(): Frame[] };
 
 const COUNT = /^([1-9]\d{0,8}) /;
 const COUNT_BEGINS = /^(?:[1-9]\d{0,8})?$/;
@@ -81,21 +82,20 @@ function octets(lineBytesMax: () => number): Frames {
   };
 
   return {
-    push(chunk) {
-      if (broken) return broken.push(chunk);
+    *push(chunk) {
+      if (broken) return yield* broken.push(chunk);
       held = held.length === 0 ? Buffer.from(chunk) : Buffer.concat([held, chunk]);
-      const found: Frame[] = [];
-      for (let frame = next(); frame; frame = next()) found.push(frame);
+      for (let frame = next(); frame; frame = next()) yield frame;
       if (!broken) {
         held = Buffer.from(held);
-        return found;
+        return;
       }
       const bytes = held;
       const onward: Frames = broken;
       held = Buffer.alloc(0);
       const begin = bytes.subarray(0, COUNT_CHARS_MAX);
-      found.push({ bytes: begin, unread: "no octet count where one must stand; read on as lines" });
-      return [...found, ...onward.push(bytes)];
+      yield { bytes: begin, unread: "no octet count where one must stand; read on as lines" };
+      yield* onward.push(bytes);
     },
     rest() {
       if (broken) return broken.rest();

@@ -37,7 +37,9 @@ export function syslogStream({ path, guests, now, clearSocket }: SocketOptions):
 function cLines(lineBytesMax: () => number): Frames {
   const split = splitter({ lineBytesMax, endings: [0, 10] });
   return {
-    push: (chunk) => split.push(chunk).filter((piece) => piece.bytes.length > 0 || piece.part),
+    *push(chunk) {
+      for (const piece of split.push(chunk)) if (piece.bytes.length > 0 || piece.part) yield piece;
+    },
     rest: () => {
       const last = split.rest();
       return last ? [last] : [];
