@@ -1,8 +1,16 @@
 /** This machine's own agent: a token made in the database, enrolment through the listener as anywhere, then its run. */
-import type { GroupId } from "@sallyport/shared/base/ids.ts";
+import { execFile } from "node:child_process";
+import { createHash, randomBytes, X509Certificate } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
+import pg from "pg";
+import { z } from "zod";
+import { ROOT } from "./build.ts";
 import type { Parts } from "./start.ts";
 
-export type Agent = { stateFolder: string };
+export type Agent = { workstation: WorkstationId; state: string; eveFile: string };
 export type AgentOptions = {
   stateFolder: string;
   databaseUrl: string;
@@ -15,6 +23,103 @@ export type AgentOptions = {
   env: NodeJS.ProcessEnv;
 };
 
+const TOKEN_MINUTES = 15;
+const ENROL_MS_MAX = 60_000;
+const RECEIPT_MS_MAX = 90_000;
+/** An idle agent stays below 100 MB with these; dom0 has little memory to give. */
+const LEAN = ["--max-old-space-size=48", "--max-semi-space-size=1", "--optimize-for-size"];
+const CLI = join(ROOT, "apps/agent/src/cli.ts");
+const QUIET = "--disable-warning=ExperimentalWarning";
+
+/** What of enrolment.json this file needs; the rest is kept as it is. */
+const Facts = z.looseObject({ workstation: z.string(), listener: z.string(), mqtt: z.string() });
+
+/** Enrols once, runs from then on; ready when the console has a new record of it. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  return { stateFolder: options.stateFolder };
+  const state = join(options.stateFolder, "agent");
+  const eveFile = join(options.stateFolder, "eve.json");
+  mkdirSync(state, { recursive: true, mode: 0o700 });
+  writeConfig(join(state, "config.json"), options, eveFile);
+  const facts = join(state, "enrolment", "enrolment.json");
+  if (!existsSync(facts)) await enrol(state, options);
+  const { workstation } = followPorts(facts, options);
+  const args = [...LEAN, QUIET, CLI, "run", "--state", state];
+  const startedAt = new Date();
+  const child = options.parts.start("agent", {
+    args,
+    env: { ...options.env, DATABASE_URL: undefined, MQTT_URL: undefined },
+  });
+  await child.until(() => hasReceipt(options.databaseUrl, workstation, startedAt), RECEIPT_MS_MAX);
+  return { workstation: workstation as WorkstationId, state, eveFile };
+}
+
+/** A configuration that a person wrote is kept, but for the ports of this machine's syslog. */
+function writeConfig(file: string, { stateFolder, syslogPort }: AgentOptions, eveFile: string): void {
+  const here = { host: "127.0.0.1", port: syslogPort };
+  const fresh = {
+    guests: [{ id: "this-machine", addresses: ["127.0.0.1"] }],
+    guestNames: { "this-machine": "this machine" },
+    udp: [here],
+    tcp: [here],
+    eve: [eveFile],
+    sticks: join(stateFolder, "sticks"),
+  };
+  const config: typeof fresh = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : fresh;
+  const moved = (all: (typeof here)[] = []) => all.map((at) => (at.host === here.host ? here : at));
+  replace(file, { ...config, udp: moved(config.udp), tcp: moved(config.tcp) });
+}
+
+async function enrol(state: string, { databaseUrl, group, ca, listenUrl, env }: AgentOptions): Promise<void> {
+  const secret = randomBytes(32).toString("base64url");
+  const fingerprint = createHash("sha256")
+    .update(new X509Certificate(readFileSync(ca)).raw)
+    .digest("hex") as Sha256;
+  await withDatabase(databaseUrl, (client) =>
+    client.query(
+      `INSERT INTO enrol_token (hash, group_id, labels, note, expires, created_by)
+       VALUES ($1, $2, '{}', 'this machine', now() + make_interval(mins => $3::int), 'npm run up')`,
+      [createHash("sha256").update(secret).digest(), group, TOKEN_MINUTES],
+    ),
+  );
+  const token = printToken({ url: listenUrl, ca: fingerprint, secret });
+  await new Promise<void>((resolve, reject) => {
+    const args = [QUIET, CLI, "enrol", "-", "--state", state];
+    const child = execFile(process.execPath, args, { env, timeout: ENROL_MS_MAX }, (error, _out, told) => {
+      if (!error) return resolve();
+      reject(
+        new Error(`This machine's agent could not be enrolled: ${told.trim() || error.message}`, { cause: error }),
+      );
+    });
+    child.stdin?.end(token);
+  });
+}
+
+/** The embedded broker or listener may have moved to another port since; this agent is told, others cannot be. */
+function followPorts(file: string, { mqttUrl, listenUrl }: AgentOptions): z.infer<typeof Facts> {
+  const facts = Facts.parse(JSON.parse(readFileSync(file, "utf8")));
+  if (facts.mqtt !== mqttUrl || facts.listener !== listenUrl)
+    replace(file, { ...facts, mqtt: mqttUrl, listener: listenUrl });
+  return facts;
+}
+
+async function hasReceipt(databaseUrl: string, workstation: string, since: Date): Promise<boolean> {
+  const { rows } = await withDatabase(databaseUrl, (client) =>
+    client.query("SELECT 1 FROM workstation WHERE id = $1 AND last_receipt_at >= $2", [workstation, since]),
+  );
+  return rows.length > 0;
+}
+
+async function withDatabase<T>(databaseUrl: string, act: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return await act(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function replace(file: string, value: object): void {
+  writeFileSync(`${file}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
 }
