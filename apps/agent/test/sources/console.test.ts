@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GuestLog } from "@sallyport/shared/record/guest.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { realDom0 } from "../../src/dom0/real.ts";
 import { consoleFiles } from "../../src/sources/console/source.ts";
 import { guestMap } from "../../src/sources/guest.ts";
-import { filesDoor } from "./door.ts";
 import { type Kept, keeper, type Running, run, until } from "./outlet.ts";
 
 let folder: string;
@@ -21,7 +21,7 @@ afterEach(async () => {
 
 const guests = guestMap([{ id: "work" as never, console: "work" }]);
 const source = () =>
-  consoleFiles({ folder, pattern: "guest-*.log", guests, dom0: filesDoor, graceMs: 40, lookEveryMs: 10 });
+  consoleFiles({ folder, pattern: "guest-*.log", guests, dom0: realDom0, graceMs: 40, lookEveryMs: 10 });
 const lines = ({ observations }: Kept) =>
   observations.map(({ guest, body }) => `${guest}: ${(body as GuestLog).message}`);
 
@@ -79,10 +79,10 @@ describe("guests' consoles", () => {
     await writeFile(join(folder, "guest-a.log"), "a\n");
     await writeFile(join(folder, "guest-work.log"), "b\n");
     const locked = {
-      ...filesDoor,
+      ...realDom0,
       open: async (path: string) => {
         if (path.endsWith("guest-a.log")) throw new Error("this user may not read it");
-        return filesDoor.open(path);
+        return realDom0.open(path);
       },
     };
     running = run(consoleFiles({ folder, pattern: "guest-*.log", guests, dom0: locked, graceMs: 40, lookEveryMs: 10 }));

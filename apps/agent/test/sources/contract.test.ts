@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
+import { watch } from "node:fs";
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,9 +11,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { receiveDatagrams } from "../../src/dom0/datagrams.ts";
 import type { Dom0 } from "../../src/dom0/dom0.ts";
+import { realDom0 } from "../../src/dom0/real.ts";
 import { listSources, SourceChoice } from "../../src/sources/list.ts";
 import type { Source } from "../../src/sources/source.ts";
-import { filesDoor } from "./door.ts";
 import { place, run, until } from "./outlet.ts";
 
 const execute = promisify(execFile);
@@ -27,7 +28,7 @@ const source = (begin: string) => {
 
 /** Of a machine with no Xen, no systemd and no programs. */
 const dom0: Dom0 = {
-  ...filesDoor,
+  ...realDom0,
   hostname: () => "dom0",
   kernel: () => "6.1.0",
   run: async (program) => {
@@ -53,6 +54,7 @@ const choice = () =>
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "sources-"));
   await mkdir(at("console"));
+  watch(folder, () => {}).close(); // the one inotify descriptor a process keeps for all its watches
   const spool = () => ({ records: 0, bytes: 0, bytesMax: 1 });
   sources = listSources(choice(), { dom0, receive: receiveDatagrams, agentVersion: "0", stateFolder: "/", spool });
 });

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { IdsEvent } from "@sallyport/shared/record/ids.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { realDom0 } from "../../src/dom0/real.ts";
 import { eveFile } from "../../src/sources/eve/source.ts";
-import { filesDoor } from "./door.ts";
 import { type Kept, keeper, type Running, run, until } from "./outlet.ts";
 
 let folder: string;
@@ -21,7 +21,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const source = () => eveFile({ path, dom0: filesDoor, graceMs: 60 });
+const source = () => eveFile({ path, dom0: realDom0, graceMs: 60 });
 const line = (n: number, more = "") =>
   `{"timestamp":"2026-11-24T09:00:00.000000+0000","event_type":"x","n":${n}${more}}\n`;
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);

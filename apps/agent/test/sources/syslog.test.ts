@@ -133,7 +133,7 @@ describe("syslog over TCP", () => {
     expect(bodies(running).map((body) => `${body.raw}\n`)).toEqual(lines);
   });
 
-  it("serves many connections with half frames open, and refuses one sender's hundredth with a record", async () => {
+  it("serves many connections with half frames open, and counts what one sender opens beyond its share", async () => {
     running = run(syslogTcp(options));
     const port = await portOf(running);
     const sockets = [];
