@@ -1,0 +1,63 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { readClamdConf } from "../clamd-conf.ts";
+import { readAnswer, readVersion } from "./clamd.ts";
+
+describe("clamd's answers", () => {
+  it("are clean, infected, or say nothing; a limit is never either", () => {
+    expect(readAnswer("stream: OK")).toEqual({ answer: "clean" });
+    expect(readAnswer("stream: Win.Test.EICAR_HDB-1 FOUND")).toEqual({
+      answer: "infected",
+      signature: "Win.Test.EICAR_HDB-1",
+    });
+    for (const text of [
+      "stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND",
+      "stream: Heuristics.Encrypted.Zip FOUND",
+      "INSTREAM size limit exceeded. ERROR",
+      "stream: Can't allocate memory ERROR",
+      "stream: OK\nstream: OK",
+      "other: OK",
+      "",
+    ]) {
+      expect(readAnswer(text).answer, text).toBe("unsaid");
+    }
+  });
+
+  it("of any other text is never clean", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(readAnswer(text).answer === "clean").toBe(text === "stream: OK");
+      }),
+    );
+  });
+
+  it("name the engine and, where there are any, the definitions and their date", () => {
+    expect(readVersion("ClamAV 1.4.6/27500/Mon Nov 23 08:25:31 2026")).toEqual({
+      engine: "ClamAV 1.4.6",
+      definitions: "27500",
+      date: "2026-11-23T08:25:31.000Z",
+    });
+    expect(readVersion("ClamAV 1.4.6")).toEqual({ engine: "ClamAV 1.4.6", definitions: null, date: null });
+    expect(readVersion("UNKNOWN COMMAND")).toBeNull();
+    expect(readVersion("ClamAV 1.4.6/27500/nonsense")).toMatchObject({ definitions: "27500", date: null });
+  });
+});
+
+describe("clamd.conf", () => {
+  it("gives the least of its limits, and the strictest defaults", () => {
+    expect(readClamdConf("")).toEqual({
+      socket: null,
+      fileBytes: 25 * 1024 * 1024,
+      scanMs: 120_000,
+      limitsReported: false,
+    });
+    const text =
+      "# LocalSocket /no\nLocalSocket /run/clamav/clamd.ctl\nStreamMaxLength 10M\nMaxFileSize 1G\nMaxScanSize 0\nMaxScanTime 0\nAlertExceedsMax true\n";
+    expect(readClamdConf(text)).toEqual({
+      socket: "/run/clamav/clamd.ctl",
+      fileBytes: 10 * 1024 * 1024,
+      scanMs: Number.MAX_SAFE_INTEGER,
+      limitsReported: true,
+    });
+  });
+});
