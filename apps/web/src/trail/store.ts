@@ -26,7 +26,7 @@ export type Proof = {
   path: string[];
 };
 
-type EntryRow = {
+export type EntryRow = {
   index: string;
   time: Date;
   kind: string;

@@ -1,0 +1,153 @@
+/** Partitions of `record` by `received`: opened ahead, sealed by age or size, indexed for search once sealed. */
+import type { Pool, PoolClient } from "pg";
+
+/** A partition spans this long unless it fills earlier. */
+const SPAN_MS = 6 * 3_600_000;
+/** So many beyond the one in use exist already, so that a slow start never meets a missing one. */
+const AHEAD = 3;
+/** A partition with more records than this is closed early: the open one has no search index. */
+export const RECORDS_MAX = 4_000_000;
+/** Commits that were under way when the span ended are over by then. */
+const SEAL_AFTER_MS = 60_000;
+/** One process at a time changes partitions. */
+const LOCK = 0x5a14;
+
+export type Partition = { name: string; fromMs: number; toMs: number; sealed: boolean };
+
+type Raw = { name: string; received_from: Date; received_to: Date; sealed_at: Date | null };
+const toPartition = (raw: Raw): Partition => ({
+  name: raw.name,
+  fromMs: raw.received_from.getTime(),
+  toMs: raw.received_to.getTime(),
+  sealed: raw.sealed_at !== null,
+});
+
+export async function listPartitions(db: Pool | PoolClient): Promise<Partition[]> {
+  const { rows } = await db.query<Raw>(
+    "SELECT name, received_from, received_to, sealed_at FROM record_partition ORDER BY received_from",
+  );
+  return rows.map(toPartition);
+}
+
+/** When a commit at `nowMs` is received, and where that lies: never before the first partition that is not sealed, so
+ *  that a clock that jumped back neither misses a partition nor writes into a sealed one. Pure. */
+export function place(
+  partitions: readonly Partition[],
+  nowMs: number,
+): { receivedMs: number; name: string } | undefined {
+  const sealedTo = partitions.findLast(({ sealed }) => sealed)?.toMs ?? partitions[0]?.fromMs;
+  if (sealedTo === undefined) return undefined;
+  const receivedMs = Math.max(nowMs, sealedTo);
+  const found = partitions.find(({ fromMs, toMs }) => fromMs <= receivedMs && receivedMs < toMs);
+  return found && { receivedMs, name: found.name };
+}
+
+const nameOf = (fromMs: number): string => `record_${new Date(fromMs).toISOString().replace(/\D/g, "")}`;
+
+async function create(tx: PoolClient, fromMs: number, toMs: number): Promise<void> {
+  const name = nameOf(fromMs);
+  const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()];
+  await tx.query(`CREATE TABLE "${name}" PARTITION OF record FOR VALUES FROM ('${from}') TO ('${to}')`);
+  await tx.query("INSERT INTO record_partition (name, received_from, received_to) VALUES ($1, $2, $3)", [
+    name,
+    from,
+    to,
+  ]);
+}
+
+/** Runs `act` in a transaction under the partitions' lock. */
+async function changing<T>(pool: Pool, act: (tx: PoolClient) => Promise<T>): Promise<T> {
+  const tx = await pool.connect();
+  try {
+    await tx.query("BEGIN");
+    await tx.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
+    const value = await act(tx);
+    await tx.query("COMMIT");
+    return value;
+  } catch (error) {
+    await tx.query("ROLLBACK").catch(() => undefined); // the first error is the one to tell
+    throw error;
+  } finally {
+    tx.release();
+  }
+}
+
+/** Makes sure the partition for now and the ones after it exist. A clock that jumped ahead leaves no hole: the next
+ *  partition begins where the last one ends. */
+export async function openPartitions(pool: Pool): Promise<Partition[]> {
+  const { rows } = await pool.query<{ now: Date }>("SELECT clock_timestamp() AS now");
+  const nowMs = rows[0]!.now.getTime();
+  const before = await listPartitions(pool);
+  if (nowMs + AHEAD * SPAN_MS < (before.at(-1)?.toMs ?? 0)) return before;
+  return changing(pool, async (tx) => {
+    const all = await listPartitions(tx);
+    const floor = Math.floor(nowMs / SPAN_MS) * SPAN_MS;
+    const wanted = Math.max(floor, all.findLast(({ sealed }) => sealed)?.toMs ?? 0) + (AHEAD + 1) * SPAN_MS;
+    let end = all.at(-1)?.toMs ?? floor;
+    if (end < floor) {
+      await create(tx, end, floor); // long off: one partition covers the silence
+      end = floor;
+    }
+    for (; end < wanted; end += SPAN_MS) await create(tx, end, end + SPAN_MS);
+    return listPartitions(tx);
+  });
+}
+
+/** Ends the partition in use now, where it has grown past `recordsMax`, and opens another for the rest of its span. */
+export async function splitFull(pool: Pool, recordsMax: number = RECORDS_MAX): Promise<boolean> {
+  const { rows } = await pool.query<{ name: string }>(
+    `SELECT name FROM record_partition WHERE sealed_at IS NULL AND records > $1
+       AND received_from <= clock_timestamp() AND received_to > clock_timestamp() + interval '1 second'`,
+    [recordsMax],
+  );
+  const full = rows[0]?.name;
+  if (!full) return false;
+  await changing(pool, async (tx) => {
+    await tx.query("LOCK TABLE record IN ACCESS EXCLUSIVE MODE");
+    const found = await tx.query<Raw & { boundary: Date }>(
+      `SELECT *, date_trunc('milliseconds', greatest(clock_timestamp(),
+         (SELECT max(received) FROM "${full}"))) + interval '1 millisecond' AS boundary
+         FROM record_partition WHERE name = $1`,
+      [full],
+    );
+    const { boundary, ...raw } = found.rows[0]!;
+    const part = toPartition(raw);
+    if (boundary.getTime() >= part.toMs) return;
+    const [from, to] = [new Date(part.fromMs).toISOString(), boundary.toISOString()];
+    await tx.query(`ALTER TABLE record DETACH PARTITION "${full}"`);
+    await tx.query(`ALTER TABLE record ATTACH PARTITION "${full}" FOR VALUES FROM ('${from}') TO ('${to}')`);
+    await tx.query("UPDATE record_partition SET received_to = $2 WHERE name = $1", [full, to]);
+    await create(tx, boundary.getTime(), part.toMs);
+  });
+  return true;
+}
+
+/** What search needs of a sealed partition. */
+const searchIndexes = (name: string): string[] => [
+  `CREATE INDEX IF NOT EXISTS "${name}_text" ON "${name}" USING gin (text gin_trgm_ops)`,
+  `CREATE INDEX IF NOT EXISTS "${name}_kind" ON "${name}" (kind, received DESC)`,
+  `CREATE INDEX IF NOT EXISTS "${name}_severity" ON "${name}" (severity, received DESC)`,
+  `CREATE INDEX IF NOT EXISTS "${name}_guest" ON "${name}" (guest, received DESC) WHERE guest IS NOT NULL`,
+];
+
+/** Seals partitions whose time is over: search indexes built in bulk, claimed times and counts made final. */
+export async function sealEnded(pool: Pool, afterMs = SEAL_AFTER_MS): Promise<string[]> {
+  const { rows } = await pool.query<{ name: string }>(
+    `SELECT name FROM record_partition WHERE sealed_at IS NULL
+        AND received_to < clock_timestamp() - $1::int * interval '1 ms' ORDER BY received_from`,
+    [afterMs],
+  );
+  for (const { name } of rows) {
+    await changing(pool, async (tx) => {
+      await tx.query("SET LOCAL maintenance_work_mem = '128MB'");
+      for (const statement of searchIndexes(name)) await tx.query(statement);
+      await tx.query(
+        `UPDATE record_partition SET sealed_at = now(),
+           (records, time_min, time_max) = (SELECT count(*), min(time), max(time) FROM "${name}") WHERE name = $1`,
+        [name],
+      );
+    });
+    await pool.query(`ANALYZE "${name}"`);
+  }
+  return rows.map(({ name }) => name);
+}

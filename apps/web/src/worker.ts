@@ -1,0 +1,226 @@
+/** The console's second process: MQTT → Postgres (ingest), Postgres → MQTT (dispatch), and the listener agents enrol at.
+ *  This file is its only wiring. Several run side by side. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { readTopic, shardFilter, UP } from "@sallyport/shared/wire/topics.ts";
+import pg from "pg";
+import pino from "pino";
+import { z } from "zod";
+import { Dispatch } from "./dispatch/dispatch.ts";
+import { Ingest } from "./ingest/ingest.ts";
+import { openPartitions, sealEnded, splitFull } from "./ingest/partitions.ts";
+import { sendReceipts, standing } from "./ingest/receipts.ts";
+import { holdShards } from "./ingest/shards.ts";
+import { States } from "./ingest/state.ts";
+import { type Message, openLink } from "./link/link.ts";
+import { openAuthority } from "./listener/authority.ts";
+import { startListener } from "./listener/listener.ts";
+import { keepRevokedFile } from "./listener/revoked.ts";
+import { readSigner } from "./trail/crypto.ts";
+
+const Env = z.object({
+  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "a postgresql:// address"),
+  MQTT_URL: z.url({ protocol: /^mqtts?$/ }),
+  SALLYPORT_STATE: z.string().min(1),
+  /** 0 takes any free port. */
+  SALLYPORT_LISTEN_PORT: z.coerce.number().int().min(0).max(65_535).default(8443),
+  /** Absent: every address of this machine. */
+  SALLYPORT_BIND: z.string().min(1).optional(),
+  /** Where agents reach the broker, if not as the worker does. */
+  SALLYPORT_MQTT_URL: z.url({ protocol: /^mqtts$/ }).optional(),
+  SALLYPORT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+});
+type Env = z.infer<typeof Env>;
+
+const PARTITIONS_LOOK_MS = 30_000;
+const LISTEN_RETRY_MS = 1_000;
+const STOP_MS_MAX = 10_000;
+const CONNECTIONS_MAX = 8;
+
+export type Worker = { listenPort: number; stop(): Promise<void> };
+
+export async function startWorker(env: Env): Promise<Worker> {
+  const log = pino({ name: "worker", level: env.SALLYPORT_LOG_LEVEL });
+  const now = Date.now;
+  const stopping = new AbortController();
+  const ingestStopping = new AbortController();
+  const { signal } = stopping;
+  const key = (name: string) => readFileSync(join(env.SALLYPORT_STATE, "keys", name));
+  const signer = readSigner(key("console.key"));
+  const authority = await openAuthority(key("ca.crt").toString(), key("ca.key").toString());
+  const pool = new pg.Pool({
+    connectionString: env.DATABASE_URL,
+    max: CONNECTIONS_MAX,
+    connectionTimeoutMillis: 10_000,
+  });
+  pool.on("error", (error) => log.warn({ error: error.message }, "postgres.lost"));
+
+  const shards = new Set<string>();
+  const filters = (some: Iterable<string>) =>
+    [...some].flatMap((shard) => UP.map((channel) => shardFilter(shard, channel)));
+  const receive = async ({ topic, bytes, retained }: Message): Promise<void> => {
+    const read = readTopic(topic);
+    if (!read.ok) return ingest.refuse({ code: "topic", workstation: undefined, topic, reason: read.error, bytes });
+    const { workstation, channel } = read.value;
+    switch (channel) {
+      case "batch":
+        return ingest.receive(workstation, topic, bytes);
+      case "presence":
+        return states.presence(workstation, topic, bytes);
+      case "reported":
+        return states.reported(workstation, topic, bytes, retained);
+      default:
+        return; // our own way down
+    }
+  };
+  const link = openLink({
+    url: env.MQTT_URL,
+    tls: env.MQTT_URL.startsWith("mqtts")
+      ? { ca: key("ca.crt"), cert: key("worker.crt"), key: key("worker.key") }
+      : undefined,
+    receive,
+    onState: (state, reason) => {
+      log.info({ reason }, `broker.${state}`);
+      if (state === "connected" && shards.size > 0)
+        link.subscribe(filters(shards)).catch((error: Error) => log.warn({ error: error.message }, "subscribe.failed"));
+    },
+  });
+  const ingest = new Ingest({ pool, signer, publish: link.publish, log, now });
+  const dispatch = new Dispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
+  const back = async (workstations: WorkstationId[]): Promise<void> => {
+    const { epoch, stands } = await standing(pool, workstations);
+    void sendReceipts(link.publish, signer, epoch, stands);
+    dispatch.back(workstations);
+  };
+  const states = new States({ pool, log, now, back, refuse: (refused) => ingest.refuse(refused) });
+
+  const partitions = await untilThere(() => openPartitions(pool), log, signal);
+  log.info({ partitions: partitions?.length }, "postgres.ready");
+  const holding = holdShards(
+    {
+      databaseUrl: env.DATABASE_URL,
+      log,
+      gained: async (some) => {
+        for (const shard of some) shards.add(shard);
+        if (link.isConnected()) await link.subscribe(filters(some));
+        dispatch.wake();
+      },
+      lost: async (some) => {
+        for (const shard of some) shards.delete(shard);
+        if (link.isConnected() && some.length > 0) await link.unsubscribe(filters(some));
+        for (const end = now() + STOP_MS_MAX; !ingest.isIdle() && now() < end; ) await delay(5);
+      },
+    },
+    signal,
+  );
+  const loops = [
+    ingest.run(ingestStopping.signal),
+    states.run(signal),
+    dispatch.run(signal),
+    keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
+    keepPartitions(pool, ingest, log, signal),
+    listenForChanges(env.DATABASE_URL, dispatch, log, signal),
+  ];
+  const listener = await startListener(
+    { pool, signer, authority, mqttUrl: env.SALLYPORT_MQTT_URL ?? env.MQTT_URL, now: () => new Date(), log },
+    { key: key("listener.key"), cert: key("listener.crt") },
+    env.SALLYPORT_BIND,
+    env.SALLYPORT_LISTEN_PORT,
+  );
+  log.info({ listenPort: listener.port }, "worker.ready");
+
+  const stop = async (): Promise<void> => {
+    log.info("worker.stopping");
+    stopping.abort();
+    await listener.stop();
+    await holding; // unsubscribes, lets what waits go in, gives the shards back
+    ingestStopping.abort();
+    await Promise.all(loops);
+    await link.stop();
+    await pool.end();
+    log.info("worker.stopped");
+  };
+  return { listenPort: listener.port, stop };
+}
+
+/** A database that is not there yet is waited for. */
+async function untilThere<T>(act: () => Promise<T>, log: pino.Logger, signal: AbortSignal): Promise<T | undefined> {
+  while (!signal.aborted) {
+    try {
+      return await act();
+    } catch (error) {
+      log.warn({ error: (error as Error).message }, "postgres.waiting");
+      await delay(LISTEN_RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  return undefined;
+}
+
+async function keepPartitions(pool: pg.Pool, ingest: Ingest, log: pino.Logger, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await delay(PARTITIONS_LOOK_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    try {
+      await openPartitions(pool);
+      const split = await splitFull(pool);
+      const sealed = await sealEnded(pool);
+      if (split || sealed.length > 0) log.info({ split, sealed }, "partitions.changed");
+      ingest.partitionsChanged();
+    } catch (error) {
+      log.warn({ error: (error as Error).message }, "partitions.failed");
+    }
+  }
+}
+
+/** LISTEN → wakes. What is missed while the connection is away is found by the timers. */
+async function listenForChanges(
+  databaseUrl: string,
+  dispatch: Dispatch,
+  log: pino.Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const client = new pg.Client({ connectionString: databaseUrl, keepAlive: true });
+    try {
+      const gone = new Promise<void>((resolve) => {
+        client.on("error", () => resolve());
+        client.on("end", () => resolve());
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      client.on("notification", () => dispatch.wake());
+      await client.connect();
+      await client.query("LISTEN publication");
+      dispatch.wake();
+      await gone;
+    } catch (error) {
+      log.warn({ error: (error as Error).message }, "listen.failed");
+      await delay(LISTEN_RETRY_MS, undefined, { signal }).catch(() => undefined);
+    } finally {
+      await client.end().catch(() => undefined); // gone already
+    }
+  }
+}
+
+export function readWorkerEnv(untrusted: Record<string, string | undefined>): Env {
+  const env = Env.safeParse(untrusted);
+  if (env.success) return env.data;
+  const faults = env.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  throw new Error(`The worker cannot start. Set these in its environment (docs/operations.md): ${faults.join("; ")}`);
+}
+
+if (import.meta.main) {
+  try {
+    const worker = await startWorker(readWorkerEnv(process.env));
+    for (const name of ["SIGINT", "SIGTERM"] as const)
+      process.once(name, () => void worker.stop().then(() => process.exit(0)));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const port = process.env.SALLYPORT_LISTEN_PORT ?? "8443";
+    process.stderr.write(
+      code === "EADDRINUSE" ? `Port ${port} is taken. Set SALLYPORT_LISTEN_PORT to a free one.\n` : `${message}\n`,
+    );
+    process.exit(1);
+  }
+}
