@@ -1,6 +1,8 @@
 /** `npm run hv -- fetch | check | build | boot | selftest-image`: the hypervisor from its sources to its proofs. */
 import { parseArgs } from "node:util";
 import { needsSentence } from "./needs.ts";
+import { BOOTS } from "./proofs.ts";
+import { writeSelftestImage } from "./selftest.ts";
 import { checkSeries, loadSeries, type Variant } from "./series.ts";
 import { buildXen, openTree, patchTree } from "./tree.ts";
 import { fetchUpstream } from "./upstream.ts";
@@ -11,7 +13,7 @@ const HELP = `npm run hv -- <command>
   check                  headers of the patches, and that all of them apply
   build [--debug]        build Xen with the whole series (or find it in .cache/xen)
   build --each           build every prefix of the series, one after the other
-  boot [PROOF…] [--keep] boot proofs in QEMU (all when none is named); --list names them
+  boot [NAME…]           boot in QEMU and prove (all when none is named); --list names them
   selftest-image FILE    write an image for a USB stick that runs the proofs on a real machine
 
 Exit: 0 done, 1 an error of ours (or a package is missing), 3 a check or a proof failed.
@@ -47,6 +49,26 @@ async function build(variant: Variant, each: boolean): Promise<number> {
   return 0;
 }
 
+async function boots(names: readonly string[]): Promise<number> {
+  const unknown = names.filter((name) => !BOOTS.some((each) => each.name === name));
+  if (unknown.length > 0)
+    throw new Error(`there is no boot ${unknown.join(" ")}; there are ${BOOTS.map((each) => each.name).join(" ")}`);
+  let failures = 0;
+  for (const each of BOOTS) {
+    if (names.length > 0 && !names.includes(each.name)) continue;
+    const started = Date.now();
+    const facts = await each.run();
+    say(`${each.name}  ${Math.round((Date.now() - started) / 1000)} s`);
+    for (const proof of each.proofs) {
+      const against = proof.against(facts);
+      failures += against.length === 0 ? 0 : 1;
+      say(`  ${against.length === 0 ? "proved" : "FAILED"}  ${proof.name}`);
+      for (const what of against) say(`          ${what}`);
+    }
+  }
+  return failures === 0 ? 0 : 3;
+}
+
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
@@ -55,7 +77,6 @@ async function main(): Promise<number> {
       debug: { type: "boolean" },
       each: { type: "boolean" },
       list: { type: "boolean" },
-      keep: { type: "boolean" },
     },
   });
   const [command, ...rest] = positionals;
@@ -68,6 +89,19 @@ async function main(): Promise<number> {
   if (needs !== undefined) throw new Error(needs);
   if (command === "check") return check();
   if (command === "build") return build(values.debug ? "debug" : "release", values.each ?? false);
+  if (command === "boot" && values.list) {
+    for (const each of BOOTS) say([each.name, ...each.proofs.map((proof) => `  ${proof.name}`)].join("\n"));
+    return 0;
+  }
+  if (command === "boot") return boots(rest);
+  if (command === "selftest-image") {
+    const [to] = rest;
+    if (to === undefined)
+      throw new Error("which file should the image be written to? npm run hv -- selftest-image FILE");
+    await writeSelftestImage(to);
+    say(`${to}: write it to a whole USB stick; packages/hv-patches/docs/real-machine.md says what to do with it`);
+    return 0;
+  }
   throw new Error(`there is no command ${[command, ...rest].join(" ")}; see npm run hv -- --help`);
 }
 

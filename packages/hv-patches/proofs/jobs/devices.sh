@@ -1,0 +1,15 @@
+# Real drivers and a display: e1000 by INTx, e1000e by MSI, bochs-display beside the device model's VGA.
+config primary 1024 "$uuid" "net=$PORT+display" 'pci=["00:05.0","00:06.0","00:07.0"]' >/dev/null
+sed -i 's/^vga=.*/vga="stdvga"/; s/^nographic=.*//; s/^vnc=.*/vnc=1/' /run/primary.cfg
+create primary
+leaf 1 devices
+wait_guest primary "end net" 90
+xl debug-keys i
+say "dom0irq $(grep -cE '00:0[567]\.0|eth|ens|enp' /proc/interrupts)"
+wait_guest primary "done" 40
+show primary
+say "fb $(ls /dev/fb* /dev/dri 2>/dev/null | wc -l) $(dmesg | grep -c 'efifb\|vesafb\|simple-framebuffer')"
+say PICTURE
+sleep 3
+destroy primary
+xen_lines 'lowmem\|d[0-9]*: *[0-9]*('

@@ -1,0 +1,46 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { loadSeries } from "../tools/series.ts";
+import { symbolsOf } from "../tools/symbols.ts";
+import { buildXen, configOf, openTree, patchTree, type Tree } from "../tools/tree.ts";
+import { runUnitTest, UNIT_TESTS } from "../tools/units.ts";
+import { needPackages } from "./setup.ts";
+
+describe("Xen", async () => {
+  const patches = await loadSeries();
+  let tree: Tree;
+  beforeAll(async () => {
+    await needPackages();
+    tree = await openTree();
+  });
+
+  it("builds unpatched", async () => {
+    await buildXen(tree, [], "release");
+  });
+
+  for (const [index, patch] of patches.entries())
+    it(`builds up to ${patch.name}`, async () => {
+      await buildXen(tree, patches.slice(0, index + 1), "release");
+    });
+
+  it("a release build drops the negative control, although it is asked for", async () => {
+    expect(await configOf(await buildXen(tree, patches, "release"))).not.toContain("CONFIG_LOWMEM_TEST=y");
+  });
+
+  it("a debug build has it", async () => {
+    expect(await configOf(await buildXen(tree, patches, "debug"))).toContain("CONFIG_LOWMEM_TEST=y");
+  });
+
+  it.each(UNIT_TESTS)("Xen's own unit test %s passes without the series and with it", async (name) => {
+    await patchTree(tree, []);
+    await runUnitTest(tree, name);
+    await patchTree(tree, patches);
+    await runUnitTest(tree, name);
+  });
+
+  it("the series takes no function away, and adds only its own", async () => {
+    const before = await symbolsOf(await buildXen(tree, [], "release"));
+    const after = await symbolsOf(await buildXen(tree, patches, "release"));
+    expect([...before].filter((name) => !after.has(name))).toEqual([]);
+    expect([...after].filter((name) => !before.has(name) && !/lowmem|direct|pool/.test(name))).toEqual([]);
+  });
+});
