@@ -45,6 +45,7 @@ it("arguments that QEMU refuses are told in its own words", async () => {
 
 it("a running machine is found by its folder, and one that ended is not", async () => {
   const vm = await start();
+  vm.qmp.close();
   const found = await findVm(folder);
   expect(found?.pid).toBe(vm.pid);
   await found?.stop();

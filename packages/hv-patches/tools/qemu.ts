@@ -166,7 +166,8 @@ async function openVm(folder: string, pid: number, child: ChildProcess | undefin
         return await connectQmp(path.join(folder, "qmp.sock"));
       } catch (cause) {
         if (Date.now() < end) continue;
-        kill("SIGKILL");
+        // A machine that somebody else started is not ours to kill: its monitor may be busy with them.
+        if (child) kill("SIGKILL");
         throw new VmTimeout(`QEMU's monitor did not answer\n${lastWords()}`, { cause });
       }
     }

@@ -3,6 +3,7 @@ import net from "node:net";
 import path from "node:path";
 
 const ANSWER_MS_MAX = 120_000;
+const GREETING_MS_MAX = 10_000;
 /** sockaddr_un holds 107 bytes; a clone deep in a file system is reached by a relative path instead. */
 const SOCKET_PATH_BYTES_MAX = 107;
 
@@ -33,10 +34,7 @@ export async function connectQmp(file: string): Promise<Qmp> {
   const fail = (error: Error) => {
     for (const each of waiting.splice(0)) each.reject(error);
   };
-  let greeted = () => {};
-  const greeting = new Promise<void>((resolve) => {
-    greeted = resolve;
-  });
+  const { promise: greeting, resolve: greeted, reject: refuse } = Promise.withResolvers<void>();
   let rest = "";
   socket.setEncoding("utf8");
   socket.on("data", (chunk: string) => {
@@ -68,7 +66,11 @@ export async function connectQmp(file: string): Promise<Qmp> {
       waiting.push({ resolve: settle(resolve), reject: settle(reject) });
       socket.write(`${JSON.stringify({ execute: command, arguments: args })}\n`);
     });
-  await greeting;
+  const greetingTimer = setTimeout(() => {
+    socket.destroy();
+    refuse(new Error(`QEMU's monitor ${file} does not answer: it speaks to one process at a time, end the other one`));
+  }, GREETING_MS_MAX);
+  await greeting.finally(() => clearTimeout(greetingTimer));
   await run("qmp_capabilities");
   return {
     run,

@@ -124,10 +124,11 @@ describe("the layout", () => {
     expect(body.regions[0]).toEqual({ owner: "primary", from: "0x100000", to: "0x40000000" });
   });
 
-  it("gives each device its owner, class and interrupt line", () => {
+  it("gives each device its owner, class and interrupt line, and leaves out what nobody asks about", () => {
     const devices = {
       "0000:00:10.0": { class: "0x038000\n", irq: "21\n" },
       "0000:00:11.0": { class: "0x0c0330\n", irq: "0\n" },
+      "0000:00:00.0": { class: "0x060000\n", irq: "0\n" },
       "not an address": { class: "0x030000" },
     };
     expect(layoutOf({ ...seen, devices }).body.devices).toEqual([

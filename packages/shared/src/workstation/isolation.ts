@@ -98,20 +98,24 @@ function directDevices(seen: Seen, owner: string | undefined): Map<string, strin
   return found;
 }
 
+/** Of dom0's own devices, those that people ask about: a machine's bridges and timers would only hide them. */
+const TOLD = ["display", "usb controller", "network", "storage", "wireless"];
+
 function devicesOf(seen: Seen, direct: ReadonlyMap<string, string>): HypervisorLayout["devices"] {
   const known = new Set([
     ...direct.keys(),
     ...Object.keys(seen.devices ?? {}).filter((key) => fullAddress(key) === key),
   ]);
-  return [...known].sort().map((sbdf) => {
+  return [...known].sort().flatMap((sbdf) => {
     const { class: code, irq } = seen.devices?.[sbdf] ?? {};
     const line = /^\d{1,5}$/.exec((irq ?? "").trim())?.[0];
-    return {
+    const device = {
       sbdf,
       class: className(code),
       owner: direct.get(sbdf) ?? "dom0",
       ...(line !== undefined && line !== "0" && { interrupt: line }),
     };
+    return direct.has(sbdf) || TOLD.includes(device.class) ? [device] : [];
   });
 }
 
