@@ -125,7 +125,8 @@ export async function startWorker(env: Env): Promise<Worker> {
   ];
   const listener = await startListener(
     { pool, signer, authority, mqttUrl: env.SALLYPORT_MQTT_URL ?? env.MQTT_URL, now: () => new Date(), log },
-    { key: key("listener.key"), cert: key("listener.crt") },
+    // the chain shows the CA: that is how an enrolling agent finds the one its token pins
+    { key: key("listener.key"), cert: Buffer.concat([key("listener.crt"), key("ca.crt")]) },
     env.SALLYPORT_BIND,
     env.SALLYPORT_LISTEN_PORT,
   );
