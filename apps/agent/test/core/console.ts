@@ -179,8 +179,10 @@ export async function startConsole() {
       const previous = body.previous && trails.get(body.previous.trail);
       if (previous) previous.closed = true;
     }
-    if (!trail)
-      return say(workstation, { trail: header.trail, size: 0, root: rootOf(EMPTY_EDGE), safe: 0, answer: "ahead" });
+    if (!trail) {
+      say(workstation, { trail: header.trail, size: 0, root: rootOf(EMPTY_EDGE), safe: 0, answer: "ahead" });
+      return;
+    }
     const name = origin(workstation, trail.id);
     const checkpoint = openCheckpoint(sha256, verify, name, known.get(workstation)!.trailKey, header.checkpoint);
     if (!checkpoint.ok) return void refusals.push(checkpoint.error);
