@@ -1,5 +1,5 @@
 // `npm test`: installs what is missing, checks, runs every suite, adds up. The last line reads `N passed, N failed`.
-// `npm test -- unit browser` runs only those. Suites run two at a time: they share nothing but the machine.
+// `npm test -- unit browser` (or SALLYPORT_SUITES) runs only those. Suites run two at a time: they share nothing but the machine.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -32,7 +32,8 @@ const env = {
 const running = new Map();
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  const asked = process.argv.slice(2);
+  process.exitCode = await main(asked.length > 0 ? asked : (process.env.SALLYPORT_SUITES?.split(" ") ?? []));
 } catch (error) {
   say(`\n${error.message}`);
   say(summaryLine({ passed: 0, failed: 1, skipped: 0 }));

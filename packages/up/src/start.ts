@@ -201,6 +201,7 @@ export class Parts {
 
   async #stopAll(): Promise<void> {
     for (const child of [...this.children.values()].reverse()) await child.stop();
+    rmSync(join(this.#stateFolder, "up.json"), { force: true }); // it would name what no longer answers
     this.#run.release();
   }
 }
