@@ -6,7 +6,9 @@ import { type Piece, splitter } from "../lines.ts";
 import { type Outlet, PARCEL_OBSERVATIONS_MAX } from "../source.ts";
 import { BEFORE_BYTES, bytesBefore, type Place } from "./place.ts";
 
-const READ_BYTES = 256 * 1024;
+/** A read that comes back full makes the next one larger: a quiet file costs little memory, a busy one few syncs. */
+const READ_BYTES_MIN = 16 * 1024;
+const READ_BYTES_MAX = 512 * 1024;
 
 export type FollowedPiece = { bytes: Buffer; part?: { of: string; number: number; last: boolean } };
 export type Decode = (piece: FollowedPiece, now: number) => Observation[];
@@ -78,12 +80,14 @@ export function reading(
     place: () => place,
     continues,
     async drain(signal) {
+      let size = READ_BYTES_MIN;
       for (let moved = false; ; moved = true) {
         const windowAt = at - before.length;
-        const window = bufferOf(await file.read(windowAt, READ_BYTES));
+        const window = bufferOf(await file.read(windowAt, size));
         if (!window.subarray(0, before.length).equals(before)) return { stop: "cut", moved };
         const chunk = window.subarray(before.length);
         if (chunk.length === 0 || signal.aborted) return { stop: "end", moved };
+        if (window.length === size) size = Math.min(size * 4, READ_BYTES_MAX);
         at += chunk.length;
         before = Buffer.from(bytesBefore(before, chunk, chunk.length));
         await emit(split.push(chunk), window, windowAt);
