@@ -4,7 +4,6 @@ import { spawn } from "node:child_process";
 import { existsSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Order } from "../gate/reader/events.ts";
@@ -35,6 +34,7 @@ const READER = fileURLToPath(new URL("../gate/reader", import.meta.url));
 const MANIFEST = fileURLToPath(new URL("../../package.json", import.meta.url));
 /** Room for archives within archives and what 7z unpacks; it is memory. */
 const WORK_BYTES = 512 * 1024 * 1024;
+const LINE_CHARS_MAX = 256 * 1024;
 const STDERR_CHARS_MAX = 4_096;
 const PROBE_MS = 10_000;
 
@@ -72,12 +72,23 @@ export const startReader: StartReader = async (order) => {
       child.once("spawn", resolve);
       child.once("error", (error) => reject(new DoorError(`${program} cannot be started: ${error.message}`)));
     });
-    const lines = createInterface({ input: child.stdout as Readable, crlfDelay: 0 });
-    return { confined: wrapped ? "bubblewrap" : "node", kind, lines, ended };
+    return { confined: wrapped ? "bubblewrap" : "node", kind, lines: boundedLines(child.stdout as Readable), ended };
   } finally {
     await image?.close();
   }
 };
+
+/** A reader that was taken over may never end a line; what grows beyond any true one is cut off there. */
+async function* boundedLines(stream: Readable): AsyncGenerator<string> {
+  let rest = "";
+  stream.setEncoding("utf8");
+  for await (const chunk of stream as AsyncIterable<string>) {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop()!.slice(0, LINE_CHARS_MAX);
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
+}
 
 function watch(child: ReturnType<typeof spawn>, order: ReaderOrder): Promise<string | null> {
   let said = "";

@@ -16,10 +16,9 @@ export function scanObservations(body: ScanBody, time: number, hash: Hash): Obse
   const root = manifestDigest(body.manifest, hash);
   const counts = countFindings(body.manifest);
   const found = `${counts.files} files, ${counts.infected} infected, ${counts.unscannable} unscannable`;
-  const text = escapeForDisplay(`${body.source ?? "a stick"}: ${body.verdict}, ${found}; ${body.reason}`).slice(
-    0,
-    TEXT_CHARS_MAX,
-  );
+  const text = escapeForDisplay(`${body.source ?? "a stick"}: ${body.verdict}, ${found}; ${body.reason}`)
+    .slice(0, TEXT_CHARS_MAX)
+    .toWellFormed();
   return parts.map((manifest, index) => ({
     kind: "usb.scan",
     severity: severityOf(body.verdict),

@@ -69,12 +69,12 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
   else if (!facts.ended) problems.unshift("the reader stopped in the middle");
 
   const scanned: ScanFacts = {
-    source: (options.source ?? target).toWellFormed().slice(0, 1024),
+    source: (options.source ?? target).slice(0, 1024).toWellFormed(),
     ...(facts.image ? { image: facts.image } : {}),
     manifest: inOrder(settle(facts.manifest, facts.scanner, policy, started)),
     scanner: facts.scanner,
     ...(reading.kind === "image" ? { partitions: facts.partitions, outside: facts.outside } : {}),
-    ...(problems.length > 0 ? { problems: problems.map((text) => text.toWellFormed().slice(0, 512)) } : {}),
+    ...(problems.length > 0 ? { problems: problems.map((text) => text.slice(0, 512).toWellFormed()) } : {}),
     confined: reading.confined,
   };
   const { verdict, reason, rule, audited } = decide(scanned, policy, now());

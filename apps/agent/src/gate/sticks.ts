@@ -43,7 +43,7 @@ export async function watchSticks(watch: WatchSticks, signal: AbortSignal): Prom
 /** A file that cannot be read at all is held like one that cannot be scanned, and recorded. */
 function unread(error: unknown): ScanBody {
   if (!(error instanceof DoorError)) throw error;
-  const reason = error.message.toWellFormed().slice(0, 500);
+  const reason = error.message.slice(0, 500).toWellFormed();
   return { verdict: "hold", rule: "unscannable", reason, problems: [reason], manifest: [], scanner: null };
 }
 

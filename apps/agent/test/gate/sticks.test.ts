@@ -119,3 +119,12 @@ it("a long manifest becomes parts under one root, each within a record's bound",
     expect(ScanBody.parse(part.body)).toEqual(part.body);
   }
 });
+
+it("texts that are cut never end in half a character, which canonical JSON could not say", () => {
+  for (let pad = 0; pad < 4; pad++) {
+    const reason = "x".repeat(pad) + "\u{1f41e}".repeat(400);
+    const [found] = scanObservations({ ...body, reason, source: reason }, 1, sha256);
+    expect(found!.text.isWellFormed()).toBe(true);
+    expect(() => contentBytes(found!)).not.toThrow();
+  }
+});

@@ -51,7 +51,7 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
     const cut = place.path.length > PATH_BYTES_MAX;
     const path = cut ? place.path.subarray(0, PATH_BYTES_MAX) : place.path;
     const named = isUtf8(path) ? { path: path.toString("utf8") } : { pathBase64: path.toString("base64") };
-    const detail = row.detail === undefined ? {} : { detail: row.detail.toWellFormed().slice(0, 500) };
+    const detail = row.detail === undefined ? {} : { detail: row.detail.slice(0, 500).toWellFormed() };
     emit({ ...named, ...(place.partition === undefined ? {} : { partition: place.partition }), ...row, ...detail });
     return row.finding;
   }

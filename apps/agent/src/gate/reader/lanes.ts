@@ -20,11 +20,15 @@ export function lanes(width: number): Lanes {
 /** Works through `items` with at most `width` under way, never reading further ahead than that. */
 export async function each<T>(items: Iterable<T>, width: number, work: (item: T) => Promise<void>): Promise<void> {
   const underWay = new Set<Promise<void>>();
-  for (const item of items) {
-    const task: Promise<void> = work(item).finally(() => underWay.delete(task));
-    underWay.add(task);
-    task.catch(() => {}); // thrown on below
-    if (underWay.size >= width) await Promise.race(underWay);
+  try {
+    for (const item of items) {
+      const task: Promise<void> = work(item).finally(() => underWay.delete(task));
+      underWay.add(task);
+      task.catch(() => {}); // thrown on below
+      if (underWay.size >= width) await Promise.race(underWay);
+    }
+    await Promise.all(underWay);
+  } finally {
+    await Promise.allSettled(underWay);
   }
-  await Promise.all(underWay);
 }

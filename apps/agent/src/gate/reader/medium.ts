@@ -83,8 +83,8 @@ async function readRange(
       bytes,
       ...(type === undefined ? {} : { type }),
       fileSystem,
-      ...(named === undefined ? {} : { label: named.toWellFormed().slice(0, 200) }),
-      ...(said === undefined ? {} : { problem: said.slice(0, 500) }),
+      ...(named === undefined ? {} : { label: named.slice(0, 200).toWellFormed() }),
+      ...(said === undefined ? {} : { problem: said.slice(0, 500).toWellFormed() }),
     };
   };
   if (volumes.length === 0) tell({ event: "partition", partition: area(null, foreign(source)) });
