@@ -40,6 +40,31 @@ const MASKED = [
   "xendomains.service",
   "sshd-keygen.service",
   "systemd-pstore.service",
+  "systemd-binfmt.service",
+  "proc-sys-fs-binfmt_misc.automount",
+  "sys-kernel-debug.mount",
+  "sys-kernel-tracing.mount",
+  "dev-mqueue.mount",
+  "dev-hugepages.mount",
+  "modprobe@drm.service",
+  "modprobe@fuse.service",
+  "sys-fs-fuse-connections.mount",
+  "systemd-hwdb-update.service",
+  "ldconfig.service",
+  "systemd-journal-catalog-update.service",
+  "systemd-update-utmp.service",
+  "systemd-networkd-persistent-storage.service",
+];
+
+/** Generators look for what this machine does not have; each costs a second of dom0's start under emulation. */
+const NO_GENERATORS = [
+  "systemd-ssh-generator",
+  "systemd-gpt-auto-generator",
+  "systemd-hibernate-resume-generator",
+  "systemd-rc-local-generator",
+  "systemd-system-update-generator",
+  "systemd-tpm2-generator",
+  "systemd-run-generator",
 ];
 
 export type Build = {
@@ -210,6 +235,8 @@ async function dom0Changes(folder: string, { kernel }: Build): Promise<Change[]>
   }
   const unit = (name: string, target: string) => changes.push({ path: `/etc/systemd/system/${name}`, target });
   for (const name of MASKED) unit(name, "/dev/null");
+  for (const name of NO_GENERATORS)
+    changes.push({ path: `/etc/systemd/system-generators/${name}`, target: "/dev/null" });
   for (const name of ["guests.service", "device-model.service"])
     unit(`multi-user.target.wants/${name}`, `/etc/systemd/system/${name}`);
   unit("multi-user.target.wants/systemd-networkd.service", "/usr/lib/systemd/system/systemd-networkd.service");
