@@ -1,0 +1,88 @@
+import { generateKeyPairSync } from "node:crypto";
+import { toBase64 } from "@sallyport/shared/base/bytes.ts";
+import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
+import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
+import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
+import { describe, expect, it } from "vitest";
+import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import { type Believed, believe, inForce } from "./believe.ts";
+import { EMPTY_KEPT, type Kept } from "./kept.ts";
+
+const newSigner = (): Signer =>
+  ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
+const WORKSTATION = "11111111-1111-4111-8111-111111111111" as WorkstationId;
+const GROUP = "22222222-2222-4222-8222-222222222222" as GroupId;
+const OTHER = "33333333-3333-4333-8333-333333333333" as GroupId;
+const console = newSigner();
+const self = { workstation: WORKSTATION, group: GROUP, consoleKeys: [toBase64(console.publicKey)] };
+const ISSUED = "2026-11-24T10:00:00.000Z";
+
+type More = {
+  order?: number;
+  group?: GroupId;
+  by?: Signer;
+  linger?: number;
+  notBefore?: string;
+  notAfter?: string;
+  digest?: string;
+};
+function policy({ order = 1, group = GROUP, by = console, linger = 1, digest, ...more }: More = {}): SignedStatement {
+  const whole = Policy.parse({ log: { lingerMs: linger } });
+  const carried = { group, digest: digest ?? policyDigest(sha256, whole), policy: whole };
+  return signStatement(sha256, [by], { type: "policy", audience: { group }, order, issued: ISSUED, ...more }, carried);
+}
+const offer = (kept: Kept, statement: unknown): Believed =>
+  believe(sha256, ed25519Verify, self, kept, statement, Date.parse(ISSUED));
+function taken(kept: Kept, statement: unknown): Kept {
+  const believed = offer(kept, statement);
+  if (believed.answer !== "taken") throw new Error(JSON.stringify(believed));
+  return believed.kept;
+}
+
+describe("a statement from the console", () => {
+  it("is taken, and is no news the second time", () => {
+    const kept = taken(EMPTY_KEPT, policy());
+    expect(inForce(sha256, kept)).toMatchObject({ order: 1, policy: { log: { lingerMs: 1 } } });
+    expect(offer(kept, policy())).toEqual({ answer: "held" });
+  });
+  const refusals: [string, unknown, string][] = [
+    ["by another key", policy({ order: 3, by: newSigner() }), "signatures"],
+    ["of another group", policy({ order: 3, group: OTHER }), "audience"],
+    ["of an older order", policy({ order: 1, linger: 2 }), "old-order"],
+    ["changed on the way", { ...policy({ order: 3 }), carried: policy({ order: 3, linger: 9 }).carried }, "digest"],
+    ["carrying another revision than it names", policy({ order: 3, digest: "ab".repeat(32) }), "digest"],
+    ["run out", policy({ order: 3, notAfter: "2026-11-24T09:00:00.000Z" }), "expired"],
+    ["from a later time than its own", policy({ order: 3, notBefore: "2027-01-01T00:00:00.000Z" }), "not-yet-valid"],
+    ["that is no statement", { text: "{}" }, "malformed"],
+    ["that is nothing", null, "malformed"],
+  ];
+  it.each(refusals)("%s is refused, and the last good one stays", (_, statement, code) => {
+    const kept = { ...taken(EMPTY_KEPT, policy({ order: 2 })), floor: Date.parse(ISSUED) };
+    expect(offer(kept, statement)).toMatchObject({ answer: "refused", refusal: { code } });
+  });
+  it("valid from the moment it was issued is taken by a clock that was off", () => {
+    expect(offer(EMPTY_KEPT, policy({ notBefore: ISSUED })).answer).toBe("taken");
+  });
+  it("may move the workstation to a group whose signers then decide, and the old policy stays until theirs comes", () => {
+    const approver = newSigner();
+    const keys = [
+      { id: keyId(sha256, approver.publicKey), publicKey: toBase64(approver.publicKey), role: "approver" as const },
+    ];
+    const carried = { workstation: WORKSTATION, group: OTHER, groupName: "other", signers: { threshold: 1, keys } };
+    const membership = signStatement(
+      sha256,
+      [console],
+      { type: "membership", audience: { workstation: WORKSTATION }, order: 1, issued: ISSUED },
+      carried,
+    );
+    const kept = taken(taken(EMPTY_KEPT, policy()), membership);
+    expect(inForce(sha256, kept)?.order).toBe(1);
+    expect(offer(kept, policy({ order: 5, linger: 7 }))).toMatchObject({
+      answer: "refused",
+      refusal: { code: "audience" },
+    });
+    expect(offer(kept, policy({ group: OTHER }))).toMatchObject({ answer: "refused", refusal: { code: "signatures" } });
+    expect(offer(kept, policy({ group: OTHER, by: approver })).answer).toBe("taken");
+  });
+});
