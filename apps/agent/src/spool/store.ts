@@ -103,7 +103,9 @@ export function storeOf(database: DatabaseSync) {
         throw error;
       }
     },
-    insert: (row: Row) => void sql.insert.run(row.idx, row.way, row.bytes, row.entry, row.salt, row.content),
+    insert(row: Row): void {
+      sql.insert.run(row.idx, row.way, row.bytes, row.entry, row.salt, row.content);
+    },
     first: (from: number) => sql.read.get(from, 1) as Row | undefined,
     rows: (from: number, count: number) => sql.read.iterate(from, count) as IterableIterator<Row>,
     entries: (from: number, to: number) => sql.entries.iterate(from, to) as IterableIterator<{ entry: string }>,
