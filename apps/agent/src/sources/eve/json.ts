@@ -5,12 +5,11 @@ import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
 
 export type JsonObject = { [key: string]: Json };
 
-/** A number of more than 15 digits (16 where the first is below 9) or with an exponent, or an escape that may be half a surrogate pair. In a string they
- *  only cost the slower way. */
-const MANY_DIGITS = /[\d.]{17}|9\d{15}/;
+/** A number of more than 15 digits (16 where the first is below 9) or with an exponent, or an escape that may be half
+ *  a surrogate pair. In a string they only cost the slower way. */
 const EXPONENT = /\d[eE][+-]?\d/;
 const HALF_PAIR = /\\u[dD][89a-fA-F]/;
-const mayLose = (line: string) => MANY_DIGITS.test(line) || EXPONENT.test(line) || HALF_PAIR.test(line);
+const mayLose = (line: string) => manyDigits(line) || EXPONENT.test(line) || HALF_PAIR.test(line);
 
 /** Room for the levels a record puts around it. */
 const DEPTH_MAX = JSON_DEPTH_MAX - 4;
@@ -72,6 +71,23 @@ function wellFormed(value: Json): Json {
 
 const escapeHalves = (text: string) =>
   text.replace(/\p{Cs}/gu, (half) => `\\u${half.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** A run of such digits. Each run of 16 covers every 16th place, so only those are looked at. */
+function manyDigits(line: string): boolean {
+  const isDigit = (at: number) => {
+    const code = line.charCodeAt(at);
+    return (code >= 0x30 && code <= 0x39) || code === 0x2e;
+  };
+  for (let at = 15; at < line.length; at += 16) {
+    if (!isDigit(at)) continue;
+    let from = at;
+    while (from > 0 && isDigit(from - 1)) from--;
+    while (isDigit(at + 1)) at++;
+    const length = at + 1 - from;
+    if (length > 16 || (length === 16 && line[from] === "9")) return true;
+  }
+  return false;
+}
 
 /** Counts brackets, in strings too: few lines hold as many as the depth allows, and only those are looked at twice. */
 function shallow(line: string): boolean {
