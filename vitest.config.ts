@@ -27,6 +27,11 @@ export default defineConfig({
         hookTimeout: 300_000,
         fileParallelism: false,
       }),
+      suite("fleet", ["e2e/fleet/**/*.test.ts"], {
+        testTimeout: 600_000,
+        hookTimeout: 300_000,
+        fileParallelism: false,
+      }),
       suite("newcomer", ["e2e/newcomer/**/*.test.ts"], {
         testTimeout: 900_000,
         hookTimeout: 900_000,

@@ -15,7 +15,7 @@ const BEAT_MS = 30_000;
 const SUITE_MS_MAX = 40 * 60_000;
 
 // the longest first, so that the two lanes end together
-const SUITES = ["workstation", "hv", "integration", "newcomer", "browser", "unit"];
+const SUITES = ["workstation", "hv", "integration", "newcomer", "browser", "fleet", "unit"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only", "--no-daemon"] },
