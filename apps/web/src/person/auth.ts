@@ -2,7 +2,7 @@
  *  record of each sign-in, refusal and change of a factor. */
 
 import { betterAuth } from "better-auth";
-import { APIError, createAuthMiddleware } from "better-auth/api";
+import { APIError, createAuthMiddleware, getSessionFromCtx } from "better-auth/api";
 import { twoFactor } from "better-auth/plugins/two-factor";
 import type { Pool } from "pg";
 import { type Act, type RecordConsole, withRecord } from "./act.ts";
@@ -29,7 +29,13 @@ export const AUTH_PATHS: ReadonlySet<string> = new Set([
 
 export type AuthParts = { pool: Pool; secret: string; url: string | undefined; recordConsole: RecordConsole };
 
+const SIGNED_OUT: Act = { kind: "person.signed-out", text: "signed out" };
+
 export function makeAuth({ pool, secret, url, recordConsole }: AuthParts) {
+  const tell = (headers: Headers | undefined, by: { id: string; email: string; session?: string }, act: Act) => {
+    const address = headers?.get("x-forwarded-for")?.split(",")[0]?.trim();
+    return withRecord(pool, recordConsole, by, address ? { address } : {}, async () => ({ act, value: undefined }));
+  };
   return betterAuth({
     appName: "Sallyport",
     database: pool,
@@ -140,6 +146,14 @@ export function makeAuth({ pool, secret, url, recordConsole }: AuthParts) {
     },
     hooks: {
       before: createAuthMiddleware(async (ctx) => {
+        // afterwards nobody could say whose session it was
+        const leaving = ctx.path === "/sign-out" ? await getSessionFromCtx(ctx) : null;
+        if (leaving)
+          await tell(
+            ctx.headers,
+            { id: leaving.user.id, email: leaving.user.email, session: leaving.session.id },
+            SIGNED_OUT,
+          );
         if (ctx.path !== "/sign-in/email" || typeof ctx.body?.email !== "string") return;
         const left = await countAttempt(pool, ctx.body.email);
         if (!left)
@@ -151,12 +165,8 @@ export function makeAuth({ pool, secret, url, recordConsole }: AuthParts) {
         const found = actOf(ctx.path, ctx.context);
         if (!found) return;
         const email = found.email ?? (typeof ctx.body?.email === "string" ? ctx.body.email.slice(0, 320) : "somebody");
-        const address = ctx.headers?.get("x-forwarded-for")?.split(",")[0]?.trim();
         const by = { id: found.id ?? "unknown", email, ...(found.session !== undefined && { session: found.session }) };
-        await withRecord(pool, recordConsole, by, address ? { address } : {}, async () => ({
-          act: found.act,
-          value: undefined,
-        }));
+        await tell(ctx.headers, by, found.act);
       }),
     },
     telemetry: { enabled: false },
@@ -174,7 +184,6 @@ type After = {
 type Found = { act: Act; id?: string; email?: string; session?: string };
 
 const WORDS: Record<string, { kind: Act["kind"]; text: string }> = {
-  "/sign-out": { kind: "person.signed-out", text: "signed out" },
   "/change-password": { kind: "person.password-changed", text: "changed their password" },
   "/two-factor/enable": { kind: "person.two-factor-begun", text: "began to set up a second factor" },
   "/two-factor/disable": { kind: "person.two-factor-removed", text: "removed their second factor" },

@@ -17,7 +17,7 @@ export function Mark({ tone, children, title }: { tone: Tone; children: ReactNod
     <span
       title={title}
       className={cx(
-        "inline-flex items-baseline gap-[5px] rounded-[4px] px-1.5 font-mono text-xs font-medium leading-[1.55] whitespace-nowrap",
+        "inline-flex items-baseline gap-[5px] justify-self-start rounded-[4px] px-1.5 font-mono text-xs font-medium leading-[1.55] whitespace-nowrap",
         COLOUR[tone],
       )}
     >
@@ -32,7 +32,12 @@ export function Mark({ tone, children, title }: { tone: Tone; children: ReactNod
 /** A smaller mark without a ground, for dense rows. */
 export function Dot({ tone, children }: { tone: Tone; children: ReactNode }) {
   return (
-    <span className={cx("inline-flex items-baseline gap-1.5 whitespace-nowrap", COLOUR[tone].split(" ")[0])}>
+    <span
+      className={cx(
+        "inline-flex items-baseline gap-1.5 self-start justify-self-start whitespace-nowrap",
+        COLOUR[tone].split(" ")[0],
+      )}
+    >
       <span aria-hidden className="text-[10px] self-center">
         {SHAPE[tone]}
       </span>

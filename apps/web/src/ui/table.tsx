@@ -73,7 +73,7 @@ export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, f
       <div
         role="row"
         tabIndex={-1}
-        className="grid gap-5 border-b border-line px-5 py-1.5 text-xs text-ink-3"
+        className="grid gap-4 border-b border-line px-5 py-1.5 text-xs text-ink-3"
         style={tracks}
       >
         {columns.map(({ head, right }) => (
@@ -105,7 +105,7 @@ export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, f
                 onClick={() => onOpen(row)}
                 onKeyDown={(event) => event.key === "Enter" && onOpen(row)}
                 className={cx(
-                  "absolute inset-x-0 top-0 grid items-center gap-5 border-b border-line px-5 focus-visible:-outline-offset-2",
+                  "absolute inset-x-0 top-0 grid items-center gap-4 border-b border-line px-5 focus-visible:-outline-offset-2",
                   key === active ? "bg-pick" : "hover:bg-hover",
                 )}
                 style={{ ...tracks, height: ROW_PX, transform: `translateY(${item.start}px)` }}

@@ -41,12 +41,19 @@ export function span(ms: number): string {
   return `${Math.floor(size / DAY)} d`;
 }
 
-const EXACT = new Intl.DateTimeFormat(undefined, {
-  dateStyle: "medium",
-  timeStyle: "long",
+const EXACT = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  year: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+  timeZoneName: "short",
 });
 
-export const exact = (iso: string): string => `${EXACT.format(new Date(iso))} · ${iso}`;
+/** The moment to the millisecond, in the browser's zone, which is named. */
+export const exact = (iso: string): string => EXACT.format(new Date(iso));
 
 export function Ago({ time, suffix = true }: { time: string | null; suffix?: boolean }) {
   const at = useNow();
@@ -60,14 +67,14 @@ export function Ago({ time, suffix = true }: { time: string | null; suffix?: boo
   );
 }
 
-const CLOCK = new Intl.DateTimeFormat(undefined, {
+const CLOCK = new Intl.DateTimeFormat("en-GB", {
   hour: "2-digit",
   minute: "2-digit",
   second: "2-digit",
   fractionalSecondDigits: 3,
   hour12: false,
 });
-const DATE = new Intl.DateTimeFormat(undefined, { day: "2-digit", month: "short" });
+const DATE = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short" });
 
 /** Clock time to the millisecond; the day before it once it is not today. */
 export function Clock({ time }: { time: string }) {

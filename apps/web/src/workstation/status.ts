@@ -2,7 +2,7 @@
  *  connected and delivers nothing is not well. Pure. */
 
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
-import type { Isolation } from "@sallyport/shared/record/hypervisor.ts";
+import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 
 export type Tone = "allow" | "hold" | "block" | "info";
 export type Word = { tone: Tone; word: string; reason: string };
@@ -44,10 +44,9 @@ export function status(now: number, signs: Signs): Word {
 }
 
 /** `direct-map` works and nothing contains it: it never looks green. */
-export function isolationWord(isolation: Isolation | undefined): Word {
-  switch (isolation) {
-    case undefined:
-      return { tone: "info", word: "not reported", reason: "no layout has come from this workstation yet" };
+export function isolationWord(layout: Pick<HypervisorLayout, "hypervisor" | "isolation"> | undefined): Word {
+  if (!layout) return { tone: "info", word: "not reported", reason: "no layout has come from this workstation yet" };
+  switch (layout.isolation) {
     case "iommu":
       return { tone: "allow", word: "IOMMU", reason: "the guest's devices reach only the guest's own memory" };
     case "direct-map":
@@ -63,12 +62,10 @@ export function isolationWord(isolation: Isolation | undefined): Word {
         reason: "the guest has no device of its own; none can reach memory",
       };
     case "none":
-      return {
-        tone: "block",
-        word: "no isolation",
-        reason: "no hypervisor below: nothing separates a guest from dom0",
-      };
+      return layout.hypervisor === "none"
+        ? { tone: "hold", word: "no hypervisor", reason: "nothing below this machine separates a guest from dom0" }
+        : { tone: "info", word: "no guest", reason: "no guest is running, so there is nothing to keep apart" };
     default:
-      return unreachable(isolation);
+      return unreachable(layout.isolation);
   }
 }

@@ -94,7 +94,7 @@ function Fleet({ rows }: { rows: WorkstationRow[] }) {
         )}
         {line(
           "Isolation of the guest’s devices",
-          by((row) => isolationWord(row.reported?.layout?.isolation)),
+          by((row) => isolationWord(row.reported?.layout)),
         )}
         {line(
           "Policy, as agents found it",

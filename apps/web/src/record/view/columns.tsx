@@ -24,10 +24,10 @@ export function Subject({ row }: { row: RecordRow }) {
 /** One row grammar: time · workstation · subject · severity · kind. Beside an open drawer the last gives way. */
 export function columns(narrow: boolean): Column<RecordRow>[] {
   const all: Column<RecordRow>[] = [
-    { head: "Time", track: narrow ? "104px" : "150px", mono: true, cell: (row) => <Clock time={row.time} /> },
+    { head: "Time", track: narrow ? "100px" : "138px", mono: true, cell: (row) => <Clock time={row.time} /> },
     {
       head: "Workstation",
-      track: narrow ? "84px" : "minmax(84px, 130px)",
+      track: narrow ? "84px" : "minmax(84px, 110px)",
       mono: true,
       cell: (row) => row.workstation?.name ?? <span className="text-ink-3">console</span>,
     },

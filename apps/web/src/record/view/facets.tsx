@@ -36,7 +36,7 @@ export function Facets({ filter, onChange, choices, narrow }: Props) {
     <aside
       aria-label="Filters"
       className={cx(
-        "w-[168px] shrink-0 overflow-auto border-r border-line py-3.5 pr-2 pl-3.5",
+        "w-[156px] shrink-0 overflow-auto border-r border-line py-3.5 pr-2 pl-3.5",
         narrow && "hidden 2xl:block",
       )}
     >

@@ -25,7 +25,7 @@ const COLUMNS: Column<WorkstationRow>[] = [
     ),
   },
   { head: "Status", track: "116px", cell: (row) => <StatusMark signs={row} /> },
-  { head: "Last record", track: "84px", cell: (row) => <Ago time={row.lastReceiptAt} /> },
+  { head: "Last record", track: "80px", cell: (row) => <Ago time={row.lastReceiptAt} /> },
   {
     head: "Spool",
     track: "64px",
@@ -33,7 +33,7 @@ const COLUMNS: Column<WorkstationRow>[] = [
     mono: true,
     cell: (row) => (row.reported ? count(row.reported.spool.records) : "–"),
   },
-  { head: "Skew", track: "64px", right: true, mono: true, cell: (row) => <Skew ms={row.skewMs} /> },
+  { head: "Skew", track: "76px", right: true, mono: true, cell: (row) => <Skew ms={row.skewMs} /> },
   { head: "Isolation", track: "152px", cell: (row) => <IsolationMark row={row} /> },
   {
     head: "Policy",

@@ -9,7 +9,7 @@ import type { WorkstationRow } from "../store.ts";
 /** The machine below dom0, with what is not contained said in words beside the drawing. */
 export function Machine({ row }: { row: WorkstationRow }) {
   const layout = row.reported?.layout;
-  const { reason } = isolationWord(layout?.isolation);
+  const { reason } = isolationWord(layout);
   return (
     <Card
       title="Machine memory"

@@ -16,7 +16,7 @@ export function StatusMark({ signs }: { signs: Signs }) {
 }
 
 export function IsolationMark({ row }: { row: Pick<WorkstationRow, "reported"> }) {
-  const { tone, word, reason } = isolationWord(row.reported?.layout?.isolation);
+  const { tone, word, reason } = isolationWord(row.reported?.layout);
   return (
     <Mark tone={tone} title={reason}>
       {word}
@@ -25,7 +25,7 @@ export function IsolationMark({ row }: { row: Pick<WorkstationRow, "reported"> }
 }
 
 export function DriftMark({ drift, desired }: { drift: Drift; desired: { order: number } | null }) {
-  if (!desired) return <span className="text-ink-3">no policy published</span>;
+  if (!desired) return <span className="text-ink-3">none published</span>;
   switch (drift.state) {
     case "none":
       return <Mark tone="allow">r{desired.order} in force</Mark>;

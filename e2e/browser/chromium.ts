@@ -1,0 +1,49 @@
+/** Debian's own Chromium, driven by playwright-core; nothing is downloaded. */
+import { existsSync } from "node:fs";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+
+const EXECUTABLE = "/usr/bin/chromium";
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+/** Generous: the machine may be building something else. Nothing is waited for longer than it takes. */
+const WAIT_MS_MAX = 30_000;
+
+export const present = existsSync(EXECUTABLE);
+
+export function insistOnChromium(): void {
+  if (!present) throw new Error("These tests need Debian's chromium: apt-get install chromium");
+}
+
+export async function openBrowser(): Promise<Browser> {
+  insistOnChromium();
+  return chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
+}
+
+/** A page of its own session. `faults` collects what a person with the developer tools open would frown at. */
+export async function openPage(
+  browser: Browser,
+  baseURL: string,
+): Promise<{ context: BrowserContext; page: Page; faults: string[] }> {
+  const context = await browser.newContext({ baseURL, viewport: { width: 1280, height: 800 } });
+  context.setDefaultTimeout(WAIT_MS_MAX);
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on("pageerror", (error) => faults.push(error.message));
+  page.on("console", (message) => {
+    // a refused request is what some tests are about, and the browser logs each one
+    if (message.type() === "error" && !/the server responded with a status of 4/.test(message.text()))
+      faults.push(message.text());
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(baseURL) && !request.url().startsWith("data:"))
+      faults.push(`asked for ${request.url()}`);
+  });
+  return { context, page, faults };
+}

@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Stack, startStack } from "../../packages/up/src/start.ts";
+import { openBrowser, openPage } from "./chromium.ts";
+import { makeOwner } from "./people.ts";
+
+let stack: Stack;
+let browser: Browser;
+let page: Page;
+let faults: string[];
+let stateFolder: string;
+
+const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
+
+beforeAll(async () => {
+  browser = await openBrowser();
+  stateFolder = mkdtempSync(join(tmpdir(), "sallyport-browser-"));
+  stack = await startStack({ stateFolder, ports: PORTS });
+  ({ page, faults } = await openPage(browser, stack.consoleUrl));
+  await makeOwner(page, stack.setupUrl ?? "");
+});
+afterAll(async () => {
+  await browser?.close();
+  await stack?.stop();
+  if (stateFolder) rmSync(stateFolder, { recursive: true, force: true });
+});
+
+/** One line over UDP to this machine's agent, as a guest would send it. */
+function say(line: string): Promise<void> {
+  const socket = createSocket("udp4");
+  return new Promise((resolve, reject) => {
+    socket.send(line, stack.ports.syslog, "127.0.0.1", (error) => {
+      socket.close();
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
+
+/** A folder laid into the agent's drop folder in one move, so that it is never seen half. */
+function drop(name: string, files: Record<string, string>): void {
+  const aside = mkdtempSync(join(stateFolder, "laying-"));
+  mkdirSync(join(aside, name));
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(aside, name, file), text);
+  renameSync(join(aside, name), join(stateFolder, "sticks", name));
+}
+
+const hex = (algorithm: string, text: string) => createHash(algorithm).update(text).digest("hex");
+const row = (text: string | RegExp) => page.getByRole("row").filter({ hasText: text });
+
+describe("evidence in the browser", () => {
+  test("a line that a guest says appears by itself in the live tail, with what it tried to do to a terminal shown, not done", async () => {
+    await page.goto("/explore?live=1");
+    await row("trail").first().waitFor();
+    await say(
+      "<38>1 2026-11-24T08:00:00.000Z host sshd 411 - - Failed password for root from 203.0.113.9 \u001b[2Jlivemark",
+    );
+    await row("livemark").waitFor();
+    expect(await row("livemark").textContent()).toContain("\\x1b[2J");
+  });
+
+  test("a search by text finds it, stands in the address, and can be taken back", async () => {
+    await page.goto("/explore");
+    await say("<30>1 2026-11-24T08:00:01.000Z host cron 412 - - nightly job searchmark done");
+    await page.keyboard.press("/");
+    await page.keyboard.type("searchmark");
+    await page.keyboard.press("Enter");
+    await row("searchmark").waitFor();
+    expect(await row("livemark").count()).toBe(0);
+    expect(new URL(page.url()).searchParams.getAll("text")).toEqual(["searchmark"]);
+    await page.reload();
+    await row("searchmark").waitFor();
+    await page.getByRole("button", { name: "Remove text:" }).click();
+    await row("livemark").waitFor();
+  });
+
+  test("a record is proved in this browser against the checkpoint that the workstation signed", async () => {
+    await page.goto("/explore?text=livemark");
+    await row("livemark").waitFor();
+    await page.keyboard.press("j");
+    const drawer = page.getByRole("complementary", { name: "Details" });
+    await drawer.getByText("this record").waitFor();
+    await drawer.getByRole("tab", { name: "Raw" }).click();
+    await drawer.getByText("Failed password for root").waitFor();
+    await drawer.getByRole("tab", { name: "Proof" }).click();
+    await drawer.locator('[data-proof="whole"]').waitFor();
+    await drawer
+      .getByText("signed by the trail’s key")
+      .first()
+      .or(drawer.getByText("signed by the trail's key"))
+      .first()
+      .waitFor();
+    await page.keyboard.press("Escape");
+    await drawer.waitFor({ state: "detached" });
+  });
+
+  test("a folder laid into sticks/ becomes a manifest, and its file is found by md5 and by sha256", async () => {
+    const text = "quarterly figures, nothing to see\n";
+    drop("holiday-stick", { "figures.txt": text, "readme.md": "# hello\n" });
+    await page.goto("/usb");
+    await row("holiday-stick").click();
+    await row("figures.txt").waitFor();
+    // no scanner stands beside this test: what was not scanned never counts as clean
+    expect(await row("figures.txt").textContent()).toMatch(/unscannable|clean/);
+    for (const algorithm of ["md5", "sha256"]) {
+      await page.goto("/usb");
+      await page.getByLabel("Search by md5 or sha256").fill(hex(algorithm, text));
+      await row("figures.txt").waitFor();
+      await page.getByText("Seen 1 time on 1 workstation").waitFor();
+    }
+    await page.getByLabel("Search by md5 or sha256").fill(hex("sha256", "nowhere"));
+    await page.getByText("Nowhere in the fleet").waitFor();
+  });
+
+  test("a policy with a fault is told line and path and cannot be published; a good one is, and the agent reports it in force", async () => {
+    await page.goto("/policy");
+    await page.getByRole("row").nth(1).click();
+    const editor = page.getByLabel("Policy text");
+    await editor.fill("log:\n  linesPerSecond: many\n");
+    await page.getByRole("list", { name: "Faults" }).getByText("log.linesPerSecond").waitFor();
+    await page.getByText("2:19").waitFor();
+    expect(await page.getByRole("button", { name: "Publish…" }).isDisabled()).toBe(true);
+    await editor.fill("log:\n  leastSeverity: info\nagent:\n  reportSeconds: 5\n  healthSeconds: 60\n");
+    await page.getByRole("list", { name: "Changes" }).getByText("least severity kept").waitFor();
+    await page.getByRole("button", { name: "Publish…" }).click();
+    await page.getByLabel("What changes, and why").fill("Debug lines are noise here");
+    await page.getByRole("button", { name: "Sign and publish" }).click();
+    const reach = page.locator("section").filter({ hasText: "Desired against reported" });
+    await reach.getByText(/r\d+, \d of 6 not applied|r\d+ in force/).waitFor();
+    await page.goto(`/workstations/${stack.agent?.workstation}`);
+    const inForce = page.locator("section").filter({ has: page.getByRole("heading", { name: "In force" }) });
+    await inForce.getByText("wanted r1, found r1").waitFor();
+    for (const section of ["log", "agent"])
+      await inForce.getByRole("listitem").filter({ hasText: section }).getByText("applied", { exact: true }).waitFor();
+  });
+
+  test("what a policy holds back is counted, and what it keeps still arrives", async () => {
+    await say("<31>1 2026-11-24T08:00:02.000Z host app 1 - - debugmark");
+    await say("<30>1 2026-11-24T08:00:03.000Z host app 1 - - keptmark");
+    await page.goto("/explore?live=1");
+    await row("keptmark").waitFor();
+    expect(await row("debugmark").count()).toBe(0);
+  });
+
+  test("a token is made, shown once, and listed until it is revoked", async () => {
+    await page.goto("/enrol");
+    await page.getByLabel("Note").fill("for the new laptop");
+    await page.getByRole("button", { name: "Make a token" }).click();
+    expect(await page.locator("[data-enrol-line]").textContent()).toMatch(
+      /^npx sallyport-agent enrol sallyport1\.[\w-]+$/,
+    );
+    const token = page.getByRole("listitem").filter({ hasText: "for the new laptop" });
+    await token.getByRole("button", { name: "Revoke" }).click();
+    await token.waitFor({ state: "detached" });
+  });
+
+  test("the page of this machine says what dom0 sees, and never calls a machine without a hypervisor isolated", async () => {
+    await page.goto(`/workstations/${stack.agent?.workstation}`);
+    await page.getByText("reporting").first().waitFor();
+    await page.getByText("no hypervisor", { exact: true }).waitFor();
+  });
+
+  test("acts stand on the console's own trail and are proved like a workstation's", async () => {
+    await page.goto("/explore?kind=person.policy-published");
+    await row("published revision 1").click();
+    await page.getByRole("tab", { name: "Proof" }).click();
+    await page.locator('[data-proof="whole"]').waitFor();
+  });
+
+  test("nothing of it asked another host for anything or broke the pages' own rules", () => expect(faults).toEqual([]));
+});
