@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HypervisorLayout } from "../record/hypervisor.ts";
+import owned from "./golden/direct-map-owned.json" with { type: "json" };
+import reserved from "./golden/direct-map-reserved.json" with { type: "json" };
 import { gradeOf, iommuOf, layoutOf } from "./isolation.ts";
 import { addresses, auditOf, className, domainNames, iommuSaid, lowmemLayout, ranges, type Seen } from "./seen.ts";
 
@@ -95,6 +97,36 @@ describe("the grade", () => {
   it("does not come from what a guest wrote into Xen's log", () => {
     const forged = `${OFF}(d1) I/O virtualisation enabled\n(d1) (XEN) I/O virtualisation enabled\n`;
     expect(iommuOf({ ...dom0, info: info("hvm"), dmesg: forged })).toBe("absent");
+  });
+});
+
+/** What real boots of the patched hypervisor said: the proof "main", before and after its guest was created. */
+describe("recorded from a boot", () => {
+  it("the low memory is reserved while nobody has it, whatever Xen says of virtualised I/O", () => {
+    expect(reserved.info).toContain("hvm_directio");
+    expect(reserved.dmesg).toContain("I/O virtualisation enabled");
+    const { body } = layoutOf(reserved);
+    expect(body).toMatchObject({ version: "4.20.4-pre", isolation: "none", iommu: "absent" });
+    expect(body.regions.slice(0, 4)).toEqual([
+      { owner: "reserved", from: "0x100000", to: "0x40000000" },
+      { owner: "dom0", from: "0x40000000", to: "0x40200000" },
+      { owner: "xen", from: "0x40200000", to: "0x405ae000" },
+      { owner: "dom0", from: "0x40600000", to: "0x60000000" },
+    ]);
+  });
+
+  it("a guest with its device and all of the low memory is direct-map, each page checked", () => {
+    const { body, severity } = layoutOf(owned);
+    expect(HypervisorLayout.parse(body)).toEqual(body);
+    expect(body).toMatchObject({ isolation: "direct-map", iommu: "absent", audit: { pages: 261_888, wrong: 0 } });
+    expect(body.regions[0]).toEqual({ owner: "d1", from: "0x100000", to: "0x40000000", oneToOne: true });
+    expect(body.devices).toEqual([{ sbdf: "0000:00:05.0", class: "class 00ff", owner: "d1", interrupt: "21" }]);
+    expect(severity).toBe("warning");
+  });
+
+  it("its boot log alone is not taken for an IOMMU's", () => {
+    expect(iommuOf({ ...owned, lowmem: undefined })).toBe("unknown");
+    expect(iommuSaid(owned.dmesg)).toEqual({ on: false });
   });
 });
 

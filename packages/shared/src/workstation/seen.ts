@@ -102,6 +102,8 @@ export function iommuSaid(dmesg: string | undefined): { on: boolean; kind?: "AMD
   for (const line of lines(dmesg)) {
     // A guest's own words reach this log too, marked with its number.
     if (!line.startsWith("(XEN)")) continue;
+    // The direct map makes Xen call its I/O virtualisation enabled all the same.
+    if (line.includes("devices are passed through WITHOUT IOMMU")) return { on: false };
     const said = /^\(XEN\)(?:\s*\[[^\]]*\])?\s*I\/O virtualisation (enabled|disabled)\s*$/.exec(line);
     if (said) found = { ...found, on: said[1] === "enabled" };
     const kind = /^\(XEN\)(?:\s*\[[^\]]*\])?\s*(AMD-Vi|\[?VT-D\]?)/i.exec(line)?.[1];
