@@ -5,6 +5,7 @@ import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { signStatement } from "@sallyport/shared/policy/statement.ts";
+import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import pg from "pg";
 import { hash } from "./signer.ts";
@@ -52,7 +53,7 @@ async function makeGroup(client: pg.Client, signer: Signer): Promise<void> {
   await client.query(
     `INSERT INTO revision (digest, canonical, source, author, message) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (digest) DO NOTHING`,
-    [digest, canonicalText(policy), '{\n  "version": 1\n}\n', AUTHOR, "The defaults, which are the strict ones"],
+    [digest, canonicalText(policy), POLICY_TEMPLATE, AUTHOR, "The defaults, which are the strict ones"],
   );
   const statement = signStatement(
     hash,
