@@ -67,7 +67,9 @@ export class Dispatch {
   async #sleep(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const timer = setTimeout(() => this.#wake(), LOOK_MS);
-    await new Promise<void>((resolve) => void (this.#wake = resolve));
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
     clearTimeout(timer);
   }
 

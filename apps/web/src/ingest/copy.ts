@@ -63,7 +63,10 @@ class Writer {
   }
   timestamp(ms: number): void {
     const micros = (ms - EPOCH_2000_MS) * 1000;
-    if (Number.isSafeInteger(micros)) return this.int64(micros);
+    if (Number.isSafeInteger(micros)) {
+      this.int64(micros);
+      return;
+    }
     this.room(12);
     this.#at = this.#buffer.writeInt32BE(8, this.#at);
     this.#at = this.#buffer.writeBigInt64BE(BigInt(ms - EPOCH_2000_MS) * 1000n, this.#at);
@@ -74,7 +77,10 @@ class Writer {
     if (value) this.raw(value);
   }
   text(value: string | undefined): void {
-    if (value === undefined) return this.bytes(undefined);
+    if (value === undefined) {
+      this.bytes(undefined);
+      return;
+    }
     this.room(4 + value.length * 3);
     const length = this.#buffer.write(value, this.#at + 4, "utf8");
     this.#buffer.writeInt32BE(length, this.#at);

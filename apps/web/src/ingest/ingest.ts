@@ -80,13 +80,19 @@ export class Ingest {
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#wake(), { once: true });
     while (!signal.aborted || this.#waiting.length > 0) {
-      if (this.#waiting.length === 0) await new Promise<void>((resolve) => void (this.#wake = resolve));
+      if (this.#waiting.length === 0) await this.#something();
       if (this.#records < RECORDS_GROUP_MAX && !signal.aborted) await delay(LINGER_MS);
       this.#busy = true;
       const group = this.#take();
       if (group.length > 0) await this.#insist(group, signal);
       this.#busy = false;
     }
+  }
+
+  #something(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   #take(): Waiting[] {
@@ -218,9 +224,12 @@ export class Ingest {
   }
 
   async #place(nowMs: number): Promise<{ receivedMs: number; name: string }> {
-    let found = place(this.#partitions, nowMs);
-    if (!found) found = place((this.#partitions = await listPartitions(this.#deps.pool)), nowMs);
-    if (!found) found = place((this.#partitions = await openPartitions(this.#deps.pool)), nowMs);
+    for (const look of [listPartitions, openPartitions]) {
+      const found = place(this.#partitions, nowMs);
+      if (found) return found;
+      this.#partitions = await look(this.#deps.pool);
+    }
+    const found = place(this.#partitions, nowMs);
     if (!found) throw new Error(`no partition holds ${new Date(nowMs).toISOString()}: is this machine's clock right?`);
     return found;
   }

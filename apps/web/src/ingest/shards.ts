@@ -33,7 +33,9 @@ export async function holdShards(deps: ShardDeps, signal: AbortSignal): Promise<
     const held = new Set<number>();
     const client = new pg.Client({ connectionString: deps.databaseUrl, keepAlive: true });
     let gone: Error | undefined;
-    client.on("error", (error) => void (gone = error));
+    client.on("error", (error) => {
+      gone = error;
+    });
     try {
       await client.connect();
       await client.query(KEEPALIVE);

@@ -39,7 +39,10 @@ export class States {
   presence(workstation: WorkstationId, topic: string, bytes: Uint8Array): void {
     if (bytes.length === 0) return; // a retained message that was cleared
     const read = readPresence(bytes);
-    if (!read.ok) return this.#deps.refuse({ code: "malformed", workstation, topic, reason: read.error, bytes });
+    if (!read.ok) {
+      this.#deps.refuse({ code: "malformed", workstation, topic, reason: read.error, bytes });
+      return;
+    }
     const waiting = this.#presences.get(workstation);
     const isLate = waiting && read.value.state === "offline" && waiting.session !== read.value.session;
     if (!isLate) this.#presences.set(workstation, read.value);
@@ -52,10 +55,16 @@ export class States {
     this.#wake();
   }
 
+  #something(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#wake(), { once: true });
     while (!signal.aborted) {
-      if (this.#presences.size + this.#reports.size === 0) await new Promise<void>((wake) => void (this.#wake = wake));
+      if (this.#presences.size + this.#reports.size === 0) await this.#something();
       try {
         await this.#storePresences(slice(this.#presences));
         for (const [workstation, report] of slice(this.#reports)) await this.#tryReport(workstation, report);
