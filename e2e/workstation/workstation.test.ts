@@ -118,14 +118,14 @@ it("a package is installed in dom0 with what it needs, and a kept moment undoes 
   await mkdir(path.join(tree, "usr/share/proof"), { recursive: true });
   await writeFile(path.join(tree, "usr/share/proof/file"), "installed\n");
   const control =
-    "Package: proof\nVersion: 1\nArchitecture: all\nDepends: netbase\nMaintainer: Sallyport <none@invalid>\nDescription: a proof\n";
+    "Package: proof\nVersion: 1\nArchitecture: all\nDepends: tree\nMaintainer: Sallyport <none@invalid>\nDescription: a proof\n";
   await writeFile(path.join(tree, "DEBIAN/control"), control);
   await run("dpkg-deb", ["--build", "--root-owner-group", tree, path.join(folder, "proof.deb")]);
   dirty = true;
   await workstation.install(path.join(folder, "proof.deb"));
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own place holders
-  const installed = "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' proof netbase; cat /usr/share/proof/file";
-  expect(await workstation.dom0.run(installed)).toBe("netbase installed\nproof installed\ninstalled\n");
+  const installed = "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' proof tree; cat /usr/share/proof/file";
+  expect(await workstation.dom0.run(installed)).toBe("proof installed\ntree installed\ninstalled\n");
   await workstation.revert();
   dirty = false;
   await expect(workstation.dom0.run("cat /usr/share/proof/file")).rejects.toThrow(/No such file/);
