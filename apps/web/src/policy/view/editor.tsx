@@ -3,6 +3,7 @@
 import { diffPolicy } from "@sallyport/shared/policy/diff.ts";
 import { type Fault, readPolicy } from "@sallyport/shared/policy/document.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
+import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
 import { useMemo, useRef, useState } from "react";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
@@ -17,26 +18,10 @@ const LINE_PX = 18;
 const ROWS_MIN = 14;
 const ROWS_MAX = 30;
 
-/** What a group without a policy starts from: the strict defaults, the parts that are changed most, explained. */
-const START = `# The strict defaults hold for whatever is not written here.
-usb:
-  infected: block        # block | hold
-  unscannable: hold      # block | hold | allow
-  present: rebuild       # rebuild | image
-network:
-  otherwise: block
-  rules: []
-log:
-  linesPerSecond: 500    # per guest and source; what is held back is counted
-  leastSeverity: debug
-agent:
-  healthSeconds: 300
-`;
-
 type Props = { group: GroupRow; newest: PublicationRow | undefined; mayWrite: boolean };
 
 export function Editor({ group, newest, mayWrite }: Props) {
-  const [text, setText] = useState(newest?.source ?? START);
+  const [text, setText] = useState(newest?.source ?? POLICY_TEMPLATE);
   const [basedOn, setBasedOn] = useState(newest?.order ?? 0);
   const [publishing, setPublishing] = useState(false);
   const area = useRef<HTMLTextAreaElement>(null);
@@ -51,7 +36,7 @@ export function Editor({ group, newest, mayWrite }: Props) {
   const wrong = new Set(faults.map(({ line }) => line));
   const lines = text.split("\n").length;
   const rows = Math.min(ROWS_MAX, Math.max(ROWS_MIN, lines + 1));
-  const touched = text !== (newest?.source ?? START);
+  const touched = text !== (newest?.source ?? POLICY_TEMPLATE);
   const behind = newest !== undefined && newest.order !== basedOn;
 
   const goTo = (fault: Fault) => {
@@ -67,7 +52,7 @@ export function Editor({ group, newest, mayWrite }: Props) {
     area.current?.setSelectionRange(at, at);
   };
   const takeNewest = () => {
-    setText(newest?.source ?? START);
+    setText(newest?.source ?? POLICY_TEMPLATE);
     setBasedOn(newest?.order ?? 0);
   };
 
