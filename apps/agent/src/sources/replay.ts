@@ -7,7 +7,7 @@ import { decodeEvePiece } from "./eve/source.ts";
 import type { Decode } from "./follow/reading.ts";
 import { guestMap } from "./guest.ts";
 import { splitter } from "./lines.ts";
-import { malformed } from "./malformed.ts";
+import { unread } from "./syslog/connections.ts";
 import { type Frame, frames } from "./syslog/frames.ts";
 import { lineReader, type Origin } from "./syslog/record.ts";
 import { ULOGD_LINE_BYTES_MAX } from "./ulogd/decode.ts";
@@ -32,7 +32,10 @@ export async function* replay(
   const decode = decoderOf(source, file);
   let of = "";
   const read = (frame: Frame): Observation[] => {
-    if ("unread" in frame) return [malformed({ source, from: file, reason: frame.unread, bytes: frame.bytes }, now())];
+    if ("unread" in frame) {
+      const lines = decode({ bytes: frame.bytes }, now());
+      return lines.map((line) => (line.kind === "guest.log" ? unread(line, frame.unread) : line));
+    }
     if (!frame.part) return decode({ bytes: frame.bytes }, now());
     if (frame.part.number === 1) of = randomUUID();
     return decode({ bytes: frame.bytes, part: { of, ...frame.part } }, now());

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import type { GuestVia } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
-import { malformed } from "../malformed.ts";
+import { oneLine } from "../bytes.ts";
 import { emitAll } from "../parcel.ts";
 import type { Outlet } from "../source.ts";
 import type { Expected } from "./claims.ts";
@@ -93,14 +93,14 @@ function frameReader(origin: Origin, expected: Expected, now: () => number): (fr
   const readLine = lineReader(origin, expected);
   let long = "";
   return (frame) => {
-    if ("unread" in frame) {
-      return malformed(
-        { source: "syslog", from: origin.from, guest: origin.guest, reason: frame.unread, bytes: frame.bytes },
-        now(),
-      );
-    }
+    if ("unread" in frame) return unread(readLine({ bytes: frame.bytes }, now()), frame.unread);
     if (!frame.part) return readLine({ bytes: frame.bytes }, now());
     if (frame.part.number === 1) long = randomUUID();
     return readLine({ bytes: frame.bytes, part: { of: long, ...frame.part } }, now());
   };
+}
+
+/** What is left of a broken frame is still the guest's word, and falls under the guest's limits as such. */
+export function unread(line: Observation<"guest.log">, why: string): Observation<"guest.log"> {
+  return { ...line, severity: "warning", text: oneLine(`[${why}] ${line.text}`) };
 }
