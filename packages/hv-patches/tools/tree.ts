@@ -1,6 +1,6 @@
 /** The fetched archives and the series → one source tree in the cache, patched up to any prefix, and Xen built from it. */
 import { existsSync } from "node:fs";
-import { appendFile, copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { CACHE } from "./debian.ts";
@@ -49,7 +49,21 @@ async function standing(tree: Tree): Promise<string[]> {
   return existsSync(state) ? (JSON.parse(await readFile(state, "utf8")) as string[]) : [];
 }
 
-/** Brings the tree to exactly these patches; files that do not change keep their time, so builds stay incremental. */
+type Before = { file: string; text: string | undefined; modified: Date };
+
+/** The files that these patches touch, as they are now. */
+async function remember(tree: Tree, texts: readonly string[]): Promise<Before[]> {
+  const names = new Set(texts.flatMap((text) => [...text.matchAll(/^\+\+\+ b\/(\S+)/gm)].map((match) => match[1]!)));
+  return Promise.all(
+    [...names].map(async (name) => {
+      const file = path.join(tree.folder, name);
+      if (!existsSync(file)) return { file, text: undefined, modified: new Date(0) };
+      return { file, text: await readFile(file, "latin1"), modified: (await stat(file)).mtime };
+    }),
+  );
+}
+
+/** Brings the tree to exactly these patches. Files that end as they were keep their time, so builds stay incremental. */
 export async function patchTree(tree: Tree, patches: readonly Patch[]): Promise<void> {
   const state = path.join(tree.folder, ".applied.json");
   const applied = await standing(tree);
@@ -57,6 +71,7 @@ export async function patchTree(tree: Tree, patches: readonly Patch[]): Promise<
   let common = 0;
   while (common < applied.length && applied[common] === wanted[common]) common++;
   const scratch = path.join(tree.folder, ".patch");
+  const before = await remember(tree, [...applied.slice(common), ...wanted.slice(common)]);
   while (applied.length > common) {
     await writeFile(scratch, applied.at(-1)!);
     await patchTool(tree.folder, scratch, "--reverse");
@@ -71,6 +86,9 @@ export async function patchTree(tree: Tree, patches: readonly Patch[]): Promise<
     applied.push(patch.text);
     await writeFile(state, JSON.stringify(applied));
   }
+  for (const { file, text, modified } of before)
+    if (text !== undefined && existsSync(file) && (await readFile(file, "latin1")) === text)
+      await utimes(file, modified, modified);
 }
 
 /** Nothing of the building machine goes into the binary. */
