@@ -27,6 +27,7 @@ const last = receipt({ size: 50, time: "2026-11-24T10:00:00.000Z" });
 const stand: Stand = {
   trail: OURS,
   size: 100,
+  sizeAtStart: 80,
   base: 40,
   last,
   knowsTrail: (trail) => trail === OURS || trail === OLD,
@@ -60,6 +61,11 @@ describe("what a receipt means", () => {
       { do: "reopen", reason: "older-disk", keepFrom: 50, previous: { trail: NEWER, size: 7 } },
     ],
     ["another root: a fork", { root: "ab".repeat(32) as Sha256 }, { do: "reopen", reason: "fork", keepFrom: 50 }],
+    [
+      "another root, of a size this disk did not have when it was opened: an older disk",
+      { size: 90, root: "ab".repeat(32) as Sha256 },
+      { do: "reopen", reason: "older-disk", keepFrom: 50 },
+    ],
     ["the console calls it a fork", { size: 50, answer: "fork" }, { do: "reopen", reason: "fork", keepFrom: 50 }],
   ];
   it.each(rows)("%s", (_, more, expected) => expect(judge(stand, receipt(more))).toMatchObject(expected));

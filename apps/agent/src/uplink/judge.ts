@@ -9,6 +9,8 @@ import type { Previous } from "../spool/spool.ts";
 export type Stand = {
   trail: TrailId;
   size: number;
+  /** The trail's size when this process opened it: what lies beyond was made in this life. */
+  sizeAtStart: number;
   base: number;
   last: Receipt | undefined;
   knowsTrail: (trail: TrailId) => boolean;
@@ -56,7 +58,14 @@ export function judge(stand: Stand, receipt: Receipt): Judgement {
       keepFrom: stand.base,
     };
   }
-  if (!equal(stand.rootAt(receipt.size), fromHex(receipt.root))) return reopen(stand, receipt, "fork");
+  if (!equal(stand.rootAt(receipt.size), fromHex(receipt.root))) {
+    // the console has what this disk did not hold when it was opened: the disk went back, then records were made
+    return reopen(
+      stand,
+      receipt,
+      receipt.size > stand.sizeAtStart && committed <= stand.sizeAtStart ? "older-disk" : "fork",
+    );
+  }
   switch (receipt.answer) {
     case "fork":
       return reopen(stand, receipt, "fork");

@@ -49,6 +49,7 @@ export class Uplink {
   #standUntil = 0;
   #alarm: string | undefined;
   #next = 0;
+  #sizeAtStart: number;
   /** Ends of the batches in flight. */
   #inFlight: number[] = [];
   #resendAt = 0;
@@ -60,6 +61,7 @@ export class Uplink {
   constructor(parts: UplinkParts) {
     this.#parts = parts;
     this.#next = parts.spool.committed;
+    this.#sizeAtStart = parts.spool.size;
     parts.spool.onGrown(() => this.#bell.ring());
   }
 
@@ -165,6 +167,7 @@ export class Uplink {
       {
         trail: spool.trail,
         size: spool.size,
+        sizeAtStart: this.#sizeAtStart,
         base: spool.base,
         last: spool.lastReceipt,
         knowsTrail: (trail) => spool.knowsTrail(trail),
@@ -216,6 +219,7 @@ export class Uplink {
     log.error({ reason: previous.reason, previous: previous.trail, size: previous.size, keepFrom }, "trail.reopened");
     spool.openTrail(previous, keepFrom);
     spool.hearEpoch(receipt);
+    this.#sizeAtStart = spool.size;
     this.#alarm = undefined;
     this.#standUntil = 0;
     this.#goBack();
