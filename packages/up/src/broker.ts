@@ -154,7 +154,15 @@ if (import.meta.main) {
   const stateFolder = process.env.SALLYPORT_STATE;
   if (!stateFolder) throw new Error("SALLYPORT_STATE must name the state folder that holds keys/.");
   const port = Number(process.env.SALLYPORT_MQTT_PORT ?? 8883);
-  const broker = await startBroker({ stateFolder, host: process.env.SALLYPORT_BIND ?? "127.0.0.1", port });
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void broker.stop().then(() => process.exit(0)));
+  const host = process.env.SALLYPORT_BIND ?? "127.0.0.1";
+  try {
+    const broker = await startBroker({ stateFolder, host, port });
+    for (const signal of ["SIGINT", "SIGTERM"] as const)
+      process.once(signal, () => void broker.stop().then(() => process.exit(0)));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const taken = `Port ${port} is in use by another program: set SALLYPORT_MQTT_PORT to a free one.`;
+    process.stderr.write(`${code === "EADDRINUSE" ? taken : message}\n`);
+    process.exit(1);
+  }
 }

@@ -40,8 +40,11 @@ try {
   await stack.stop();
   say("Stopped.");
 } catch (error) {
-  process.stderr.write(
-    `\n${env.SALLYPORT_LOG_LEVEL === "debug" ? (error as Error).stack : (error as Error).message}\n`,
-  );
-  process.exitCode = 1;
+  if (stopping)
+    say("Stopped."); // Ctrl-C in the middle of the start: what was running is stopped by now
+  else {
+    const { message, stack } = error as Error;
+    process.stderr.write(`\n${env.SALLYPORT_LOG_LEVEL === "debug" ? stack : message}\n`);
+    process.exitCode = 1;
+  }
 }
