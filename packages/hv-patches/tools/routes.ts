@@ -54,10 +54,13 @@ async function grubCd({ folder, kernel, xen, options, dom0 }: Parts): Promise<st
   return image;
 }
 
+/** Words with parentheses are syntax to GRUB unless quoted. */
+export const grubWords = (line: string) => line.replaceAll(/\S*[()]\S*/g, (word) => `'${word}'`);
+
 export const grubConfig = (options: string, dom0: string) => `set timeout=0
 menuentry "Xen" {
   multiboot2 /boot/xen ${options}
-  module2 /boot/vmlinuz ${dom0}
+  module2 /boot/vmlinuz ${grubWords(dom0)}
   module2 /boot/dom0.cpio
 }
 `;

@@ -5,6 +5,7 @@ import { dom0Initramfs, PRIMARY_UUID, STICK_MODULES } from "./boot.ts";
 import { CACHE, root, rootImage } from "./debian.ts";
 import { kernelOf } from "./initramfs.ts";
 import { xenOf } from "./proofs.ts";
+import { grubWords } from "./routes.ts";
 import { run } from "./run.ts";
 import { PACKAGE } from "./upstream.ts";
 
@@ -19,7 +20,7 @@ const menu = (serial: boolean) => {
   const dom0 = `root=LABEL=${LABEL} console=hvc0`;
   const entry = (title: string, more: string, device: string) => `menuentry "${title}" {
   multiboot2 /boot/xen ${xen} ${more}
-  module2 /boot/vmlinuz ${dom0} ${device}
+  module2 /boot/vmlinuz ${dom0} ${grubWords(device)}
   module2 /boot/dom0.cpio
 }
 `;

@@ -10,6 +10,6 @@ wait_guest primary "done" 40
 show primary
 say "fb $(ls /dev/fb* /dev/dri 2>/dev/null | wc -l) $(dmesg | grep -c 'efifb\|vesafb\|simple-framebuffer')"
 say PICTURE
-sleep 3
+sleep 10
 destroy primary
 xen_lines 'lowmem\|d[0-9]*: *[0-9]*('
