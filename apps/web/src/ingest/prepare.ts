@@ -7,10 +7,10 @@ import { Content, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
 import { bodySchema } from "@sallyport/shared/record/kinds.ts";
 import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
 import { readEntry } from "@sallyport/shared/trail/entry.ts";
-import { type BatchHeader, decodeBatch } from "@sallyport/shared/wire/batch.ts";
+import type { BatchHeader } from "@sallyport/shared/wire/batch.ts";
 import { z } from "zod";
 import { LOOKED_INTO } from "../alert/raise.ts";
-import { decompress } from "../trail/crypto.ts";
+import { unpack } from "./unpack.ts";
 
 /** One record, checked, as it goes into the table. `body` only of a kind that is looked into, with its shape. */
 export type Row = {
@@ -45,28 +45,28 @@ const sha256 = (bytes: Uint8Array): Buffer => hashNode("sha256", bytes, "buffer"
 let scratch = Buffer.allocUnsafe(64 * 1024);
 
 export function prepare(workstation: WorkstationId, untrusted: Uint8Array): Result<Prepared, Unreadable> {
-  const batch = decodeBatch(decompress, untrusted);
+  const batch = unpack(untrusted);
   if (!batch.ok) return fail({ code: "malformed", reason: batch.error });
-  const { header, records } = batch.value;
+  const { header, lines } = batch.value;
   const rows: Row[] = [];
   const leaves: Buffer[] = [];
-  for (const [at, record] of records.entries()) {
+  for (const [at, record] of lines.entries()) {
     const index = header.from + at;
     const entry = readEntryFast(record.entry);
     if (!entry.ok) return fail({ code: "malformed", reason: `record ${index}: ${entry.error}`, header });
     const row = entry.value;
     if (row.index !== index)
       return fail({ code: "malformed", reason: `record ${index}: its entry says it is ${row.index}`, header });
-    if (record.salt && record.content !== undefined) {
+    if (record.salt && record.content) {
       row.salt = record.salt;
-      row.content = Buffer.from(record.content);
+      row.content = record.content;
       if (!commits(record.salt, row.content).equals(row.contentHash))
         return fail({
           code: "hash",
           reason: `record ${index}: its content is not the one its entry commits to`,
           header,
         });
-      project(row, record.content);
+      project(row, record.content.toString());
     }
     rows.push(row);
     leaves.push(leafOf(record.entry));

@@ -168,12 +168,11 @@ function pushHash(tails: Uint8Array[][], tiles: NewTile[], level: number, leaf: 
 
 /** C2SP tlog-tiles, entry bundles: each entry behind its length in two bytes, big-endian. */
 export function bundleBytes(entries: readonly string[]): Buffer {
-  return Buffer.concat(
-    entries.flatMap((entry) => {
-      const bytes = Buffer.from(entry);
-      const length = Buffer.alloc(2);
-      length.writeUInt16BE(bytes.length);
-      return [length, bytes];
-    }),
-  );
+  const bytes = Buffer.allocUnsafe(entries.reduce((sum, entry) => sum + 2 + entry.length, 0));
+  let at = 0;
+  for (const entry of entries) {
+    at = bytes.writeUInt16BE(entry.length, at);
+    at += bytes.write(entry, at, "latin1"); // an entry is plain ASCII
+  }
+  return bytes;
 }

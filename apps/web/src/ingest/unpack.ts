@@ -1,0 +1,80 @@
+/** A batch's bytes → its lines without making text of them all: contents stay bytes, as they are hashed and stored. The
+ *  words on the wire are shared's `decodeBatch`: whatever is not plainly as it says is handed to that one, whose answer
+ *  stands (a property test holds the two together). */
+import { isUtf8 } from "node:buffer";
+import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
+import { CONTENT_BYTES_MAX, SALT_BYTES } from "@sallyport/shared/record/content.ts";
+import { ENTRY_BYTES_MAX } from "@sallyport/shared/trail/entry.ts";
+import {
+  BATCH_BYTES_MAX,
+  BATCH_UNPACKED_BYTES_MAX,
+  BATCH_VERSION,
+  BatchHeader,
+  decodeBatch,
+} from "@sallyport/shared/wire/batch.ts";
+import { decompress } from "../trail/crypto.ts";
+
+export type Line = { entry: string; salt: Buffer | undefined; content: Buffer | undefined };
+export type Unpacked = { header: BatchHeader; lines: Line[] };
+
+const LF = 0x0a;
+const TAB = 0x09;
+
+export function unpack(untrusted: Uint8Array): Result<Unpacked> {
+  const plain = unpackPlain(untrusted);
+  if (plain) return ok(plain);
+  const batch = decodeBatch(decompress, untrusted);
+  if (!batch.ok) return fail(batch.error);
+  const lines = batch.value.records.map(({ entry, salt, content }) => ({
+    entry,
+    salt: salt && Buffer.from(salt),
+    content: content === undefined ? undefined : Buffer.from(content),
+  }));
+  return ok({ header: batch.value.header, lines });
+}
+
+function unpackPlain(untrusted: Uint8Array): Unpacked | undefined {
+  if (untrusted.length > BATCH_BYTES_MAX || untrusted[0] !== BATCH_VERSION) return undefined;
+  let bytes: Buffer;
+  try {
+    bytes = decompress(untrusted.subarray(1), BATCH_UNPACKED_BYTES_MAX) as Buffer;
+  } catch {
+    return undefined;
+  }
+  if (bytes.at(-1) !== LF || !isUtf8(bytes)) return undefined;
+  let at = bytes.indexOf(LF);
+  const header = readHeader(bytes.toString("utf8", 0, at));
+  if (!header) return undefined;
+  const lines: Line[] = [];
+  for (at += 1; at < bytes.length; ) {
+    const end = bytes.indexOf(LF, at);
+    const line = readLine(bytes, at, end);
+    if (!line) return undefined;
+    lines.push(line);
+    at = end + 1;
+  }
+  return lines.length === header.count ? { header, lines } : undefined;
+}
+
+function readHeader(untrusted: string): BatchHeader | undefined {
+  try {
+    return BatchHeader.safeParse(JSON.parse(untrusted)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+function readLine(bytes: Buffer, from: number, to: number): Line | undefined {
+  const first = bytes.indexOf(TAB, from);
+  if (first < 0 || first > to) {
+    if (to - from > ENTRY_BYTES_MAX) return undefined;
+    return { entry: bytes.toString("utf8", from, to), salt: undefined, content: undefined };
+  }
+  const second = bytes.indexOf(TAB, first + 1);
+  if (second < 0 || second > to || first - from > ENTRY_BYTES_MAX || to - second - 1 > CONTENT_BYTES_MAX)
+    return undefined;
+  const base64 = bytes.toString("latin1", first + 1, second);
+  const salt = Buffer.from(base64, "base64");
+  if (salt.length !== SALT_BYTES || salt.toString("base64") !== base64) return undefined;
+  return { entry: bytes.toString("utf8", from, first), salt, content: bytes.subarray(second + 1, to) };
+}
