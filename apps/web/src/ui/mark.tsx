@@ -24,7 +24,7 @@ export function Mark({ tone, children, title }: { tone: Tone; children: ReactNod
       <span aria-hidden className="text-[10px] leading-none self-center">
         {SHAPE[tone]}
       </span>
-      {children}
+      <span>{children}</span>
     </span>
   );
 }
@@ -41,7 +41,7 @@ export function Dot({ tone, children }: { tone: Tone; children: ReactNode }) {
       <span aria-hidden className="text-[10px] self-center">
         {SHAPE[tone]}
       </span>
-      {children}
+      <span>{children}</span>
     </span>
   );
 }

@@ -55,7 +55,8 @@ export function StoryTab({ record, onOpen }: { record: RecordFull; onOpen: (row:
       </ol>
       <p className="text-xs text-ink-3">
         {record.workstation ? `The trail of ${record.workstation.name}` : "The console’s own trail"}, around index{" "}
-        {count(record.index)}. Order is by index; times are the agent’s clock.
+        {count(record.index)}. Order is by index; times are {record.workstation ? "the agent’s" : "the console’s"}{" "}
+        clock.
       </p>
     </div>
   );

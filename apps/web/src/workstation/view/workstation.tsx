@@ -113,10 +113,16 @@ function Sources({ row }: { row: WorkstationRow }) {
       ) : (
         <ul className="grid gap-1.5">
           {sources.map(([name, { state, reason }]) => (
-            <li key={name} className="grid grid-cols-[88px_1fr] items-baseline">
-              <span>{name}</span>
-              <span className="min-w-0 text-ink-2 [overflow-wrap:anywhere]">
-                <Mark tone={SOURCE_TONE[state] ?? "info"}>{state}</Mark> {reason && <Untrusted text={reason} />}
+            <li key={name} className="grid grid-cols-[72px_minmax(0,1fr)] items-baseline gap-x-2">
+              <Mark tone={SOURCE_TONE[state] ?? "info"}>{state}</Mark>
+              <span className="[overflow-wrap:anywhere]">
+                <Untrusted text={name} />
+                {reason && !name.endsWith(reason) && (
+                  <span className="text-ink-2">
+                    {" · "}
+                    <Untrusted text={reason} />
+                  </span>
+                )}
               </span>
             </li>
           ))}
