@@ -10,7 +10,7 @@ import type { SessionId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { ed25519Signer } from "../src/dom0/crypto.ts";
 import { realDom0 } from "../src/dom0/real.ts";
-import { makeRequest, makeTrailKey } from "../src/enrol/request.ts";
+import { makeTrailKey } from "../src/enrol/request.ts";
 import { eveFile } from "../src/sources/eve/source.ts";
 import { Intake } from "../src/spool/intake.ts";
 import { openSpool } from "../src/spool/open.ts";
@@ -108,9 +108,8 @@ async function measureSpool(): Promise<object> {
 async function measureIdle(seconds: number): Promise<object> {
   const state = join(folder, "idle");
   mkdirSync(join(state, "enrolment"), { recursive: true });
-  const { key } = await makeRequest("bench");
+  const { key, certificate } = await selfSigned();
   const at = (name: string) => join(state, "enrolment", name);
-  const certificate = await selfSigned();
   writeFileSync(at("trail.key"), makeTrailKey());
   writeFileSync(at("tls.pem"), `${key}${certificate}\n`);
   writeFileSync(at("ca.crt"), certificate);
@@ -145,7 +144,7 @@ async function measureIdle(seconds: number): Promise<object> {
     "--optimize-for-size",
     "--disable-warning=ExperimentalWarning",
   ];
-  const cli = new URL("../src/cli.ts", import.meta.url).pathname;
+  const cli = new URL("../bin/sallyport-agent.mjs", import.meta.url).pathname;
   const start = () =>
     spawn(process.execPath, [...flags, cli, "run", "--state", state], { stdio: ["ignore", "ignore", "inherit"] });
   // the first start strips the types and keeps the result; a workstation starts from the kept one
@@ -178,7 +177,7 @@ function ticksOf(pid: number): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
-async function selfSigned(): Promise<string> {
+async function selfSigned(): Promise<{ key: string; certificate: string }> {
   const x509 = await import("@peculiar/x509");
   const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
   const keys = await crypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
@@ -189,7 +188,9 @@ async function selfSigned(): Promise<string> {
     keys,
     signingAlgorithm: algorithm,
   });
-  return made.toString("pem");
+  const der = Buffer.from(await crypto.subtle.exportKey("pkcs8", keys.privateKey)).toString("base64");
+  const key = `-----BEGIN PRIVATE KEY-----\n${der}\n-----END PRIVATE KEY-----\n`;
+  return { key, certificate: made.toString("pem") };
 }
 
 try {

@@ -2,11 +2,21 @@
 // Starts the TypeScript under Node 24, which strips types itself; an older Node only finds that one and hands over.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire } from "node:module";
+import { createRequire, enableCompileCache } from "node:module";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const entry = new URL("../src/cli.ts", import.meta.url);
+// Small memory for what stays running: dom0 has little of it.
+const flags = ["--max-old-space-size=48", "--max-semi-space-size=1", "--optimize-for-size"];
+const runs = process.argv[2] === "run";
 if (Number(process.versions.node.split(".")[0]) >= 24) {
+  // Types that were stripped once are kept beside the state, where only the agent may write: the next start neither
+  // strips them again nor loads what does.
+  const at = process.argv.indexOf("--state");
+  const state =
+    (at > 0 ? process.argv[at + 1] : undefined) ?? process.env.SALLYPORT_AGENT_STATE ?? "/var/lib/sallyport-agent";
+  if (runs && existsSync(state)) enableCompileCache(join(state, "cache"));
   await import(entry.href);
 } else {
   const require = createRequire(import.meta.url);
@@ -20,7 +30,16 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
     );
     process.exit(1);
   }
-  const child = spawn(node, ["--disable-warning=ExperimentalWarning", fileURLToPath(entry), ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(
+    node,
+    [
+      "--disable-warning=ExperimentalWarning",
+      ...(runs ? flags : []),
+      fileURLToPath(import.meta.url),
+      ...process.argv.slice(2),
+    ],
+    { stdio: "inherit" },
+  );
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
 }

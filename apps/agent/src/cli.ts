@@ -1,11 +1,10 @@
 /** `sallyport-agent`: enrol, run, status, scan, replay. */
-import { enableCompileCache } from "node:module";
 import { hostname } from "node:os";
-import { join } from "node:path";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { Command } from "commander";
-import { STATE_DEFAULT } from "./config.ts";
 import { AGENT_VERSION } from "./version.ts";
+
+const STATE_DEFAULT = "/var/lib/sallyport-agent";
 
 const AFTER = `
 The state folder holds the keys, the spool and the policy in force: --state, else SALLYPORT_AGENT_STATE, else
@@ -117,13 +116,6 @@ async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** Code that was read once is read faster and with less memory: types need not be stripped again. */
-const runs = process.argv[2] === "run";
-if (runs) enableCompileCache(join(stateOf(process.argv), "cache"));
-function stateOf(args: string[]): string {
-  const at = args.indexOf("--state");
-  return (at > 0 ? args[at + 1] : undefined) ?? stateOption[2];
-}
 if (!["enrol", "run", "status"].includes(process.argv[2] ?? "")) {
   const [{ scanCommand }, { replayCommand }] = await Promise.all([
     import("./gate/command.ts"),

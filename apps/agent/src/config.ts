@@ -13,8 +13,6 @@ export const AgentConfig = SourceChoice.extend({
 });
 export type AgentConfig = z.infer<typeof AgentConfig>;
 
-export const STATE_DEFAULT = "/var/lib/sallyport-agent";
-
 export class ConfigError extends Error {
   override name = "ConfigError";
 }

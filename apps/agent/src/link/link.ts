@@ -62,11 +62,13 @@ export class Link {
     this.#drop();
   }
 
+  /** Until the signal. @throws never for the network's or the broker's fault */
   async run(events: LinkEvents, signal: AbortSignal): Promise<void> {
     let delay = RECONNECT_DELAY_MS;
     while (!signal.aborted) {
       const began = performance.now();
-      const reason = await this.#once(events, signal);
+      // key and certificate that do not fit throw at once; a renewal may mend them
+      const reason = await this.#once(events, signal).catch((error: Error) => error.message);
       if (signal.aborted) return;
       if (performance.now() - began > GOOD_AFTER_MS) delay = RECONNECT_DELAY_MS;
       this.#parts.log.warn({ reason, delayMs: delay }, "link.lost");

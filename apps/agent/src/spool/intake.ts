@@ -9,7 +9,7 @@ import type { Emit, EmitAnswer, Parcel } from "../sources/source.ts";
 import { type Bucket, fullBucket, take } from "./bucket.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import type { Spool } from "./spool.ts";
-import type { Held } from "./store.ts";
+import { copyHeld, type Held } from "./store.ts";
 import { Suppressed } from "./suppressed.ts";
 
 export class SpoolClosed extends Error {
@@ -37,6 +37,8 @@ type Waiting = {
 const RETRY_MS = 1_000;
 /** A parcel that may wait looks for room this often. */
 const ROOM_MS = 500;
+/** How far the checkpoint that `status` prints may lag behind. */
+const CHECKPOINT_MS = 250;
 
 export class Intake {
   readonly #parts: IntakeParts;
@@ -46,6 +48,7 @@ export class Intake {
   #waiting: Held = nothing();
   #timer: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #flushTimer: NodeJS.Timeout | undefined;
+  #saveTimer: NodeJS.Timeout | undefined;
   #closed = false;
   #stalled: { parcel: Parcel; resolve(answer: EmitAnswer): void; reject(error: Error): void }[] = [];
 
@@ -63,7 +66,7 @@ export class Intake {
     const answer: EmitAnswer = { kept: 0, suppressed: 0, refused: 0 };
     const records: Prepared[] = [];
     let bytes = 0;
-    const before = structuredClone(this.#waiting);
+    const before = copyHeld(this.#waiting);
     for (const observation of parcel.observations) {
       const held = this.#isHeldBack(observation);
       if (held) {
@@ -178,7 +181,19 @@ export class Intake {
     this.#stalled = [];
     for (const { parcel, resolve, reject } of stalled) this.#admit(parcel, resolve, reject);
     if (this.#queue.length > 0) this.#schedule(0);
-    else if (this.#parts.spool.checkpointIsOld) this.#parts.spool.saveCheckpoint();
+    if (this.#parts.spool.checkpointIsOld) this.#saveSoon();
+  }
+
+  /** A sync of its own, so not for each commit. */
+  #saveSoon(): void {
+    this.#saveTimer ??= setTimeout(() => {
+      this.#saveTimer = undefined;
+      try {
+        if (!this.#closed) this.#parts.spool.saveCheckpoint();
+      } catch (error) {
+        this.#parts.onTrouble(error as Error);
+      }
+    }, CHECKPOINT_MS).unref();
   }
 
   #nextGroup(): Waiting[] {
@@ -204,6 +219,7 @@ export class Intake {
   close(): void {
     if (this.#closed) return;
     clearTimeout(this.#flushTimer);
+    clearTimeout(this.#saveTimer);
     if (!this.#suppressed.isEmpty) this.#flush();
     clearImmediate(this.#timer as NodeJS.Immediate);
     clearTimeout(this.#timer as NodeJS.Timeout);

@@ -19,7 +19,7 @@ import { type Edges, edgesOf } from "./edges.ts";
 import { freshSalt, indexed, type Prepared, prepare } from "./prepare.ts";
 import { reindex } from "./reindex.ts";
 import { hasRoom, mustGiveWay } from "./room.ts";
-import type { Held, Store, TrailRow, Way } from "./store.ts";
+import { copyHeld, type Held, type Store, type TrailRow, type Way } from "./store.ts";
 
 export type Identity = {
   workstation: WorkstationId;
@@ -134,7 +134,7 @@ export class Spool {
   /** Gives each record its index and stores it with the positions, synced when it returns; returns the new size.
    *  @throws where the disk refuses; then nothing of it happened */
   append(records: readonly Prepared[], positions: readonly Position[]): number {
-    const before = structuredClone(this.#held);
+    const before = copyHeld(this.#held);
     const oldest: [number, number] = [...this.#oldest];
     let edge = this.#trail.edge;
     try {

@@ -27,6 +27,12 @@ export type TrailRow = {
 };
 export type Held = { records: number; contents: [number, number, number]; bytes: [number, number, number] };
 
+export const copyHeld = ({ records, contents, bytes }: Held): Held => ({
+  records,
+  contents: [...contents],
+  bytes: [...bytes],
+});
+
 type Raw = Omit<TrailRow, "edge" | "baseEdge" | "checkpoint"> & {
   edge: Uint8Array;
   base_edge: Uint8Array;
