@@ -7,8 +7,14 @@ import { padded, TAR_END, tarHeader } from "@sallyport/shared/wire/tar.ts";
 import { sha256 as hash } from "../trail/sha256.ts";
 import { type ContentRow, type ExportedTrail, type Query, readBundleEntries, readContents } from "./query.ts";
 
-/** `query` asks within one snapshot. The last bytes are the pack's end: without them it broke off. */
-export async function* packTrail(query: Query, trail: ExportedTrail, now: Date): AsyncGenerator<Uint8Array> {
+/** `withContents` is false for who may verify evidence but not read it: entries prove, and say nothing of a content.
+ *  `query` asks within one snapshot. The last bytes are the pack's end: without them it broke off. */
+export async function* packTrail(
+  query: Query,
+  trail: ExportedTrail,
+  withContents: boolean,
+  now: Date,
+): AsyncGenerator<Uint8Array> {
   const seconds = Math.floor(now.getTime() / 1000);
   const file = (name: string, bytes: Uint8Array) =>
     concat(tarHeader(name, bytes.length, seconds), bytes, new Uint8Array(padded(bytes.length) - bytes.length));
@@ -24,7 +30,7 @@ export async function* packTrail(query: Query, trail: ExportedTrail, now: Date):
     const entries = await readBundleEntries(query, trail.num, index, width);
     yield file(tilePath("entries", index, width), writeBundle(entries));
     const from = index * TILE_WIDTH;
-    const contents = await readContents(query, trail.num, from, from + width);
+    const contents = withContents ? await readContents(query, trail.num, from, from + width) : [];
     yield file(tilePath("contents", index, width), concat(...contents.map(contentLine)));
     for (const entry of entries) for (const full of tiler.add(leafHash(hash, entry))) yield tile(full);
   }

@@ -2,6 +2,7 @@
 import type { Pool } from "pg";
 import { actRecord, type RecordConsole } from "../person/act.ts";
 import { openToken } from "../person/api-token.ts";
+import { may } from "../person/role.ts";
 import { packTrail } from "./pack.ts";
 import { findTrails, queryOf } from "./query.ts";
 
@@ -39,7 +40,7 @@ export async function respondExport(parts: ExportParts, request: Request, workst
       return refuse(409, `Several workstations are called "${workstation}": give the id instead.`);
     }
     await record(pool, recordConsole, opened.bearer, request, trail.origin, trail.size);
-    const chunks = packTrail(query, trail, new Date());
+    const chunks = packTrail(query, trail, may(opened.bearer.role, "content"), new Date());
     const body = new ReadableStream<Uint8Array>({
       async pull(controller) {
         try {

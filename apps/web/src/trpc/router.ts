@@ -3,6 +3,7 @@ import { alertRouter } from "../alert/router.ts";
 import { enrolRouter } from "../enrol/router.ts";
 import { overviewRouter } from "../overview/router.ts";
 import { personRouter } from "../person/router.ts";
+import { tokenRouter } from "../person/token-router.ts";
 import { policyRouter } from "../policy/router.ts";
 import { recordRouter } from "../record/router.ts";
 import { trailRouter } from "../trail/router.ts";
@@ -15,6 +16,7 @@ export const appRouter = router({
   enrol: enrolRouter,
   overview: overviewRouter,
   person: personRouter,
+  token: tokenRouter,
   policy: policyRouter,
   record: recordRouter,
   trail: trailRouter,

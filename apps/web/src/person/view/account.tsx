@@ -12,6 +12,7 @@ import { Mark } from "../../ui/mark.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { PASSWORD_CHARS_MIN } from "../password.ts";
 import { ROLE_WORDS } from "../role.ts";
+import { ApiTokens } from "./api-tokens.tsx";
 import { askAuth } from "./ask.ts";
 import { SecondFactor } from "./second-factor.tsx";
 
@@ -55,6 +56,7 @@ export function Account({ welcome }: { welcome: boolean }) {
         <Card title="Password">
           <ChangePassword />
         </Card>
+        <ApiTokens />
       </div>
     </>
   );

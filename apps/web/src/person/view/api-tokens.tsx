@@ -1,0 +1,83 @@
+"use client";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { useApi } from "../../trpc/client.tsx";
+import { Button } from "../../ui/button.tsx";
+import { Card } from "../../ui/card.tsx";
+import { Copy } from "../../ui/copy.tsx";
+import { Input } from "../../ui/field.tsx";
+import { Ago } from "../../ui/time.tsx";
+import { useTell } from "../../ui/toast.tsx";
+
+const DAYS = 90;
+
+/** Tokens of one's own for the command line. What a token may do is its scope, and never more than its person. */
+export function ApiTokens() {
+  const api = useApi();
+  const tell = useTell();
+  const queries = useQueryClient();
+  const tokens = useQuery(api.token.list.queryOptions());
+  const make = useMutation(api.token.make.mutationOptions());
+  const revoke = useMutation({ ...api.token.revoke.mutationOptions(), onError: tell.failed });
+  const [made, setMade] = useState<string>();
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const name = String(new FormData(form).get("name"));
+    const done = await make.mutateAsync({ name, scopes: ["export"], days: DAYS }).catch(() => undefined); // shown under the field
+    if (!done) return;
+    form.reset();
+    setMade(done.token);
+    await queries.invalidateQueries();
+  };
+  return (
+    <Card title="API tokens">
+      <p className="pb-2 text-ink-2">
+        For <span className="mono">sallyport export</span>: with the scope <span className="mono">export</span> a token
+        fetches trails as you could read them here. Put it into <span className="mono">SALLYPORT_TOKEN</span>.
+      </p>
+      {made && (
+        <div className="mb-3 grid gap-1.5 rounded-[8px] border border-line bg-sunk p-2.5">
+          <pre className="mono whitespace-pre-wrap [overflow-wrap:anywhere]" data-api-token>
+            {made}
+          </pre>
+          <p className="text-ink-2">
+            It is not shown again. <Copy text={made} />
+          </p>
+        </div>
+      )}
+      <ul className="grid gap-1.5 pb-3">
+        {(tokens.data ?? []).map((token) => (
+          <li key={token.id} className="flex items-baseline gap-3">
+            <span className="min-w-0 flex-1">
+              {token.name} <span className="mono text-ink-2">{token.scopes.join(" ")}</span>
+              <span className="text-ink-3">
+                {" "}
+                · runs out <Ago time={token.expires} /> · used <Ago time={token.lastUsedAt} />
+              </span>
+            </span>
+            <Button
+              look="danger"
+              onClick={() => revoke.mutate({ id: token.id }, { onSuccess: () => void queries.invalidateQueries() })}
+            >
+              Revoke
+            </Button>
+          </li>
+        ))}
+      </ul>
+      <form onSubmit={submit} className="grid max-w-[340px] gap-3">
+        <Input
+          label="Name of a new token"
+          name="name"
+          required
+          maxLength={64}
+          fault={make.error?.message}
+          hint={`It runs out after ${DAYS} days.`}
+        />
+        <Button type="submit" disabled={make.isPending} className="justify-self-start">
+          Make a token
+        </Button>
+      </form>
+    </Card>
+  );
+}
