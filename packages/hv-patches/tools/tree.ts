@@ -117,6 +117,18 @@ async function make(tree: Tree, variant: Variant, ...args: string[]): Promise<vo
   });
 }
 
+/** Asks Kconfig only when a patch changed its questions. */
+async function configure(tree: Tree, patches: readonly Patch[], variant: Variant, objects: string): Promise<void> {
+  const stamp = path.join(objects, ".configured");
+  const asking = patches.filter((patch) => /^\+\+\+ .*Kconfig/m.test(patch.text));
+  const questions = JSON.stringify(asking.map((patch) => patch.text));
+  if (existsSync(stamp) && (await readFile(stamp, "utf8")) === questions) return;
+  if (!existsSync(path.join(objects, ".config"))) await make(tree, variant, "defconfig");
+  await appendFile(path.join(objects, ".config"), OPTIONS[variant]);
+  await make(tree, variant, "olddefconfig");
+  await writeFile(stamp, questions);
+}
+
 /** Builds Xen with these patches, or finds it in the cache. */
 export async function buildXen(tree: Tree, patches: readonly Patch[], variant: Variant): Promise<Built> {
   const { orig, debian } = tree.fetched.upstream;
@@ -134,9 +146,7 @@ async function makeXen(tree: Tree, patches: readonly Patch[], variant: Variant, 
   await patchTree(tree, patches);
   const objects = objectsOf(tree, variant);
   await mkdir(objects, { recursive: true });
-  if (!existsSync(path.join(objects, ".config"))) await make(tree, variant, "defconfig");
-  await appendFile(path.join(objects, ".config"), OPTIONS[variant]);
-  await make(tree, variant, "olddefconfig");
+  await configure(tree, patches, variant, objects);
   await make(tree, variant);
 
   const partial = `${folder}.partial-${process.pid}`;
