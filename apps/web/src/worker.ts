@@ -55,7 +55,9 @@ export async function startWorker(env: Env): Promise<Worker> {
     max: CONNECTIONS_MAX,
     connectionTimeoutMillis: 10_000,
   });
-  pool.on("error", (error) => log.warn({ error: error.message }, "postgres.lost"));
+  const lost = (error: Error) => log.warn({ error: error.message }, "postgres.lost");
+  pool.on("error", lost); // a connection that rests
+  pool.on("connect", (client) => client.on("error", lost)); // one in use: its query fails as well, and is repeated
 
   const shards = new Set<string>();
   const filters = (some: Iterable<string>) =>

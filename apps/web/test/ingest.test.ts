@@ -23,6 +23,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   await migrate(postgres.url);
   pool = new pg.Pool({ connectionString: postgres.url, max: 6 });
+  pool.on("error", () => undefined); // the server is stopped under it at the end
   await pool.query('INSERT INTO "group" (id, name) VALUES ($1, $2)', [group, "first"]);
   await openPartitions(pool);
 });

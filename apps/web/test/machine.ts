@@ -67,6 +67,11 @@ export class Machine {
     this.edges.push(append(hash, this.edges.at(-1)!, leafHash(hash, entry)));
   }
 
+  /** The root of the first `size` records, in hex. */
+  rootOf(size: number): string {
+    return toHex(root(hash, this.edges[size]!));
+  }
+
   /** Records `from` to `to` as they travel; `change` alters header or lines before they are packed. */
   batch(
     from: number,

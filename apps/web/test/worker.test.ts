@@ -37,6 +37,7 @@ beforeAll(async () => {
   postgres = await startPostgres();
   await migrate(postgres.url);
   pool = new pg.Pool({ connectionString: postgres.url, max: 3 });
+  pool.on("error", () => undefined); // the server is stopped under it at the end
   const keys = await ensureKeys(stateFolder);
   group = await ensureFirstGroup(postgres.url, readSigner(readFileSync(keys.console)));
   broker = await startBroker({ stateFolder, host: "127.0.0.1", port: 0 });
