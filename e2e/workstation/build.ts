@@ -237,8 +237,7 @@ async function dom0Changes(folder: string, { kernel }: Build): Promise<Change[]>
   for (const name of MASKED) unit(name, "/dev/null");
   for (const name of NO_GENERATORS)
     changes.push({ path: `/etc/systemd/system-generators/${name}`, target: "/dev/null" });
-  for (const name of ["guests.service", "device-model.service"])
-    unit(`multi-user.target.wants/${name}`, `/etc/systemd/system/${name}`);
+  unit("multi-user.target.wants/guests.service", "/etc/systemd/system/guests.service");
   unit("multi-user.target.wants/systemd-networkd.service", "/usr/lib/systemd/system/systemd-networkd.service");
   const source = (name: string) => path.join(folder, name);
   const text = async (name: string, at: string, content: string, mode = 0o644) => {
