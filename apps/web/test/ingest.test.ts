@@ -10,6 +10,7 @@ import { migrate } from "../../../prisma/migrate.ts";
 import { Ingest } from "../src/ingest/ingest.ts";
 import { openPartitions, sealEnded, splitFull } from "../src/ingest/partitions.ts";
 import { readSigner, verify } from "../src/trail/crypto.ts";
+import { consoleRecorder } from "../src/trail/recorder.ts";
 import { enrolled, Machine } from "./machine.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
 import { entriesOf, leavesRoot, storedRoot } from "./stored.ts";
@@ -231,4 +232,21 @@ test("a clock that jumps back breaks nothing, and partitions are split and seale
   const { rows } = await pool.query("SELECT count(*)::int AS n FROM pg_indexes WHERE indexdef LIKE '%gin_trgm_ops%'");
   expect(rows[0].n).toBe(1);
   await desk.stop();
+});
+
+test("the console's own trail fills tiles and bundles as any other does", async () => {
+  const record = consoleRecorder(signer);
+  const tx = await pool.connect();
+  for (let at = 0; at < 520; at++)
+    await record(tx, { kind: "person.signed-in", severity: "info", text: `act ${at}`, body: { actor: { id: "p" } } });
+  tx.release();
+  const { rows } = await pool.query("SELECT id, num, size FROM trail WHERE workstation_id IS NULL");
+  expect(rows[0].size).toBe("520");
+  expect(await leavesRoot(pool, rows[0].id)).toBe(await storedRoot(pool, rows[0].id));
+  const full = await pool.query(
+    `SELECT (SELECT count(*)::int FROM tile WHERE trail = $1) AS tiles,
+            (SELECT count(*)::int FROM entry_bundle WHERE trail = $1) AS bundles`,
+    [rows[0].num],
+  );
+  expect(full.rows[0]).toEqual({ tiles: 2, bundles: 2 });
 });

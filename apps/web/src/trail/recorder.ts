@@ -9,8 +9,9 @@ import type { Kind } from "@sallyport/shared/record/kinds.ts";
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
 import { origin, signCheckpoint } from "@sallyport/shared/trail/checkpoint.ts";
 import { entryText, leafHash } from "@sallyport/shared/trail/entry.ts";
-import { append, edgeBytes, edgeFromBytes, root } from "@sallyport/shared/trail/tree.ts";
+import { append, type Edge, edgeBytes, edgeFromBytes, root } from "@sallyport/shared/trail/tree.ts";
 import type { PoolClient } from "pg";
+import { growTiles, loadTails, TILE_HASHES } from "../ingest/trails.ts";
 import type { ConsoleKey } from "./key.ts";
 import { sha256 } from "./sha256.ts";
 
@@ -40,7 +41,10 @@ export const consoleRecorder =
       severity: record.severity,
       content: toHex(hash) as Sha256,
     };
-    const edge = append(sha256, edgeFromBytes(size, trail.edge), leafHash(sha256, entryText(entry)));
+    const leaf = leafHash(sha256, entryText(entry));
+    const before = edgeFromBytes(size, trail.edge);
+    if ((size + 1) % TILE_HASHES === 0) await storeTiles(tx, trail.num, before, leaf, entryText(entry));
+    const edge = append(sha256, before, leaf);
     const checkpoint = signCheckpoint(sha256, key.sign, key.publicKey, {
       origin: trail.origin,
       size: edge.size,
@@ -48,7 +52,8 @@ export const consoleRecorder =
     });
     await tx.query(
       `INSERT INTO record (trail, index, received, time, kind, severity, text, content_hash, salt, content)
-     VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9)`,
+     VALUES ($1, $2, greatest($3::timestamptz, (SELECT max(received_to) FROM record_partition WHERE sealed_at IS NOT NULL)),
+             $3, $4, $5, $6, $7, $8, $9)`,
       [trail.num, size, time, record.kind, SEVERITIES.indexOf(record.severity), projected(text), hash, salt, content],
     );
     await tx.query(
@@ -57,6 +62,25 @@ export const consoleRecorder =
     );
     await tx.query("SELECT pg_notify('record', $1)", [JSON.stringify({ trails: [trail.num], through: edge.size })]);
   };
+
+/** The tiles and the bundle that this leaf fills; as rare as one record in 256, so what came before is read again. */
+async function storeTiles(tx: PoolClient, num: number, edge: Edge, leaf: Uint8Array, entry: string): Promise<void> {
+  const { tails, entries } = await loadTails(tx, num, edge.size);
+  const { tiles, bundles } = growTiles({ edge, tails, entries }, [leaf], [entry]);
+  for (const { level, index, hashes } of tiles)
+    await tx.query("INSERT INTO tile (trail, level, index, hashes) VALUES ($1, $2, $3, $4)", [
+      num,
+      level,
+      index,
+      hashes,
+    ]);
+  for (const each of bundles)
+    await tx.query("INSERT INTO entry_bundle (trail, index, entries) VALUES ($1, $2, $3)", [
+      num,
+      each.index,
+      each.entries,
+    ]);
+}
 
 /** Postgres' text holds no U+0000; the bytes kept beside it do. */
 const projected = (text: string): string => text.replaceAll("\u0000", "\u2400");
