@@ -1,21 +1,12 @@
 /** Observation → what the spool writes, short of an index. */
 
-import { randomFillSync } from "node:crypto";
-import { toHex } from "@sallyport/shared/base/bytes.ts";
+import { hash, randomFillSync } from "node:crypto";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
-import type { GuestId, Index, Sha256, Time } from "@sallyport/shared/base/ids.ts";
-import {
-  CONTENT_BYTES_MAX,
-  commitment,
-  contentBytes,
-  SALT_BYTES,
-  TEXT_CHARS_MAX,
-} from "@sallyport/shared/record/content.ts";
-import { givesWay, type Kind } from "@sallyport/shared/record/kinds.ts";
+import type { GuestId } from "@sallyport/shared/base/ids.ts";
+import { CONTENT_BYTES_MAX, contentBytes, SALT_BYTES, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
+import { givesWay } from "@sallyport/shared/record/kinds.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Severity } from "@sallyport/shared/record/severity.ts";
-import { entryText } from "@sallyport/shared/trail/entry.ts";
-import { sha256 } from "../dom0/crypto.ts";
 import { MALFORMED_BYTES_MAX } from "../limits.ts";
 import type { Way } from "./store.ts";
 
@@ -49,7 +40,7 @@ const moment = (time: number): number =>
   Number.isFinite(time) ? Math.min(Math.max(Math.trunc(time), 0), 253_402_300_799_999) : 0;
 
 function malformed(observation: Observation, why: string): Observation<"agent.malformed"> {
-  const raw = Buffer.from(JSON.stringify(observation.body) ?? "", "utf8");
+  const raw = Buffer.from(asText(observation.body), "utf8");
   return {
     kind: "agent.malformed",
     severity: "warning",
@@ -64,6 +55,14 @@ function malformed(observation: Observation, why: string): Observation<"agent.ma
       truncated: raw.length > MALFORMED_BYTES_MAX,
     },
   };
+}
+
+function asText(body: unknown): string {
+  try {
+    return JSON.stringify(body) ?? "";
+  } catch {
+    return ""; // a bigint, or a circle: the reason says so
+  }
 }
 
 /** Salts are drawn many at a time: a call into the kernel each would be the dearest part of a short record. */
@@ -81,16 +80,22 @@ export function freshSalt(): Uint8Array {
   return salt;
 }
 
-export function indexed(prepared: Prepared, index: number, salt: Uint8Array): string {
-  return entryText({
-    index: index as Index,
-    time: new Date(prepared.time).toISOString() as Time,
-    kind: prepared.kind as Kind,
-    severity: prepared.severity,
-    ...(prepared.guest ? { guest: prepared.guest } : {}),
-    content: hex(commitment(sha256, salt, prepared.content)) as Sha256,
-  });
+/** The entry's canonical text and its leaf. Each member is plain ASCII by its schema, so the canonical form is written
+ *  as it stands (prepare.test.ts holds it to shared's): this runs for each record. */
+export function indexed(prepared: Prepared, index: number, salt: Uint8Array): { entry: string; leaf: Uint8Array } {
+  const { kind, severity, guest, content } = prepared;
+  const salted = Buffer.allocUnsafe(salt.length + content.length);
+  salted.set(salt);
+  salted.set(content, salt.length);
+  const time = new Date(prepared.time).toISOString();
+  const entry = `{"content":"${hash("sha256", salted, "hex")}"${guest ? `,"guest":"${guest}"` : ""},"index":${index},"kind":"${kind}","severity":"${severity}","time":"${time}"}`;
+  return { entry, leaf: leafOf(entry) };
 }
 
-/** As shared's toHex, by Node's own means where the bytes are a Buffer: this runs for each record. */
-const hex = (bytes: Uint8Array): string => (Buffer.isBuffer(bytes) ? bytes.toString("hex") : toHex(bytes));
+/** shared's leafHash, for an entry that is known to be ASCII. */
+export function leafOf(entry: string): Uint8Array {
+  const bytes = Buffer.allocUnsafe(1 + entry.length);
+  bytes[0] = 0;
+  bytes.write(entry, 1, "latin1");
+  return hash("sha256", bytes, "buffer");
+}

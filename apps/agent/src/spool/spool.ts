@@ -8,7 +8,6 @@ import type { Index, SessionId, Time, TrailId, WorkstationId } from "@sallyport/
 import type { TrailOpened } from "@sallyport/shared/record/agent.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { origin, signCheckpoint } from "@sallyport/shared/trail/checkpoint.ts";
-import { leafHash } from "@sallyport/shared/trail/entry.ts";
 import { Receipt } from "@sallyport/shared/trail/receipt.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import { appendAll, type Edge, EMPTY_EDGE, root } from "@sallyport/shared/trail/tree.ts";
@@ -16,7 +15,7 @@ import type { BatchRecord } from "@sallyport/shared/wire/batch.ts";
 import { sha256 } from "../dom0/crypto.ts";
 import type { Position } from "../sources/source.ts";
 import { type Edges, edgesOf } from "./edges.ts";
-import { freshSalt, indexed, type Prepared, prepare } from "./prepare.ts";
+import { freshSalt, indexed, leafOf, type Prepared, prepare } from "./prepare.ts";
 import { reindex } from "./reindex.ts";
 import { hasRoom, mustGiveWay } from "./room.ts";
 import { copyHeld, type Held, type Store, type TrailRow, type Way } from "./store.ts";
@@ -167,7 +166,7 @@ export class Spool {
     for (const row of this.#store.rows(from, countMax)) {
       bytes += row.entry.length + 48 + (row.content?.length ?? 0);
       if (bytes > bytesMax && records.length > 0) break;
-      leaves.push(leafHash(sha256, row.entry));
+      leaves.push(leafOf(row.entry));
       records.push(
         row.salt && row.content
           ? { entry: row.entry, salt: row.salt, content: Buffer.from(row.content).toString("utf8") }
@@ -233,7 +232,7 @@ export class Spool {
       const moved = reindex(this.#store, old?.id, old?.size ?? 0, 1);
       this.#store.addTrail(id, workstation, new Date(this.#now()).toISOString());
       const salt = freshSalt();
-      const entry = indexed(opened, 0, salt);
+      const { entry, leaf } = indexed(opened, 0, salt);
       this.#store.insert({
         idx: 0,
         way: opened.way,
@@ -242,7 +241,7 @@ export class Spool {
         salt,
         content: opened.content,
       });
-      this.#store.grown(id, appendAll(sha256, EMPTY_EDGE, [leafHash(sha256, entry), ...moved]));
+      this.#store.grown(id, appendAll(sha256, EMPTY_EDGE, [leaf, ...moved]));
     });
     this.#held = this.#store.held();
     this.#use(this.#store.openTrail()!);
@@ -286,10 +285,10 @@ export class Spool {
     let idx = edge.size;
     for (const record of records) {
       const salt = freshSalt();
-      const entry = indexed(record, idx, salt);
+      const { entry, leaf } = indexed(record, idx, salt);
       const bytes = record.content.length;
       this.#store.insert({ idx: idx++, way: record.way, bytes, entry, salt, content: record.content });
-      leaves.push(leafHash(sha256, entry));
+      leaves.push(leaf);
       this.#held.records++;
       this.#held.contents[record.way]++;
       this.#held.bytes[record.way] += bytes;
