@@ -42,7 +42,7 @@ export function readTarHeader(untrusted: Uint8Array): Result<{ name: string; siz
   };
   try {
     if (text(257, 5) !== "ustar") return fail("this is no pack (not a ustar file)");
-    const blank = untrusted.slice();
+    const blank = Uint8Array.from(untrusted); // a Buffer's slice would be the same bytes
     blank.fill(0x20, 148, 156);
     if (Number.parseInt(text(148, 8), 8) !== sumOf(blank)) return fail("a header of the pack was changed");
     if (untrusted[156] !== 0x30 && untrusted[156] !== 0) return fail("the pack holds something else than plain files");
@@ -57,7 +57,7 @@ export function readTarHeader(untrusted: Uint8Array): Result<{ name: string; siz
 }
 
 const sumOf = (block: Uint8Array): number => {
-  const blank = block.slice();
+  const blank = Uint8Array.from(block);
   blank.fill(0x20, 148, 156);
   return blank.reduce((sum, byte) => sum + byte, 0);
 };
