@@ -250,7 +250,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         message(channel, bytes) {
           if (channel === "receipt") uplink.receipt(bytes);
           else if (channel === "desired") policy.desired(bytes);
-          else log.warn({ bytes: bytes.length }, "command.unknown");
+          else policy.command(bytes);
         },
       },
       signal,

@@ -82,6 +82,11 @@ export class PolicyKeeper {
     for (const statement of desired.data.statements) this.#offer(statement);
   }
 
+  /** Nothing here acts on commands yet; one that comes is refused aloud, never dropped. */
+  command(untrusted: Uint8Array): void {
+    this.#refuse({ code: "malformed", reason: "this version of the agent carries out no commands" }, untrusted);
+  }
+
   #offer(untrusted: unknown): void {
     const { self, now, log, changed } = this.#parts;
     const believed = believe(sha256, ed25519Verify, self, { ...this.#kept, floor: this.floor() }, untrusted, now());
