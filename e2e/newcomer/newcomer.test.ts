@@ -1,9 +1,9 @@
 /** What a newcomer does, in a clean clone: up, the README's commands, Ctrl-C, up again. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, globSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -36,7 +36,9 @@ describe("a newcomer in a clean clone", () => {
     folder = mkdtempSync(join(tmpdir(), "sallyport-newcomer-"));
     clone = join(folder, "sallyport");
     execFileSync("git", ["clone", "--quiet", ROOT, clone], { stdio: "pipe" });
-    if (LINKED) execFileSync("cp", ["-al", join(ROOT, "node_modules"), clone]);
+    if (LINKED)
+      for (const place of globSync("{.,{apps,packages}/*}/node_modules", { cwd: ROOT }))
+        execFileSync("cp", ["-al", join(ROOT, place), join(clone, dirname(place))]);
     up = await startUp(clone, FIRST_UP_MS);
   });
   afterAll(async () => {
