@@ -184,6 +184,12 @@ describe.skipIf(absent !== null)("scan", () => {
       expect(joliet).toMatchObject({ "docs/deep/er/eicar.com": "infected", [long]: "clean" });
     });
 
+    it("a disc whose deep folders were moved lists them where they belong, once", async () => {
+      const deep = "1/2/3/4/5/6/7/8/9/bad.com";
+      const body = await look(isoImage(fresh("iso"), layOut(fresh("tree"), { [deep]: EICAR, "1/a.txt": "a" }), "-R"));
+      expect(findings(body)).toEqual({ [deep]: "infected", "1/a.txt": "clean" });
+    });
+
     it("a disc whose Joliet tree shows a file that its other trees hide", async () => {
       const tree = layOut(fresh("tree"), { "seen.txt": "seen", "unseen.com": EICAR });
       const body = await look(isoImage(fresh("iso"), tree, "-J", "-R", "-hide", "unseen.com"));

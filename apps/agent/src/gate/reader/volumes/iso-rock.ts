@@ -15,7 +15,14 @@ const KINDS: Record<number, EntryKind> = {
   12: "socket",
 };
 
-export type Rock = { name?: Buffer; kind?: EntryKind; detail?: string; child?: number; compressed: boolean };
+export type Rock = {
+  name?: Buffer;
+  kind?: EntryKind;
+  detail?: string;
+  child?: number;
+  moved: boolean;
+  compressed: boolean;
+};
 
 /** How many bytes to pass over in each area, or null where the disc has no Rock Ridge. */
 export function suspSkip(rootArea: Buffer): number | null {
@@ -30,7 +37,7 @@ export function suspSkip(rootArea: Buffer): number | null {
 export function rockRidge(source: Source, area: Buffer, skip: number, block: number): Rock {
   const names: Buffer[] = [];
   const link: string[] = [];
-  const rock: Rock = { compressed: false };
+  const rock: Rock = { moved: false, compressed: false };
   let bytes = area.subarray(skip);
   for (let round = 0; ; round++) {
     if (round > CONTINUATIONS_MAX) throw new Damaged("has a record that continues without end");
@@ -46,7 +53,8 @@ export function rockRidge(source: Source, area: Buffer, skip: number, block: num
       else if (mark === "CL") {
         rock.child = field.readUInt32LE(4) * block;
         rock.kind = "folder";
-      } else if (mark === "ZF") rock.compressed = true;
+      } else if (mark === "RE") rock.moved = true;
+      else if (mark === "ZF") rock.compressed = true;
       else if (mark === "CE")
         more = { at: field.readUInt32LE(4) * block + field.readUInt32LE(12), bytes: field.readUInt32LE(20) };
       else if (mark === "ST") break;

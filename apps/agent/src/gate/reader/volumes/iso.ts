@@ -61,7 +61,11 @@ function problemOf(block: number, bytes: number, have: number, udf: boolean): st
 function* walkAll(source: Source, trees: Tree[], block: number, bounds: Bounds): Generator<Entry> {
   // what is the same bytes in a later tree is the same file under its other name
   const known = new Set<string>();
-  for (const [index, tree] of trees.entries()) {
+  // the names people see come first: Rock Ridge's, else Joliet's
+  const plain = trees.filter((tree) => !tree.joliet);
+  const joliet = trees.filter((tree) => tree.joliet);
+  const order = plain.some((tree) => hasRockRidge(source, tree, block)) ? [...plain, ...joliet] : [...joliet, ...plain];
+  for (const [index, tree] of order.entries()) {
     const mine: string[] = [];
     for (const { entry, key } of walk(source, tree, block, bounds)) {
       if (entry.kind === "file" && index > 0 && known.has(key)) continue;
@@ -73,6 +77,17 @@ function* walkAll(source: Source, trees: Tree[], block: number, bounds: Bounds):
   }
 }
 
+function hasRockRidge(source: Source, tree: Tree, block: number): boolean {
+  try {
+    const root = record(tree.root, block);
+    const [self] = records(source, { path: Buffer.alloc(0), at: root.at, bytes: root.bytes, depth: 0 }, block);
+    return self !== undefined && suspSkip(self.system) !== null;
+  } catch (error) {
+    reason(error);
+    return false;
+  }
+}
+
 type Record = { name: Buffer; at: number; bytes: number; flags: number; interleaved: boolean; system: Buffer };
 type Folder = { path: Buffer; at: number; bytes: number; depth: number };
 
@@ -81,7 +96,10 @@ function* walk(source: Source, tree: Tree, block: number, bounds: Bounds): Gener
   const seen = new Set<number>();
   let skip: number | null = tree.joliet ? null : 0;
   const folders: Folder[] = [{ path: Buffer.alloc(0), at: root.at, bytes: root.bytes, depth: 0 }];
-  for (let folder = folders.pop(); folder; folder = folders.pop()) {
+  // a folder that was moved stands where it came from too; it is walked here only where nothing there names it
+  const moved: Folder[] = [];
+  const next = () => folders.pop() ?? moved.filter((folder) => !seen.has(folder.at)).pop();
+  for (let folder = next(); folder; folder = next()) {
     try {
       if (seen.has(folder.at)) throw new Damaged("is a folder that is listed twice or holds itself");
       seen.add(folder.at);
@@ -101,8 +119,9 @@ function* walk(source: Source, tree: Tree, block: number, bounds: Bounds): Gener
         const path = join(folder.path, rock?.name ?? plainName(item.name, tree.joliet), folder.depth);
         const kind = rock?.kind ?? (item.flags & 2 ? "folder" : "file");
         if (kind === "folder") {
-          folders.push({ path, at: rock?.child ?? item.at, bytes: item.bytes, depth: folder.depth + 1 });
-          if (rock?.child !== undefined) folders.at(-1)!.bytes = folderSize(source, rock.child, block);
+          const at = rock?.child ?? item.at;
+          const bytes = rock?.child === undefined ? item.bytes : folderSize(source, at, block);
+          (rock?.moved ? moved : folders).push({ path, at, bytes, depth: folder.depth + 1 });
         }
         const key = `${whole.map((piece) => piece.from).join()}:${whole.reduce((sum, piece) => sum + piece.bytes, 0)}`;
         yield { entry: entryOf(source, path, kind, whole, item, rock), key };
