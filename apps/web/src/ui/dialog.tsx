@@ -11,20 +11,19 @@ type Props = {
   width?: number;
 };
 
-/** Not `modal`: Radix would lock scrolling through a style sheet of its own, which our policy refuses. The ground is
- *  ours, focus is kept inside by Radix all the same. */
+/** Focus stays inside until it is closed; Esc closes it. */
 export function Dialog({ open, onClose, title, description, children, width = 440 }: Props) {
   return (
-    <Radix.Root open={open} onOpenChange={(next) => !next && onClose()} modal={false}>
+    <Radix.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Radix.Portal>
-        {open && <div aria-hidden className="fixed inset-0 z-40 bg-black/35" />}
+        <Radix.Overlay className="fixed inset-0 z-40 bg-scrim" />
         <Radix.Content
           onInteractOutside={(event) => event.preventDefault()}
-          className="fixed top-[12vh] left-1/2 z-50 max-h-[76vh] w-[calc(100vw-32px)] -translate-x-1/2 overflow-auto rounded-[10px] border border-line bg-panel p-5"
+          className="fixed top-[12vh] left-1/2 z-50 max-h-[76vh] w-[calc(100vw-32px)] -translate-x-1/2 overflow-auto rounded-[10px] border border-line bg-panel p-5 outline-none"
           style={{ maxWidth: width, boxShadow: "var(--shadow)" }}
           {...(description ? {} : { "aria-describedby": undefined })}
         >
-          <Radix.Title className="text-lg font-semibold tracking-[-0.01em]">{title}</Radix.Title>
+          <Radix.Title className="text-lg font-semibold text-ink tracking-[-0.01em]">{title}</Radix.Title>
           {description && <Radix.Description className="mt-1 text-ink-2">{description}</Radix.Description>}
           <div className="mt-4">{children}</div>
         </Radix.Content>
