@@ -25,6 +25,7 @@ const patchTool = (tree: string, file: string, ...more: string[]) =>
 export async function openTree(): Promise<Tree> {
   const fetched = await fetchUpstream();
   const folder = path.join(CACHE, `xen-${fetched.upstream.version}`);
+  if (existsSync(folder)) return { fetched, folder };
   await withLock(`${folder}.lock`, async () => {
     if (!existsSync(folder)) await unpack(fetched, folder);
   });
@@ -136,6 +137,7 @@ export async function buildXen(tree: Tree, patches: readonly Patch[], variant: V
   const folder = path.join(CACHE, "xen", digest);
   const efi = path.join(folder, "xen.efi");
   const found = (): Built => ({ xen: path.join(folder, "xen"), efi: existsSync(efi) ? efi : undefined, digest });
+  if (existsSync(path.join(folder, "xen"))) return found();
   await withLock(`${tree.folder}.lock`, async () => {
     if (!existsSync(path.join(folder, "xen"))) await makeXen(tree, patches, variant, folder);
   });
