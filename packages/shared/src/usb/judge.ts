@@ -1,0 +1,47 @@
+/** A held device's facts and policy in; what the gate does with it out, before any driver binds. */
+import type { UsbSection } from "../policy/usb.ts";
+import { type Circumstances, type DeviceFacts, matchRules } from "./rules/match.ts";
+import { parseRules } from "./rules/parse.ts";
+import { printRule } from "./rules/print.ts";
+import type { Rule } from "./rules/rule.ts";
+
+/** `read`: copied once, listed and scanned. `direct`: the guest gets the device, contents not verified. */
+export type Judgement = { then: "read" | "direct" | "block"; rule: string; reason: string };
+
+/** Mass storage, transparent SCSI: bulk-only, or UAS. */
+const STORAGE = new Set(["08:06:50", "08:06:62"]);
+
+export function judgeDevice(device: DeviceFacts, policy: UsbSection, circumstances: Circumstances = {}): Judgement {
+  const direct = matchRules(rulesOf(policy.directRules), device, circumstances);
+  if (direct?.target === "allow") {
+    return {
+      then: "direct",
+      rule: printRule(direct.rule),
+      reason: "handed over by a direct rule; contents not verified",
+    };
+  }
+  const decided = matchRules(rulesOf(policy.deviceRules), device, circumstances);
+  if (decided === null) return { then: "block", rule: "implicit", reason: "no device rule matches" };
+  const rule = printRule(decided.rule);
+  if (decided.target !== "allow") return { then: "block", rule, reason: `a device rule says ${decided.target}` };
+  const [only, ...more] = device.interfaces;
+  if (only === undefined || more.length > 0) {
+    const has = device.interfaces.join(", ") || "none";
+    return { then: "block", rule, reason: `a stick has one interface; this has ${has}` };
+  }
+  if (STORAGE.has(only.toLowerCase()))
+    return { then: "read", rule, reason: "one storage interface, allowed by a device rule" };
+  return {
+    then: "block",
+    rule,
+    reason: `${only} is no storage that can be read; only a direct rule hands a device over`,
+  };
+}
+
+/** The policy was read with its rules; one that cannot be read now is our own bug.
+ *  @throws Error */
+function rulesOf(lines: readonly string[]): Rule[] {
+  const parsed = parseRules(lines.join("\n"));
+  if (!parsed.ok) throw new Error(`a policy with an unreadable device rule: ${parsed.error.message}`);
+  return parsed.value;
+}
