@@ -28,7 +28,7 @@ const ENROL_MS_MAX = 60_000;
 const RECEIPT_MS_MAX = 90_000;
 /** An idle agent stays below 100 MB with these; dom0 has little memory to give. */
 const LEAN = ["--max-old-space-size=48", "--max-semi-space-size=1", "--optimize-for-size"];
-const CLI = join(ROOT, "apps/agent/src/cli.ts");
+const CLI = join(ROOT, "apps/agent/bin/sallyport-agent.mjs");
 const QUIET = "--disable-warning=ExperimentalWarning";
 
 /** What of enrolment.json this file needs; the rest is kept as it is. */
