@@ -18,7 +18,7 @@ const SUITE_MS_MAX = 40 * 60_000;
 const SUITES = ["workstation", "hv", "integration", "newcomer", "browser", "fleet", "unit"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
-  { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only", "--no-daemon"] },
+  { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
 ];
 
 const say = (line) => process.stdout.write(`${line}\n`);
