@@ -18,7 +18,7 @@ done
 `;
 
 export async function look(dom0: Ssh): Promise<Seen> {
-  const said = await dom0.run(SCRIPT, { timeoutMs: 120_000 });
+  const said = await dom0.run(SCRIPT, { timeoutMs: 240_000 });
   return seenFrom(said);
 }
 

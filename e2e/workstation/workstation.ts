@@ -107,8 +107,8 @@ async function boot(made: Build, xen: string, folder: string, options: UpOptions
     if (answer[1] !== "ready") throw new Error(`dom0 could not start the guests: ${answer[1]}`);
     const workstation = open(made, folder, doors, vm);
     for (const port of doors.consolePorts)
-      await workstation.dom0.run(`systemctl start console-door@${port}.socket`, { timeoutMs: 120_000 });
-    await workstation.dom0.run("true", { timeoutMs: 120_000 });
+      await workstation.dom0.run(`systemctl start console-door@${port}.socket`, { timeoutMs: 240_000 });
+    await workstation.dom0.run("true", { timeoutMs: 240_000 });
     say(`ready after ${Math.round((Date.now() - started) / 1000)} s`);
     return workstation;
   } catch (error) {
@@ -153,7 +153,7 @@ function open(made: Build, folder: string, doors: Doors, vm: Vm): Workstation {
     async guest(name, command) {
       // `nc` carries no exit code: it comes as the last line.
       const script = `(${command}\n) 2>&1; echo "ended with $?"\n`;
-      const said = await dom0.run(`busybox nc -w 30 ${name} 2323`, { input: script });
+      const said = await dom0.run(`busybox nc -w 120 ${name} 2323`, { input: script });
       const end = /ended with (\d+)\n$/.exec(said);
       if (!end) throw new Error(`the shell of guest ${name} did not answer ${command}: ${said}`);
       const out = said.slice(0, end.index);
@@ -207,7 +207,7 @@ function open(made: Build, folder: string, doors: Doors, vm: Vm): Workstation {
       await vm.qmp.run("stop");
       await snapshot("snapshot-load", name).finally(() => vm.qmp.run("cont"));
       // The machine's clock stood still meanwhile.
-      await dom0.run(`date -s @${Math.ceil(Date.now() / 1000)}`, { timeoutMs: 120_000 });
+      await dom0.run(`date -s @${Math.ceil(Date.now() / 1000)}`, { timeoutMs: 240_000 });
     },
     async down() {
       await dom0.reset();
