@@ -2,7 +2,9 @@ import { expect, test } from "vitest";
 import { refuseForeign } from "./foreign.ts";
 
 const ask = (method: string, headers: Record<string, string>) =>
-  refuseForeign(new Request("http://console:3000/api/trpc/x", { method, headers }))?.status ?? "let through";
+  refuseForeign(
+    new Request("http://console:3000/api/trpc/x", { method, headers: { "content-length": "2", ...headers } }),
+  )?.status ?? "let through";
 
 test.each([
   ["a page of our own", "POST", { "sec-fetch-site": "same-origin", origin: "http://console:3000" }, "let through"],
@@ -19,6 +21,7 @@ test.each([
   ["an older browser on another site", "POST", { origin: "http://evil", host: "console:3000" }, 403],
   ["an opaque origin", "POST", { origin: "null", host: "console:3000" }, 403],
   ["nothing that says where from", "POST", {}, 403],
+  ["a body of unknown length", "POST", { "sec-fetch-site": "same-origin", "content-length": "" }, 411],
   ["a body beyond the bound", "POST", { "sec-fetch-site": "same-origin", "content-length": "1048577" }, 413],
 ])("%s: %s %o", (_who, method, headers, wanted) => {
   expect(ask(method, headers as Record<string, string>)).toBe(wanted);
