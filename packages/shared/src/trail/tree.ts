@@ -7,11 +7,16 @@ export type Edge = { size: number; hashes: Uint8Array[] };
 
 export const EMPTY_EDGE: Edge = { size: 0, hashes: [] };
 
-const NODE = Uint8Array.of(1);
+/** Reused for every node: hashing is synchronous, and a fresh buffer a node costs as much as the hash. */
+const node = new Uint8Array(1 + 2 * HASH_BYTES);
+node[0] = 1;
 
 /** RFC 6962 interior node: sha256(0x01 ‖ left ‖ right). */
-export const nodeHash = (hash: Hash, left: Uint8Array, right: Uint8Array): Uint8Array =>
-  hash(concat(NODE, left, right));
+export function nodeHash(hash: Hash, left: Uint8Array, right: Uint8Array): Uint8Array {
+  node.set(left, 1);
+  node.set(right, 1 + HASH_BYTES);
+  return hash(node);
+}
 
 /** One bit per full subtree: how many hashes an edge of `size` has. */
 export function edgeWidth(size: number): number {
