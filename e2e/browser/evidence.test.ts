@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Stack, startStack } from "../../packages/up/src/start.ts";
-import { openBrowser, openPage } from "./chromium.ts";
+import { isAbsent, openBrowser, openPage } from "./chromium.ts";
 import { makeOwner } from "./people.ts";
 
 let stack: Stack;
@@ -71,7 +71,7 @@ function tool(program: string, args: string[]): void {
 const hex = (algorithm: string, text: string) => createHash(algorithm).update(text).digest("hex");
 const row = (text: string | RegExp) => page.getByRole("row").filter({ hasText: text });
 
-describe("evidence in the browser", () => {
+describe.skipIf(isAbsent())("evidence in the browser", () => {
   test("a line that a guest says appears by itself in the live tail, with what it tried to do to a terminal shown, not done", async () => {
     await page.goto("/explore?live=1");
     await row("trail").first().waitFor();
