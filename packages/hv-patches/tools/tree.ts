@@ -64,8 +64,12 @@ async function remember(tree: Tree, texts: readonly string[]): Promise<Before[]>
   );
 }
 
-/** Brings the tree to exactly these patches. Files that end as they were keep their time, so builds stay incremental. */
-export async function patchTree(tree: Tree, patches: readonly Patch[]): Promise<void> {
+/** Brings the tree to exactly these patches, when no build is using it. */
+export const patchTree = (tree: Tree, patches: readonly Patch[]): Promise<void> =>
+  withLock(`${tree.folder}.lock`, () => applyExactly(tree, patches));
+
+/** Files that end as they were keep their time, so builds stay incremental. */
+async function applyExactly(tree: Tree, patches: readonly Patch[]): Promise<void> {
   const state = path.join(tree.folder, ".applied.json");
   const applied = await standing(tree);
   const wanted = patches.map((patch) => patch.text);
@@ -145,7 +149,7 @@ export async function buildXen(tree: Tree, patches: readonly Patch[], variant: V
 }
 
 async function makeXen(tree: Tree, patches: readonly Patch[], variant: Variant, folder: string): Promise<void> {
-  await patchTree(tree, patches);
+  await applyExactly(tree, patches);
   const objects = objectsOf(tree, variant);
   await mkdir(objects, { recursive: true });
   await configure(tree, patches, variant, objects);

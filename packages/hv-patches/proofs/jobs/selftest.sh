@@ -12,7 +12,10 @@ file=$report_part/report.txt
   echo "processor: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
   echo "xen: $(xl info | sed -n 's/^xen_version *: //p; s/^xen_commandline *: //p' | tr '\n' ' ')"
 } >"$file"
-note() { echo "$*" >>"$file"; say "report $*"; }
+note() {
+  echo "$*" | tee -a "$file" >/dev/console
+  say "report $*"
+}
 verdict() { note "$1 $2"; [ "$1" = FAILED ] && outcome=FAILED; return 0; }
 read_leaf() { xenhypfs cat "/lowmem/$1" 2>/dev/null; }
 
