@@ -42,7 +42,7 @@ describe("a newcomer in a clean clone", () => {
     up = await startUp(clone, FIRST_UP_MS);
   });
   afterAll(async () => {
-    if (up?.child.exitCode === null) await up.ctrlC();
+    await up?.ctrlC();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -127,7 +127,10 @@ describe("a newcomer in a clean clone", () => {
   it("stops everything with Ctrl-C", async () => {
     before = await everything();
     expect(before.size).toBeGreaterThan(3);
-    expect(await up.ctrlC()).toBe(0);
+    const { pid } = readUp(clone);
+    await up.ctrlC();
+    expect(up.output()).toMatch(/Stopping …[^]*Stopped\./);
+    expect(() => process.kill(pid, 0)).toThrow();
     expect(isStopped(clone)).toBe(true);
   });
 

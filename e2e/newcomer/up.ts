@@ -6,7 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 export type Up = {
   output: () => string;
-  ctrlC: () => Promise<number | null>;
+  ctrlC: () => Promise<void>;
   kill9: () => Promise<void>;
   child: ChildProcess;
 };
@@ -19,6 +19,8 @@ export type UpFile = {
 };
 
 const LOOK_MS = 200;
+/** npm ends with the signal it got, perhaps before what it started has stopped. */
+const STOP_MS_MAX = 60_000;
 
 export async function startUp(clone: string, withinMs: number): Promise<Up> {
   // a group of its own, as a terminal makes one: Ctrl-C signals the whole of it
@@ -33,10 +35,12 @@ export async function startUp(clone: string, withinMs: number): Promise<Up> {
     stream?.on("data", (bytes: Buffer) => {
       output += bytes;
     });
-  const exit = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const exit = new Promise((resolve) => child.once("exit", resolve));
   const ctrlC = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
     process.kill(-child.pid!, "SIGINT");
-    return exit;
+    await exit;
+    await until(async () => isStopped(clone), STOP_MS_MAX, "everything stopped");
   };
   const kill9 = async () => {
     process.kill(readUp(clone).pid, "SIGKILL");

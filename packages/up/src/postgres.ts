@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
+  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -45,6 +46,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const password = ensurePassword(join(stateFolder, "keys", "database.secret"));
   const as = await runAs(existsSync(data) ? statSync(data).uid : undefined, programs.postgres);
   if (!existsSync(join(data, "PG_VERSION"))) await makeCluster(programs.initdb, data, password, as);
+  chmodSync(data, 0o700); // a copy of a backup may have been made with looser ones, which the server refuses
   await stopOldServer(data);
   const flags = {
     listen_addresses: "127.0.0.1",
