@@ -75,7 +75,7 @@ describe("judgeDevice", () => {
   for (const [name, device, policy, then, reason] of rows) {
     it(name, () => {
       const judgement = judgeDevice(device, UsbSection.parse(policy));
-      expect(judgement.then).toBe(then);
+      expect(judgement.outcome).toBe(then);
       expect(judgement.reason).toMatch(reason);
     });
   }

@@ -6,7 +6,7 @@ import { printRule } from "./rules/print.ts";
 import type { Rule } from "./rules/rule.ts";
 
 /** `read`: copied once, listed and scanned. `direct`: the guest gets the device, contents not verified. */
-export type Judgement = { then: "read" | "direct" | "block"; rule: string; reason: string };
+export type Judgement = { outcome: "read" | "direct" | "block"; rule: string; reason: string };
 
 /** Mass storage, transparent SCSI: bulk-only, or UAS. */
 const STORAGE = new Set(["08:06:50", "08:06:62"]);
@@ -15,24 +15,24 @@ export function judgeDevice(device: DeviceFacts, policy: UsbSection, circumstanc
   const direct = matchRules(rulesOf(policy.directRules), device, circumstances);
   if (direct?.target === "allow") {
     return {
-      then: "direct",
+      outcome: "direct",
       rule: printRule(direct.rule),
       reason: "handed over by a direct rule; contents not verified",
     };
   }
   const decided = matchRules(rulesOf(policy.deviceRules), device, circumstances);
-  if (decided === null) return { then: "block", rule: "implicit", reason: "no device rule matches" };
+  if (decided === null) return { outcome: "block", rule: "implicit", reason: "no device rule matches" };
   const rule = printRule(decided.rule);
-  if (decided.target !== "allow") return { then: "block", rule, reason: `a device rule says ${decided.target}` };
+  if (decided.target !== "allow") return { outcome: "block", rule, reason: `a device rule says ${decided.target}` };
   const [only, ...more] = device.interfaces;
   if (only === undefined || more.length > 0) {
     const has = device.interfaces.join(", ") || "none";
-    return { then: "block", rule, reason: `a stick has one interface; this has ${has}` };
+    return { outcome: "block", rule, reason: `a stick has one interface; this has ${has}` };
   }
   if (STORAGE.has(only.toLowerCase()))
-    return { then: "read", rule, reason: "one storage interface, allowed by a device rule" };
+    return { outcome: "read", rule, reason: "one storage interface, allowed by a device rule" };
   return {
-    then: "block",
+    outcome: "block",
     rule,
     reason: `${only} is no storage that can be read; only a direct rule hands a device over`,
   };
