@@ -72,10 +72,10 @@ describe("judgeDevice", () => {
       /storage/,
     ],
   ];
-  for (const [name, device, policy, then, reason] of rows) {
+  for (const [name, device, policy, course, reason] of rows) {
     it(name, () => {
       const judgement = judgeDevice(device, UsbSection.parse(policy));
-      expect(judgement.outcome).toBe(then);
+      expect(judgement.outcome).toBe(course);
       expect(judgement.reason).toMatch(reason);
     });
   }
