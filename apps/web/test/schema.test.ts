@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { diff, readModel } from "../../../prisma/engine.ts";
@@ -6,10 +6,21 @@ import { type Migration, migrate, readMigrations } from "../../../prisma/migrate
 import { startPostgres, type TestPostgres } from "./postgres.ts";
 
 let postgres: TestPostgres;
+const made: string[] = [];
+
 beforeAll(async () => {
   postgres = await startPostgres();
 });
-afterAll(() => postgres?.stop());
+afterAll(async () => {
+  for (const name of made) await ask(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  await postgres?.stop();
+});
+
+async function ask(sql: string): Promise<void> {
+  const admin = new pg.Client({ connectionString: postgres.url });
+  await admin.connect();
+  await admin.query(sql).finally(() => admin.end());
+}
 
 const migration = (name: string, sql: string): Migration => ({
   name,
@@ -17,10 +28,11 @@ const migration = (name: string, sql: string): Migration => ({
   checksum: createHash("sha256").update(sql).digest("hex"),
 });
 
-async function fresh(name: string): Promise<string> {
-  const admin = new pg.Client({ connectionString: postgres.url });
-  await admin.connect();
-  await admin.query(`CREATE DATABASE ${name}`).finally(() => admin.end());
+/** An empty database of its own, on whatever server the tests are given. */
+async function fresh(what: string): Promise<string> {
+  const name = `sallyport_test_${what}_${randomBytes(6).toString("hex")}`;
+  await ask(`CREATE DATABASE ${name}`);
+  made.push(name);
   const url = new URL(postgres.url);
   url.pathname = `/${name}`;
   return url.href;
