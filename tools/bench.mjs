@@ -2,7 +2,7 @@
 // `npm run bench -- --write` writes it to docs/benchmarks.md; `npm run bench -- ingest` runs only that one.
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { generate } from "../prisma/generate.mjs";
 import { install, NODE, ROOT, run } from "./install.mjs";
@@ -38,6 +38,7 @@ if (unknown.length > 0) {
 
 await install(say);
 generate();
+const load = loadavg()[0].toFixed(1);
 const results = [];
 for (const bench of BENCHES.filter(({ name }) => asked.length === 0 || asked.includes(name))) {
   say(`▶ ${bench.name}: ${bench.about}`);
@@ -80,14 +81,16 @@ function flatten(value, path) {
 function write() {
   const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim();
   const rows = table.map(({ name, what, value }) => `| ${name} | ${what} | ${value} |`);
-  const sections = results.map(
-    ({ name, about, output }) =>
-      `## ${name}\n${about}\n\`\`\`\n${output.replace(/^\{.*\}$\n?/gm, "").trim() || output}\n\`\`\``,
-  );
+  const sections = results
+    .filter(({ code }) => code === 0)
+    .map(
+      ({ name, about, output }) =>
+        `## ${name}\n${about}\n\`\`\`\n${output.replace(/^\{.*\}$\n?/gm, "").trim() || output}\n\`\`\``,
+    );
   const text = `# Benchmarks
 
 Written by \`npm run bench -- --write\`, commit ${commit}, ${new Date().toISOString().slice(0, 10)}. Read the figures as ratios on one machine:
-${machine}.
+${machine}. Load average before it began: ${load} (what else ran took its share of the clock, not of processor time).
 
 | bench | what | figure |
 |---|---|---|
