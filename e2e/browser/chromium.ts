@@ -15,6 +15,9 @@ const FLAGS = [
 /** Generous: the machine may be building something else. Nothing is waited for longer than it takes. */
 const WAIT_MS_MAX = 30_000;
 
+/** The console may have to be built first, beside everything else that a test run builds. */
+export const START_MS_MAX = 900_000;
+
 /** Each program and the Debian package it comes in. */
 const NEEDED = {
   [EXECUTABLE]: "chromium",

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Stack, startStack } from "../../packages/up/src/start.ts";
-import { isAbsent, openBrowser, openPage } from "./chromium.ts";
+import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
 import { makeOwner } from "./people.ts";
 
 let stack: Stack;
@@ -25,7 +25,7 @@ beforeAll(async () => {
   stack = await startStack({ stateFolder, ports: PORTS });
   ({ page, faults } = await openPage(browser, stack.consoleUrl));
   await makeOwner(page, stack.setupUrl ?? "");
-});
+}, START_MS_MAX);
 afterAll(async () => {
   await browser?.close();
   await stack?.stop();

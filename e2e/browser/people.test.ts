@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { seedGroup } from "../../apps/web/test/seed.ts";
-import { isAbsent, openBrowser, openPage } from "./chromium.ts";
+import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
 import { type Console, startConsole } from "./console.ts";
 import { join, makeOwner, PASSWORD, signIn, signOut, totp } from "./people.ts";
 
@@ -18,7 +18,7 @@ beforeAll(async () => {
   const opened = await openPage(browser, console_.url);
   owner = opened.page;
   ownerFaults = opened.faults;
-});
+}, START_MS_MAX);
 afterAll(async () => {
   await browser?.close();
   await console_?.stop();
