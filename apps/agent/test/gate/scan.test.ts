@@ -550,7 +550,7 @@ describe.skipIf(absent !== null)("scan", () => {
         );
         expect(body.verdict).toBe("hold");
         expect(body.manifest.length).toBe(40);
-        expect(Date.now() - started).toBeLessThan(30_000);
+        expect(Date.now() - started).toBeLessThan(60_000);
       } finally {
         other.process.kill("SIGCONT");
         await other.stop();
@@ -589,8 +589,8 @@ describe.skipIf(absent !== null)("scan", () => {
     const body = await look(out);
     expect(body.verdict).toBe("allow");
     expect(body.manifest.length).toBe(20_000);
-    expect(Date.now() - started).toBeLessThan(110_000);
-  });
+    expect(Date.now() - started).toBeLessThan(170_000);
+  }, 240_000);
 
   it("without bubblewrap the same findings, 7z's archives unscannable, and the record says so", async () => {
     const image = fatImage(fresh("fat"), layOut(fresh("tree"), ordinary), 16);
