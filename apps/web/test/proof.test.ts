@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
@@ -118,6 +118,7 @@ test("acts of people stand on the console's own trail, in order and provable; on
     mode: 0o600,
   });
   const record = consoleRecorder(readConsoleKey(file));
+  rmSync(file);
   const by = { id: "p1", email: "ada@example.org", session: "s1" };
   const act = (text: string) =>
     withRecord(pool, record, by, { address: "10.0.0.1" }, async (tx) => {
