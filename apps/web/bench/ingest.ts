@@ -137,7 +137,7 @@ function line(at: number) {
 
 /** Go-back-N with the agent's window for every machine at once. */
 async function ingestAll(link: mqtt.MqttClient, consoleKey: Uint8Array, loaded: Loaded[]): Promise<number> {
-  const bySize = new Map(loaded.map((each) => [each.machine.id as string, { ...each, sent: 0, done: 0 }]));
+  const bySize = new Map(loaded.map((each) => [each.machine.id as string, { ...each, sent: 0, done: 0, again: -1 }]));
   const total = loaded.reduce((sum, { batches }) => sum + batches.length, 0) * BATCH;
   let finish: () => void = () => undefined;
   const finished = new Promise<void>((resolve) => {
@@ -152,9 +152,15 @@ async function ingestAll(link: mqtt.MqttClient, consoleKey: Uint8Array, loaded: 
     const receipt = openReceipt(verify, consoleKey, bytes.toString());
     const state = receipt.ok && bySize.get(receipt.value.workstation);
     if (!receipt.ok || !state) return;
-    if (receipt.value.answer !== "new")
-      throw new Error(`a receipt says ${receipt.value.answer}: ${receipt.value.reason}`);
-    state.done = receipt.value.size;
+    const { answer, size, reason } = receipt.value;
+    if (answer !== "new" && answer !== "duplicate" && answer !== "ahead")
+      throw new Error(`a receipt says ${answer}: ${reason}`);
+    state.done = size;
+    // something before it was missing (the worker had not subscribed to this shard yet): once back to there, as agents do
+    if (answer === "ahead" && state.again !== size) {
+      state.again = size;
+      state.sent = Math.floor(size / BATCH);
+    }
     pump(receipt.value.workstation);
     if ([...bySize.values()].every(({ done, batches }) => done === batches.length * BATCH)) finish();
   };
