@@ -17,7 +17,13 @@ export default defineConfig({
         hookTimeout: 120_000,
         maxWorkers: 2,
       }),
-      suite("hv", ["packages/hv-patches/test/**/*.test.ts"], {
+      // the series as text; what builds and boots it is `proofs`
+      suite("hv", ["packages/hv-patches/test/{1-series,sources}.test.ts"], {
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+      }),
+      suite("proofs", ["packages/hv-patches/test/**/*.test.ts"], {
+        exclude: ["packages/hv-patches/test/{1-series,sources}.test.ts"],
         testTimeout: 1_200_000,
         hookTimeout: 1_200_000,
         fileParallelism: false,

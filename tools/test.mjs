@@ -15,9 +15,10 @@ const BEAT_MS = 30_000;
 const SUITE_MS_MAX = 40 * 60_000;
 
 // the longest first, so that the two lanes end together
-const SUITES = ["hv", "integration", "newcomer", "browser", "fleet", "unit"];
-// whole machines in QEMU, minutes each: run when asked for by name (docs/virtual-workstation.md)
-const BY_NAME = ["workstation"];
+const SUITES = ["integration", "newcomer", "browser", "fleet", "unit", "hv"];
+// Xen built patch by patch, and whole machines in QEMU: many minutes each, run when asked for by name
+// (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
+const BY_NAME = ["proofs", "workstation"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
