@@ -83,11 +83,16 @@ describe.skipIf(isAbsent())("evidence in the browser", () => {
   });
 
   test("a search by text finds it, stands in the address, and can be taken back", async () => {
-    await page.goto("/explore");
+    await page.goto("/explore?live=1");
+    await row("livemark").waitFor();
     await say("<30>1 2026-11-24T08:00:01.000Z host cron 412 - - nightly job searchmark done");
+    await row("searchmark").waitFor();
+    await page.goto("/explore");
+    await row("searchmark").waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type("searchmark");
     await page.keyboard.press("Enter");
+    await row("livemark").waitFor({ state: "detached" });
     await row("searchmark").waitFor();
     expect(await row("livemark").count()).toBe(0);
     expect(new URL(page.url()).searchParams.getAll("text")).toEqual(["searchmark"]);
