@@ -4,6 +4,7 @@ import { may } from "../person/role.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { Cursor, Filter, RecordAt } from "./filter.ts";
 import { getRecord, listChoices, listRecords, PAGE_ROWS_MAX } from "./store.ts";
+import { tellStory } from "./story.ts";
 
 export const recordRouter = router({
   list: allowed("entries")
@@ -24,6 +25,10 @@ export const recordRouter = router({
   get: allowed("entries")
     .input(RecordAt)
     .query(({ ctx, input }) => getRecord(ctx.wiring.pool, input.trail, input.index, may(ctx.actor.role, "content"))),
+
+  story: allowed("entries")
+    .input(RecordAt)
+    .query(({ ctx, input }) => tellStory(ctx.wiring.pool, input.trail, input.index, may(ctx.actor.role, "content"))),
 
   choices: allowed("entries").query(({ ctx }) => listChoices(ctx.wiring.pool)),
 });

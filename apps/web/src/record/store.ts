@@ -6,8 +6,6 @@ import { Refusal } from "../trpc/errors.ts";
 import type { Cursor, Filter } from "./filter.ts";
 
 export const PAGE_ROWS_MAX = 200;
-/** How many records stand around one in its story, before and after. */
-const AROUND = 6;
 
 export type RecordRow = {
   trail: number;
@@ -24,7 +22,7 @@ export type RecordRow = {
   workstation: { id: string; name: string } | null;
 };
 
-type Raw = {
+export type Raw = {
   trail: number;
   index: string;
   received: Date;
@@ -38,11 +36,11 @@ type Raw = {
   name: string | null;
 };
 
-const COLUMNS =
+export const COLUMNS =
   "r.trail, r.index, r.received, r.time, r.kind, r.severity, r.guest, r.text, r.marked, t.workstation_id, w.name";
-const FROM = "FROM record r JOIN trail t ON t.num = r.trail LEFT JOIN workstation w ON w.id = t.workstation_id";
+export const FROM = "FROM record r JOIN trail t ON t.num = r.trail LEFT JOIN workstation w ON w.id = t.workstation_id";
 
-const toRow = (raw: Raw, contents: boolean): RecordRow => ({
+export const toRow = (raw: Raw, contents: boolean): RecordRow => ({
   trail: raw.trail,
   index: Number(raw.index),
   received: raw.received.toISOString(),
@@ -112,22 +110,14 @@ export type RecordFull = RecordRow & {
   withheld: boolean;
   body?: unknown;
   fault: string | null;
-  around: RecordRow[];
 };
 
 export async function getRecord(pool: Pool, trail: number, index: number, contents: boolean): Promise<RecordFull> {
   type Full = Raw & { content_hash: Buffer; salt: Buffer | null; content: Buffer | null };
-  const [one, around] = await Promise.all([
-    pool.query<Full>(
-      `SELECT ${COLUMNS}, r.content_hash, r.salt, r.content ${FROM} WHERE r.trail = $1 AND r.index = $2`,
-      [trail, index],
-    ),
-    pool.query<Raw>(`SELECT ${COLUMNS} ${FROM} WHERE r.trail = $1 AND r.index BETWEEN $2 AND $3 ORDER BY r.index`, [
-      trail,
-      Math.max(0, index - AROUND),
-      index + AROUND,
-    ]),
-  ]);
+  const one = await pool.query<Full>(
+    `SELECT ${COLUMNS}, r.content_hash, r.salt, r.content ${FROM} WHERE r.trail = $1 AND r.index = $2`,
+    [trail, index],
+  );
   const raw = one.rows[0];
   if (!raw) throw new Refusal("NOT_FOUND", `Trail ${trail} has no record ${index}.`);
   const content = contents && raw.content ? raw.content : null;
@@ -140,7 +130,6 @@ export async function getRecord(pool: Pool, trail: number, index: number, conten
     withheld: !contents && raw.content !== null,
     body: read?.ok ? read.value.body : null,
     fault: read && !read.ok ? read.error : null,
-    around: around.rows.map((each) => toRow(each, contents)),
   };
 }
 

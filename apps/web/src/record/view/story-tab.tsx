@@ -1,111 +1,286 @@
 "use client";
-/** What happened around a record, told in order of its trail. */
-import { ScanBody } from "@sallyport/shared/usb/scan.ts";
+/** One event, told: what happened, what belongs to it, what stood around it, where else it was seen. Each line is a record
+ *  with an address of its own, and is proved here when asked. */
+import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
-import { bytes, count, plural } from "../../ui/bytes.ts";
+import { Fragment, type ReactNode, useState } from "react";
+import { Proved, useProved } from "../../trail/view/proved.tsx";
+import { useApi } from "../../trpc/client.tsx";
+import { Button } from "../../ui/button.tsx";
+import { count, plural } from "../../ui/bytes.ts";
+import { Facts } from "../../ui/card.tsx";
 import { cx } from "../../ui/class.ts";
-import { Hash } from "../../ui/copy.tsx";
+import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Mark } from "../../ui/mark.tsx";
-import { Clock } from "../../ui/time.tsx";
+import { Clock, span } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { TIES } from "../links.ts";
 import type { RecordFull, RecordRow } from "../store.ts";
-import { findingTone, severityTone, verdictTone } from "./tone.ts";
+import type { Chapter, Story, StoryAlert } from "../story.ts";
+import { tell } from "../tell.ts";
+import { ScanStory } from "./scan-story.tsx";
+import { severityTone } from "./tone.ts";
 
-export function StoryTab({ record, onOpen }: { record: RecordFull; onOpen: (row: RecordRow) => void }) {
+type Props = { record: RecordFull; onOpen: (row: RecordRow) => void };
+type Proving = { asked: (row: RecordRow) => boolean; ask: (row: RecordRow) => void };
+
+const keyOf = (row: { trail: number; index: number }) => `${row.trail}.${row.index}`;
+export const addressOf = (row: RecordRow): string =>
+  `/explore?${row.workstation ? `workstation=${row.workstation.id}&` : ""}open=${keyOf(row)}`;
+
+export function StoryTab({ record, onOpen }: Props) {
+  const api = useApi();
+  const { trail, index } = record;
+  const found = useQuery(api.record.story.queryOptions({ trail, index }));
+  const [asked, setAsked] = useState<ReadonlySet<string>>(new Set());
+  const story = found.data;
+  const proving: Proving = {
+    asked: (row) => asked.has(keyOf(row)),
+    ask: (row) => setAsked((before) => new Set(before).add(keyOf(row))),
+  };
+  const all = story ? [...story.chapters, ...story.elsewhere] : [];
   return (
-    <div className="grid gap-4">
-      {record.kind === "usb.scan" && <ScanStory record={record} />}
-      <ol className="ml-1 border-l-[1.5px] border-line-strong">
-        {record.around.map((each) => {
-          const here = each.index === record.index;
-          const tone = severityTone(each.severity);
-          return (
-            <li key={each.index} className="relative pb-2.5 pl-3.5">
-              <span
-                aria-hidden
-                className={cx(
-                  "absolute top-[6px] -left-[4.5px] h-[7px] w-[7px] rounded-full",
-                  here
-                    ? "bg-ink ring-3 ring-pick"
-                    : tone === "block"
-                      ? "bg-block"
-                      : tone === "hold"
-                        ? "bg-hold"
-                        : "bg-ink-3",
-                )}
-              />
-              <span className="mono mr-2 text-ink-3">
-                <Clock time={each.time} />
-              </span>
-              <span className="mono text-ink-2">{each.kind}</span>{" "}
-              {here ? (
-                <span className="text-ink-3">this record</span>
-              ) : (
-                <button
-                  type="button"
-                  onClick={() => onOpen(each)}
-                  className="text-left hover:underline [overflow-wrap:anywhere]"
-                >
-                  {each.text === null ? `record ${count(each.index)}` : <Untrusted text={each.text.slice(0, 160)} />}
-                </button>
-              )}
-            </li>
-          );
-        })}
-      </ol>
-      <p className="text-xs text-ink-3">
-        {record.workstation ? `The trail of ${record.workstation.name}` : "The console’s own trail"}, around index{" "}
-        {count(record.index)}. Order is by index; times are {record.workstation ? "the agent’s" : "the console’s"}{" "}
-        clock.
-      </p>
+    <div className="grid gap-5">
+      <Told record={record} />
+      {story?.alerts.map((alert) => (
+        <AlertLine key={alert.id} alert={alert} />
+      ))}
+      {found.isError ? (
+        <Fault message={found.error.message} again={() => void found.refetch()} />
+      ) : !story ? (
+        <Waiting />
+      ) : (
+        <>
+          <Timeline record={record} story={story} onOpen={onOpen} proving={proving} />
+          {story.elsewhere.length > 0 && (
+            <Elsewhere record={record} rows={story.elsewhere} onOpen={onOpen} proving={proving} />
+          )}
+        </>
+      )}
+      <Verified record={record} count={all.length} onAll={() => setAsked(new Set(all.map(keyOf)))} />
     </div>
   );
 }
 
-const SHOWN_FILES = 6;
-
-function ScanStory({ record }: { record: RecordFull }) {
-  const read = ScanBody.safeParse(record.body);
-  if (!read.success) return null;
-  const { verdict, reason, rule, manifest, scanner, image, confined } = read.data;
-  const suspect = manifest.filter((file) => file.finding !== "clean");
+function Told({ record }: { record: RecordFull }) {
+  if (record.kind === "usb.scan" && record.body != null) return <ScanStory record={record} />;
+  const told = tell(record.kind, record.body);
+  if (record.withheld) return <p className="text-ink-2">Your role sees that this happened, not what it says.</p>;
+  if (!told) return null;
   return (
     <div className="grid gap-2">
       <p>
-        <Mark tone={verdictTone(verdict)}>{verdict}</Mark> {reason}
-        {rule && <span className="mono text-ink-2"> · {rule}</span>}
+        <Untrusted text={told.sentence} />
       </p>
-      <p className="text-ink-2">
-        {plural(manifest.length, "file")}
-        {image && (
+      {told.facts.length > 0 && (
+        <Facts names={84} rows={told.facts.map(([name, value]) => [name, <Untrusted key={name} text={value} />])} />
+      )}
+    </div>
+  );
+}
+
+function AlertLine({ alert }: { alert: StoryAlert }) {
+  return (
+    <p className="flex items-baseline gap-2">
+      <Mark tone={severityTone(alert.severity)}>{alert.state} alert</Mark>
+      <Link href={`/alerts?state=${alert.state}&open=${alert.id}`} className="min-w-0 truncate hover:underline">
+        <Untrusted text={alert.title} />
+      </Link>
+    </p>
+  );
+}
+
+function Timeline({ record, story, onOpen, proving }: Props & { story: Story; proving: Proving }) {
+  const where = record.workstation ? (
+    <>
+      {record.guest && (
+        <>
+          <span className="mono">{record.guest}</span> on{" "}
+        </>
+      )}
+      <span className="mono">{record.workstation.name}</span>
+    </>
+  ) : (
+    "the console"
+  );
+  const tied = story.chapters.filter(({ ties }) => ties.length > 0).length;
+  return (
+    <section aria-label="In order">
+      <h2 className="mb-2">
+        Before and after, {where}
+        {tied > 0 && <span className="font-normal text-ink-3"> · {plural(tied, "record")} of the same story</span>}
+      </h2>
+      <ol className="ml-1 border-l-[1.5px] border-line-strong">
+        {story.chapters.map((row, at) => {
+          const before = story.chapters[at - 1];
+          const between = before ? row.index - before.index - 1 : 0;
+          return (
+            <Fragment key={row.index}>
+              {between > 0 && before && <Between count={between} ms={Date.parse(row.time) - Date.parse(before.time)} />}
+              <ChapterLine row={row} here={row.index === record.index} onOpen={onOpen} proving={proving} />
+            </Fragment>
+          );
+        })}
+      </ol>
+      <p className="text-xs text-ink-3">
+        Order is by index; times are {record.workstation ? "the agent’s" : "the console’s"} clock.
+        {story.bounded && " There are more of the same story than are listed; filter by its values in Record."}
+      </p>
+    </section>
+  );
+}
+
+function Between({ count: records, ms }: { count: number; ms: number }) {
+  return (
+    <li className="pb-2.5 pl-3.5 text-xs text-ink-3">
+      {plural(records, "other record")}
+      {ms >= 1000 && `, ${span(ms)}`}
+    </li>
+  );
+}
+
+function ChapterLine({
+  row,
+  here,
+  onOpen,
+  proving,
+}: {
+  row: Chapter;
+  here: boolean;
+  onOpen: Props["onOpen"];
+  proving: Proving;
+}) {
+  const tone = severityTone(row.severity);
+  const tied = row.ties.length > 0;
+  return (
+    <li className="group relative pb-2.5 pl-3.5" aria-current={here ? "true" : undefined}>
+      <span
+        aria-hidden
+        className={cx(
+          "absolute top-[6px] -left-[4.5px] h-[7px] w-[7px] rounded-full",
+          here && "ring-3 ring-pick",
+          tone === "block" ? "bg-block" : tone === "hold" ? "bg-hold" : here || tied ? "bg-ink" : "bg-ink-3",
+        )}
+      />
+      <div className="flex items-baseline gap-2">
+        <span className="mono shrink-0 text-ink-3">
+          <Clock time={row.time} />
+        </span>
+        <span className="mono min-w-0 truncate text-ink-2">{row.kind}</span>
+        <Ties row={row} />
+        <span className="ml-auto shrink-0">
+          <Proved at={row} asked={proving.asked(row)} onAsk={() => proving.ask(row)} />
+        </span>
+      </div>
+      {here ? (
+        <span className="font-medium">this record</span>
+      ) : (
+        <Open row={row} onOpen={onOpen} dim={!tied}>
+          {row.text === null ? `record ${count(row.index)}` : <Untrusted text={row.text.slice(0, 200)} />}
+        </Open>
+      )}
+    </li>
+  );
+}
+
+function Ties({ row }: { row: Chapter }) {
+  if (row.ties.length === 0) return null;
+  return (
+    <span className="shrink-0 rounded-[4px] border border-line px-1 text-[11px] text-ink-2">
+      {row.ties.map((tie) => TIES[tie]).join(", ")}
+    </span>
+  );
+}
+
+/** A click opens it here; the address opens it anywhere. */
+function Open({
+  row,
+  onOpen,
+  dim,
+  children,
+}: {
+  row: RecordRow;
+  onOpen: Props["onOpen"];
+  dim: boolean;
+  children: ReactNode;
+}) {
+  return (
+    <Link
+      href={addressOf(row)}
+      onClick={(event) => {
+        if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+        event.preventDefault();
+        onOpen(row);
+      }}
+      className={cx("line-clamp-2 hover:underline [overflow-wrap:anywhere]", dim && "text-ink-2")}
+    >
+      {children}
+    </Link>
+  );
+}
+
+function Elsewhere({
+  record,
+  rows,
+  onOpen,
+  proving,
+}: {
+  record: RecordFull;
+  rows: Chapter[];
+  onOpen: Props["onOpen"];
+  proving: Proving;
+}) {
+  return (
+    <section aria-label="Elsewhere">
+      <h2 className="mb-2">{record.kind === "usb.scan" ? "Seen elsewhere in the fleet" : "What was done for it"}</h2>
+      <ul className="grid gap-2">
+        {rows.map((row) => (
+          <li key={keyOf(row)} className="group">
+            <div className="flex items-baseline gap-2">
+              <span className="mono shrink-0 text-ink-3">
+                <Clock time={row.time} />
+              </span>
+              <span className="mono min-w-0 truncate">{row.workstation?.name ?? "console"}</span>
+              <Ties row={row} />
+              <span className="ml-auto shrink-0">
+                <Proved at={row} asked={proving.asked(row)} onAsk={() => proving.ask(row)} />
+              </span>
+            </div>
+            <Open row={row} onOpen={onOpen} dim={false}>
+              <Untrusted text={(row.text ?? row.kind).slice(0, 200)} />
+            </Open>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** This record is proved at once, the others when asked: each costs a proof and two round trips. */
+function Verified({ record, count: records, onAll }: { record: RecordFull; count: number; onAll: () => void }) {
+  const proved = useProved(record, true);
+  if (proved.isPending) return null;
+  const ok = proved.data?.ok ?? false;
+  return (
+    <div className="flex items-center gap-3 rounded-[8px] border border-line bg-sunk px-3 py-2" data-story-proof={ok}>
+      <p className="min-w-0 flex-1 text-ink-2">
+        {proved.isError ? (
           <>
-            {" · "}
-            {bytes(image.size)} read once, sha256 <Hash text={image.sha256} />
+            <span className="text-hold">◐ </span>
+            {proved.error.message}
+          </>
+        ) : ok ? (
+          <>
+            <strong className="font-semibold text-ink">Verified now</strong> in this browser: {proved.data.hashes}{" "}
+            hashes lead to the checkpoint of {count(proved.data.size)} records that this trail’s key signed.
+          </>
+        ) : (
+          <>
+            <strong className="font-semibold text-block">■ Not proved.</strong> See Proof for the step that fails.
           </>
         )}
-        {" · "}
-        {scanner ? `${scanner.engine}, definitions ${scanner.definitions ?? "of the site"}` : "no scanner"}
-        {confined && ` · read in ${confined}`}
       </p>
-      {suspect.length > 0 && (
-        <ul className="grid gap-1">
-          {suspect.slice(0, SHOWN_FILES).map((file) => (
-            <li key={file.path ?? file.pathBase64} className="[overflow-wrap:anywhere]">
-              <Mark tone={findingTone(file.finding)}>{file.finding}</Mark>{" "}
-              <Untrusted text={file.path ?? `base64:${file.pathBase64}`} />
-              {file.detail && (
-                <span className="text-ink-2">
-                  {" "}
-                  · <Untrusted text={file.detail} />
-                </span>
-              )}
-            </li>
-          ))}
-        </ul>
-      )}
-      <Link href={`/usb/${record.trail}/${record.index}`} className="justify-self-start underline">
-        The whole manifest
-      </Link>
+      {records > 1 && <Button onClick={onAll}>Prove all {count(records)}</Button>}
     </div>
   );
 }
