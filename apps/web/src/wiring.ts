@@ -7,6 +7,7 @@ import { type Env, readEnv } from "./env.ts";
 import type { RecordConsole } from "./person/act.ts";
 import { makeAuth } from "./person/auth.ts";
 import { PrismaClient } from "./prisma/generated/client.ts";
+import { Heard } from "./record/heard.ts";
 import { type ConsoleKey, readConsoleKey } from "./trail/key.ts";
 import { consoleRecorder } from "./trail/recorder.ts";
 
@@ -22,6 +23,7 @@ export type Wiring = {
   auth: ReturnType<typeof makeAuth>;
   consoleKey: ConsoleKey;
   recordConsole: RecordConsole;
+  heard: Heard;
 };
 
 function make(): Wiring {
@@ -39,7 +41,11 @@ function make(): Wiring {
   const recordConsole = consoleRecorder(consoleKey);
   const secret = readFileSync(join(keys, "session.secret"), "utf8").trim();
   const auth = makeAuth({ pool, secret, url: env.SALLYPORT_URL, recordConsole });
-  return { env, pool, prisma, auth, consoleKey, recordConsole };
+  const heard = new Heard(
+    pool,
+    () => new pg.Client({ connectionString: env.DATABASE_URL, keepAlive: true, application_name: "sallyport console" }),
+  );
+  return { env, pool, prisma, auth, consoleKey, recordConsole, heard };
 }
 
 /** Next bundles each route apart; one process still has one wiring. */

@@ -1,10 +1,15 @@
 /** Records: pages of them, and one in full. */
+import { TRPCError, tracked } from "@trpc/server";
 import { z } from "zod";
 import { may } from "../person/role.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { Cursor, Filter, RecordAt } from "./filter.ts";
 import { getRecord, listChoices, listRecords, PAGE_ROWS_MAX } from "./store.ts";
 import { tellStory } from "./story.ts";
+import { tailRecords } from "./tail.ts";
+
+/** Live tails of one process, over everybody: each costs a query a quarter of a second at worst. */
+const TAILS_MAX = 200;
 
 export const recordRouter = router({
   list: allowed("entries")
@@ -20,6 +25,32 @@ export const recordRouter = router({
       // without contents the text cannot be searched either: hits would tell what it says
       const filter = contents ? input.filter : { ...input.filter, text: undefined };
       return listRecords(ctx.wiring.pool, filter as Filter, input.cursor ?? undefined, input.limit, contents);
+    }),
+
+  tail: allowed("entries")
+    .input(z.object({ filter: Filter, lastEventId: z.iso.datetime().nullish().catch(undefined) }))
+    .subscription(async function* ({ ctx, input, signal }) {
+      const { pool, heard } = ctx.wiring;
+      if (heard.watchers >= TAILS_MAX)
+        throw new TRPCError({
+          code: "TOO_MANY_REQUESTS",
+          message: "Too many people watch live at once. Read pages instead, or try again in a while.",
+        });
+      const contents = async (): Promise<boolean> => {
+        const actor = await ctx.still();
+        if (!actor)
+          throw new TRPCError({ code: "UNAUTHORIZED", message: "You are signed out. Sign in and try again." });
+        if (!may(actor.role, "entries")) throw new TRPCError({ code: "FORBIDDEN", message: "Your role changed." });
+        return may(actor.role, "content");
+      };
+      const ended = signal ?? new AbortController().signal;
+      let newest = input.lastEventId ?? new Date().toISOString();
+      const after = input.lastEventId ?? undefined;
+      for await (const frame of tailRecords({ pool, heard, filter: input.filter, after, signal: ended, contents })) {
+        const first = frame.rows[0]?.received;
+        if (first !== undefined && first > newest) newest = first;
+        yield tracked(newest, frame);
+      }
     }),
 
   get: allowed("entries")

@@ -6,6 +6,8 @@ import { Refusal } from "../trpc/errors.ts";
 import type { Cursor, Filter } from "./filter.ts";
 
 export const PAGE_ROWS_MAX = 200;
+/** Of one trail at once in a live tail; a reader who was away longer is shown the newest. */
+const MOVED_ROWS_MAX = 20_000;
 
 export type RecordRow = {
   trail: number;
@@ -100,6 +102,28 @@ export async function listRecords(
   const last = page.at(-1);
   const next = rows.length > limit && last ? { received: last.received, trail: last.trail, index: last.index } : null;
   return { rows: page, next };
+}
+
+/** Of these ranges, the newest that match, newest first. Each range is read by its trail's index. */
+export async function listMoved(
+  pool: Pool,
+  filter: Filter,
+  moved: readonly { trail: number; from: number; to: number }[],
+  limit: number,
+  contents: boolean,
+): Promise<RecordRow[]> {
+  const { sql, values } = where(filter, 5);
+  const { rows } = await pool.query<Raw>(
+    `SELECT ${COLUMNS}
+       FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS m (trail, "from", "to")
+       JOIN LATERAL (SELECT * FROM record WHERE trail = m.trail AND index >= m."from" AND index < m."to"
+                      ORDER BY index DESC LIMIT ${MOVED_ROWS_MAX}) r ON true
+       JOIN trail t ON t.num = r.trail LEFT JOIN workstation w ON w.id = t.workstation_id
+      ${sql.length > 0 ? `WHERE ${sql.join(" AND ")}` : ""}
+      ORDER BY r.received DESC, r.trail DESC, r.index DESC LIMIT $4`,
+    [moved.map(({ trail }) => trail), moved.map(({ from }) => from), moved.map(({ to }) => to), limit, ...values],
+  );
+  return rows.map((raw) => toRow(raw, contents));
 }
 
 export type RecordFull = RecordRow & {

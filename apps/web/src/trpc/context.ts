@@ -3,10 +3,21 @@ import type { Actor, Origin } from "../person/actor.ts";
 import type { Role } from "../person/role.ts";
 import { type Wiring, wiring } from "../wiring.ts";
 
-export type Context = { wiring: Wiring; actor: Actor | undefined; origin: Origin; host: string };
+export type Context = {
+  wiring: Wiring;
+  actor: Actor | undefined;
+  /** Who the session belongs to by now, for what outlasts a request; looking does not prolong it. */
+  still: () => Promise<Actor | undefined>;
+  origin: Origin;
+  host: string;
+};
 
-export async function actorOf(wiring: Wiring, headers: Headers): Promise<Actor | undefined> {
-  const found = await wiring.auth.api.getSession({ headers });
+export async function actorOf(
+  wiring: Wiring,
+  headers: Headers,
+  query?: { disableRefresh: boolean },
+): Promise<Actor | undefined> {
+  const found = await wiring.auth.api.getSession({ headers, ...(query && { query }) });
   if (!found || found.user.disabledAt) return undefined;
   const { user, session } = found;
   return {
@@ -25,6 +36,7 @@ export async function makeContext(request: Request): Promise<Context> {
   return {
     wiring: made,
     actor: await actorOf(made, request.headers),
+    still: () => actorOf(made, request.headers, { disableRefresh: true }),
     origin: address ? { address } : {},
     host: request.headers.get("host") ?? "localhost",
   };

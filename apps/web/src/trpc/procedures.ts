@@ -4,7 +4,15 @@ import { ACTS, type Act, may } from "../person/role.ts";
 import type { Context } from "./context.ts";
 import { mapError } from "./errors.ts";
 
+/** A connection that a proxy closed without a word is noticed by the missing pings. */
+const PING_MS = 10_000;
+const SILENT_MS = 30_000;
+
 const t = initTRPC.context<Context>().create({
+  sse: {
+    ping: { enabled: true, intervalMs: PING_MS },
+    client: { reconnectAfterInactivityMs: SILENT_MS },
+  },
   errorFormatter: ({ shape, error }) => {
     const mapped = mapError(error);
     return {

@@ -12,10 +12,11 @@ import { adding, chips, type Filter, readFilter, readWord, without, writeFilter 
 import type { RecordRow } from "../store.ts";
 import { columns } from "./columns.tsx";
 import { Facets } from "./facets.tsx";
+import { LINES_MAX } from "./lines.ts";
 import { RecordDrawer } from "./record-drawer.tsx";
 import { Since } from "./since.tsx";
+import { useTail } from "./use-tail.ts";
 
-const LIVE_EVERY_MS = 1000;
 export const keyOf = (row: { trail: number; index: number }): string => `${row.trail}.${row.index}`;
 
 /** Everything the page shows is in its address: filters, the open record, whether it is live. */
@@ -37,19 +38,15 @@ export function Explore() {
     enabled: !live,
     placeholderData: keepPreviousData,
   });
-  const tail = useQuery({
-    ...api.record.list.queryOptions({ filter }),
-    enabled: live,
-    refetchInterval: LIVE_EVERY_MS,
-    placeholderData: keepPreviousData,
-  });
+  const tail = useTail(filter, live);
   const choices = useQuery(api.record.choices.queryOptions()).data;
   const names = useQuery(api.workstation.names.queryOptions()).data;
   const rows = useMemo(
-    () => (live ? (tail.data?.rows ?? []) : (pages.data?.pages.flatMap((page) => page.rows) ?? [])),
-    [live, tail.data, pages.data],
+    () => (live ? (tail.rows ?? []) : (pages.data?.pages.flatMap((page) => page.rows) ?? [])),
+    [live, tail.rows, pages.data],
   );
-  const shown = live ? tail : pages;
+  const fault = live ? tail.fault : pages.error?.message;
+  const pending = live ? tail.rows === undefined : pages.isPending;
   const nameOf = (id: string) => names?.find((each) => each.id === id)?.name ?? `${id.slice(0, 8)}…`;
 
   const set = (next: Filter) => go(next, open, live);
@@ -87,7 +84,7 @@ export function Explore() {
         />
         <Since filter={filter} onChange={set} />
         <Button aria-pressed={live} look={live ? "main" : "plain"} onClick={() => go(filter, open, !live)}>
-          {live ? "● Live" : "Live"}
+          {tail.state === "live" ? "● Live" : tail.state === "connecting" ? "◐ Connecting…" : "Live"}
         </Button>
       </Header>
       {faults.length > 0 && (
@@ -95,12 +92,18 @@ export function Explore() {
           ◐ Part of this address could not be read and is left out: {faults.join("; ")}
         </p>
       )}
+      {live && tail.skipped && (
+        <p role="status" className="border-b border-line px-5 py-1.5 text-hold">
+          ◐ Lines came faster than they can be read, and some are not shown here. Narrow the query, or turn Live off to
+          page through all of them.
+        </p>
+      )}
       <div className="flex min-h-0 flex-1">
         <Facets filter={filter} onChange={set} choices={choices} narrow={open !== undefined} />
         <div className="flex min-h-0 min-w-0 flex-1 flex-col">
-          {shown.isError ? (
-            <Fault message={shown.error.message} again={() => void shown.refetch()} />
-          ) : shown.isPending ? (
+          {fault !== undefined ? (
+            <Fault message={fault} again={() => (live ? tail.again() : void pages.refetch())} />
+          ) : pending ? (
             <Waiting />
           ) : rows.length === 0 ? (
             <NothingHere filtered={chips(filter).length > 0} live={live} />
@@ -115,7 +118,7 @@ export function Explore() {
               onEnd={onEnd}
               foot={
                 live
-                  ? "The newest; older ones when Live is off."
+                  ? `The newest${rows.length < LINES_MAX ? "" : ` ${LINES_MAX}`}; older ones when Live is off.`
                   : pages.hasNextPage
                     ? "Loading…"
                     : "That is all of them."
