@@ -1,0 +1,228 @@
+/** The intermediate form → one nftables table, as text for `nft -f`: it replaces the table whole or not at all. Pure.
+ *  Within the chains of rules `return` means allowed in this direction; a packet between guests passes both. */
+import { familyOf, joinRanges, type Range, rangeText } from "./address.ts";
+import { ND_FROM_GUEST, ND_TO_GUEST, sourcesOf } from "./evaluate.ts";
+import {
+  devicesOf,
+  type Firewall,
+  type FirewallRule,
+  REASONS,
+  type Reason,
+  ruleCounter,
+  VIF_PREFIX,
+} from "./firewall.ts";
+import type { Span } from "./windows.ts";
+
+export const TABLE = "sallyport";
+/** The group ulogd2 listens on. */
+export const NFLOG_GROUP = 5;
+/** Of each reason: enough to see what a guest tries, too little to fill a disk. Counters count every packet. */
+export const LOGGED_PER_SECOND = 10;
+export const LOGGED_BURST = 30;
+
+/** `table` is another name for the same rules; `dormant` ones are checked by the kernel and judge nothing. */
+export type TableForm = { table?: string; dormant?: boolean };
+
+export const familyName = ({ wire }: Pick<Firewall, "wire">): "inet" | "bridge" =>
+  wire === "bridged" ? "bridge" : "inet";
+
+export function compile(firewall: Firewall, { table = TABLE, dormant = false }: TableForm = {}): string {
+  const name = `table ${familyName(firewall)} ${table}`;
+  const chains = [
+    chain("forward", [
+      hook("forward"),
+      ...fromGuests(firewall, ["source", ...linkOf(firewall), "out"]),
+      ...toGuests(firewall, ["known", "in"]),
+    ]),
+    chain("input", [hook("input"), ...pathIn(firewall), ...fromGuests(firewall, ["source", "own", "out"])]),
+    chain("output", [hook("output"), ...pathOut(firewall), ...toGuests(firewall, ["known", "in-own"])]),
+    chain("source", sourceLines(firewall)),
+    chain("known", knownOnly(firewall, "oifname")),
+    chain("own", [
+      ...firewall.own.map(({ protocol, port }) => `${protocol} dport ${port} accept`),
+      `icmpv6 type ${setOf(ND_FROM_GUEST.map(String))} accept`,
+    ]),
+    chain("in-own", [`icmpv6 type ${setOf(ND_TO_GUEST.map(String))} return`, "goto in"]),
+    ...(firewall.wire === "bridged" ? [chain("link", LINK_LINES)] : []),
+    chain("out", judgeLines(firewall, "out")),
+    chain("in", judgeLines(firewall, "in")),
+    ...firewall.rules.map((rule) => chain(ruleCounter(rule.number), ruleChain(firewall, rule))),
+    ...reasonsOf(firewall).map((reason) => chain(`drop-${reason}`, dropLines(firewall, reason, REASONS[reason]))),
+  ];
+  const counters = [...reasonsOf(firewall), ...firewall.rules.map(({ number }) => ruleCounter(number))];
+  return [
+    name,
+    `delete ${name}`,
+    `${name} {`,
+    ...(dormant ? ["  flags dormant"] : []),
+    ...counters.map((counter) => `  counter ${counter} { }`),
+    ...chainsInOrder(chains),
+    "}",
+    "",
+  ].join("\n");
+}
+
+type Chain = { name: string; lines: readonly string[] };
+const chain = (name: string, lines: readonly string[]): Chain => ({ name, lines });
+
+/** nftables wants a chain to be there before a rule names it: those that name none come first. */
+const chainsInOrder = (chains: readonly Chain[]): string[] =>
+  [...chains]
+    .reverse()
+    .flatMap(({ name, lines }) => [`  chain ${name} {`, ...lines.map((line) => `    ${line}`), "  }"]);
+
+const hook = (name: string): string => `type filter hook ${name} priority filter; policy accept;`;
+const reasonsOf = ({ wire }: Firewall): Reason[] =>
+  (Object.keys(REASONS) as Reason[]).filter((reason) => wire === "bridged" || reason !== "other-ethertype");
+const setOf = (members: readonly string[]): string =>
+  members.length === 1 ? members[0]! : `{ ${members.join(", ")} }`;
+
+/** Guests' devices are matched by name, so one that comes back after a restart has its rules before its first packet. */
+function guestDevices({ vifs }: Firewall): string[] {
+  const named = vifs.flatMap(devicesOf).filter((device) => !device.startsWith(VIF_PREFIX));
+  return [`"${VIF_PREFIX}*"`, ...named.map((device) => `"${device}"`)];
+}
+const fromGuests = (firewall: Firewall, chains: readonly string[]): string[] =>
+  chains.flatMap((to) => guestDevices(firewall).map((device) => `iifname ${device} jump ${to}`));
+const toGuests = (firewall: Firewall, chains: readonly string[]): string[] =>
+  chains.flatMap((to) => guestDevices(firewall).map((device) => `oifname ${device} jump ${to}`));
+
+/** On a bridge, what IP needs from the link goes by, and nothing else that is no IP. */
+const linkOf = ({ wire }: Firewall): string[] => (wire === "bridged" ? ["link"] : []);
+const LINK_LINES = [
+  "ether type arp accept",
+  "ether type != { ip, ip6 } goto drop-other-ethertype",
+  `icmpv6 type ${setOf(ND_FROM_GUEST.map(String))} ip6 daddr { fe80::/10, ff02::/16 } accept`,
+];
+
+function knownOnly({ vifs }: Firewall, side: "iifname" | "oifname"): string[] {
+  const known = vifs.flatMap(devicesOf).map((device) => `"${device}"`);
+  return known.length === 0 ? ["jump drop-unknown-vif"] : [`${side} != { ${known.join(", ")} } jump drop-unknown-vif`];
+}
+
+function sourceLines(firewall: Firewall): string[] {
+  const lines = [...knownOnly(firewall, "iifname")];
+  for (const vif of firewall.vifs) {
+    const from = `iifname { ${devicesOf(vif)
+      .map((device) => `"${device}"`)
+      .join(", ")} }`;
+    if (vif.mac) lines.push(`${from} ether saddr != ${vif.mac.toLowerCase()} jump drop-spoofed`);
+    if (vif.addresses.length === 0) continue;
+    const own = joinRanges(sourcesOf(vif.addresses));
+    lines.push(`${from} ip saddr != ${rangesSet(familyOf(own, 4))} jump drop-spoofed`);
+    lines.push(`${from} ip6 saddr != ${rangesSet(familyOf(own, 6))} jump drop-spoofed`);
+    if (firewall.wire === "bridged")
+      lines.push(`${from} arp saddr ip != ${rangesSet(familyOf(own, 4))} jump drop-spoofed`);
+  }
+  return lines;
+}
+
+const rangesSet = (ranges: readonly Range[]): string => `{ ${ranges.map(rangeText).join(", ")} }`;
+
+const HALF = {
+  out: { mask: "0x0000ffff", rest: "0xffff0000", of: (mark: number) => `0x${mark.toString(16).padStart(8, "0")}` },
+  in: { mask: "0xffff0000", rest: "0x0000ffff", of: (mark: number) => `0x${mark.toString(16).padStart(4, "0")}0000` },
+} as const;
+
+/** Established connections go by while the rule that let them begin still would: its mark is on them. */
+function judgeLines(firewall: Firewall, direction: "out" | "in"): string[] {
+  const other = direction === "out" ? "in" : "out";
+  return [
+    ...standing(firewall, "original", direction),
+    ...standing(firewall, "reply", other),
+    "ct state invalid goto drop-invalid",
+    ...firewall.rules.filter((rule) => rule.direction === direction).flatMap(matchLines),
+    ...(firewall.otherwise === "block"
+      ? [`goto drop-otherwise-${direction}`]
+      : [markLine(direction, firewall.generation), "return"]),
+  ];
+}
+
+function standing({ generation, rules }: Firewall, flow: "original" | "reply", half: "out" | "in"): string[] {
+  const { mask, of } = HALF[half];
+  const line = (mark: number, when: string) =>
+    `ct state established,related ct direction ${flow} ct mark and ${mask} == ${of(mark)} ${when}return`;
+  const windowed = rules.filter(
+    (rule) => rule.direction === half && rule.verdict === "allow" && rule.mark !== generation,
+  );
+  return [
+    line(generation, ""),
+    ...windowed.flatMap((rule) => timeMatch(rule.spans).map((when) => line(rule.mark, when))),
+  ];
+}
+
+const markLine = (direction: "out" | "in", mark: number): string =>
+  `ct mark set ct mark and ${HALF[direction].rest} or ${HALF[direction].of(mark)}`;
+
+/** One line a family of addresses; none where a rule can match nothing at all. */
+function matchLines(rule: FirewallRule): string[] {
+  const side = rule.direction === "out" ? "daddr" : "saddr";
+  const far = rule.far;
+  const addresses =
+    far === "any"
+      ? [""]
+      : ([4, 6] as const).flatMap((family) => {
+          const ranges = familyOf(far, family);
+          return ranges.length === 0 ? [] : [`${family === 4 ? "ip" : "ip6"} ${side} ${rangesSet(ranges)} `];
+        });
+  return addresses.flatMap((address) =>
+    timeMatch(rule.spans).map((when) => `${address}${portMatch(rule)}${when}goto ${ruleCounter(rule.number)}`),
+  );
+}
+
+function portMatch({ protocol, ports }: FirewallRule): string {
+  const set =
+    ports === "any" ? "" : `{ ${ports.map(({ from, to }) => (from === to ? from : `${from}-${to}`)).join(", ")} } `;
+  switch (protocol) {
+    case "tcp":
+    case "udp":
+      return ports === "any" ? `meta l4proto ${protocol} ` : `${protocol} dport ${set}`;
+    case "icmp":
+      return "meta l4proto { icmp, ipv6-icmp } ";
+    case "any":
+      return ports === "any" ? "" : `meta l4proto { tcp, udp } th dport ${set}`;
+  }
+}
+
+/** A match of one of the spans; no line at all where there is none. */
+const timeMatch = (spans: readonly Span[] | "always"): string[] =>
+  spans === "always"
+    ? [""]
+    : spans.length === 0
+      ? []
+      : [`meta time { ${spans.map(({ from, to }) => `"${from}"-"${to}"`).join(", ")} } `];
+
+function ruleChain(firewall: Firewall, rule: FirewallRule): string[] {
+  const name = ruleCounter(rule.number);
+  if (rule.verdict === "block") return dropLines(firewall, name, rule.label);
+  // the mark has a line of its own: a packet that is not tracked has none to set, and ends its line there
+  return [`counter name "${name}"`, markLine(rule.direction, rule.mark), "return"];
+}
+
+/** The limit is on the log, the counter on the drop: what is not logged is still counted. */
+function dropLines({ mode }: Firewall, counter: string, label: string): string[] {
+  const prefix = mode === "audit" ? `audit ${label}` : label;
+  return [
+    `limit rate ${LOGGED_PER_SECOND}/second burst ${LOGGED_BURST} packets log prefix "${prefix}" group ${NFLOG_GROUP}`,
+    `counter name "${counter}" ${mode === "audit" ? "return" : "drop"}`,
+  ];
+}
+
+function pathOut({ path }: Firewall): string[] {
+  if (!path) return [];
+  if (path.to === "any") return [`tcp dport { 53, ${path.port} } accept`, "udp dport 53 accept"];
+  return bothFamilies(path.to, "daddr").map((to) => `${to}tcp dport ${path.port} accept`);
+}
+
+function pathIn({ path }: Firewall): string[] {
+  if (!path) return [];
+  const reply = "ct state established ct direction reply accept";
+  if (path.to === "any") return [`tcp sport { 53, ${path.port} } ${reply}`, `udp sport 53 ${reply}`];
+  return bothFamilies(path.to, "saddr").map((from) => `${from}tcp sport ${path.port} ${reply}`);
+}
+
+const bothFamilies = (ranges: readonly Range[], side: string): string[] =>
+  ([4, 6] as const).flatMap((family) => {
+    const own = joinRanges(familyOf(ranges, family));
+    return own.length === 0 ? [] : [`${family === 4 ? "ip" : "ip6"} ${side} ${rangesSet(own)} `];
+  });

@@ -1,0 +1,69 @@
+/** The one intermediate form of the `network` section: what evaluate.ts answers from and compile.ts writes as nftables.
+ *  Nothing is left open in it: addresses are ranges, names are resolved, windows are spans of seconds. */
+import type { Range } from "./address.ts";
+import type { Span } from "./windows.ts";
+
+/** A guest's device in dom0. No `addresses`: any source is its own (a guest that routes). */
+export type Vif = { name: string; guest: string; mac?: string; addresses: readonly string[] };
+
+/** `routed`: dom0 is the guests' gateway. `bridged`: their devices are ports of dom0's bridge; the kernel needs
+ *  connection tracking for bridges (nf_conntrack_bridge), else it refuses the ruleset. */
+export type Wire = "routed" | "bridged";
+
+/** A port of dom0 that guests may always reach: where their logs go. */
+export type Opening = { protocol: "tcp" | "udp"; port: number };
+
+/** dom0's own way to the broker. `any` address is what it is widened to when it was lost; then names may be asked too. */
+export type BrokerPath = { to: readonly Range[] | "any"; port: number };
+
+export type FirewallRule = {
+  /** Counted from 1, as the section lists them. */
+  number: number;
+  /** Its prefix in a drop's record, and so its identity there. */
+  label: string;
+  verdict: "allow" | "block";
+  direction: "out" | "in";
+  protocol: "tcp" | "udp" | "icmp" | "any";
+  far: readonly Range[] | "any";
+  ports: readonly { from: number; to: number }[] | "any";
+  spans: readonly Span[] | "always";
+  /** 16 bits, stamped on a connection that it lets through. */
+  mark: number;
+};
+
+export type Firewall = {
+  mode: "enforce" | "audit";
+  otherwise: "allow" | "block";
+  wire: Wire;
+  vifs: readonly Vif[];
+  rules: readonly FirewallRule[];
+  own: readonly Opening[];
+  path: BrokerPath | undefined;
+  /** 16 bits, not 0: connections that an earlier section let through do not have it and are judged again. */
+  generation: number;
+};
+
+/** Interfaces with this prefix are guests', known or not. */
+export const VIF_PREFIX = "vif";
+const INTERFACE_CHARS_MAX = 15;
+
+/** A guest without drivers of its own speaks through an emulated card, whose device is named after the vif. */
+export const devicesOf = ({ name }: Pick<Vif, "name">): string[] =>
+  name.length + 4 <= INTERFACE_CHARS_MAX ? [name, `${name}-emu`] : [name];
+
+/** What else can drop a packet; with the rules' own, all counters there are. */
+export const REASONS = {
+  spoofed: "spoofed",
+  "unknown-vif": "unknown vif",
+  invalid: "invalid",
+  "other-ethertype": "other ethertype",
+  "otherwise-out": "otherwise out",
+  "otherwise-in": "otherwise in",
+} as const;
+export type Reason = keyof typeof REASONS;
+
+export const ruleCounter = (number: number): string => `rule-${number}`;
+
+/** nftables' strings have no escapes: what is not plain becomes an underscore. The number keeps it unique. */
+export const ruleLabel = (number: number, name: string): string =>
+  `rule ${number} ${name.replaceAll(/[^A-Za-z0-9 ._-]/gu, "_")}`.trim();

@@ -1,0 +1,80 @@
+/** The `network` section and what dom0 knows → the intermediate form. Pure. Where a rule cannot match as written (a name
+ *  that is not known, ports of icmp), an allowance matches nothing and a block matches without that condition. */
+import type { NetworkRule, NetworkSection } from "../network.ts";
+import { joinRanges, type Range, rangeOf } from "./address.ts";
+import {
+  type BrokerPath,
+  type Firewall,
+  type FirewallRule,
+  type Opening,
+  ruleLabel,
+  type Vif,
+  type Wire,
+} from "./firewall.ts";
+import { horizonOf, spansOf } from "./windows.ts";
+
+/** `names`: what dom0 last resolved, by name in lower case; a name that is absent is not known.
+ *  `generation` is 16 bits that change with the section. */
+export type Surroundings = {
+  wire: Wire;
+  vifs: readonly Vif[];
+  names: Readonly<Record<string, readonly string[]>>;
+  own: readonly Opening[];
+  path: BrokerPath | undefined;
+  generation: number;
+  nowSeconds: number;
+};
+
+export function lower(section: NetworkSection, around: Surroundings): Firewall {
+  const { wire, vifs, own, path, generation } = around;
+  const rules = section.rules.flatMap((rule, place) => lowerRule(rule, place + 1, around) ?? []);
+  return { mode: section.mode, otherwise: section.otherwise, wire, vifs, rules, own, path, generation };
+}
+
+/** The names the section speaks of, in lower case. */
+export const namesOf = (section: NetworkSection): string[] => [
+  ...new Set(section.rules.flatMap(({ host }) => (host === undefined ? [] : [host.toLowerCase()]))),
+];
+
+function lowerRule(rule: NetworkRule, number: number, around: Surroundings): FirewallRule | undefined {
+  const far = farOf(rule, around.names);
+  const ports = portsOf(rule);
+  const impossible = far === "none" || ports === "none";
+  if (impossible && rule.verdict === "allow") return undefined;
+  return {
+    number,
+    label: ruleLabel(number, rule.name),
+    verdict: rule.verdict,
+    direction: rule.direction,
+    protocol: rule.protocol,
+    far: far === "none" ? "any" : far,
+    ports: ports === "none" ? "any" : ports,
+    spans: rule.during ? spansOf(rule.during, rule.verdict, horizonOf(around.nowSeconds)) : "always",
+    mark: rule.during ? ((around.generation - 1 + number) % 0xffff) + 1 : around.generation,
+  };
+}
+
+/** A block of which one side is not known blocks every side: less is known to be safe. */
+function farOf({ verdict, to, addresses, host }: NetworkRule, names: Surroundings["names"]): Range[] | "any" | "none" {
+  if (to === undefined && addresses === undefined && host === undefined) return "any";
+  const resolved = host === undefined ? [] : (names[host.toLowerCase()] ?? []);
+  if (host !== undefined && resolved.length === 0 && verdict === "block") return "none";
+  const ranges = [...(to === undefined ? [] : [to]), ...(addresses ?? []), ...resolved].map(rangeOf);
+  return ranges.length === 0 ? "none" : joinRanges(ranges);
+}
+
+function portsOf({ protocol, ports }: NetworkRule): FirewallRule["ports"] | "none" {
+  if (ports === undefined) return "any";
+  if (ports.length === 0 || protocol === "icmp") return "none";
+  const sorted = ports
+    .map((text) => text.split("-").map(Number))
+    .map(([from, to = from]) => ({ from: from!, to: to! }))
+    .sort((a, b) => a.from - b.from);
+  const joined: { from: number; to: number }[] = [];
+  for (const range of sorted) {
+    const last = joined.at(-1);
+    if (last && range.from <= last.to + 1) last.to = Math.max(last.to, range.to);
+    else joined.push(range);
+  }
+  return joined;
+}
