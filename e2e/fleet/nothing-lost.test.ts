@@ -58,6 +58,9 @@ describe("a workstation whose agent, broker, workers and database are killed whi
         WHERE kind = 'ids.event' ORDER BY trail, index`,
     );
 
+  /** What each process said last: a stall on a far machine can be read. */
+  const lastWords = () => [...stack.children].map(([name, child]) => `── ${name}\n${child.tail}`).join("\n");
+
   async function countReaches(count: number): Promise<void> {
     const end = Date.now() + ARRIVE_MS;
     for (let last = -1; ; ) {
@@ -67,7 +70,8 @@ describe("a workstation whose agent, broker, workers and database are killed whi
       );
       if (got >= count) return;
       last = got;
-      if (Date.now() > end) throw new Error(`${got} of ${count} records are stored after ${ARRIVE_MS / 1000} s`);
+      if (Date.now() > end)
+        throw new Error(`${got} of ${count} records are stored after ${ARRIVE_MS / 1000} s\n${lastWords()}`);
       await delay(100);
     }
   }

@@ -92,8 +92,8 @@ export async function startWorker(env: Env): Promise<Worker> {
   const ingest = new Ingest({ pool, signer, publish: link.publish, log, now });
   const dispatch = new Dispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
   const back = async (workstations: WorkstationId[]): Promise<void> => {
-    const { epoch, stands } = await standing(pool, workstations);
-    void sendReceipts(link.publish, signer, epoch, stands);
+    const { epoch, stands, asOf } = await standing(pool, workstations);
+    void sendReceipts(link.publish, signer, epoch, stands, asOf);
     dispatch.back(workstations);
   };
   const states = new States({ pool, log, now, back, refuse: (refused) => ingest.refuse(refused) });

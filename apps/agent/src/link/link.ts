@@ -26,6 +26,8 @@ export type LinkEvents = {
 export type Published = "sent" | "not-connected";
 
 const CONNECT_TIMEOUT_MS = 15_000;
+/** A broker that takes longer to acknowledge has lost the packet or itself: a new connection begins from what is safe. */
+const ACKNOWLEDGED_MS_MAX = 20_000;
 const KEEPALIVE_SECONDS = 30;
 /** A connection that held this long was a good one: the next delay begins small again. */
 const GOOD_AFTER_MS = 30_000;
@@ -44,16 +46,22 @@ export class Link {
     return this.#connected;
   }
 
-  /** QoS 1. Resolves when the broker has it, or at once where there is no connection. */
+  /** QoS 1. Resolves when the broker has it, or at once where there is no connection. A broker that does not say so in
+   *  time loses its connection: no caller waits for ever. */
   async publish(channel: Up, bytes: string | Uint8Array, retain = false): Promise<Published> {
     const client = this.#client;
     if (!client || !this.#connected) return "not-connected";
     try {
       const message = typeof bytes === "string" ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      await client.publishAsync(topic(this.#parts.workstation, channel), message, { qos: 1, retain });
+      await inTime(client.publishAsync(topic(this.#parts.workstation, channel), message, { qos: 1, retain }));
       return "sent";
-    } catch {
-      return "not-connected"; // the connection ended first; its end is told by disconnected()
+    } catch (error) {
+      // the connection ended first, and disconnected() tells of it; or it lives and is of no use
+      if (error instanceof Unacknowledged) {
+        this.#parts.log.warn({ channel, waitedMs: ACKNOWLEDGED_MS_MAX }, "link.unacknowledged");
+        if (this.#client === client) this.#drop();
+      }
+      return "not-connected";
     }
   }
 
@@ -99,13 +107,17 @@ export class Link {
         will: { topic: topic(workstation, "presence"), payload: Buffer.from(will()), qos: 1, retain: true },
       });
       this.#client = client;
-      const drop = () => client.end(true);
+      // from here on nothing is published: its end is told by "close", which may be some turns away
+      const drop = () => {
+        this.#connected = false;
+        client.end(true);
+      };
       this.#drop = drop;
       signal.addEventListener("abort", drop, { once: true });
       if (signal.aborted) drop();
       client.on("error", (error) => {
         reason = error.message || (error as { code?: string }).code || "refused";
-        client.end(true);
+        drop();
       });
       client.on("message", (name, bytes) => {
         const channel = DOWN.find((each) => topic(workstation, each) === name);
@@ -113,11 +125,8 @@ export class Link {
         else log.warn({ topic: name }, "link.unknown-topic");
       });
       client.on("connect", () => {
-        client
-          .subscribeAsync(
-            DOWN.map((channel) => topic(workstation, channel)),
-            { qos: 1 },
-          )
+        const filters = DOWN.map((channel) => topic(workstation, channel));
+        inTime(client.subscribeAsync(filters, { qos: 1 }))
           .then(() => {
             this.#connected = true;
             log.info({ url }, "link.connected");
@@ -125,7 +134,7 @@ export class Link {
           })
           .catch((error: Error) => {
             reason = `the broker refused the subscription: ${error.message}`;
-            client.end(true);
+            drop();
           });
       });
       client.once("close", () => {
@@ -137,5 +146,23 @@ export class Link {
         resolve(reason);
       });
     });
+  }
+}
+
+class Unacknowledged extends Error {
+  override name = "Unacknowledged";
+}
+
+/** @throws Unacknowledged */
+async function inTime<T>(work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const tooLate = () => reject(new Unacknowledged(`no acknowledgement within ${ACKNOWLEDGED_MS_MAX / 1000} s`));
+    timer = setTimeout(tooLate, ACKNOWLEDGED_MS_MAX);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }

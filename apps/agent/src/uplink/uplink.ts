@@ -12,6 +12,7 @@ import {
   BATCH_TARGET_BYTES,
   RECEIPT_WAIT_MS,
   RECEIPT_WAIT_MS_MAX,
+  RECONNECT_DELAY_MS,
   STAND_WAIT_MS,
   TRAILS_PER_HOUR_MAX,
 } from "../limits.ts";
@@ -126,8 +127,7 @@ export class Uplink {
     if (unsent <= 0 || this.#inFlight.length >= this.#parts.windowBatches()) return untilReceipt;
     const linger = this.#linger(unsent, now);
     if (linger > 0) return Math.min(linger, untilReceipt);
-    await this.#send();
-    return 0;
+    return (await this.#send()) === "sent" ? 0 : jittered(RECONNECT_DELAY_MS);
   }
 
   /** How long what is there may still wait for others. */
@@ -137,7 +137,7 @@ export class Uplink {
     return this.#lingerSince + this.#parts.lingerMs() - now;
   }
 
-  async #send(): Promise<void> {
+  async #send(): Promise<Published> {
     const { spool, session, publish, log } = this.#parts;
     this.#lingerSince = undefined;
     const from = this.#next;
@@ -158,6 +158,7 @@ export class Uplink {
     const trail = spool.trail;
     const published = await publish(batch);
     if (published === "not-connected" && spool.trail === trail) this.#goBack();
+    return published;
   }
 
   #heard(receipt: Receipt): void {

@@ -10,6 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
@@ -537,17 +538,12 @@ describe.skipIf(absent !== null)("scan", () => {
         other.process.kill("SIGCONT");
         const files = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`f${at}`, randomBytes(200_000)]));
         const started = Date.now();
-        const body = await look(
-          layOut(fresh("tree"), files),
-          { limits: { fileSeconds: 1 } },
-          {
-            clamd: other,
-            start: async (order) => {
-              const reading = await startReader(order);
-              return { ...reading, lines: stopAfterScanner(reading.lines, () => other.process.kill("SIGSTOP")) };
-            },
-          },
-        );
+        // a door before the scanner that stops it for good once a quarter of the bytes have passed
+        const socket = fresh("door.sock");
+        const door = await doorBefore(other.socket, socket, 2_000_000, () => other.process.kill("SIGSTOP"));
+        const folder = layOut(fresh("tree"), files);
+        const limits = { fileSeconds: 1 };
+        const body = await look(folder, { limits }, { clamd: { ...other, socket } }).finally(() => door.close());
         expect(body.verdict).toBe("hold");
         expect(body.manifest.length).toBe(40);
         expect(Date.now() - started).toBeLessThan(60_000);
@@ -607,9 +603,23 @@ describe.skipIf(absent !== null)("scan", () => {
   });
 });
 
-async function* stopAfterScanner(lines: AsyncIterable<string>, stop: () => void): AsyncGenerator<string> {
-  for await (const line of lines) {
-    if (line.includes('"scanner"')) stop();
-    yield line;
-  }
+/** Passes connections on to `to`, and acts once, before the byte that makes `bytesMax` is passed. */
+async function doorBefore(to: string, at: string, bytesMax: number, act: () => void): Promise<Server> {
+  let passed = 0;
+  const server = createServer((from) => {
+    const scanner = connect(to);
+    from.on("data", (bytes: Buffer) => {
+      if (passed < bytesMax && passed + bytes.length >= bytesMax) act();
+      passed += bytes.length;
+      scanner.write(bytes);
+    });
+    scanner.on("data", (bytes: Buffer) => from.write(bytes));
+    for (const [one, other] of [
+      [from, scanner],
+      [scanner, from],
+    ] as const)
+      one.on("error", () => other.destroy()).on("close", () => other.destroy());
+  });
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(at, resolve));
+  return server;
 }

@@ -27,14 +27,16 @@ export function coalesce(answers: readonly Answer[]): Answer[] {
 
 export type Publish = (topic: string, text: string, retain: boolean) => Promise<void>;
 
-/** A receipt that does not arrive is asked for again by the batch that is sent again. */
+/** A receipt that does not arrive is asked for again by the batch that is sent again. `asOf` is when the rows were read
+ *  that it speaks of: a commit between that and the sending must not make the older size the newer statement. */
 export function sendReceipts(
   publish: Publish,
   signer: Signer,
   epoch: number,
   stands: readonly Stand[],
+  asOf: Date = new Date(),
 ): Promise<unknown> {
-  const time = new Date().toISOString();
+  const time = asOf.toISOString();
   return Promise.allSettled(
     stands.map(({ workstation, trail, answer, reason, edge }) => {
       const receipt: Receipt = {
@@ -57,7 +59,8 @@ export function sendReceipts(
 export async function standing(
   pool: Pool,
   workstations: readonly WorkstationId[],
-): Promise<{ epoch: number; stands: Stand[] }> {
+): Promise<{ epoch: number; stands: Stand[]; asOf: Date }> {
+  const asOf = new Date();
   type Raw = { id: TrailId; workstation_id: WorkstationId; size: string; edge: Buffer; epoch: number };
   const { rows } = await pool.query<Raw>(
     `SELECT DISTINCT ON (workstation_id) id, workstation_id, size, edge, (SELECT epoch FROM console_state) AS epoch
@@ -70,5 +73,5 @@ export async function standing(
     answer: "stand" as const,
     edge: edgeFromBytes(Number(size), edge),
   }));
-  return { epoch: rows[0]?.epoch ?? 0, stands };
+  return { epoch: rows[0]?.epoch ?? 0, stands, asOf };
 }
