@@ -4,10 +4,10 @@ import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { allowed, router } from "../trpc/procedures.ts";
+import { LABELS_MAX, Label } from "../workstation/label.ts";
 import { caFingerprint, listenerUrl } from "./authority.ts";
 import { listTokens, makeToken, revokeToken } from "./store.ts";
 
-const Label = z.string().regex(/^[a-z0-9][a-z0-9._:-]{0,31}$/, "a label is 1 to 32 of a-z 0-9 . _ : -");
 const HOURS_MAX = 24 * 30;
 
 export const enrolRouter = router({
@@ -17,7 +17,7 @@ export const enrolRouter = router({
     .input(
       z.object({
         group: GroupId,
-        labels: z.array(Label).max(16),
+        labels: z.array(Label).max(LABELS_MAX),
         note: z.string().trim().max(200).optional(),
         uses: z.int().min(1).max(1000),
         hours: z.int().min(1).max(HOURS_MAX),

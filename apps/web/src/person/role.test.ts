@@ -7,8 +7,8 @@ test("each role may do what its sentence says, and nothing else", () => {
   expect(Object.fromEntries(ROLES.map((role) => [role, granted(role).join(" ")]))).toEqual({
     viewer: "entries content",
     responder: "entries content triage",
-    admin: "entries content triage policy enrol people",
-    owner: "entries content triage policy enrol people",
+    admin: "entries content triage policy enrol workstations people",
+    owner: "entries content triage policy enrol workstations people",
     auditor: "entries",
   });
 });

@@ -10,6 +10,7 @@ export const ACTS = {
   triage: "acknowledge and close alerts",
   policy: "write and publish policy",
   enrol: "make enrolment tokens",
+  workstations: "revoke, move and describe workstations",
   people: "add people and change their roles",
 } as const;
 export type Act = keyof typeof ACTS;
@@ -18,8 +19,8 @@ const MAY: Record<Role, readonly Act[]> = {
   auditor: ["entries"],
   viewer: ["entries", "content"],
   responder: ["entries", "content", "triage"],
-  admin: ["entries", "content", "triage", "policy", "enrol", "people"],
-  owner: ["entries", "content", "triage", "policy", "enrol", "people"],
+  admin: ["entries", "content", "triage", "policy", "enrol", "workstations", "people"],
+  owner: ["entries", "content", "triage", "policy", "enrol", "workstations", "people"],
 };
 
 export const may = (role: Role, act: Act): boolean => MAY[role].includes(act);
@@ -31,7 +32,7 @@ export const mayManage = (actor: Role, subject: Role): boolean =>
 export const ROLE_WORDS: Record<Role, string> = {
   viewer: "reads everything, changes nothing",
   responder: "a viewer who triages alerts",
-  admin: "a responder who writes policy, enrols workstations and adds people",
+  admin: "a responder who writes policy, enrols, moves and revokes workstations, and adds people",
   owner: "an admin who may also make owners",
   auditor: "verifies that evidence is whole, without reading its contents",
 };

@@ -1,8 +1,17 @@
-/** Workstations: the list, and one. */
+/** Workstations: the list, one, and what an admin does to it. */
 import { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { z } from "zod";
+import { withRecord } from "../person/act.ts";
 import { allowed, router } from "../trpc/procedures.ts";
+import { describe, move, revoke } from "./change.ts";
+import { LABELS_MAX, Label, WorkstationName } from "./label.ts";
 import { getWorkstation, listNames, listWorkstations } from "./store.ts";
+
+/** A workstation has two while one is renewed; more are a fault that its record need not repeat. */
+const CERTIFICATES_NAMED_MAX = 64;
+
+/** `name` is what the person saw while deciding. */
+const Seen = z.object({ id: WorkstationId, name: z.string().min(1).max(253) });
 
 const After = z.object({ name: z.string().max(253), id: WorkstationId });
 
@@ -16,4 +25,58 @@ export const workstationRouter = router({
     .input(z.object({ id: WorkstationId }))
     .query(({ ctx, input }) => getWorkstation(ctx.wiring.pool, input.id)),
   names: allowed("entries").query(({ ctx }) => listNames(ctx.wiring.pool)),
+
+  revoke: allowed("workstations")
+    .input(Seen.extend({ reason: z.string().trim().min(3, "say in a few words why").max(300) }))
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const { before, certificates } = await revoke(tx, input);
+        const act = {
+          kind: "person.workstation-revoked",
+          severity: "warning",
+          text: `revoked ${input.name}: ${input.reason}`,
+          subject: `workstation/${input.id}`,
+          before: { state: before },
+          after: {
+            state: "revoked",
+            reason: input.reason,
+            certificates: certificates.slice(0, CERTIFICATES_NAMED_MAX),
+          },
+        } as const;
+        return { act, value: { certificates: certificates.length } };
+      }),
+    ),
+
+  move: allowed("workstations")
+    .input(Seen.extend({ group: GroupId }))
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const { from, to, order } = await move(tx, ctx.wiring.consoleKey, { ...input, now: new Date() });
+        const act = {
+          kind: "person.workstation-moved",
+          text: `moved ${input.name} from ${from.name} to ${to.name}`,
+          subject: `workstation/${input.id}`,
+          before: { group: from.id, name: from.name },
+          after: { group: to.id, name: to.name, order },
+        } as const;
+        return { act, value: { order } };
+      }),
+    ),
+
+  describe: allowed("workstations")
+    .input(Seen.extend({ to: z.object({ name: WorkstationName, labels: z.array(Label).max(LABELS_MAX) }) }))
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const before = await describe(tx, input);
+        const named = before.name === input.to.name ? before.name : `${before.name} to ${input.to.name}`;
+        const act = {
+          kind: "person.workstation-described",
+          text: `described ${named}, labels ${input.to.labels.join(" ") || "none"}`,
+          subject: `workstation/${input.id}`,
+          before,
+          after: input.to,
+        } as const;
+        return { act, value: null };
+      }),
+    ),
 });

@@ -13,6 +13,7 @@ import { Header } from "../../ui/header.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { readLabels } from "../../workstation/label.ts";
 import type { TokenRow } from "../store.ts";
 
 const HOURS: [number, string][] = [
@@ -58,9 +59,7 @@ function Make({ groups }: { groups: { id: string; name: string }[] }) {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const field = (name: string) => String(form.get(name) ?? "").trim();
-    const labels = field("labels")
-      .split(/[\s,]+/)
-      .filter(Boolean);
+    const labels = readLabels(field("labels"));
     const asked = { group: field("group"), labels, uses: Number(field("uses")), hours: Number(field("hours")) };
     const note = field("note");
     const made = await make.mutateAsync(note ? { ...asked, note } : asked).catch(() => undefined); // shown under the fields

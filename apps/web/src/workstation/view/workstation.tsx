@@ -1,6 +1,7 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
 import { bytes, count } from "../../ui/bytes.ts";
@@ -12,6 +13,7 @@ import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { TrailRow, WorkstationRow } from "../store.ts";
+import { Changes } from "./changes.tsx";
 import { InForce } from "./in-force.tsx";
 import { Machine } from "./machine.tsx";
 import { DriftMark, IsolationMark, Skew, StatusMark } from "./words.tsx";
@@ -20,6 +22,7 @@ const EVERY_MS = 3_000;
 
 export function Workstation({ id }: { id: string }) {
   const api = useApi();
+  const mayChange = useMay("workstations");
   const found = useQuery({ ...api.workstation.get.queryOptions({ id }), refetchInterval: EVERY_MS });
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
@@ -40,6 +43,7 @@ export function Workstation({ id }: { id: string }) {
           )}
         </span>
         <ButtonLink href={`/explore?workstation=${row.id}`}>Its records</ButtonLink>
+        {mayChange && <Changes row={row} />}
       </Header>
       <div className="grid gap-3.5 px-5 py-4">
         {row.state !== "enrolled" && (
