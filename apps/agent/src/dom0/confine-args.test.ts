@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { bubblewrap, NOBODY, nodeAlone, type Room } from "./confine-args.ts";
+import { bubblewrap, NOBODY, nodeAlone, type Room, readerUser } from "./confine-args.ts";
 
 const room: Room = {
   node: "/opt/node",
-  code: { reader: "/src/reader", modules: "/src/node_modules", manifest: "/src/package.json" },
+  code: { reader: "/src/reader", main: "main.ts", modules: "/src/node_modules", manifest: "/src/package.json" },
   socket: { path: "/run/clamd.ctl", group: 120 },
   folder: null,
   root: true,
@@ -40,8 +40,30 @@ describe("the confined reader's room", () => {
     }
     expect(nodeAlone(room).filter((arg) => arg.startsWith("--allow"))).toEqual([
       "--allow-fs-read=/src/reader",
-      "--allow-fs-read=/src/node_modules",
       "--allow-fs-read=/src/package.json",
+      "--allow-fs-read=/src/node_modules",
     ]);
+  });
+
+  it("is one bundle where the package brings it, with no packages beside it", () => {
+    const code = { ...room.code, main: "main.js", modules: null };
+    for (const args of [bubblewrap({ ...room, code }), nodeAlone({ ...room, code })]) {
+      expect(args.at(-1)).toMatch(/reader\/main\.js$/);
+      expect(args.join(" ")).not.toContain("node_modules");
+    }
+  });
+
+  it("has the package's own user where there is one, and never root's", () => {
+    expect(readerUser("root:x:0:0::/:/bin/sh\n_sallyport-reader:x:997:996::/nonexistent:/bin/false\n")).toEqual({
+      uid: 997,
+      gid: 996,
+    });
+    for (const passwd of [
+      "",
+      "_sallyport-reader:x:0:0:::\n",
+      "_sallyport-reader:x:what\n",
+      "x_sallyport-reader:x:5:5\n",
+    ])
+      expect(readerUser(passwd)).toEqual(NOBODY);
   });
 });

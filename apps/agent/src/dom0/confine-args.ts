@@ -3,9 +3,9 @@
 export type Room = {
   /** Node's own binary. */
   node: string;
-  /** The reader's folder, whose main.ts is its first file; the packages it stands on; the package that says how to
-   *  read it. All read-only. */
-  code: { reader: string; modules: string; manifest: string };
+  /** The reader's folder and the file it begins with; the packages it stands on, if it does not bring them; the package
+   *  that says how to read it. All read-only. */
+  code: { reader: string; main: string; modules: string | null; manifest: string };
   socket: { path: string; group: number | null } | null;
   /** A folder to read instead of an open image. */
   folder: string | null;
@@ -16,8 +16,19 @@ export type Room = {
   secondsMax: number;
 };
 
-/** Nobody, until a package makes a user for it. */
+/** The user that the Debian package makes for it; nobody, where there is none. */
+export const READER_USER = "_sallyport-reader";
 export const NOBODY = { uid: 65_534, gid: 65_534 };
+
+/** By the text of /etc/passwd. An entry that cannot be read, or is root's, is none. */
+export function readerUser(passwd: string): Room["user"] {
+  const fields = passwd
+    .split("\n")
+    .find((line) => line.startsWith(`${READER_USER}:`))
+    ?.split(":");
+  const [uid, gid] = [Number(fields?.[2]), Number(fields?.[3])];
+  return Number.isInteger(uid) && Number.isInteger(gid) && uid > 0 && gid > 0 ? { uid, gid } : NOBODY;
+}
 
 /** V8's heap; metadata of a large medium fits, a crafted one ends in an error and not in a machine without memory. */
 const HEAP_MIB = 512;
@@ -35,12 +46,12 @@ const limits = (room: Room): string[] => [
   `--cpu=${room.secondsMax * 4}`,
 ];
 
-const reader = (node: string, folder: string, more: string[]): string[] => [
+const reader = (node: string, folder: string, main: string, more: string[]): string[] => [
   node,
   "--disable-warning=ExperimentalWarning",
   `--max-old-space-size=${HEAP_MIB}`,
   ...more,
-  `${folder}/main.ts`,
+  `${folder}/${main}`,
 ];
 
 export function bubblewrap(room: Room): string[] {
@@ -61,7 +72,7 @@ export function bubblewrap(room: Room): string[] {
     ...["--ro-bind", room.node, "/node"],
     ...["--perms", "0755", "--dir", "/app"],
     ...["--ro-bind", room.code.reader, "/app/reader"],
-    ...["--ro-bind", room.code.modules, "/app/node_modules"],
+    ...(room.code.modules ? ["--ro-bind", room.code.modules, "/app/node_modules"] : []),
     ...["--ro-bind", room.code.manifest, "/app/package.json"],
     ...(room.socket ? ["--ro-bind", room.socket.path, "/clamd"] : []),
     ...(room.folder ? ["--ro-bind", room.folder, "/scan"] : []),
@@ -69,7 +80,7 @@ export function bubblewrap(room: Room): string[] {
     ...identity.capabilities.flatMap((name) => ["--cap-add", name]),
     ...identity.become,
     ...limits(room),
-    ...reader("/node", "/app/reader", []),
+    ...reader("/node", "/app/reader", room.code.main, []),
   ];
 }
 
@@ -85,7 +96,8 @@ function becoming(room: Room): { capabilities: string[]; become: string[] } {
 
 /** Without bubblewrap: Node's own permissions (no other files, no programs) and the same limits. The record says so. */
 export function nodeAlone(room: Room): string[] {
-  const readable = [...Object.values(room.code), ...(room.folder ? [room.folder] : [])];
+  const { reader: folder, main, modules, manifest } = room.code;
+  const readable = [folder, manifest, ...(modules ? [modules] : []), ...(room.folder ? [room.folder] : [])];
   const permissions = ["--permission", ...readable.map((path) => `--allow-fs-read=${path}`)];
-  return [...limits(room), ...reader(room.node, room.code.reader, permissions)];
+  return [...limits(room), ...reader(room.node, folder, main, permissions)];
 }

@@ -1,14 +1,13 @@
 /** Gate → the confined reader. Starts the one program that meets a stick's bytes: own user, no network, no privileges,
  *  a root of its own with nothing in it but that program, an open image and clamd's socket; bounded in time and memory. */
 import { spawn } from "node:child_process";
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { createRequire } from "node:module";
 import type { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import type { Order } from "../gate/reader/events.ts";
-import { bubblewrap, NOBODY, nodeAlone, type Room } from "./confine-args.ts";
+import { bubblewrap, nodeAlone, type Room, readerUser } from "./confine-args.ts";
 import { DoorError } from "./dom0.ts";
+import { readerFiles } from "./own-files.ts";
 
 export type ReaderOrder = Pick<Order, "clamd" | "bounds" | "lanes" | "hashImage"> & {
   /** An image file or a folder. */
@@ -30,8 +29,6 @@ export type Reading = {
 
 export type StartReader = (order: ReaderOrder) => Promise<Reading>;
 
-const READER = fileURLToPath(new URL("../gate/reader", import.meta.url));
-const MANIFEST = fileURLToPath(new URL("../../package.json", import.meta.url));
 /** Room for archives within archives and what 7z unpacks; it is memory. */
 const WORK_BYTES = 512 * 1024 * 1024;
 const LINE_CHARS_MAX = 256 * 1024;
@@ -144,17 +141,20 @@ const denied =
   };
 
 function roomFor(order: ReaderOrder, kind: "image" | "folder"): Room {
-  const modules = createRequire(import.meta.url)
-    .resolve("file-type")
-    .replace(/\/file-type\/.*$/, "");
+  const { folder, main, modules, manifest } = readerFiles();
   const socket = order.clamd && existsSync(order.clamd.socket) ? order.clamd.socket : null;
   return {
     node: realpathSync(process.execPath),
-    code: { reader: realpathSync(READER), modules: realpathSync(modules), manifest: realpathSync(MANIFEST) },
+    code: {
+      reader: realpathSync(folder),
+      main,
+      modules: modules && realpathSync(modules),
+      manifest: realpathSync(manifest),
+    },
     socket: socket === null ? null : { path: realpathSync(socket), group: groupOf(socket) },
     folder: kind === "folder" ? realpathSync(order.path) : null,
     root: process.getuid?.() === 0,
-    user: NOBODY,
+    user: readerUser(readFileSync("/etc/passwd", "utf8")),
     workBytes: WORK_BYTES,
     secondsMax: order.secondsMax,
   };
