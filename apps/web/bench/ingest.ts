@@ -76,6 +76,7 @@ async function main(): Promise<void> {
     print(figures, processorMicros(worker.child.pid!) / (RECORDS * REPEATS));
   } finally {
     await link.endAsync(true);
+    if (process.env.SALLYPORT_PROFILE) await ended(worker.child); // a profile is written at the end
     for (const { child } of [worker, broker]) child.kill("SIGKILL");
     await pool.end();
     await postgres.stop();
@@ -99,6 +100,11 @@ function start(script: string, env: NodeJS.ProcessEnv, ready: RegExp): Promise<C
       if (found) resolve({ child, port: Number(found[1]) });
     });
   });
+}
+
+function ended(child: Child["child"]): Promise<unknown> {
+  child.kill("SIGTERM");
+  return new Promise((resolve) => child.once("exit", resolve));
 }
 
 type Loaded = { machine: Machine; batches: Uint8Array[] };

@@ -50,11 +50,28 @@ export class Machine {
   }
 
   say({ kind = "guest.log", severity = "info", guest, text = "a line", body, time }: Said = {}): void {
-    const salt = randomBytes(32);
     const content = contentBytes({
       text,
       body: body ?? { via: "udp", from: "vif1.0", format: "plain", message: text },
     });
+    this.#add(content, { kind, severity, guest, time });
+  }
+
+  /** A content that no agent would write. */
+  sayRaw(kind: string, content: string): void {
+    this.#add(Buffer.from(content), { kind, severity: "info", guest: undefined, time: undefined });
+  }
+
+  #add(
+    content: Uint8Array,
+    {
+      kind,
+      severity,
+      guest,
+      time,
+    }: { kind: string; severity: Severity; guest: string | undefined; time: string | undefined },
+  ): void {
+    const salt = randomBytes(32);
     const entry = entryText({
       index: this.records.length,
       time: (time ?? new Date().toISOString()) as Time,

@@ -52,11 +52,7 @@ async function append(
 ): Promise<Alert[]> {
   for (const each of appends) if (each.opened) await open(tx, each, place);
   await move(tx, appends, place);
-  await copyRecords(
-    tx,
-    appends.flatMap(({ trail, rows }) => rows.map((row) => ({ trail: trail.num, row }))),
-    place.receivedMs,
-  );
+  await copyRecords(tx, appends, place.receivedMs);
   const withTrail = <T extends object>({ trail }: Append, rows: T[]) =>
     rows.map((row) => ({ ...row, trail: trail.num }));
   await copyTiles(
@@ -118,7 +114,7 @@ async function move(tx: PoolClient, appends: readonly Append[], place: Place): P
       rows.map(({ checkpoint }) => checkpoint),
       rows.map(({ session }) => session),
       rows.map(({ trail }) => trail.workstation),
-      rows.map((each) => new Date(each.rows.at(-1)!.timeMs)),
+      rows.map((each) => new Date(each.newestMs)),
       rows.map(({ trail }) => trail.range!.from),
       new Date(place.receivedMs),
       place.name,
@@ -187,7 +183,7 @@ async function goOn(tx: PoolClient, signer: Signer, { trail, opened }: Append, e
 
 /** Last, so that the partition's row is held as shortly as can be. */
 async function announce(tx: PoolClient, appends: readonly Append[], place: Place): Promise<void> {
-  const count = appends.reduce((sum, { rows }) => sum + rows.length, 0);
+  const count = appends.reduce((sum, each) => sum + each.count, 0);
   const trails = appends.length <= TRAILS_NOTIFIED_MAX ? appends.map(({ trail }) => trail.num) : [];
   const through = new Date(place.receivedMs).toISOString();
   await tx.query(

@@ -16,21 +16,43 @@ export const COPY_RECORDS =
 const COPY_TILES = "COPY tile (trail, level, index, hashes) FROM STDIN (FORMAT binary)";
 const COPY_BUNDLES = "COPY entry_bundle (trail, index, entries) FROM STDIN (FORMAT binary)";
 
-export type CopyRow = { trail: number; row: Row };
+/** A batch's records as COPY takes them, written once as they are read. Trail and time of arrival are stamped in at the
+ *  commit: they stand at the same place in every row. */
+export type Rows = { bytes: Buffer; starts: number[] };
+/** What is left of a batch's rows when the first `skip` are there already. */
+export type Part = { rows: Rows; skip: number };
+
+/** In a row: two bytes of count, then each field behind four bytes of length. */
+const TRAIL_AT = 2 + 4;
+const RECEIVED_AT = TRAIL_AT + 4 + 4 + 8 + 4;
 
 class Writer {
   readonly chunks: Buffer[] = [];
-  #buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  readonly #whenFull: "grow" | "next";
+  #buffer: Buffer;
   #at = 0;
 
+  constructor(bytesExpected = CHUNK_BYTES, whenFull: "grow" | "next" = "next") {
+    this.#buffer = Buffer.allocUnsafe(bytesExpected);
+    this.#whenFull = whenFull;
+  }
+  /** Bytes in the piece that is being written. */
+  get length(): number {
+    return this.#at;
+  }
   room(bytes: number): void {
     if (this.#at + bytes <= this.#buffer.length) return;
-    if (this.#at > 0) this.chunks.push(this.#buffer.subarray(0, this.#at));
+    const written = this.#buffer.subarray(0, this.#at);
+    if (this.#whenFull === "grow") {
+      this.#buffer = Buffer.allocUnsafe(2 * this.#buffer.length + bytes);
+      written.copy(this.#buffer);
+      return;
+    }
+    if (this.#at > 0) this.chunks.push(written);
     this.#buffer = Buffer.allocUnsafe(Math.max(CHUNK_BYTES, bytes));
     this.#at = 0;
   }
   end(): Buffer[] {
-    this.raw(END);
     this.chunks.push(this.#buffer.subarray(0, this.#at));
     return this.chunks;
   }
@@ -76,6 +98,12 @@ class Writer {
     this.#at = this.#buffer.writeInt32BE(value ? value.length : -1, this.#at);
     if (value) this.raw(value);
   }
+  /** Bytes that are at hand as hex digits. */
+  hex(value: string): void {
+    this.room(4 + value.length / 2);
+    this.#at = this.#buffer.writeInt32BE(value.length / 2, this.#at);
+    this.#at += this.#buffer.write(value, this.#at, value.length / 2, "hex");
+  }
   text(value: string | undefined): void {
     if (value === undefined) {
       this.bytes(undefined);
@@ -88,29 +116,61 @@ class Writer {
   }
 }
 
-export function encodeRows(rows: readonly CopyRow[], receivedMs: number): Buffer[] {
-  const out = new Writer();
-  out.raw(SIGNATURE);
-  for (const { trail, row } of rows) {
+/** Rows one behind another in one piece of memory. */
+export class RowsWriter {
+  readonly #out: Writer;
+  readonly #starts: number[] = [];
+
+  constructor(bytesExpected: number) {
+    this.#out = new Writer(bytesExpected, "grow");
+  }
+
+  add(row: Row, salt: Uint8Array | undefined, content: Uint8Array | undefined): void {
+    const out = this.#out;
+    this.#starts.push(out.length);
     out.count(12);
-    out.int32(trail);
+    out.int32(0);
     out.int64(row.index);
-    out.timestamp(receivedMs);
+    out.int64(0);
     out.timestamp(row.timeMs);
     out.text(row.kind);
     out.int16(row.severity);
     out.text(row.guest);
     out.text(row.text);
-    out.bytes(row.contentHash);
-    out.bytes(row.salt);
-    out.bytes(row.content);
+    out.hex(row.contentHash);
+    out.bytes(salt);
+    out.bytes(content);
     out.text(row.marked);
   }
-  return out.end();
+
+  end(): Rows {
+    return { bytes: this.#out.end()[0]!, starts: this.#starts };
+  }
 }
 
-export const copyRecords = (tx: PoolClient, rows: readonly CopyRow[], receivedMs: number): Promise<void> =>
-  copy(tx, COPY_RECORDS, encodeRows(rows, receivedMs));
+/** Says whose the rows are and when they came; again before each attempt to commit them. */
+function stamp({ rows, skip }: Part, trail: number, receivedMs: number): Buffer {
+  const { bytes, starts } = rows;
+  const micros = (receivedMs - EPOCH_2000_MS) * 1000;
+  const high = Math.floor(micros / TWO_32);
+  for (let at = skip; at < starts.length; at++) {
+    bytes.writeInt32BE(trail, starts[at]! + TRAIL_AT);
+    bytes.writeInt32BE(high, starts[at]! + RECEIVED_AT);
+    bytes.writeUInt32BE(micros - high * TWO_32, starts[at]! + RECEIVED_AT + 4);
+  }
+  return skip === 0 ? bytes : bytes.subarray(starts[skip] ?? bytes.length);
+}
+
+export const copyRecords = (
+  tx: PoolClient,
+  appends: readonly { trail: { num: number }; parts: readonly Part[] }[],
+  receivedMs: number,
+): Promise<void> =>
+  copy(tx, COPY_RECORDS, [
+    SIGNATURE,
+    ...appends.flatMap(({ trail, parts }) => parts.map((part) => stamp(part, trail.num, receivedMs))),
+    END,
+  ]);
 
 export async function copyTiles(tx: PoolClient, tiles: readonly (NewTile & { trail: number })[]): Promise<void> {
   if (tiles.length === 0) return;
@@ -123,6 +183,7 @@ export async function copyTiles(tx: PoolClient, tiles: readonly (NewTile & { tra
     out.int64(index);
     out.bytes(hashes);
   }
+  out.raw(END);
   await copy(tx, COPY_TILES, out.end());
 }
 
@@ -136,6 +197,7 @@ export async function copyBundles(tx: PoolClient, bundles: readonly (NewBundle &
     out.int64(index);
     out.bytes(entries);
   }
+  out.raw(END);
   await copy(tx, COPY_BUNDLES, out.end());
 }
 

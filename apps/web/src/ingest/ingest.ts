@@ -50,7 +50,7 @@ export class Ingest {
     const prepared = prepare(workstation, bytes);
     this.#bytes += bytes.length;
     if (prepared.ok) {
-      this.#records += prepared.value.rows.length;
+      this.#records += prepared.value.header.count;
       this.#waiting.push({ offer: { ...prepared.value, topic } });
     } else {
       this.#records++;
@@ -100,7 +100,7 @@ export class Ingest {
     let count = 0;
     while (count < this.#waiting.length && records < RECORDS_GROUP_MAX) {
       const next = this.#waiting[count++]!;
-      records += "offer" in next ? next.offer.rows.length : 1;
+      records += "offer" in next ? next.offer.header.count : 1;
     }
     const group = this.#waiting.splice(0, count);
     this.#records -= records;
@@ -160,7 +160,7 @@ export class Ingest {
       ? (await commit(pool, signer, judged, await this.#place(now()))).epoch
       : await this.#epoch();
     for (const { trail } of judged.appends) this.#remember(trail);
-    const records = judged.appends.reduce((sum, { rows }) => sum + rows.length, 0);
+    const records = judged.appends.reduce((sum, { count }) => sum + count, 0);
     const ms = Math.round(performance.now() - started);
     if (needsCommit(judged))
       log.debug({ records, trails: judged.appends.length, refused: judged.refused.length, ms }, "ingest.committed");

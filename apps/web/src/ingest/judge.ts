@@ -8,8 +8,9 @@ import { openCheckpoint, origin } from "@sallyport/shared/trail/checkpoint.ts";
 import type { Receipt } from "@sallyport/shared/trail/receipt.ts";
 import { EMPTY_EDGE } from "@sallyport/shared/trail/tree.ts";
 import { hash, verify } from "../trail/crypto.ts";
+import type { Part } from "./copy.ts";
 import type { Prepared, Row } from "./prepare.ts";
-import { copyOf, growTiles, type NewBundle, type NewTile, type TrailMemory } from "./trails.ts";
+import { copyOf, Folded, growTiles, type NewBundle, type NewTile, type TrailMemory } from "./trails.ts";
 
 export type Known = { state: "enrolled" | "quarantined" | "revoked"; trailKey: Uint8Array };
 
@@ -51,7 +52,11 @@ export type Answer = { workstation: WorkstationId; trail: TrailId; answer: Recei
 export type Append = {
   trail: TrailMemory;
   before: number;
-  rows: Row[];
+  /** How many records it grows by. */
+  count: number;
+  parts: Part[];
+  lookedInto: Row[];
+  newestMs: number;
   leaves: Uint8Array[];
   tiles: NewTile[];
   bundles: NewBundle[];
@@ -128,7 +133,8 @@ class Court {
     const leaves = run.flatMap((each) => each.leaves);
     const from = first.header.from;
     const overlap = await this.#leaves(header.trail, stored, from, Math.min(from + leaves.length, edge.size));
-    const accepted = accept(hash, edge, { from, leaves, checkpoint: checkpoint.value }, overlap);
+    const folded = new Folded();
+    const accepted = accept(hash, edge, { from, leaves, checkpoint: checkpoint.value }, overlap, folded.note);
     switch (accepted.answer) {
       case "duplicate":
       case "ahead":
@@ -137,9 +143,8 @@ class Court {
         return this.#oneByOne(run, "fork", accepted.reason);
       case "new": {
         if (stored && !this.#isOpen(stored)) return this.#afterClosing(run);
-        const rows = run.flatMap((each) => each.rows).slice(accepted.skip);
         const trail = stored ?? (await this.#newTrail(last));
-        return this.#append(last, trail, rows, leaves.slice(accepted.skip), accepted.edge, opened);
+        return this.#append(run, trail, accepted.skip, accepted.edge, folded, opened);
       }
       default:
         return unreachable(accepted);
@@ -181,35 +186,52 @@ class Court {
     return { num, id: header.trail, workstation, state: "open", ...none };
   }
 
+  /** All of `run` but its first `skip` records. */
   #append(
-    offer: Offer,
+    run: readonly Offer[],
     trail: TrailMemory,
-    rows: Row[],
-    leaves: Uint8Array[],
+    skip: number,
     edge: TrailMemory["edge"],
+    folded: Folded,
     opened: TrailOpened | undefined,
   ): void {
-    const { header } = offer;
+    const last = run.at(-1)!;
+    const { header } = last;
+    const from = run[0]!.header.from + skip;
     let append = this.appends.get(header.trail);
     if (!append) {
-      const none = { rows: [], leaves: [], tiles: [], bundles: [], checkpoint: "" };
+      const none = {
+        parts: [],
+        lookedInto: [],
+        leaves: [],
+        tiles: [],
+        bundles: [],
+        checkpoint: "",
+        count: 0,
+        newestMs: 0,
+      };
       append = { trail: copyOf(trail), before: trail.edge.size, ...none, session: header.session, opened };
       this.appends.set(header.trail, append);
-      if (opened) this.#openedNow.set(offer.workstation, append);
+      if (opened) this.#openedNow.set(last.workstation, append);
     }
+    const leaves = run.flatMap((each) => each.leaves).slice(skip);
     const { tiles, bundles } = growTiles(
       append.trail,
       leaves,
-      rows.map((row) => row.entry),
+      run.flatMap((each) => each.entries).slice(skip),
+      folded.next,
     );
     append.tiles.push(...tiles);
     append.bundles.push(...bundles);
-    append.rows = append.rows.concat(rows);
+    append.parts.push(...partsAfter(run, skip));
+    for (const each of run) append.lookedInto.push(...each.lookedInto.filter(({ index }) => index >= from));
+    append.count += leaves.length;
+    append.newestMs = last.newestMs;
     append.leaves = append.leaves.concat(leaves);
     append.trail.edge = edge;
     append.checkpoint = header.checkpoint;
     append.session = header.session;
-    this.#answer(offer, "new");
+    this.#answer(last, "new");
   }
 
   #answer({ workstation, header }: Offer, answer: Answer["answer"], reason?: string): void {
@@ -222,9 +244,18 @@ class Court {
   }
 }
 
-function openingOf({ header, rows }: Offer): TrailOpened | undefined {
-  const row = rows[0];
-  if (header.from !== 0 || row?.kind !== "trail.opened" || row.body === undefined) return undefined;
+function partsAfter(run: readonly Offer[], skip: number): Part[] {
+  let left = skip;
+  return run.flatMap(({ rows, header }) => {
+    const part = { rows, skip: Math.min(left, header.count) };
+    left -= part.skip;
+    return part.skip < header.count ? [part] : [];
+  });
+}
+
+function openingOf({ header, lookedInto }: Offer): TrailOpened | undefined {
+  const row = lookedInto[0];
+  if (header.from !== 0 || row?.index !== 0 || row.kind !== "trail.opened") return undefined;
   const body = row.body as TrailOpened;
   return body.trail === header.trail ? body : undefined;
 }

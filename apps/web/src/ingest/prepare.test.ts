@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { bodySchema } from "@sallyport/shared/record/kinds.ts";
 import { readEntry } from "@sallyport/shared/trail/entry.ts";
 import { decodeBatch } from "@sallyport/shared/wire/batch.ts";
 import fc from "fast-check";
@@ -6,8 +7,9 @@ import { expect, test } from "vitest";
 import { Machine } from "../../test/machine.ts";
 import { compress, decompress } from "../trail/crypto.ts";
 import { place } from "./partitions.ts";
-import { prepare, readEntryFast } from "./prepare.ts";
+import { momentOf, prepare, readEntryFast } from "./prepare.ts";
 import { coalesce } from "./receipts.ts";
+import { plainlyFits } from "./shape.ts";
 import { SHARDS, share } from "./shards.ts";
 import { unpack } from "./unpack.ts";
 
@@ -61,6 +63,78 @@ test("the quick reader of entries takes exactly what the shared one takes", () =
     }),
     { numRuns: 1_000 },
   );
+});
+
+test("a moment in figures is the one that Date reads, and none where Date's own spelling differs", () => {
+  const digits = (count: number) => fc.stringMatching(new RegExp(`^[0-9]{${count}}$`));
+  const any = fc
+    .tuple(digits(4), digits(2), digits(2), digits(2), digits(2), digits(2), digits(3))
+    .map(
+      ([year, month, day, hour, minute, second, ms]) => `${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`,
+    );
+  const real = fc
+    .date({ min: new Date("0000-01-01T00:00:00.000Z"), max: new Date("9999-12-31T23:59:59.999Z"), noInvalidDate: true })
+    .map((date) => date.toISOString());
+  fc.assert(
+    fc.property(fc.oneof(any, real), (text) => {
+      const ms = Date.parse(text);
+      const known = !Number.isNaN(ms) && new Date(ms).toISOString() === text;
+      expect(momentOf(text)).toBe(known ? ms : Number.NaN);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("what is plainly of its shape is so for the schema too", () => {
+  const text = fc.oneof(fc.string(), fc.string({ minLength: 60, maxLength: 300 }));
+  const value = fc.oneof(
+    text,
+    fc.integer(),
+    fc.double(),
+    fc.constant(null),
+    fc.jsonValue(),
+    fc.constantFrom("udp", "plain"),
+  );
+  const key = fc.constantFrom(
+    ...["via", "from", "format", "facility", "level", "app", "message", "raw", "part", "structured", "event"],
+    ...["eventTime", "type", "source", "sourcePort", "bytes", "flow", "other", "__proto__"],
+  );
+  const log = { via: "tcp", from: "vif1.0", format: "rfc3164", message: "" };
+  const base = fc.constantFrom(log, { eventTime: "now", type: "dns", event: { a: [1] } }, { event: {} }, {});
+  const body = fc.tuple(base, fc.array(fc.tuple(key, value), { maxLength: 3 })).map(([known, more]) => ({
+    ...known,
+    ...Object.fromEntries(more),
+  }));
+  let plain = 0;
+  fc.assert(
+    fc.property(fc.constantFrom("guest.log", "ids.event", "net.drop", "usb.device"), body, (kind, made) => {
+      let parsed: object;
+      try {
+        parsed = JSON.parse(JSON.stringify(made)) as object;
+      } catch {
+        return;
+      }
+      if (!plainlyFits(kind, parsed)) return;
+      plain++;
+      expect(bodySchema(kind)!.safeParse(parsed).success).toBe(true);
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(plain).toBeGreaterThan(20);
+  expect(plainlyFits("guest.log", log)).toBe(true);
+});
+
+test("a body that nests without end, or holds a number past all numbers, is kept and marked", () => {
+  const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+  for (const event of [`{"a":${deep}}`, '{"a":1e999}']) {
+    const content = `{"body":{"event":${event},"eventTime":"now","type":"dns"},"text":"dns"}`;
+    const sender = new Machine();
+    sender.open();
+    sender.sayRaw("ids.event", content);
+    const read = prepare(sender.id, sender.batch(0, 2));
+    if (!read.ok) throw new Error(read.error.reason);
+    expect(read.value.rows.bytes.toString("latin1")).toMatch(/deeper than 64 levels/);
+  }
 });
 
 test("bytes of any kind are read or refused with a reason, never thrown", () => {

@@ -1,6 +1,7 @@
 /** Untrusted bytes → a batch whose entries read and whose contents fit them, or the reason why not. CPU only, no I/O;
  *  the checkpoint is judged later, once for all that is committed together. */
-import { hash as hashNode } from "node:crypto";
+import { hash as digest } from "node:crypto";
+import { JSON_DEPTH_MAX } from "@sallyport/shared/base/canonical.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
 import { Content, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
@@ -10,9 +11,12 @@ import { readEntry } from "@sallyport/shared/trail/entry.ts";
 import type { BatchHeader } from "@sallyport/shared/wire/batch.ts";
 import { z } from "zod";
 import { LOOKED_INTO } from "../alert/raise.ts";
+import { hash } from "../trail/crypto.ts";
+import { type Rows, RowsWriter } from "./copy.ts";
+import { isShallow, plainlyFits } from "./shape.ts";
 import { unpack } from "./unpack.ts";
 
-/** One record, checked, as it goes into the table. `body` only of a kind that is looked into, with its shape. */
+/** One record, checked, beside its bytes. `body` only of a kind that is looked into, with its shape. */
 export type Row = {
   index: number;
   timeMs: number;
@@ -20,19 +24,21 @@ export type Row = {
   severity: number;
   guest: string | undefined;
   text: string;
-  contentHash: Buffer;
-  salt: Uint8Array | undefined;
-  content: Buffer | undefined;
+  /** 64 hex digits. */
+  contentHash: string;
   marked: string | undefined;
   body: unknown;
-  entry: string;
 };
 
 export type Prepared = {
   workstation: WorkstationId;
   header: BatchHeader;
-  rows: Row[];
-  leaves: Buffer[];
+  rows: Rows;
+  /** Those with a `body`. */
+  lookedInto: Row[];
+  newestMs: number;
+  entries: string[];
+  leaves: Uint8Array[];
   /** As it came, for quarantine. */
   bytes: Uint8Array;
 };
@@ -40,16 +46,20 @@ export type Prepared = {
 /** `code` is for quarantine and alerts, `reason` for people. */
 export type Unreadable = { code: "malformed" | "hash"; reason: string; header?: BatchHeader };
 
-const sha256 = (bytes: Uint8Array): Buffer => hashNode("sha256", bytes, "buffer");
+/** What a row adds to its line: the text once more, fields' lengths; less a hash and a salt that were text. */
+const ROW_BYTES = 128;
 /** Salt and content side by side, to be hashed in one call. */
 let scratch = Buffer.allocUnsafe(64 * 1024);
 
 export function prepare(workstation: WorkstationId, untrusted: Uint8Array): Result<Prepared, Unreadable> {
   const batch = unpack(untrusted);
   if (!batch.ok) return fail({ code: "malformed", reason: batch.error });
-  const { header, lines } = batch.value;
-  const rows: Row[] = [];
-  const leaves: Buffer[] = [];
+  const { header, lines, bytes } = batch.value;
+  const rows = new RowsWriter(bytes + lines.length * ROW_BYTES);
+  const lookedInto: Row[] = [];
+  const entries: string[] = [];
+  let newestMs = 0;
+  const leaves: Uint8Array[] = [];
   for (const [at, record] of lines.entries()) {
     const index = header.from + at;
     const entry = readEntryFast(record.entry);
@@ -58,9 +68,7 @@ export function prepare(workstation: WorkstationId, untrusted: Uint8Array): Resu
     if (row.index !== index)
       return fail({ code: "malformed", reason: `record ${index}: its entry says it is ${row.index}`, header });
     if (record.salt && record.content) {
-      row.salt = record.salt;
-      row.content = record.content;
-      if (!commits(record.salt, row.content).equals(row.contentHash))
+      if (commits(record.salt, record.content) !== row.contentHash)
         return fail({
           code: "hash",
           reason: `record ${index}: its content is not the one its entry commits to`,
@@ -68,24 +76,27 @@ export function prepare(workstation: WorkstationId, untrusted: Uint8Array): Resu
         });
       project(row, record.content.toString());
     }
-    rows.push(row);
+    rows.add(row, record.salt, record.content);
+    if (row.body !== undefined) lookedInto.push(row);
+    newestMs = row.timeMs;
+    entries.push(record.entry);
     leaves.push(leafOf(record.entry));
   }
-  return ok({ workstation, header, rows, leaves, bytes: untrusted });
+  return ok({ workstation, header, rows: rows.end(), lookedInto, newestMs, entries, leaves, bytes: untrusted });
 }
 
-function commits(salt: Uint8Array, content: Buffer): Buffer {
+function commits(salt: Uint8Array, content: Buffer): string {
   const length = salt.length + content.length;
   if (scratch.length < length) scratch = Buffer.allocUnsafe(length * 2);
   scratch.set(salt);
-  scratch.set(content, salt.length);
-  return sha256(scratch.subarray(0, length));
+  content.copy(scratch, salt.length);
+  return digest("sha256", scratch.subarray(0, length), "hex");
 }
 
-function leafOf(entry: string): Buffer {
+function leafOf(entry: string): Uint8Array {
   scratch[0] = 0;
   const length = scratch.write(entry, 1, "latin1"); // an entry that was read is plain ASCII
-  return sha256(scratch.subarray(0, 1 + length));
+  return hash(scratch.subarray(0, 1 + length));
 }
 
 /** An entry has one spelling, so one expression reads it: what matches is canonical. */
@@ -96,9 +107,9 @@ const ENTRY =
 export function readEntryFast(untrusted: string): Result<Row> {
   const match = ENTRY.exec(untrusted);
   const severity = match ? SEVERITIES.indexOf(match[5] as (typeof SEVERITIES)[number]) : -1;
-  const timeMs = match ? Date.parse(match[6]!) : Number.NaN;
+  const timeMs = match ? momentOf(match[6]!) : Number.NaN;
   const index = match ? Number(match[3]) : Number.NaN;
-  if (!match || severity < 0 || !Number.isSafeInteger(index) || !isTime(timeMs, match[6]!)) {
+  if (!match || severity < 0 || !Number.isSafeInteger(index) || Number.isNaN(timeMs)) {
     const entry = readEntry(untrusted);
     return fail(entry.ok ? "an entry that is spelled in an unknown way" : entry.error);
   }
@@ -109,17 +120,40 @@ export function readEntryFast(untrusted: string): Result<Row> {
     severity,
     guest: match[2],
     text: "",
-    contentHash: Buffer.from(match[1]!, "hex"),
-    salt: undefined,
-    content: undefined,
+    contentHash: match[1]!,
     marked: undefined,
     body: undefined,
-    entry: untrusted,
   });
 }
 
-/** 30 February parses, as 2 March. */
-const isTime = (ms: number, text: string): boolean => !Number.isNaN(ms) && new Date(ms).toISOString() === text;
+/** Milliseconds since 1970 of a text that has a time's form; NaN where there is no such moment. In figures alone: two
+ *  trips through Date would cost as much as the rest of an entry. */
+export function momentOf(text: string): number {
+  const number = (from: number, digits: number): number => {
+    let value = 0;
+    for (let at = from; at < from + digits; at++) value = value * 10 + text.charCodeAt(at) - 48;
+    return value;
+  };
+  const [year, month, day] = [number(0, 4), number(5, 2), number(8, 2)];
+  const [hour, minute, second] = [number(11, 2), number(14, 2), number(17, 2)];
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const last = month === 2 ? (leap ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+  if (month < 1 || month > 12 || day < 1 || day > last || hour > 23 || minute > 59 || second > 59) return Number.NaN;
+  // years from March on, so that the leap day is a year's last
+  const years = month > 2 ? year : year - 1;
+  const days =
+    Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) +
+    day +
+    365 * years +
+    Math.floor(years / 4) -
+    Math.floor(years / 100) +
+    Math.floor(years / 400) -
+    DAYS_TO_1970;
+  return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + number(20, 3);
+}
+
+/** From 1 March of year 0 to 1 January 1970, and one, since a month's first day is 1. */
+const DAYS_TO_1970 = 719_469;
 
 /** What search and pages are made from: lossy, never what is proved. */
 function project(row: Row, json: string): void {
@@ -136,8 +170,12 @@ function project(row: Row, json: string): void {
   if (typeof text !== "string" || typeof body !== "object" || body === null || Array.isArray(body)) {
     const shape = Content.safeParse(value);
     row.marked = mark(`the content: ${shape.success ? "not as it should be" : z.prettifyError(shape.error)}`);
+  } else if (plainlyFits(row.kind, body)) {
+    return;
   } else if (!schema) {
     row.marked = `this console does not know the kind ${row.kind}`;
+  } else if (!isShallow(body)) {
+    row.marked = `the body: deeper than ${JSON_DEPTH_MAX} levels, or with a number that JSON cannot say`;
   } else {
     const read = schema.safeParse(body);
     if (!read.success) row.marked = mark(`the body: ${z.prettifyError(read.error)}`);

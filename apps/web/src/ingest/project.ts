@@ -13,9 +13,8 @@ export type Alert = Raised & { workstation: string | null; trail: number | null;
 
 export async function project(tx: ClientBase, appends: readonly Append[], receivedMs: number): Promise<Alert[]> {
   const alerts: Alert[] = [];
-  for (const { trail, rows } of appends) {
-    for (const row of rows) {
-      if (row.body === undefined) continue;
+  for (const { trail, lookedInto } of appends) {
+    for (const row of lookedInto) {
       const from = { ...row, workstation: trail.workstation, trail: trail.num };
       const raised = raise(from);
       if (raised) alerts.push({ ...raised, workstation: trail.workstation, trail: trail.num, index: row.index });

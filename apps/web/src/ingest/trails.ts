@@ -10,6 +10,7 @@ import { type EntryRow, rebuildEntry } from "../trail/store.ts";
 
 /** C2SP tlog-tiles: a full tile has 256 hashes, a full bundle 256 entries. */
 export const TILE_HASHES = 256;
+const TILE_HEIGHT = 8;
 
 export type TrailState = "open" | "closed" | "forked";
 export type TrailMemory = {
@@ -132,19 +133,42 @@ export const copyOf = (trail: TrailMemory): TrailMemory => ({
   entries: [...trail.entries],
 });
 
+/** The roots of full tiles as the edge grew over them, by tile level: each node is hashed once. */
+export class Folded {
+  readonly #levels: Uint8Array[][] = [];
+  readonly #taken: number[] = [];
+
+  readonly note = (height: number, node: Uint8Array): void => {
+    if (height % TILE_HEIGHT !== 0) return;
+    const level = height / TILE_HEIGHT - 1;
+    this.#levels[level] ??= [];
+    this.#levels[level].push(node);
+  };
+
+  /** The next root of a full tile of `level`: they come in the order in which tiles become full. */
+  readonly next = (level: number): Uint8Array => {
+    const at = this.#taken[level] ?? 0;
+    this.#taken[level] = at + 1;
+    const node = this.#levels[level]?.[at];
+    if (!node) throw new RangeError(`no tile of level ${level} became full with the edge`);
+    return node;
+  };
+}
+
 /** Adds leaves to the unfinished tiles; answers the tiles and bundles that became full. `trail.edge` is still the one
- *  before them. */
+ *  before them. `fold` gives a full tile's root. */
 export function growTiles(
   trail: Pick<TrailMemory, "edge" | "tails" | "entries">,
   leaves: readonly Uint8Array[],
   entries: readonly string[],
+  fold: (level: number, hashes: Uint8Array) => Uint8Array = (_, hashes) => foldTile(hashes),
 ): { tiles: NewTile[]; bundles: NewBundle[] } {
   const tiles: NewTile[] = [];
   const bundles: NewBundle[] = [];
   let size = trail.edge.size;
   for (const [at, leaf] of leaves.entries()) {
     trail.entries.push(entries[at]!);
-    pushHash(trail.tails, tiles, 0, leaf, size);
+    pushHash(trail.tails, tiles, 0, leaf, size, fold);
     size++;
     if (trail.entries.length === TILE_HASHES) {
       bundles.push({ index: size / TILE_HASHES - 1, entries: bundleBytes(trail.entries) });
@@ -154,7 +178,14 @@ export function growTiles(
   return { tiles, bundles };
 }
 
-function pushHash(tails: Uint8Array[][], tiles: NewTile[], level: number, leaf: Uint8Array, at: number): void {
+function pushHash(
+  tails: Uint8Array[][],
+  tiles: NewTile[],
+  level: number,
+  leaf: Uint8Array,
+  at: number,
+  fold: (level: number, hashes: Uint8Array) => Uint8Array,
+): void {
   tails[level] ??= [];
   const tail = tails[level];
   tail.push(leaf);
@@ -163,7 +194,7 @@ function pushHash(tails: Uint8Array[][], tiles: NewTile[], level: number, leaf: 
   const index = Math.floor(at / TILE_HASHES);
   tiles.push({ level, index, hashes });
   tails[level] = [];
-  pushHash(tails, tiles, level + 1, foldTile(hashes), index);
+  pushHash(tails, tiles, level + 1, fold(level, hashes), index, fold);
 }
 
 /** C2SP tlog-tiles, entry bundles: each entry behind its length in two bytes, big-endian. */

@@ -16,8 +16,14 @@ export type Accepted =
 
 /** `stored` are the leaf hashes the console has for indices `from` up to its size, as far as the batch reaches: empty
  *  where the batch begins at or beyond it. The checkpoint may only speak of the end of the batch: a root that cannot
- *  be checked now is not believed. */
-export function accept(hash: Hash, trail: Edge, offered: Offered, stored: readonly Uint8Array[]): Accepted {
+ *  be checked now is not believed. `onNode` hears of the subtrees that the new leaves complete, whatever the answer. */
+export function accept(
+  hash: Hash,
+  trail: Edge,
+  offered: Offered,
+  stored: readonly Uint8Array[],
+  onNode?: (height: number, node: Uint8Array) => void,
+): Accepted {
   const { from, leaves, checkpoint } = offered;
   const end = from + leaves.length;
   if (checkpoint.size !== end)
@@ -30,7 +36,7 @@ export function accept(hash: Hash, trail: Edge, offered: Offered, stored: readon
     }
   }
   if (end < trail.size) return { answer: "duplicate" };
-  const edge = end === trail.size ? trail : appendAll(hash, trail, leaves.slice(overlap));
+  const edge = end === trail.size ? trail : appendAll(hash, trail, leaves.slice(overlap), onNode);
   if (!equal(root(hash, edge), checkpoint.root)) {
     return { answer: "fork", reason: `the signed root of size ${end} is not the root of what was committed and sent` };
   }

@@ -28,12 +28,22 @@ export function edgeWidth(size: number): number {
 /** The edge after `leaf`; the given one is left as it was. */
 export const append = (hash: Hash, edge: Edge, leaf: Uint8Array): Edge => appendAll(hash, edge, [leaf]);
 
-export function appendAll(hash: Hash, edge: Edge, leaves: readonly Uint8Array[]): Edge {
+/** `onNode` is told each full subtree as it is completed: two to the power of `height` leaves, left to right. */
+export function appendAll(
+  hash: Hash,
+  edge: Edge,
+  leaves: readonly Uint8Array[],
+  onNode?: (height: number, node: Uint8Array) => void,
+): Edge {
   const hashes = [...edge.hashes];
   let size = edge.size;
   for (const leaf of leaves) {
     let node = leaf;
-    for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) node = nodeHash(hash, hashes.pop()!, node);
+    let height = 0;
+    for (let rest = size; rest % 2 === 1; rest = (rest - 1) / 2) {
+      node = nodeHash(hash, hashes.pop()!, node);
+      onNode?.(++height, node);
+    }
     hashes.push(node);
     size++;
   }
