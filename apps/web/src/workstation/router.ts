@@ -4,6 +4,7 @@ import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { describe, move, revoke } from "./change.ts";
+import { countFleet, listNeedy } from "./fleet.ts";
 import { LABELS_MAX, Label, WorkstationName } from "./label.ts";
 import { getWorkstation, listNames, listWorkstations } from "./store.ts";
 
@@ -24,6 +25,11 @@ export const workstationRouter = router({
   get: allowed("entries")
     .input(z.object({ id: WorkstationId }))
     .query(({ ctx, input }) => getWorkstation(ctx.wiring.pool, input.id)),
+  fleet: allowed("entries").query(async ({ ctx }) => {
+    const now = new Date();
+    const [counts, needy] = await Promise.all([countFleet(ctx.wiring.pool, now), listNeedy(ctx.wiring.pool, now)]);
+    return { ...counts, ...needy };
+  }),
   names: allowed("entries").query(({ ctx }) => listNames(ctx.wiring.pool)),
 
   revoke: allowed("workstations")

@@ -8,8 +8,8 @@ export type Tone = "allow" | "hold" | "block" | "info";
 export type Word = { tone: Tone; word: string; reason: string };
 
 /** Agents make a health record every five minutes unless policy says otherwise; two may be missed. */
-const LATE_MS = 11 * 60_000;
-const SILENT_MS = 60 * 60_000;
+export const LATE_MS = 11 * 60_000;
+export const SILENT_MS = 60 * 60_000;
 /** A clock this far off makes claimed times misleading. */
 export const SKEW_MS_MAX = 5_000;
 
@@ -22,25 +22,34 @@ export type Signs = {
   presence: string | null;
 };
 
+export const STATUS_TONES = {
+  reporting: "allow",
+  "no record yet": "hold",
+  late: "hold",
+  silent: "block",
+  quarantined: "block",
+  revoked: "info",
+} as const satisfies Record<string, Tone>;
+export type StatusWord = keyof typeof STATUS_TONES;
+
+const said = (word: StatusWord, reason: string): Word => ({ tone: STATUS_TONES[word], word, reason });
+
 export function status(now: number, signs: Signs): Word {
   switch (signs.state) {
     case "quarantined":
-      return { tone: "block", word: "quarantined", reason: signs.stateReason ?? "its records are not taken" };
+      return said("quarantined", signs.stateReason ?? "its records are not taken");
     case "revoked":
-      return { tone: "info", word: "revoked", reason: signs.stateReason ?? "its certificate is not taken any more" };
+      return said("revoked", signs.stateReason ?? "its certificate is not taken any more");
     case "enrolled":
       break;
     default:
       return unreachable(signs.state);
   }
-  if (signs.lastReceiptAt === null)
-    return { tone: "hold", word: "no record yet", reason: "enrolled, nothing committed" };
+  if (signs.lastReceiptAt === null) return said("no record yet", "enrolled, nothing committed");
   const age = now - Date.parse(signs.lastReceiptAt);
-  if (age <= LATE_MS) return { tone: "allow", word: "reporting", reason: "its records are being committed" };
+  if (age <= LATE_MS) return said("reporting", "its records are being committed");
   const connected = signs.presence === "online" ? "connected, but nothing of it is committed" : "not connected";
-  return age <= SILENT_MS
-    ? { tone: "hold", word: "late", reason: connected }
-    : { tone: "block", word: "silent", reason: connected };
+  return said(age <= SILENT_MS ? "late" : "silent", connected);
 }
 
 /** `direct-map` works and nothing contains it: it never looks green. */

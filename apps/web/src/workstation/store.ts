@@ -26,7 +26,7 @@ export type WorkstationRow = Signs & {
   records: number;
 };
 
-type Raw = {
+export type Raw = {
   id: string;
   name: string;
   hostname: string;
@@ -49,7 +49,7 @@ type Raw = {
   records: string | null;
 };
 
-const SELECT = `
+export const SELECT = `
   SELECT w.id, w.name, w.hostname, w.group_id, g.name AS group_name, w.labels, w.state, w.state_reason, w.agent_version,
          w.enrolled_at, w.last_receipt_at, w.last_record_time, w.skew_ms, w.presence_state, w.presence_at,
          p.order, p.digest, r.document, r.received_at,
@@ -70,7 +70,7 @@ export function readReported(document: unknown): Reported | null {
 
 const iso = (date: Date | null): string | null => date?.toISOString() ?? null;
 
-function toRow(raw: Raw): WorkstationRow {
+export function toRow(raw: Raw): WorkstationRow {
   const reported = readReported(raw.document);
   const desired = raw.order !== null && raw.digest !== null ? { order: raw.order, digest: raw.digest } : null;
   return {

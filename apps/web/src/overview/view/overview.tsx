@@ -8,10 +8,11 @@ import { count } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
-import { Mark } from "../../ui/mark.tsx";
+import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago, Clock, useNow } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
-import { isolationWord, status } from "../../workstation/status.ts";
+import type { Fleet, PolicyWord } from "../../workstation/fleet.ts";
+import { isolationWord, STATUS_TONES, status } from "../../workstation/status.ts";
 import type { WorkstationRow } from "../../workstation/store.ts";
 import { DriftMark, IsolationMark, StatusMark } from "../../workstation/view/words.tsx";
 import { useMay } from "./shell.tsx";
@@ -22,12 +23,12 @@ const SHOWN = 8;
 
 export function Overview() {
   const api = useApi();
-  const stations = useQuery({ ...api.workstation.list.queryOptions({}), refetchInterval: EVERY_MS });
+  const fleet = useQuery({ ...api.workstation.fleet.queryOptions(), refetchInterval: EVERY_MS });
   const store = useQuery({ ...api.overview.store.queryOptions(), refetchInterval: EVERY_MS }).data;
   const content = useMay("content");
-  if (stations.isError) return <Fault message={stations.error.message} again={() => void stations.refetch()} />;
-  if (stations.isPending) return <Waiting />;
-  const { rows } = stations.data;
+  if (fleet.isError) return <Fault message={fleet.error.message} again={() => void fleet.refetch()} />;
+  if (fleet.isPending) return <Waiting />;
+  const { rows, needy } = fleet.data;
   return (
     <>
       <Header title="Overview">
@@ -49,9 +50,9 @@ export function Overview() {
         <Start />
       ) : (
         <div className="grid gap-3.5 px-5 py-4">
-          <Fleet rows={rows} />
+          <Counts fleet={fleet.data} />
           <div className="grid grid-cols-2 items-start gap-3.5">
-            <Attention rows={rows} />
+            <Attention rows={rows} needy={needy} />
             {content && <Alerts />}
             {content && <Sticks />}
             {content && <Worst />}
@@ -62,17 +63,18 @@ export function Overview() {
   );
 }
 
-function Fleet({ rows }: { rows: WorkstationRow[] }) {
-  const now = useNow();
-  const by = (word: (row: WorkstationRow) => { tone: "allow" | "hold" | "block" | "info"; word: string }) => {
-    const groups = new Map<string, { tone: "allow" | "hold" | "block" | "info"; word: string; count: number }>();
-    for (const row of rows) {
-      const { tone, word: name } = word(row);
-      groups.set(name, { tone, word: name, count: (groups.get(name)?.count ?? 0) + 1 });
-    }
-    return [...groups.values()].sort((a, b) => b.count - a.count);
-  };
-  const line = (title: string, groups: ReturnType<typeof by>) => (
+type Group = { tone: Tone; word: string; count: number };
+
+const POLICY: Record<PolicyWord, { tone: Tone; word: string }> = {
+  none: { tone: "allow", word: "in force" },
+  partial: { tone: "hold", word: "in part" },
+  behind: { tone: "hold", word: "behind" },
+  unknown: { tone: "hold", word: "not reported" },
+  unpublished: { tone: "info", word: "none published" },
+};
+
+function Counts({ fleet }: { fleet: Fleet }) {
+  const line = (title: string, groups: Group[]) => (
     <div>
       <h2 className="mb-1.5">{title}</h2>
       <ul className="flex flex-wrap gap-x-4 gap-y-1">
@@ -90,23 +92,15 @@ function Fleet({ rows }: { rows: WorkstationRow[] }) {
       <div className="grid grid-cols-3 gap-6">
         {line(
           "Status, by what was committed",
-          by((row) => status(now, row)),
+          fleet.status.map(({ word, count: some }) => ({ word, tone: STATUS_TONES[word], count: some })),
         )}
         {line(
           "Isolation of the guest’s devices",
-          by((row) => isolationWord(row.reported?.layout)),
+          fleet.isolation.map(({ layout, count: some }) => ({ ...isolationWord(layout ?? undefined), count: some })),
         )}
         {line(
           "Policy, as agents found it",
-          by(({ drift, desired }) =>
-            !desired
-              ? { tone: "info", word: "none published" }
-              : drift.state === "none"
-                ? { tone: "allow", word: "in force" }
-                : drift.state === "partial"
-                  ? { tone: "hold", word: "in part" }
-                  : { tone: "hold", word: drift.state === "behind" ? "behind" : "not reported" },
-          ),
+          fleet.policy.map(({ word, count: some }) => ({ ...POLICY[word], count: some })),
         )}
       </div>
     </Card>
@@ -119,17 +113,12 @@ const More = ({ href, children }: { href: string; children: ReactNode }) => (
   </Link>
 );
 
-function Attention({ rows }: { rows: WorkstationRow[] }) {
+function Attention({ rows, needy }: { rows: WorkstationRow[]; needy: boolean }) {
   const now = useNow();
-  const needy = rows.filter((row) => status(now, row).tone !== "allow" || row.drift.state === "behind");
-  const shown = (needy.length > 0 ? needy : rows).slice(0, SHOWN);
   return (
-    <Card
-      title={needy.length > 0 ? "Workstations to look at" : "Workstations"}
-      aside={<More href="/workstations">all</More>}
-    >
+    <Card title={needy ? "Workstations to look at" : "Workstations"} aside={<More href="/workstations">all</More>}>
       <ul className="grid gap-1">
-        {shown.map((row) => (
+        {rows.map((row) => (
           <li key={row.id} className="grid grid-cols-[minmax(0,1fr)_auto_auto_72px] items-baseline gap-2.5">
             <Link href={`/workstations/${row.id}`} className="mono truncate hover:underline">
               <Untrusted text={row.name} />

@@ -1,0 +1,147 @@
+/** What is counted in SQL is what the pure rules say of each workstation, one by one. */
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { POLICY_VERSION, SECTIONS } from "@sallyport/shared/policy/policy.ts";
+import type pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { migrate } from "../../../prisma/migrate.ts";
+import { countFleet, listNeedy } from "../src/workstation/fleet.ts";
+import { LATE_MS, SILENT_MS, status } from "../src/workstation/status.ts";
+import { listWorkstations, type WorkstationRow } from "../src/workstation/store.ts";
+import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
+import { seedGroup } from "./seed.ts";
+
+const NOW = new Date("2026-11-24T12:00:00.000Z");
+const FLEET = 450;
+const hash = (text: string) => createHash("sha256").update(text).digest("hex");
+/** The same fleet at each run. */
+const pick = <T>(from: readonly T[], what: string, at: number): T =>
+  from[createHash("sha256").update(`${what} ${at}`).digest()[0]! % from.length]!;
+
+let postgres: TestPostgres;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  await migrate(postgres.url);
+  pool = openPool(postgres.url);
+  const published = await seedGroup(pool, "published", new Uint8Array(32));
+  const bare = await seedGroup(pool, "bare", new Uint8Array(32));
+  for (const order of [1, 2]) {
+    await pool.query("INSERT INTO revision (digest, canonical, source, author, message) VALUES ($1, '', '', '', '')", [
+      hash(`r${order}`),
+    ]);
+    await pool.query(
+      `INSERT INTO publication (group_id, "order", digest, statement, published_by) VALUES ($1, $2, $3, '{}', '')`,
+      [published, order, hash(`r${order}`)],
+    );
+  }
+  for (let at = 0; at < FLEET; at++) {
+    const id = randomUUID();
+    const age = pick([null, 0, LATE_MS - 1, LATE_MS, LATE_MS + 1, SILENT_MS, SILENT_MS + 1], "age", at);
+    await pool.query(
+      `INSERT INTO workstation (id, shard, name, hostname, group_id, trail_key, agent_version, state, last_receipt_at)
+       VALUES ($1::uuid, substr($1::text, 1, 2), $2, '', $3, $4, '', $5, $6)`,
+      [
+        id,
+        `w${String(at).padStart(4, "0")}`,
+        pick([published, published, bare], "group", at),
+        randomBytes(32),
+        pick(["enrolled", "enrolled", "enrolled", "quarantined", "revoked"], "state", at),
+        age === null ? null : new Date(NOW.getTime() - age),
+      ],
+    );
+    if (pick([true, true, true, false], "reported", at))
+      await pool.query("INSERT INTO reported (workstation_id, at, received_at, document) VALUES ($1, $2, $2, $3)", [
+        id,
+        NOW,
+        JSON.stringify(report(id, at)),
+      ]);
+  }
+});
+afterAll(async () => {
+  await pool?.end();
+  await postgres?.stop();
+});
+
+function report(id: string, at: number) {
+  const order = pick([1, 2, 2, 2, 3], "order", at);
+  const outcome = pick(["applied", "applied", "audit", "not-applied", "failed"], "outcome", at);
+  const isolation = pick(["iommu", "direct-map", "emulated", "none", undefined] as const, "isolation", at);
+  const sections = Object.fromEntries(SECTIONS.map((name, of) => [name, { outcome: of === 2 ? outcome : "applied" }]));
+  if (pick([true, false, false], "missing", at)) delete sections.disk;
+  return {
+    workstation: id,
+    session: randomUUID(),
+    at: NOW.toISOString(),
+    agentVersion: String(POLICY_VERSION),
+    hostname: "h",
+    group: randomUUID(),
+    trail: { id: randomUUID(), size: 1, root: hash("") },
+    spool: { records: 0, bytes: 0, bytesMax: 1 },
+    policy: pick([true, true, true, false], "policy", at)
+      ? { digest: hash(order === 3 ? "r2" : `r${order}`), order, taken: NOW.toISOString(), old: false }
+      : null,
+    sections,
+    sources: {},
+    guests: [],
+    ...(isolation && {
+      layout: {
+        hypervisor: isolation === "none" ? pick(["xen", "none"], "hypervisor", at) : "xen",
+        isolation,
+        regions: [],
+        devices: [],
+      },
+    }),
+  };
+}
+
+async function everyone(): Promise<WorkstationRow[]> {
+  const rows: WorkstationRow[] = [];
+  let after: { name: string; id: string } | undefined;
+  do {
+    const page = await listWorkstations(pool, { after });
+    rows.push(...page.rows);
+    after = page.next ?? undefined;
+  } while (after);
+  return rows;
+}
+
+const tally = (words: string[]): Record<string, number> => {
+  const counts: Record<string, number> = {};
+  for (const word of words.sort()) counts[word] = (counts[word] ?? 0) + 1;
+  return counts;
+};
+const counted = (groups: { word: string; count: number }[]) =>
+  Object.fromEntries([...groups].sort((a, b) => (a.word < b.word ? -1 : 1)).map(({ word, count }) => [word, count]));
+
+test("a fleet of more than a page is counted whole, as the rules for one would", async () => {
+  const all = await everyone();
+  expect(all).toHaveLength(FLEET);
+  const rows = all.filter(({ state }) => state !== "revoked");
+  const fleet = await countFleet(pool, NOW);
+  expect(fleet.workstations).toBe(rows.length);
+  expect(counted(fleet.status)).toEqual(tally(rows.map((row) => status(NOW.getTime(), row).word)));
+  expect(counted(fleet.policy)).toEqual(
+    tally(rows.map(({ desired, drift }) => (desired ? drift.state : "unpublished"))),
+  );
+  const word = (layout: { hypervisor: string; isolation: string } | null | undefined) =>
+    layout ? `${layout.hypervisor}/${layout.isolation}` : "";
+  expect(counted(fleet.isolation.map(({ layout, count }) => ({ word: word(layout), count })))).toEqual(
+    tally(rows.map(({ reported }) => word(reported?.layout))),
+  );
+  for (const groups of [fleet.status, fleet.isolation, fleet.policy]) expect(groups.length).toBeGreaterThan(3);
+});
+
+test("those to look at are the worst of all, not the first by name", async () => {
+  const { rows, needy } = await listNeedy(pool, NOW);
+  expect(needy).toBe(true);
+  expect(rows).toHaveLength(8);
+  expect(new Set(rows.map(({ state }) => state))).toEqual(new Set(["quarantined"]));
+  await pool.query("UPDATE workstation SET state = 'revoked' WHERE state = 'quarantined'");
+  const next = (await listNeedy(pool, NOW)).rows.map((row) => status(NOW.getTime(), row).word);
+  expect(new Set(next)).toEqual(new Set(["silent"]));
+  await pool.query("UPDATE workstation SET last_receipt_at = $1", [NOW]);
+  expect((await listNeedy(pool, NOW)).rows.every(({ drift }) => drift.state === "behind")).toBe(true);
+  await pool.query("DELETE FROM publication");
+  expect(await listNeedy(pool, NOW)).toMatchObject({ needy: false, rows: { length: 8 } });
+});
