@@ -12,6 +12,8 @@ export const Env = z.object({
   /** Where agents reach the listener. Absent: the host of the console, at `SALLYPORT_LISTEN_PORT`. */
   SALLYPORT_LISTEN_URL: z.url({ protocol: /^https$/ }).optional(),
   SALLYPORT_LISTEN_PORT: port.default(8443),
+  /** Addresses and ranges of the proxies in front; read at the start by instrumentation.ts. */
+  SALLYPORT_TRUSTED_PROXIES: z.string().optional(),
 });
 export type Env = z.infer<typeof Env>;
 

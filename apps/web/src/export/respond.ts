@@ -1,6 +1,7 @@
 /** GET /api/export/WORKSTATION → a pack, streamed from one snapshot; that someone took it is on the console's trail. */
 import type { Pool } from "pg";
 import { actRecord, type RecordConsole } from "../person/act.ts";
+import { originOf } from "../person/actor.ts";
 import { openToken } from "../person/api-token.ts";
 import { may } from "../person/role.ts";
 import { packTrail } from "./pack.ts";
@@ -78,14 +79,13 @@ async function record(
   origin: string,
   size: number,
 ): Promise<void> {
-  const address = request.headers.get("x-forwarded-for")?.split(",")[0]?.trim();
   const act = {
     kind: "person.export",
     text: `exported ${size} records of ${origin}`,
     subject: origin,
     after: { size },
   } as const;
-  const record = actRecord(bearer, address ? { address } : {}, act);
+  const record = actRecord(bearer, originOf(request.headers), act);
   record.body.actor.token = bearer.token;
   const tx = await pool.connect();
   try {

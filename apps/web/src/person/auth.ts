@@ -6,6 +6,7 @@ import { APIError, createAuthMiddleware, getSessionFromCtx } from "better-auth/a
 import { twoFactor } from "better-auth/plugins/two-factor";
 import type { Pool } from "pg";
 import { type Act, type RecordConsole, withRecord } from "./act.ts";
+import { originOf } from "./actor.ts";
 import { countAttempt } from "./attempt.ts";
 import { PASSWORD_CHARS_MIN } from "./password.ts";
 import { ROLES } from "./role.ts";
@@ -32,10 +33,8 @@ export type AuthParts = { pool: Pool; secret: string; url: string | undefined; r
 const SIGNED_OUT: Act = { kind: "person.signed-out", text: "signed out" };
 
 export function makeAuth({ pool, secret, url, recordConsole }: AuthParts) {
-  const tell = (headers: Headers | undefined, by: { id: string; email: string; session?: string }, act: Act) => {
-    const address = headers?.get("x-forwarded-for")?.split(",")[0]?.trim();
-    return withRecord(pool, recordConsole, by, address ? { address } : {}, async () => ({ act, value: undefined }));
-  };
+  const tell = (headers: Headers | undefined, by: { id: string; email: string; session?: string }, act: Act) =>
+    withRecord(pool, recordConsole, by, originOf(headers), async () => ({ act, value: undefined }));
   return betterAuth({
     appName: "Sallyport",
     database: pool,

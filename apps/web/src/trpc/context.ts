@@ -1,5 +1,5 @@
 /** Request → who asks, and with what. */
-import type { Actor, Origin } from "../person/actor.ts";
+import { type Actor, type Origin, originOf } from "../person/actor.ts";
 import type { Role } from "../person/role.ts";
 import { type Wiring, wiring } from "../wiring.ts";
 
@@ -32,12 +32,11 @@ export async function actorOf(
 
 export async function makeContext(request: Request): Promise<Context> {
   const made = wiring();
-  const address = request.headers.get("x-forwarded-for")?.split(",")[0]?.trim();
   return {
     wiring: made,
     actor: await actorOf(made, request.headers),
     still: () => actorOf(made, request.headers, { disableRefresh: true }),
-    origin: address ? { address } : {},
+    origin: originOf(request.headers),
     host: request.headers.get("host") ?? "localhost",
   };
 }
