@@ -6,7 +6,7 @@ import { download } from "./download.ts";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
 import { openExport } from "./pack.ts";
-import { checkPolicy, importUsbguard, usbRules } from "./policy.ts";
+import { checkPolicy, importUsbguard, policySchema, usbRules } from "./policy.ts";
 import { restored } from "./restored.ts";
 import { sentences, verifyExport } from "./verify.ts";
 
@@ -88,6 +88,10 @@ export function program(): Command {
       show(options.json, value, text);
       if (!valid) process.exitCode = 3;
     });
+  policy
+    .command("schema")
+    .description("the policy document's JSON Schema, for editors (docs/operations.md)")
+    .action(() => say(policySchema()));
   policy
     .command("import-usbguard")
     .description("a USBGuard rules file as a policy document")

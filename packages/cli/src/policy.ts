@@ -1,6 +1,6 @@
 /** What a person wrote → whether it is a policy, and USBGuard rules as one. */
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
-import { policyDigest } from "@sallyport/shared/policy/policy.ts";
+import { policyDigest, policyJsonSchema } from "@sallyport/shared/policy/policy.ts";
 import { parseRules } from "@sallyport/shared/usb/rules/parse.ts";
 import { printRule } from "@sallyport/shared/usb/rules/print.ts";
 import { hash } from "./crypto.ts";
@@ -32,6 +32,9 @@ export function checkPolicy(file: string, text: string): { valid: boolean; value
   const digest = policyDigest(hash, read.policy);
   return { valid: true, value: { valid: true, digest, policy: read.policy }, text: `Valid. Its digest is ${digest}.` };
 }
+
+/** As packages/shared/policy.schema.json keeps it, and as the console serves it at /policy.schema.json. */
+export const policySchema = (): string => `${JSON.stringify(policyJsonSchema(), null, 2)}\n`;
 
 function rulesOf(file: string, text: string) {
   const rules = parseRules(text);
