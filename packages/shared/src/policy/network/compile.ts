@@ -47,7 +47,9 @@ export function compile(firewall: Firewall, { table = TABLE, dormant = false }: 
     chain("out", judgeLines(firewall, "out")),
     chain("in", judgeLines(firewall, "in")),
     ...firewall.rules.map((rule) => chain(ruleCounter(rule.number), ruleChain(firewall, rule))),
-    ...reasonsOf(firewall).map((reason) => chain(`drop-${reason}`, dropLines(firewall, reason, REASONS[reason]))),
+    ...reasonsOf(firewall).map((reason) =>
+      chain(`drop-${reason}`, dropLines(firewall, reason, REASONS[reason], directionOf(reason))),
+    ),
   ];
   const counters = [...reasonsOf(firewall), ...firewall.rules.map(({ number }) => ruleCounter(number))];
   return [
@@ -74,6 +76,8 @@ const chainsInOrder = (chains: readonly Chain[]): string[] =>
 const hook = (name: string): string => `type filter hook ${name} priority filter; policy accept;`;
 const reasonsOf = ({ wire }: Firewall): Reason[] =>
   (Object.keys(REASONS) as Reason[]).filter((reason) => wire === "bridged" || reason !== "other-ethertype");
+const directionOf = (reason: Reason) =>
+  reason === "otherwise-out" ? "out" : reason === "otherwise-in" ? "in" : undefined;
 const setOf = (members: readonly string[]): string =>
   members.length === 1 ? members[0]! : `{ ${members.join(", ")} }`;
 
@@ -194,17 +198,20 @@ const timeMatch = (spans: readonly Span[] | "always"): string[] =>
 
 function ruleChain(firewall: Firewall, rule: FirewallRule): string[] {
   const name = ruleCounter(rule.number);
-  if (rule.verdict === "block") return dropLines(firewall, name, rule.label);
+  if (rule.verdict === "block") return dropLines(firewall, name, rule.label, rule.direction);
   // the mark has a line of its own: a packet that is not tracked has none to set, and ends its line there
   return [`counter name "${name}"`, markLine(rule.direction, rule.mark), "return"];
 }
 
-/** The limit is on the log, the counter on the drop: what is not logged is still counted. */
-function dropLines({ mode }: Firewall, counter: string, label: string): string[] {
+/** The limit is on the log, the counter on the drop: what is not logged is still counted. What is only audited goes on
+ *  as if it were allowed, mark and all: else each answer to it would be counted too. */
+function dropLines({ mode, generation }: Firewall, counter: string, label: string, direction?: "out" | "in"): string[] {
   const prefix = mode === "audit" ? `audit ${label}` : label;
   return [
     `limit rate ${LOGGED_PER_SECOND}/second burst ${LOGGED_BURST} packets log prefix "${prefix}" group ${NFLOG_GROUP}`,
-    `counter name "${counter}" ${mode === "audit" ? "return" : "drop"}`,
+    ...(mode === "enforce"
+      ? [`counter name "${counter}" drop`]
+      : [`counter name "${counter}"`, ...(direction ? [markLine(direction, generation)] : []), "return"]),
   ];
 }
 

@@ -32,7 +32,7 @@ export type Answer = { verdict: "pass" | "drop"; by: string; counted: string[]; 
 type Step = { counted: string[]; marks: Marks; by: string };
 /** Neighbour discovery and group membership, to and from dom0 itself; the rest of ICMPv6 is for the rules. */
 export const ND_FROM_GUEST: readonly number[] = [131, 132, 133, 135, 136, 143];
-export const ND_TO_GUEST: readonly number[] = [130, 134, 135, 136];
+export const ND_TO_GUEST: readonly number[] = [130, 131, 132, 134, 135, 136, 143];
 
 export function evaluate(firewall: Firewall, packet: Packet): Answer {
   const step: Step = { counted: [], marks: { ...packet.marks }, by: "not a guest's" };
@@ -88,11 +88,12 @@ function judge(
   }
   if (packet.state === "invalid") return drop("invalid");
   const rule = firewall.rules.find((each) => each.direction === direction && matches(each, packet));
-  if (rule?.verdict === "block") return drop(ruleCounter(rule.number));
-  if (!rule && firewall.otherwise === "block") return drop(`otherwise-${direction}` satisfies Reason);
-  if (rule) step.counted.push(ruleCounter(rule.number));
-  step.by = rule ? ruleCounter(rule.number) : `otherwise-${direction}`;
-  step.marks[direction] = rule ? rule.mark : firewall.generation;
+  const by = rule ? ruleCounter(rule.number) : (`otherwise-${direction}` satisfies Reason);
+  const blocked = (rule?.verdict ?? firewall.otherwise) === "block";
+  if (blocked && drop(by)) return true;
+  if (rule && !blocked) step.counted.push(by);
+  step.by = by;
+  step.marks[direction] = rule && !blocked ? rule.mark : firewall.generation;
   return false;
 }
 
