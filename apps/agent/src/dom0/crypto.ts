@@ -1,9 +1,15 @@
 /** node:crypto in the shapes that shared asks for. */
 import { createPrivateKey, createPublicKey, hash as digest, type KeyObject, sign, verify } from "node:crypto";
-import type { Hash, Sign, Verify } from "@sallyport/shared/base/crypto.ts";
+import { HASH_BYTES, type Hash, type Sign, type Verify } from "@sallyport/shared/base/crypto.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 
-export const sha256: Hash = (bytes) => digest("sha256", bytes, "buffer");
+/** As text and into a small buffer from Node's pool: a third of the time of "buffer", whose every digest is a memory
+ *  block of its own. */
+export const sha256: Hash = (bytes) => {
+  const out = Buffer.allocUnsafe(HASH_BYTES);
+  out.write(digest("sha256", bytes, "binary"), 0, HASH_BYTES, "latin1");
+  return out;
+};
 
 /** DER before a raw Ed25519 public key (RFC 8410). */
 const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");

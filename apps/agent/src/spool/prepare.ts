@@ -1,12 +1,14 @@
 /** Observation → what the spool writes, short of an index. */
 
 import { hash, randomFillSync } from "node:crypto";
+import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import type { GuestId } from "@sallyport/shared/base/ids.ts";
-import { CONTENT_BYTES_MAX, contentBytes, SALT_BYTES, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
+import { CONTENT_BYTES_MAX, SALT_BYTES, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
 import { givesWay } from "@sallyport/shared/record/kinds.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Severity } from "@sallyport/shared/record/severity.ts";
+import { sha256 } from "../dom0/crypto.ts";
 import { MALFORMED_BYTES_MAX } from "../limits.ts";
 import type { Way } from "./store.ts";
 
@@ -16,7 +18,7 @@ export type Prepared = {
   time: number;
   guest: GuestId | undefined;
   way: Way;
-  content: Uint8Array;
+  content: Buffer;
 };
 
 /** A body that JSON cannot say exactly, or that is too large, is a mistake of the source: what it meant is kept,
@@ -24,7 +26,7 @@ export type Prepared = {
 export function prepare(observation: Observation): Prepared {
   const { kind, severity, time, guest } = observation;
   try {
-    const content = contentBytes({ text: line(observation.text), body: observation.body });
+    const content = Buffer.from(canonicalText({ body: observation.body, text: line(observation.text) }));
     if (content.length > CONTENT_BYTES_MAX) throw new RangeError(`a content of ${content.length} bytes`);
     return { kind, severity, time: moment(time), guest, way: givesWay(kind), content };
   } catch (error) {
@@ -80,13 +82,18 @@ export function freshSalt(): Uint8Array {
   return salt;
 }
 
+/** What is hashed is laid out here: a buffer for each would be work for the collector. An entry always fits. */
+let scratch = Buffer.allocUnsafe(64 * 1024);
+
 /** The entry's canonical text and its leaf. Each member is plain ASCII by its schema, so the canonical form is written
  *  as it stands (prepare.test.ts holds it to shared's): this runs for each record. */
 export function indexed(prepared: Prepared, index: number, salt: Uint8Array): { entry: string; leaf: Uint8Array } {
   const { kind, severity, guest, content } = prepared;
-  const salted = Buffer.allocUnsafe(salt.length + content.length);
-  salted.set(salt);
-  salted.set(content, salt.length);
+  const length = salt.length + content.length;
+  if (scratch.length < length) scratch = Buffer.allocUnsafe(length * 2);
+  scratch.set(salt);
+  content.copy(scratch, salt.length);
+  const salted = scratch.subarray(0, length);
   const time = new Date(prepared.time).toISOString();
   const entry = `{"content":"${hash("sha256", salted, "hex")}"${guest ? `,"guest":"${guest}"` : ""},"index":${index},"kind":"${kind}","severity":"${severity}","time":"${time}"}`;
   return { entry, leaf: leafOf(entry) };
@@ -94,8 +101,6 @@ export function indexed(prepared: Prepared, index: number, salt: Uint8Array): { 
 
 /** shared's leafHash, for an entry that is known to be ASCII. */
 export function leafOf(entry: string): Uint8Array {
-  const bytes = Buffer.allocUnsafe(1 + entry.length);
-  bytes[0] = 0;
-  bytes.write(entry, 1, "latin1");
-  return hash("sha256", bytes, "buffer");
+  scratch[0] = 0;
+  return sha256(scratch.subarray(0, 1 + scratch.write(entry, 1, "latin1")));
 }

@@ -41,6 +41,26 @@ describe("canonical JSON", () => {
     for (let at = 0; at <= JSON_DEPTH_MAX; at++) deep = [deep];
     expect(() => canonicalText(deep)).toThrow(/deeper/);
   });
+
+  it("is the engine's own JSON with the members in order, however many an object has", () => {
+    const inOrder = (value: unknown): unknown => {
+      if (typeof value !== "object" || value === null) return value;
+      if (Array.isArray(value)) return value.map(inOrder);
+      const keys = Object.keys(value).sort();
+      return new Map(keys.map((key) => [key, inOrder((value as Record<string, unknown>)[key])]));
+    };
+    const written = (value: unknown): string => {
+      if (Array.isArray(value)) return `[${value.map(written).join(",")}]`;
+      if (!(value instanceof Map)) return JSON.stringify(value);
+      return `{${[...value].map(([key, each]) => `${JSON.stringify(key)}:${written(each)}`).join(",")}}`;
+    };
+    const many = fc.dictionary(fc.string(), fc.double({ noNaN: true, noDefaultInfinity: true }), { maxKeys: 100 });
+    fc.assert(
+      fc.property(fc.oneof(fc.jsonValue(), many), (value) => {
+        expect(canonicalText(value)).toBe(written(inOrder(value)));
+      }),
+    );
+  });
 });
 
 describe("bytes as text", () => {
