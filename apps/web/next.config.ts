@@ -15,6 +15,7 @@ const config: NextConfig = {
   transpilePackages: ["@sallyport/shared", "geist"],
   serverExternalPackages: ["pg", "better-auth", "@prisma/client", "@prisma/adapter-pg"],
   poweredByHeader: false,
+  devIndicators: false,
   // `npm run check` types everything, tests included; a build on a customer's machine need not do it again
   typescript: { ignoreBuildErrors: true },
   turbopack: { root: fileURLToPath(new URL("../../", import.meta.url)) },

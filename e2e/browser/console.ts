@@ -6,18 +6,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
 import { makeSetupCode } from "../../apps/web/src/person/setup.ts";
+import { type ConsoleKey, readConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { openPool, startPostgres } from "../../apps/web/test/postgres.ts";
 import { seedPartition } from "../../apps/web/test/seed.ts";
 import { ensureBuilt, nextProgram, ROOT } from "../../packages/up/src/build.ts";
 import { ensureKeys } from "../../packages/up/src/keys.ts";
 import { migrate } from "../../prisma/migrate.ts";
 
-export type Console = { url: string; setupUrl: string; pool: pg.Pool; stop: () => Promise<void> };
+export type Console = {
+  url: string;
+  setupUrl: string;
+  databaseUrl: string;
+  pool: pg.Pool;
+  consoleKey: ConsoleKey;
+  stop: () => Promise<void>;
+};
 
-const READY_MS_MAX = 60_000;
+const READY_MS_MAX = 120_000;
 
-export async function startConsole(): Promise<Console> {
-  await ensureBuilt(() => undefined);
+/** `develop`: from the sources as they are, each page compiled when it is first asked for; for looking, not for tests. */
+export async function startConsole({ develop = false } = {}): Promise<Console> {
+  if (!develop) await ensureBuilt(() => undefined);
   const stateFolder = mkdtempSync(join(tmpdir(), "sallyport-console-"));
   const postgres = await startPostgres();
   await migrate(postgres.url);
@@ -26,18 +35,29 @@ export async function startConsole(): Promise<Console> {
   await seedPartition(pool);
   const port = await freePort();
   const url = `http://localhost:${port}`;
-  const child = spawn(process.execPath, [nextProgram(), "start", "-H", "127.0.0.1", "-p", String(port)], {
-    cwd: join(ROOT, "apps/web"),
-    env: { ...process.env, NODE_ENV: "production", DATABASE_URL: postgres.url, SALLYPORT_STATE: stateFolder },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    [nextProgram(), develop ? "dev" : "start", "-H", "127.0.0.1", "-p", String(port)],
+    {
+      cwd: join(ROOT, "apps/web"),
+      env: {
+        ...process.env,
+        NODE_ENV: develop ? "development" : "production",
+        DATABASE_URL: postgres.url,
+        SALLYPORT_STATE: stateFolder,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   const lines: string[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => lines.push(String(chunk)));
   await untilReady(url, child, lines);
   const code = await makeSetupCode(pool);
   return {
     url,
+    databaseUrl: postgres.url,
     pool,
+    consoleKey: readConsoleKey(join(stateFolder, "keys", "console.key")),
     setupUrl: `${url}/setup?code=${code}`,
     stop: async () => {
       const gone = new Promise((resolve) => child.once("exit", resolve));

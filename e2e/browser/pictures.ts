@@ -1,0 +1,98 @@
+/** Every page as a picture, at two widths, in both themes, over a fleet with something to look at:
+ *  `node e2e/browser/pictures.ts FOLDER [PART-OF-A-NAME]`. For the eyes of whoever changes a page; nothing checks them. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { openBrowser, openPage } from "./chromium.ts";
+import { startConsole } from "./console.ts";
+import { type FleetSeeded, seedFleet } from "./fleet.ts";
+import { makeOwner } from "./people.ts";
+
+const WIDTHS = [1280, 1600];
+const THEMES = ["light", "dark"] as const;
+const HEIGHT = 860;
+const SETTLE_MS = 700;
+
+type Picture = { name: string; path: string; act?: (page: Page) => Promise<void> };
+
+const tab = (name: string) => async (page: Page) => void (await page.getByRole("tab", { name }).click());
+const press = (name: string) => async (page: Page) => void (await page.getByRole("button", { name }).first().click());
+
+function pictures({ groups, workstations }: FleetSeeded, scan: string): Picture[] {
+  const lab = workstations.get("lab-07");
+  return [
+    { name: "overview", path: "/" },
+    { name: "workstations", path: "/workstations" },
+    { name: "workstation", path: `/workstations/${lab}` },
+    { name: "workstation-revoke", path: `/workstations/${lab}`, act: press("Revoke…") },
+    { name: "workstation-move", path: `/workstations/${lab}`, act: press("Move…") },
+    { name: "workstation-bare", path: `/workstations/${workstations.get("spare-01")}` },
+    { name: "explore", path: "/explore" },
+    { name: "explore-filtered", path: "/explore?severity=warning&kind=guest.log&kind=ids.*&text=port" },
+    { name: "explore-empty", path: "/explore?text=nothing-says-this" },
+    { name: "explore-story", path: `/explore?open=${scan}` },
+    { name: "explore-record", path: `/explore?open=${scan}`, act: tab("Record") },
+    { name: "explore-raw", path: `/explore?open=${scan}`, act: tab("Raw") },
+    { name: "explore-proof", path: `/explore?open=${scan}`, act: tab("Proof") },
+    { name: "explore-ids", path: "/explore?kind=ids.alert", act: (page) => page.keyboard.press("j") },
+    { name: "explore-live", path: "/explore?live=1" },
+    { name: "usb", path: "/usb" },
+    { name: "usb-scan", path: `/usb/${scan.replace(".", "/")}`, act: (page) => page.keyboard.press("j") },
+    { name: "usb-nowhere", path: `/usb?hash=${"0".repeat(64)}` },
+    { name: "alerts", path: "/alerts" },
+    { name: "alert", path: "/alerts", act: (page) => page.keyboard.press("j") },
+    { name: "policy", path: "/policy" },
+    { name: "policy-group", path: `/policy/${groups.laboratory}` },
+    { name: "enrol", path: "/enrol" },
+    { name: "enrol-line", path: "/enrol", act: press("Make a token") },
+    { name: "people", path: "/people" },
+    { name: "account", path: "/account" },
+    { name: "keys", path: "/", act: (page) => page.keyboard.press("?") },
+    { name: "not-found", path: "/nowhere" },
+  ];
+}
+
+const [folder = "pictures", only = ""] = process.argv.slice(2);
+mkdirSync(folder, { recursive: true });
+const made = await startConsole({ develop: true });
+const browser = await openBrowser();
+try {
+  const { page, faults } = await openPage(browser, made.url);
+  await page.setViewportSize({ width: 1280, height: HEIGHT });
+  const door = async (name: string) => {
+    for (const theme of THEMES) {
+      await page.emulateMedia({ colorScheme: theme });
+      await page.screenshot({ path: join(folder, `${name}-1280-${theme}.png`) });
+    }
+  };
+  await page.goto(made.setupUrl);
+  await door("setup");
+  await makeOwner(page, made.setupUrl);
+  await door("welcome");
+  await page.goto("/");
+  await page.waitForTimeout(SETTLE_MS);
+  await door("overview-empty");
+  const fleet = await seedFleet(made.pool, made.consoleKey);
+  const { rows } = await made.pool.query<{ trail: number; index: string }>(
+    "SELECT trail, index FROM scan WHERE verdict = 'block' ORDER BY trail LIMIT 1",
+  );
+  const shown = pictures(fleet, `${rows[0]?.trail}.${rows[0]?.index}`).filter(({ name }) => name.includes(only));
+  for (const { name, path, act } of shown) {
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: HEIGHT });
+      await page.goto(path);
+      await page.waitForTimeout(SETTLE_MS);
+      await act?.(page);
+      await page.waitForTimeout(SETTLE_MS);
+      for (const theme of THEMES) {
+        await page.emulateMedia({ colorScheme: theme });
+        await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`) });
+      }
+    }
+    process.stdout.write(`${name}\n`);
+  }
+  if (faults.length > 0) process.stdout.write(`faults:\n${[...new Set(faults)].join("\n")}\n`);
+} finally {
+  await browser.close();
+  await made.stop();
+}
