@@ -12,7 +12,7 @@ export default defineConfig({
       // property tests are quick alone and slow beside a build
       suite("unit", ["{apps,packages}/*/src/**/*.test.ts", "tools/**/*.test.ts"], { testTimeout: 60_000 }),
       suite("integration", ["{apps,packages}/*/test/**/*.test.ts"], {
-        exclude: ["packages/hv-patches/**"],
+        exclude: ["packages/hv-patches/**", "packages/deb/**"],
         testTimeout: 120_000,
         hookTimeout: 120_000,
         maxWorkers: 2,
@@ -25,7 +25,8 @@ export default defineConfig({
       suite("proofs", ["packages/hv-patches/test/**/*.test.ts"], {
         exclude: ["packages/hv-patches/test/{1-series,sources}.test.ts"],
         testTimeout: 1_200_000,
-        hookTimeout: 1_200_000,
+        // a build, and a boot that runs into its bound twice
+        hookTimeout: 2_300_000,
         fileParallelism: false,
       }),
       suite("browser", ["e2e/browser/**/*.test.ts"], {
@@ -38,6 +39,12 @@ export default defineConfig({
         hookTimeout: 300_000,
         fileParallelism: false,
       }),
+      // builds the Debian package and installs it in fresh Debian roots
+      suite("package", ["packages/deb/test/**/*.test.ts"], {
+        testTimeout: 600_000,
+        hookTimeout: 900_000,
+        fileParallelism: false,
+      }),
       suite("newcomer", ["e2e/newcomer/**/*.test.ts"], {
         testTimeout: 900_000,
         hookTimeout: 900_000,
@@ -45,7 +52,8 @@ export default defineConfig({
       }),
       suite("workstation", ["e2e/workstation/**/*.test.ts"], {
         testTimeout: 1_200_000,
-        hookTimeout: 1_200_000,
+        // a build, and a boot that runs into its bounds twice
+        hookTimeout: 2_300_000,
         fileParallelism: false,
       }),
     ],

@@ -22,7 +22,7 @@ describe("the self-test stick", () => {
       folder: path.join(CACHE, "boots", "selftest"),
       boundMs: BOUND_MS,
       args: [
-        ...["-serial", "file:xen.log", "-smp", "2", "-m", "4096", "-device", "qemu-xhci"],
+        ...["-serial", "file:xen.log", "-smp", "3", "-m", "4096", "-device", "qemu-xhci"],
         ...["-drive", `file=${image},format=raw,if=none,id=stick`, "-device", "usb-storage,drive=stick,bootindex=1"],
         ...["-device", "edu,addr=5,dma_mask=0xffffffffffffffff"],
       ],

@@ -90,7 +90,17 @@ export type Boot = {
   boundMs: number;
 };
 
-const XEN_OPTIONS = "console=com2 com2=115200 dom0_mem=1024M,max:1024M cpuidle=0 loglvl=all guest_loglvl=all";
+/**
+ * Processor 0 is dom0's, each guest has one of its own (`cpus=` in proofs/dom0/dom0.sh): an emulated processor that
+ * switches between a hardware-assisted guest and dom0 makes programs in dom0 crash at random. dom0 has no second one:
+ * each of its page table updates would then make Xen wait for the other, which may not be running on the host just now.
+ * For the same reason each processor has a run queue, with a lock, of its own.
+ */
+const PROCESSORS = "3";
+const XEN_OPTIONS = [
+  "console=com2 com2=115200 dom0_mem=1024M,max:1024M dom0_max_vcpus=1 dom0_vcpus_pin",
+  "credit2_runqueue=cpu cpuidle=0 loglvl=all guest_loglvl=all",
+].join(" ");
 
 /** Boots once; a time-out is tried once more, said aloud; whatever the job found is returned. */
 export async function boot(what: Boot): Promise<Facts> {
@@ -117,7 +127,7 @@ async function bootOnce(what: Boot): Promise<Facts> {
     folder,
     boundMs: what.boundMs,
     args: [
-      ...["-serial", "file:xen.log", "-smp", "2", "-m", String(what.memoryMiB)],
+      ...["-serial", "file:xen.log", "-smp", PROCESSORS, "-m", String(what.memoryMiB)],
       ...["-drive", `file=${image},format=raw,if=ide,index=0,snapshot=on`],
       ...(await routeArgs(what.route, { from, folder, kernel, xen: what.xen, options, dom0 })),
       ...what.qemu,
@@ -151,7 +161,7 @@ export async function xenSays(what: Omit<Boot, "job" | "route" | "hide">, patter
     folder,
     boundMs: what.boundMs,
     args: [
-      ...["-serial", "file:dom0.log", "-smp", "2", "-m", String(what.memoryMiB), "-kernel", what.xen.xen],
+      ...["-serial", "file:dom0.log", "-smp", PROCESSORS, "-m", String(what.memoryMiB), "-kernel", what.xen.xen],
       ...["-append", `${XEN_OPTIONS.replace("com2 com2", "com1 com1")} ${what.options}`],
       ...["-initrd", kernel.image, ...what.qemu],
     ],

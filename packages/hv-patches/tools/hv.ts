@@ -105,6 +105,9 @@ async function main(): Promise<number> {
   throw new Error(`there is no command ${[command, ...rest].join(" ")}; see npm run hv -- --help`);
 }
 
+// An exit takes the machine in QEMU along, which a signal alone would leave behind.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
+
 main().then(
   (code) => {
     process.exitCode = code;

@@ -23,6 +23,8 @@ const lowmem = (mark = "1G") => `lowmem_domu=${mark} lowmem_uuid=${PRIMARY_UUID}
 const EDU = ["-device", "edu,addr=5,dma_mask=0xffffffffffffffff"];
 const DISPLAY_PIXELS = { width: 640, height: 480 };
 const NET_BYTES = 10 << 20;
+/** Two of these and a build fit into the limit of a suite's hooks (vitest.config.ts). */
+const BOOT_MS_MAX = 1_000_000;
 const MIB = 1024 * 1024;
 
 /** Xen with the whole series, or with none of it. */
@@ -47,7 +49,7 @@ async function bootJob(name: string, job: string, xen: Variant | "unpatched", pl
     memoryMiB: 4096,
     hide: "(00:05.0)",
     route: "kernel",
-    boundMs: 900_000,
+    boundMs: BOOT_MS_MAX,
     ...more,
   });
 }
@@ -229,36 +231,49 @@ const main: ProvingBoot = {
       ],
     },
     {
-      name: "the device's DMA is stopped before the guest's pages are freed, by the toolstack and by Xen alone",
+      name: "a dead guest's pages are all back in the pool, which has no owner then, and its device's DMA is off",
       against: (facts) => {
-        const lines = facts.all("xen").filter((line) => /bus mastering|is dead/.test(line));
         const command = Number.parseInt(facts.first("command").slice(0, 2), 16);
         return [
           ...expect("bus mastering is off after xl destroy", (command & 4) === 0, facts.first("command")),
+          ...expect(
+            "the pool has no owner",
+            leavesNamed(facts, 3, "owner").includes("none"),
+            facts.all("leaf").join(" | "),
+          ),
+          ...expect(
+            "no page is used",
+            leavesNamed(facts, 3, "used_pages").includes("0"),
+            facts.all("leaf").join(" | "),
+          ),
+        ];
+      },
+    },
+  ],
+};
+
+const again: ProvingBoot = {
+  name: "again",
+  run: () => bootJob("again", "again", "release", {}),
+  proofs: [
+    {
+      name: "the device's DMA is stopped before the guest's pages are freed, by Xen alone when the toolstack does not",
+      against: (facts) => {
+        const lines = facts.all("xen").filter((line) => /bus mastering|is dead/.test(line));
+        return [
           ...expect(
             "Xen stops it at a death without xl",
             /bus mastering stopped/.test(lines.at(-2) ?? ""),
             lines.join(" | "),
           ),
+          ...expect(
+            "no page is used then",
+            leavesNamed(facts, 5, "used_pages").includes("0"),
+            facts.all("leaf").join(" | "),
+          ),
           ...expect("the pages follow", /is dead, its memory is free/.test(lines.at(-1) ?? ""), lines.join(" | ")),
         ];
       },
-    },
-    {
-      name: "a dead guest's pages are all back in the pool, which has no owner then",
-      against: (facts) => [
-        ...expect(
-          "the pool has no owner",
-          leavesNamed(facts, 3, "owner").includes("none"),
-          facts.all("leaf").join(" | "),
-        ),
-        ...expect("no page is used", leavesNamed(facts, 3, "used_pages").includes("0"), facts.all("leaf").join(" | ")),
-        ...expect(
-          "nor after the second",
-          leavesNamed(facts, 5, "used_pages").includes("0"),
-          facts.all("leaf").join(" | "),
-        ),
-      ],
     },
     {
       name: "the pool is scrubbed: the next guest's device finds nothing of the last one",
@@ -587,4 +602,4 @@ const absent: ProvingBoot = {
   ],
 };
 
-export const BOOTS: readonly ProvingBoot[] = [main, control, devices, uefi, grub, unpatched, absent];
+export const BOOTS: readonly ProvingBoot[] = [main, again, control, devices, uefi, grub, unpatched, absent];

@@ -24,7 +24,7 @@ const menu = (serial: boolean) => {
   module2 /boot/dom0.cpio
 }
 `;
-  const emulated = "cpuidle=0";
+  const emulated = "cpuidle=0 dom0_max_vcpus=1 dom0_vcpus_pin";
   // The first entry is for QEMU and is not shown as a choice elsewhere: its device is the proofs' own.
   return serial
     ? `set timeout=0\n${entry("Proofs", `lowmem_domu=1G ${emulated}`, "hide=(00:05.0) device=00:05.0")}`

@@ -11,6 +11,9 @@ uptime_s() { cut -d' ' -f1 /proc/uptime; }
 
 say "INIT $(uptime_s)"
 mkdir -p /dev/pts /run/xen /run/lock /var/lib/xen /var/log/xen
+# Where xenconsoled keeps what a guest says. Its console is Xen's, not an emulated serial port: each byte of that costs
+# several trips to dom0, and so does the screen that SeaBIOS paints there when there is no other (nographic=1).
+log_of() { echo "/run/guest-$1.log"; }
 mount -t devpts devpts /dev/pts
 hide=$(tr ' ' '\n' </proc/cmdline | sed -n 's/^hide=//p')
 modprobe -a xen-evtchn xen-gntdev xen-gntalloc xenfs xen-privcmd
@@ -18,13 +21,20 @@ modprobe xen-pciback passthrough=1 ${hide:+hide=$hide}
 mount -t xenfs xenfs /proc/xen
 xenstored --pid-file /run/xen/xenstored.pid || failed xenstored
 xen-init-dom0 || failed xen-init-dom0
-xenconsoled --pid-file=/run/xen/xenconsoled.pid
+xenconsoled --pid-file=/run/xen/xenconsoled.pid --log=guest --log-dir=/run
 /usr/libexec/xen-qemu-system-i386 -xen-domid 0 -xen-attach -name dom0 -nographic -M xenpv -daemonize \
   -monitor /dev/null -serial /dev/null -parallel /dev/null -nodefaults -no-user-config \
   -pidfile /run/xen/qemu-dom0.pid || failed "dom0's qemu"
 say "TOOLS $(uptime_s)"
 
 uuid=$(xl info | tr ' ' '\n' | sed -n 's/^lowmem_uuid=//p')
+
+# Processor 0 is dom0's; where there are more, the primary guest has 1 and the others share 2.
+processors=$(xl info | sed -n 's/^nr_cpus *: //p')
+cpus_of() {
+  [ "$processors" -ge 3 ] || return 0
+  case $1 in primary) echo 'cpus="1"' ;; *) echo 'cpus="2"' ;; esac
+}
 
 # config NAME MIB UUID GUEST-JOB [LINE...]: an xl configuration, and its path.
 config() {
@@ -38,18 +48,17 @@ memory=$mib
 vcpus=1
 kernel="$J/vmlinuz"
 ramdisk="$J/guest.cpio"
-cmdline="console=ttyS0 panic=1 quiet iomem=relaxed job=$job"
-serial="file:/run/$name.log"
+cmdline="console=hvc0 panic=1 quiet iomem=relaxed job=$job"
 vga="none"
 vnc=0
 sdl=0
-nographic=1
 on_poweroff="destroy"
 on_reboot="destroy"
 on_crash="destroy"
 uuid="$id"
 tsc_mode="native"
 cpuid="host,rdtscp=0"
+$(cpus_of "$name")
 END
     printf '%s\n' "$@"
   } >"/run/$name.cfg"
@@ -59,28 +68,33 @@ END
 # create NAME: starts it; says how long that took.
 create() {
   local start=$(date +%s%N) rc
-  rm -f "/run/$1.log"
+  rm -f "$(log_of "$1")"
   timeout 240 xl create "/run/$1.cfg" >"/run/$1.out" 2>&1
   rc=$?
   say "create $1 rc=$rc ms=$((($(date +%s%N) - start) / 1000000)) $(grep -v '^Parsing' "/run/$1.out" | sed 's/^libxl: error: [^:]*:[0-9]*:\(Domain [0-9]*:\)*//' | head -2 | tr '\n' ';')"
-  [ $rc = 0 ] || sed "s/^/@@ out $1 /" "/run/$1.out" >"$report"
+  [ $rc = 0 ] || {
+    sed "s/^/@@ out $1 /" "/run/$1.out"
+    tail -n 5 "/var/log/xen/qemu-dm-$1.log" 2>/dev/null | sed "s/^/@@ model $1 /"
+    dmesg | grep -E 'segfault|traps:|general protection|Out of memory' | tail -n 3 | sed "s/^/@@ kernel $1 /"
+  } >"$report"
   return $rc
 }
 
 # wait_guest NAME WORD SECONDS: until the guest's console has "## WORD"; thrice the seconds on a busy machine.
 wait_guest() {
-  local i
-  for i in $(seq 1 $(($3 * 15))); do
-    grep -aq "^## $2" "/run/$1.log" 2>/dev/null && return 0
-    sleep 0.2
+  local i log
+  log=$(log_of "$1")
+  for i in $(seq 1 $(($3 * 6))); do
+    grep -aq "^## $2" "$log" 2>/dev/null && return 0
+    sleep 0.5
   done
   say "late $1 $2"
-  tail -n 5 "/run/$1.log" | tr -d '\r' | sed "s/^/@@ last $1 /" >"$report"
+  tail -n 5 "$log" | tr -d '\r' | sed "s/^/@@ last $1 /" >"$report"
   return 1
 }
 
 # show NAME: the guest's facts.
-show() { tr -d '\r' <"/run/$1.log" | sed -n "s/^## /@@ guest $1 /p" >"$report"; }
+show() { tr -d '\r' <"$(log_of "$1")" | sed -n "s/^## /@@ guest $1 /p" >"$report"; }
 
 destroy() {
   timeout 180 xl destroy "$1" || failed "destroy $1"

@@ -44,11 +44,11 @@ else
     *wrong=0) verdict passed "the map is one to one: $audit" ;;
     *) verdict FAILED "the map is not one to one: $audit" ;;
     esac
-    if tr -d '\r' <"/run/primary.log" | grep -aq '^## edu none'; then
+    if tr -d '\r' <"$(log_of primary)" | grep -aq '^## edu none'; then
       note "not tried: DMA (the guest has no device that this image has a test for)"
     else
-      tr -d '\r' <"/run/primary.log" | grep -aq '^## dma MATCH' && verdict passed "DMA arrives" || verdict FAILED "DMA goes elsewhere"
-      tr -d '\r' <"/run/primary.log" | grep -aq '^## irq count=1' && verdict passed "the interrupt arrives" || verdict FAILED "no interrupt"
+      tr -d '\r' <"$(log_of primary)" | grep -aq '^## dma MATCH' && verdict passed "DMA arrives" || verdict FAILED "DMA goes elsewhere"
+      tr -d '\r' <"$(log_of primary)" | grep -aq '^## irq count=1' && verdict passed "the interrupt arrives" || verdict FAILED "no interrupt"
     fi
     destroy primary
     [ "$(read_leaf used_pages)" = 0 ] && verdict passed "all pages come back" || verdict FAILED "pages are missing: $(read_leaf used_pages)"
