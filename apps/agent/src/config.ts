@@ -2,13 +2,42 @@
 
 import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
+import { GuestId } from "@sallyport/shared/base/ids.ts";
 import { z } from "zod";
 import { SourceChoice } from "./sources/list.ts";
+
+const device = z
+  .string()
+  .max(15)
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, "a network device's name as dom0 has it");
+
+/** The guests' wire. Without it nothing is filtered, and the report says so. */
+export const FirewallChoice = z.strictObject({
+  /** `bridged`: the guests' devices are ports of dom0's bridge. */
+  wire: z.enum(["routed", "bridged"]),
+  vifs: z
+    .array(
+      z.strictObject({
+        name: device,
+        guest: GuestId,
+        mac: z
+          .string()
+          .regex(/^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i, "a MAC address is 00:16:3e:00:00:01")
+          .optional(),
+        /** What it may call itself; none: anything (a guest that routes). */
+        addresses: z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])).max(64),
+      }),
+    )
+    .min(1)
+    .max(256),
+});
+export type FirewallChoice = z.infer<typeof FirewallChoice>;
 
 /** `guestNames` are labels for people, by guest id. `sticks` is the drop folder; null turns it off. */
 export const AgentConfig = SourceChoice.extend({
   guestNames: z.record(z.string(), z.string().max(128)).default({}),
   sticks: z.string().max(256).nullable().default("sticks"),
+  firewall: FirewallChoice.optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 export type AgentConfig = z.infer<typeof AgentConfig>;
@@ -40,3 +69,21 @@ export function readConfig(state: string, named: string | undefined): AgentConfi
 
 export const sticksFolder = (state: string, { sticks }: AgentConfig): string | undefined =>
   sticks === null ? undefined : isAbsolute(sticks) ? sticks : join(state, sticks);
+
+/** What the firewall is told of this machine: guests' devices, and where guests' logs are taken. */
+export const firewallOf = ({ firewall, udp, tcp }: AgentConfig) =>
+  firewall && {
+    wire: firewall.wire,
+    vifs: firewall.vifs.map(({ mac, ...vif }) => ({ ...vif, ...(mac !== undefined && { mac }) })),
+    own: [
+      ...udp.map(({ port }) => ({ protocol: "udp" as const, port })),
+      ...tcp.map(({ port }) => ({ protocol: "tcp" as const, port })),
+    ].filter(({ port }) => port > 0),
+  };
+
+/** Host and port of `mqtts://host:port`. */
+export function brokerOf(url: string): { host: string; port: number } {
+  const { hostname, port, protocol } = new URL(url);
+  const usual = protocol === "mqtts:" || protocol === "ssl:" ? 8883 : 1883;
+  return { host: hostname.replace(/^\[|\]$/g, ""), port: port === "" ? usual : Number(port) };
+}

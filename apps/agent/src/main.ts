@@ -1,16 +1,21 @@
 /** The only wiring: sources → spool → uplink → link, and desired → policy → reconcile → report. */
 import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import { fromBase64, toHex } from "@sallyport/shared/base/bytes.ts";
 import type { SessionId, Sha256 } from "@sallyport/shared/base/ids.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Reported } from "@sallyport/shared/state/reported.ts";
-import { type AgentConfig, sticksFolder } from "./config.ts";
+import { BROKER_LOST_MS, KEPT_BYTES_MAX as NETWORK_BYTES_MAX, networkApplier } from "./appliers/network.ts";
+import { type AgentConfig, brokerOf, firewallOf, sticksFolder } from "./config.ts";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { receiveDatagrams } from "./dom0/datagrams.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
+import { keptText } from "./dom0/kept-text.ts";
 import type { Log } from "./dom0/log.ts";
+import { resolveName } from "./dom0/names.ts";
+import { nftRuleset } from "./dom0/ruleset.ts";
 import { isDue, notAfter, renew } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
 import { RENEWAL_CHECK_MS } from "./limits.ts";
@@ -71,6 +76,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   });
 
   let layout: HypervisorLayout | undefined;
+  let connectedAt = monotonic();
   let skewMs: number | undefined;
   const presence = (what: "online" | "offline") =>
     JSON.stringify({ session, state: what, at: new Date(now()).toISOString(), agentVersion: AGENT_VERSION });
@@ -107,10 +113,23 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       then();
     },
   });
-  const appliers = listAppliers({
-    log: setting("log"),
-    agent: setting("agent", () => spool.setBytesMax(settings.agent.spoolBytesMax)),
-  });
+  const appliers = listAppliers(
+    { log: setting("log"), agent: setting("agent", () => spool.setBytesMax(settings.agent.spoolBytesMax)) },
+    {
+      network: networkApplier({
+        ruleset: nftRuleset(dom0),
+        config: firewallOf(config),
+        broker: brokerOf(facts.mqtt),
+        lostMs: () => (link.isConnected ? 0 : monotonic() - connectedAt),
+        resolve: resolveName,
+        hash: sha256,
+        now,
+        monotonic,
+        kept: keptText(dom0, join(state, "network.nft"), NETWORK_BYTES_MAX),
+        log,
+      }),
+    },
+  );
   const sources = runSources(
     [
       ...listSources(config, {
@@ -245,6 +264,9 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
           work.ring();
         },
         disconnected() {
+          connectedAt = monotonic();
+          // the way to the broker may be the firewall's to mend
+          void pause(BROKER_LOST_MS, signal).then(() => work.ring());
           uplink.disconnected();
         },
         message(channel, bytes) {

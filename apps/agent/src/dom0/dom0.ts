@@ -3,7 +3,8 @@
 
 /** What a finished process left. `code` is null where a signal or the time limit ended it. */
 export type Ran = { code: number | null; stdout: string; stderr: string; timedOut: boolean };
-export type RunLimits = { timeoutMs: number; outputBytesMax?: number; signal?: AbortSignal };
+/** `input` is what the program reads; without it, nothing. */
+export type RunLimits = { timeoutMs: number; outputBytesMax?: number; signal?: AbortSignal; input?: string };
 
 export type FileFacts = { device: string; inode: string; size: number; modifiedMs: number };
 

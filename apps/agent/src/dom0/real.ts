@@ -109,8 +109,10 @@ function openFile(path: string, file: FileHandle): OpenFile {
 }
 
 async function run(program: string, args: readonly string[], limits: RunLimits): Promise<Ran> {
-  const { timeoutMs, outputBytesMax = OUTPUT_BYTES_MAX, signal } = limits;
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const { timeoutMs, outputBytesMax = OUTPUT_BYTES_MAX, signal, input } = limits;
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+  // a program that ends without reading it all says so by how it ends
+  child.stdin.on("error", () => {}).end(input ?? "");
   let timedOut = false;
   const kill = () => child.kill("SIGKILL");
   const timer = setTimeout(() => {

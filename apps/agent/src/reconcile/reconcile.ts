@@ -10,13 +10,18 @@ import { type Setting, settingsApplier } from "../appliers/settings.ts";
 export type Appliers = { [N in SectionName]: Applier<N> };
 export type Outcomes = Record<SectionName, SectionState>;
 
-export const listAppliers = (settings: { log: Setting<Policy["log"]>; agent: Setting<Policy["agent"]> }): Appliers => ({
+/** `made` are the appliers of this machine; a section without one is kept and not applied. */
+export const listAppliers = (
+  settings: { log: Setting<Policy["log"]>; agent: Setting<Policy["agent"]> },
+  made: Partial<Appliers> = {},
+): Appliers => ({
   usb: keptApplier("usb"),
   network: keptApplier("network"),
   ids: keptApplier("ids"),
   log: settingsApplier("log", settings.log),
   disk: keptApplier("disk"),
   agent: settingsApplier("agent", settings.agent),
+  ...made,
 });
 
 export async function reconcile(appliers: Appliers, wanted: Policy): Promise<Outcomes> {

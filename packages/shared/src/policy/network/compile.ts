@@ -20,13 +20,15 @@ export const NFLOG_GROUP = 5;
 export const LOGGED_PER_SECOND = 10;
 export const LOGGED_BURST = 30;
 
-/** `table` is another name for the same rules; `dormant` ones are checked by the kernel and judge nothing. */
-export type TableForm = { table?: string; dormant?: boolean };
+/** `table` is another name for the same rules. `about` is said in the table itself, so that a look at it tells which text it was loaded from. */
+export type TableForm = { table?: string; about?: string };
+/** The chain that says it; no packet goes through. */
+export const ABOUT_CHAIN = "about";
 
 export const familyName = ({ wire }: Pick<Firewall, "wire">): "inet" | "bridge" =>
   wire === "bridged" ? "bridge" : "inet";
 
-export function compile(firewall: Firewall, { table = TABLE, dormant = false }: TableForm = {}): string {
+export function compile(firewall: Firewall, { table = TABLE, about }: TableForm = {}): string {
   const name = `table ${familyName(firewall)} ${table}`;
   const chains = [
     chain("forward", [
@@ -51,12 +53,12 @@ export function compile(firewall: Firewall, { table = TABLE, dormant = false }: 
       chain(`drop-${reason}`, dropLines(firewall, reason, REASONS[reason], directionOf(reason))),
     ),
   ];
+  if (about !== undefined) chains.push(chain(ABOUT_CHAIN, [`return comment "${about}"`]));
   const counters = [...reasonsOf(firewall), ...firewall.rules.map(({ number }) => ruleCounter(number))];
   return [
     name,
     `delete ${name}`,
     `${name} {`,
-    ...(dormant ? ["  flags dormant"] : []),
     ...counters.map((counter) => `  counter ${counter} { }`),
     ...chainsInOrder(chains),
     "}",
@@ -73,7 +75,20 @@ const chainsInOrder = (chains: readonly Chain[]): string[] =>
     .reverse()
     .flatMap(({ name, lines }) => [`  chain ${name} {`, ...lines.map((line) => `    ${line}`), "  }"]);
 
-const hook = (name: string): string => `type filter hook ${name} priority filter; policy accept;`;
+const HOOKS = ["forward", "input", "output"] as const;
+const hook = (name: (typeof HOOKS)[number]): string => `type filter hook ${name} priority filter; policy accept;`;
+
+/** The same table under another name and hooked nowhere: the kernel reads it, and it judges nothing. */
+export const asideOf = (text: string, family: "inet" | "bridge", aside: string): string =>
+  text
+    .replaceAll(`table ${family} ${TABLE}`, `table ${family} ${aside}`)
+    .split("\n")
+    .filter((line) => !line.startsWith("    type filter hook "))
+    .join("\n");
+
+/** What hooks are in a listing: by chain, as `nft -j` says it. */
+export const hooksOf = (family: "inet" | "bridge") =>
+  HOOKS.map((name) => ({ name, type: "filter", hook: name, prio: family === "bridge" ? -200 : 0, policy: "accept" }));
 const reasonsOf = ({ wire }: Firewall): Reason[] =>
   (Object.keys(REASONS) as Reason[]).filter((reason) => wire === "bridged" || reason !== "other-ethertype");
 const directionOf = (reason: Reason) =>

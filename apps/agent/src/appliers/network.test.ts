@@ -1,0 +1,165 @@
+/** The firewall's applier over a pretend kernel: what it loads, what it sees, what it says. */
+
+import { fail, ok } from "@sallyport/shared/base/result.ts";
+import { NetworkSection } from "@sallyport/shared/policy/network.ts";
+import { SectionState } from "@sallyport/shared/state/reported.ts";
+import { describe, expect, it } from "vitest";
+import { sha256 } from "../dom0/crypto.ts";
+import type { ResolveName } from "../dom0/names.ts";
+import { simRuleset } from "../sim/ruleset.ts";
+import { BROKER_LOST_MS, type NetworkParts, networkApplier } from "./network.ts";
+
+const TABLE = { family: "inet", table: "sallyport" } as const;
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+function agent(more: Partial<NetworkParts> = {}) {
+  const ruleset = simRuleset();
+  const disk: { text?: string } = {};
+  const clock = { ms: 0, lostMs: 0 };
+  const answers: Record<string, string[]> = { "broker.example": ["192.0.2.9"] };
+  const resolve: ResolveName = async (name) => (answers[name] ? ok(answers[name]) : fail(`${name}: no such name`));
+  const parts: NetworkParts = {
+    ruleset,
+    config: { wire: "routed", vifs: [{ name: "vif1.0", guest: "work", addresses: ["10.1.0.2"] }], own: [] },
+    broker: { host: "broker.example", port: 8883 },
+    lostMs: () => clock.lostMs,
+    resolve,
+    hash: sha256,
+    now: () => Date.parse("2026-11-24T12:00:00Z") + clock.ms,
+    monotonic: () => clock.ms,
+    kept: {
+      read: async () => disk.text,
+      write: (text) => {
+        disk.text = text;
+      },
+    },
+    log: silent,
+    ...more,
+  };
+  const start = () => networkApplier(parts);
+  let applier = start();
+  const look = async (draft: unknown) => {
+    const state = applier.judge(NetworkSection.parse(draft), await applier.inspect());
+    expect(SectionState.safeParse(state).success).toBe(true);
+    return state;
+  };
+  const settle = async (draft: unknown) => {
+    const before = await look(draft);
+    if (before.outcome !== "failed") return before;
+    await applier.apply(NetworkSection.parse(draft));
+    return look(draft);
+  };
+  const restart = () => {
+    applier = start();
+  };
+  return { ruleset, disk, clock, answers, look, settle, restart, text: () => ruleset.text(TABLE) ?? "" };
+}
+const web = { name: "web", verdict: "allow", protocol: "tcp", ports: ["443"] };
+
+describe("the firewall's applier", () => {
+  it("loads the section, says so by looking, and keeps the text on disk", async () => {
+    const { look, settle, text, disk } = agent();
+    expect(await look({ rules: [web] })).toMatchObject({ outcome: "failed", reason: "no ruleset of ours is loaded" });
+    expect(await settle({ rules: [web] })).toMatchObject({
+      outcome: "applied",
+      found: { path: ["192.0.2.9"], differs: [] },
+    });
+    expect(text()).toContain("tcp dport { 443 } goto rule-1");
+    expect(disk.text).toContain("tcp dport { 443 } goto rule-1");
+    expect(await look({ rules: [] })).toMatchObject({ outcome: "failed" });
+  });
+  it("says audit where the section only audits", async () => {
+    expect((await agent().settle({ mode: "audit" })).outcome).toBe("audit");
+  });
+  it("touches nothing where no guest's device is named, and says why", async () => {
+    const { settle, text } = agent({ config: undefined });
+    expect(await settle({})).toMatchObject({
+      outcome: "not-applied",
+      reason: expect.stringContaining("firewall.vifs"),
+    });
+    expect(text()).toBe("");
+  });
+  it("says that it cannot where it may not look", async () => {
+    const ruleset = { ...simRuleset(), list: () => Promise.reject(new Error("nft: Operation not permitted")) };
+    expect(await agent({ ruleset }).settle({})).toMatchObject({
+      outcome: "not-applied",
+      reason: expect.stringContaining("root"),
+    });
+  });
+  it("names what another changed, puts it back, and says that it did", async () => {
+    const { settle, look, ruleset } = agent();
+    await settle({ rules: [web] });
+    ruleset.tamper(TABLE, (lines) => lines.map((line) => (line.includes("dport { 443 }") ? "accept" : line)));
+    expect(await look({ rules: [web] })).toMatchObject({
+      outcome: "failed",
+      reason: "the ruleset was changed from outside: chain out, rule 4 is another",
+    });
+    expect(await settle({ rules: [web] })).toMatchObject({
+      outcome: "applied",
+      reason: expect.stringContaining("put back"),
+    });
+  });
+  it("sees a change that was made while it was not running", async () => {
+    const { settle, look, ruleset, restart } = agent();
+    await settle({});
+    restart();
+    expect((await look({})).outcome).toBe("applied");
+    ruleset.tamper(TABLE, (lines) => lines.filter((line) => !line.startsWith("goto drop-otherwise-out")));
+    restart();
+    expect(await look({})).toMatchObject({ outcome: "failed", reason: expect.stringContaining("chain out") });
+  });
+  it("leaves the ruleset before in force when the kernel refuses the next", async () => {
+    const refusing = simRuleset();
+    const { settle, text } = agent({
+      ruleset: Object.assign(refusing, {
+        check: async (rules: string) => (rules.includes("dport { 22 }") ? fail("no buffer space") : ok(null)),
+      }),
+    });
+    await settle({ rules: [web] });
+    await expect(settle({ rules: [{ ...web, ports: ["22"] }] })).rejects.toThrow("stays in force: no buffer space");
+    expect(refusing.text(TABLE)).toContain("443");
+    expect(text()).toBe("");
+  });
+  it("follows a name's addresses, keeps them while nobody answers, and says so", async () => {
+    const { settle, answers, clock, text } = agent();
+    const draft = { rules: [{ ...web, host: "far.example" }] };
+    expect(await settle(draft)).toMatchObject({ outcome: "applied", reason: expect.stringContaining("far.example") });
+    expect(text()).not.toContain("rule-1");
+    answers["far.example"] = ["198.51.100.7"];
+    clock.ms += 60_000;
+    expect((await settle(draft)).outcome).toBe("applied");
+    expect(text()).toContain("ip daddr { 198.51.100.7 } tcp dport { 443 }");
+    delete answers["far.example"];
+    clock.ms += 60_000;
+    expect(await settle(draft)).toMatchObject({ reason: expect.stringContaining("no such name") });
+    expect(text()).toContain("ip daddr { 198.51.100.7 }");
+  });
+  it("widens the way to the broker when it is lost for long, that alone, and closes it with the next section", async () => {
+    const { settle, clock, text } = agent();
+    await settle({});
+    const before = text();
+    clock.lostMs = BROKER_LOST_MS - 1;
+    await settle({});
+    expect(text()).toBe(before);
+    clock.lostMs = BROKER_LOST_MS;
+    expect(await settle({})).toMatchObject({ outcome: "applied", reason: expect.stringContaining("broker") });
+    const rules = (all: string) => all.split("\n").filter((line) => !/8883|dport 53|sport 53|comment/.test(line));
+    expect(rules(text())).toEqual(rules(before));
+    expect(text()).toContain("tcp dport { 53, 8883 } accept");
+    clock.lostMs = 0;
+    await settle({});
+    expect(text()).toContain("tcp dport { 53, 8883 } accept");
+    await settle({ rules: [web] });
+    expect(text()).toContain("ip daddr { 192.0.2.9 } tcp dport 8883 accept");
+  });
+  it("is not applied on a wire its rules cannot see", async () => {
+    const { settle, ruleset } = agent();
+    ruleset.setDevices([{ name: "vif1.0", bridge: "xenbr0" }]);
+    expect(await settle({})).toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining("set firewall.wire to bridged"),
+    });
+    ruleset.setDevices([{ name: "vif1.0" }]);
+    expect((await settle({})).outcome).toBe("applied");
+  });
+});

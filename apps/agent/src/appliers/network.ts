@@ -1,0 +1,243 @@
+/** policy → network applier → the kernel's ruleset (dom0/ruleset.ts). One table: checked aside by the kernel, loaded
+ *  whole, looked at again. The way to the broker lies outside the section: dom0 may always take it to the broker's
+ *  addresses, and to any address once the connection has been lost for BROKER_LOST_MS; nothing else is opened by that. */
+
+import { isIP } from "node:net";
+import { toHex } from "@sallyport/shared/base/bytes.ts";
+import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
+import type { Hash } from "@sallyport/shared/base/crypto.ts";
+import { rangeOf } from "@sallyport/shared/policy/network/address.ts";
+import { asideOf, compile, familyName, TABLE } from "@sallyport/shared/policy/network/compile.ts";
+import type { Firewall, Opening, Vif, Wire } from "@sallyport/shared/policy/network/firewall.ts";
+import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
+import { lower, namesOf } from "@sallyport/shared/policy/network/lower.ts";
+import type { NetworkSection } from "@sallyport/shared/policy/network.ts";
+import type { SectionState } from "@sallyport/shared/state/reported.ts";
+import type { Log } from "../dom0/log.ts";
+import type { ResolveName } from "../dom0/names.ts";
+import type { NetDevice, Ruleset } from "../dom0/ruleset.ts";
+import type { Applier } from "./applier.ts";
+import { Names } from "./network-names.ts";
+import { differences, hooked, type ReadTable, readTable, type TableContent } from "./network-table.ts";
+
+/** Long enough for a broker's restart, short enough that a workstation is not out of reach for an hour. */
+export const BROKER_LOST_MS = 120_000;
+/** The text of the largest ruleset there can be is a part of it. */
+export const KEPT_BYTES_MAX = 16 * 1024 * 1024;
+/** Where a copy of a table is checked that judges no packet. */
+const ASIDE = `${TABLE}-check`;
+
+export type FirewallConfig = { wire: Wire; vifs: readonly Vif[]; own: readonly Opening[] };
+export type NetworkParts = {
+  ruleset: Ruleset;
+  /** Nothing where no guest's device is named: then there is nothing to protect and nothing is touched. */
+  config: FirewallConfig | undefined;
+  broker: { host: string; port: number };
+  /** How long the broker has been out of reach; 0 while connected. */
+  lostMs: () => number;
+  resolve: ResolveName;
+  hash: Hash;
+  now: () => number;
+  monotonic: () => number;
+  /** The ruleset in force, on disk: what a start of the machine loads before the agent runs. */
+  kept: { read(): Promise<string | undefined>; write(text: string): void };
+  log: Log;
+};
+
+/** What a look found. Names are part of it, so that judging needs nothing else. */
+type Found =
+  | { state: "unable"; reason: string }
+  | {
+      state: "seen";
+      names: Record<string, string[]>;
+      unresolved: string[];
+      path: { to: string[] | "any"; port: number };
+      about: string | null;
+      differs: string[];
+      misplaced: string[];
+      nowSeconds: number;
+      repaired: string | null;
+      counters: Record<string, number>;
+    };
+
+export function networkApplier(parts: NetworkParts): Applier<"network"> {
+  const { config, hash, ruleset, log } = parts;
+  const names = new Names(parts.resolve, parts.monotonic);
+  const broker = new Names(parts.resolve, parts.monotonic);
+  let asked: string[] = [];
+  /** The section whose table we loaded last, and what the kernel made of its text. */
+  let loaded: { about: string; content: TableContent } | undefined;
+  let generation: number | undefined;
+  /** Until another section comes. */
+  let widened = false;
+  let repaired: string | null = null;
+
+  const generationOf = (section: NetworkSection): number => {
+    const [high, low] = hash(new TextEncoder().encode(canonicalText(section as unknown as Json)));
+    return (((high! << 8) | low!) % 0xffff) + 1;
+  };
+
+  async function inspect(): Promise<Found> {
+    if (!config)
+      return {
+        state: "unable",
+        reason:
+          "No guest's device is named in the agent's configuration, so nothing is filtered. Name them under firewall.vifs (docs/firewall.md).",
+      };
+    const name = { family: familyName(config), table: TABLE } as const;
+    let table: ReadTable | undefined;
+    let devices: NetDevice[];
+    try {
+      const listing = await ruleset.list(name);
+      table = listing === undefined ? undefined : readTable(listing);
+      devices = await ruleset.devices();
+    } catch (error) {
+      return { state: "unable", reason: `${(error as Error).message}. The firewall needs nftables and root.` };
+    }
+    await names.ask(asked);
+    if (table && !widened && parts.lostMs() >= BROKER_LOST_MS) {
+      widened = true;
+      log.warn({ lostMs: parts.lostMs() }, "network.path-widened");
+    }
+    const known = Object.entries(names.known);
+    return {
+      state: "seen",
+      names: Object.fromEntries(known.map(([each, { addresses }]) => [each, addresses])),
+      unresolved: known.flatMap(([, { failed }]) => failed ?? []),
+      path: {
+        to: widened ? "any" : await brokerAddresses(),
+        port: parts.broker.port,
+      },
+      about: table?.about ?? null,
+      differs: table ? await differsFrom(table) : [],
+      misplaced: misplaced(config, devices),
+      nowSeconds: Math.floor(parts.now() / 1000),
+      repaired,
+      counters: Object.fromEntries(
+        Object.entries(table?.counters ?? {}).flatMap(([each, { packets }]) => (packets > 0 ? [[each, packets]] : [])),
+      ),
+    };
+  }
+
+  async function brokerAddresses(): Promise<string[]> {
+    const { host } = parts.broker;
+    if (isIP(host)) return [host];
+    await broker.ask([host]);
+    return broker.known[host]?.addresses ?? [];
+  }
+
+  /** Against what the kernel made of the same text; after a restart that is learnt from the text on disk. */
+  async function differsFrom(table: ReadTable): Promise<string[]> {
+    if (table.about !== undefined && loaded?.about !== table.about) {
+      const text = await parts.kept.read();
+      if (text?.includes(`comment "${table.about}"`)) {
+        const content = await aside(text);
+        if (content) loaded = { about: table.about, content };
+      }
+    }
+    if (!loaded || loaded.about !== table.about) return ["the table was loaded by another"];
+    return differences(loaded.content, table.content);
+  }
+
+  /** What the kernel makes of a table's text: loaded under another name and hooked nowhere, listed, and taken away. */
+  async function aside(text: string): Promise<TableContent | undefined> {
+    const family = familyName(config!);
+    const name = { family, table: ASIDE } as const;
+    try {
+      if (!(await ruleset.load(asideOf(text, family, ASIDE))).ok) return undefined;
+      const listing = await ruleset.list(name);
+      return listing === undefined ? undefined : hooked(readTable(listing).content, family);
+    } finally {
+      await ruleset.remove(name);
+    }
+  }
+
+  const textOf = (
+    section: NetworkSection,
+    found: Extract<Found, { state: "seen" }>,
+  ): { text: string; about: string } => {
+    const firewall: Firewall = lower(section, {
+      ...config!,
+      names: found.names,
+      path: { to: found.path.to === "any" ? "any" : found.path.to.map(rangeOf), port: found.path.port },
+      generation: generationOf(section),
+      nowSeconds: found.nowSeconds,
+    });
+    const about = `sha256 ${toHex(hash(new TextEncoder().encode(compile(firewall))))}`;
+    return { text: compile(firewall, { about }), about };
+  };
+
+  return {
+    section: "network",
+    inspect: async () => (await inspect()) as unknown as Json,
+    judge(wanted, untrustedFound): SectionState {
+      const found = untrustedFound as unknown as Found;
+      if (found.state === "unable") return { outcome: "not-applied", reason: found.reason };
+      const failed = (reason: string): SectionState => ({
+        outcome: "failed",
+        reason: reason.slice(0, 1024),
+        found: shown(found),
+      });
+      if (found.misplaced.length > 0) return failed(found.misplaced.join("; "));
+      if (found.about === null) return failed("no ruleset of ours is loaded");
+      if (namesOf(wanted).some((name) => found.names[name] === undefined)) return failed("names are not asked yet");
+      if (found.about !== textOf(wanted, found).about)
+        return failed("the ruleset in force is of another policy, or its names or times have moved on");
+      if (found.differs.length > 0) return failed(`the ruleset was changed from outside: ${found.differs.join("; ")}`);
+      const words = [
+        ...(found.path.to === "any" ? ["The way to the broker was lost and is open to any address on its port."] : []),
+        ...(found.unresolved.length > 0 ? [`Names without an answer: ${found.unresolved.join("; ")}.`] : []),
+        ...(found.repaired ? [found.repaired] : []),
+      ];
+      return {
+        outcome: wanted.mode === "audit" ? "audit" : "applied",
+        ...(words.length > 0 && { reason: words.join(" ").slice(0, 1024) }),
+        found: shown(found),
+      };
+    },
+    async apply(wanted) {
+      if (!config) return;
+      asked = namesOf(wanted);
+      const next = generationOf(wanted);
+      if (generation !== undefined && next !== generation) widened = false;
+      generation = next;
+      const found = await inspect();
+      if (found.state === "unable") return;
+      const { text, about } = textOf(wanted, found);
+      const checked = await ruleset.check(text);
+      if (!checked.ok)
+        throw new Error(`The kernel refuses the ruleset, and the one before stays in force: ${checked.error}`);
+      const content = await aside(text);
+      if (!content) throw new Error("The kernel refuses the ruleset aside, and the one before stays in force.");
+      if (found.about === about && found.differs.length > 0) {
+        repaired = `Changed from outside and put back at ${new Date(parts.now()).toISOString()}: ${found.differs.join("; ")}.`;
+        log.warn({ differs: found.differs }, "network.repaired");
+      }
+      const done = await ruleset.load(text);
+      if (!done.ok) throw new Error(`The kernel refused the ruleset, and the one before stays in force: ${done.error}`);
+      loaded = { about, content };
+      parts.kept.write(text);
+      log.info({ about, rules: wanted.rules.length, vifs: config.vifs.length }, "network.loaded");
+    },
+  };
+}
+
+/** Rules of one wire never see packets of the other: a firewall that is blind to a guest is not applied. */
+function misplaced({ wire, vifs }: FirewallConfig, devices: readonly NetDevice[]): string[] {
+  const own = new Set(vifs.flatMap(devicesOf));
+  return devices
+    .filter(({ name, bridge }) => own.has(name) && (bridge !== undefined) !== (wire === "bridged"))
+    .map(({ name, bridge }) =>
+      bridge === undefined
+        ? `${name} is routed, but the firewall is set to bridged: set firewall.wire to routed`
+        : `${name} is a port of ${bridge}, but the firewall is set to routed: set firewall.wire to bridged`,
+    );
+}
+
+/** What people get to see of it. */
+const shown = ({ about, path, counters, differs }: Extract<Found, { state: "seen" }>): Json => ({
+  table: about,
+  path: path.to === "any" ? "any address" : path.to,
+  differs,
+  counters,
+});

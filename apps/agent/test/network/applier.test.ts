@@ -1,0 +1,212 @@
+/** The firewall's applier on a real kernel, and a drop's way through the real ulogd2 into a record that names its rule. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fail, ok } from "@sallyport/shared/base/result.ts";
+import { LOGGED_BURST } from "@sallyport/shared/policy/network/compile.ts";
+import { NetworkSection } from "@sallyport/shared/policy/network.ts";
+import type { NetDrop } from "@sallyport/shared/record/ids.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BROKER_LOST_MS, networkApplier } from "../../src/appliers/network.ts";
+import { sha256 } from "../../src/dom0/crypto.ts";
+import { realDom0 } from "../../src/dom0/real.ts";
+import { nftRuleset, type Ruleset } from "../../src/dom0/ruleset.ts";
+import { simRuleset } from "../../src/sim/ruleset.ts";
+import { ulogdFile } from "../../src/sources/ulogd/source.ts";
+import { keeper, run } from "../sources/outlet.ts";
+import { unable } from "./namespaces.ts";
+import { MAC, makeWire, until, type Wire } from "./wire.ts";
+
+const absent = await unable("nft", "ip", "python3", "ulogd");
+const TABLE = { family: "inet", table: "sallyport" } as const;
+let wire: Wire;
+let folder: string;
+let token = 10_000;
+beforeAll(async () => {
+  if (absent) return;
+  folder = mkdtempSync(join(tmpdir(), "sallyport-network-"));
+  wire = await makeWire();
+});
+afterAll(async () => {
+  await wire?.remove();
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+const table = (rule: string) =>
+  `table inet sallyport\ndelete table inet sallyport\ntable inet sallyport {\n  counter hits { }\n  chain one {\n    ${rule}\n  }\n}\n`;
+
+describe.skipIf(absent).each<[string, () => Ruleset]>([
+  ["this kernel", () => nftRuleset(wire.spaces.dom0("other"))],
+  ["the pretend kernel", simRuleset],
+])("the rulesets of %s", (_, make) => {
+  it("are checked without a change, loaded whole or not at all, listed and removed", async () => {
+    const ruleset = make();
+    expect(await ruleset.list(TABLE)).toBeUndefined();
+    expect(await ruleset.check(table('counter name "hits" drop'))).toEqual(ok(null));
+    expect(await ruleset.list(TABLE)).toBeUndefined();
+    expect(await ruleset.load(table('counter name "hits" drop'))).toEqual(ok(null));
+    const before = JSON.stringify(await ruleset.list(TABLE));
+    expect(before).toContain('"chain":"one"');
+    const broken = `${table("accept")}}\n`;
+    expect((await ruleset.check(broken)).ok).toBe(false);
+    expect((await ruleset.load(broken)).ok).toBe(false);
+    expect(JSON.stringify(await ruleset.list(TABLE))).toBe(before);
+    await ruleset.remove(TABLE);
+    await ruleset.remove(TABLE);
+    expect(await ruleset.list(TABLE)).toBeUndefined();
+  });
+});
+
+function agent() {
+  const disk: { text?: string } = {};
+  const clock = { lostMs: 0 };
+  const start = () =>
+    networkApplier({
+      ruleset: nftRuleset(wire.spaces.dom0("dom0")),
+      config: {
+        wire: "routed",
+        vifs: [
+          { name: "vif1.0", guest: "guest", mac: MAC.guest, addresses: ["10.1.0.2", "fd00:1::2"] },
+          { name: "vif-other", guest: "other", mac: MAC.other, addresses: [] },
+        ],
+        own: [{ protocol: "udp", port: 514 }],
+      },
+      broker: { host: "broker.example", port: 8883 },
+      lostMs: () => clock.lostMs,
+      resolve: async (name) => fail(`${name}: nobody answers`),
+      hash: sha256,
+      now: () => Date.now(),
+      monotonic: () => performance.now(),
+      kept: {
+        read: async () => disk.text,
+        write: (text) => {
+          disk.text = text;
+        },
+      },
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    });
+  let applier = start();
+  const look = async (draft: unknown) => applier.judge(NetworkSection.parse(draft), await applier.inspect());
+  return {
+    clock,
+    disk,
+    look,
+    async settle(draft: unknown) {
+      const before = await look(draft);
+      if (before.outcome !== "failed") return before;
+      await applier.apply(NetworkSection.parse(draft));
+      return look(draft);
+    },
+    restart() {
+      applier = start();
+    },
+  };
+}
+
+/** Whether a connection from dom0 to the net guest comes about; it is asked for until one of both is certain. */
+async function reaches(port: number): Promise<boolean> {
+  const own = token++;
+  const { dom0, other } = wire.peers;
+  const counts = async () => (await dom0.ask({ act: "counters", table: "inet sallyport" })).counters!;
+  const before = (await counts())["otherwise-in"];
+  await dom0.ask({ act: "send", family: 4, protocol: "tcp", source: "10.2.0.1", to: "10.2.0.2", port, token: own });
+  const came = await until(
+    async () => (other.got.has(own) ? true : (await counts())["otherwise-in"] !== before ? false : undefined),
+    () => `port ${port} is reached or dropped`,
+  );
+  await dom0.ask({ act: "close", token: own });
+  return came;
+}
+
+const everything = {
+  rules: [
+    { name: "web", verdict: "allow", protocol: "tcp", ports: ["443"], addresses: ["192.0.2.1", "2001:db8::/32"] },
+    { name: "work", verdict: "allow", host: "far.example", during: [{ days: ["mon"], from: "08:00", until: "18:00" }] },
+    { name: "no telnet", verdict: "block", direction: "in", ports: ["23"] },
+  ],
+};
+
+describe.skipIf(absent)("the firewall's applier", () => {
+  it("finds in force what it loaded, also after a restart, and names what another changed", async () => {
+    const { settle, look, restart, disk } = agent();
+    expect(await settle(everything)).toMatchObject({ outcome: "applied", found: { differs: [] } });
+    expect(await settle(everything)).toMatchObject({ outcome: "applied", found: { differs: [] } });
+    restart();
+    await settle(everything);
+    expect(await look(everything)).toMatchObject({ outcome: "applied", found: { differs: [] } });
+    await wire.spaces.run("dom0", "nft", "insert rule inet sallyport out accept");
+    const seen = await look(everything);
+    expect(seen.outcome).toBe("failed");
+    expect(seen.reason).toContain("chain out, rule 1 is another");
+    expect(await settle(everything)).toMatchObject({ outcome: "applied", reason: expect.stringContaining("put back") });
+    await wire.spaces.run("dom0", "nft", "delete table inet sallyport");
+    expect(await look(everything)).toMatchObject({ outcome: "failed", reason: "no ruleset of ours is loaded" });
+    // what a start of the machine loads
+    writeFileSync(join(folder, "network.nft"), disk.text!);
+    await wire.spaces.run("dom0", "nft", "-f", join(folder, "network.nft"));
+    expect((await look(everything)).outcome).toBe("applied");
+  });
+
+  it("opens the way to a broker that was lost for long, and that alone", async () => {
+    const { settle, clock } = agent();
+    await settle({});
+    expect([await reaches(8883), await reaches(443)]).toEqual([false, false]);
+    clock.lostMs = BROKER_LOST_MS;
+    expect(await settle({})).toMatchObject({ outcome: "applied", found: { path: "any address" } });
+    expect([await reaches(8883), await reaches(443)]).toEqual([true, false]);
+  });
+
+  it("leaves a record of a drop that names its rule, within the limit, while the counter has them all", async () => {
+    const { settle, look } = agent();
+    const drops = join(folder, "drops.json");
+    const conf = readFileSync(new URL("../../../../docs/firewall.md", import.meta.url), "utf8")
+      .match(/```ini\n([\s\S]*?)```/)![1]!
+      .replace("/var/log/ulog/sallyport.json", drops)
+      .replace("/var/log/ulog/ulogd.log", join(folder, "ulogd.log"));
+    writeFileSync(join(folder, "ulogd.conf"), conf);
+    const rules = [
+      { name: "no telnet", verdict: "block", protocol: "udp", ports: ["53"] },
+      { name: "rest", verdict: "allow" },
+    ];
+    expect((await settle({ rules })).outcome).toBe("applied");
+    wire.spaces.spawn("dom0", "ulogd", ["-c", join(folder, "ulogd.conf")]);
+    const running = run(ulogdFile({ path: drops, dom0: realDom0 }), keeper());
+    const { guest } = wire.peers;
+    const ask = (port: number) => {
+      const own = token++;
+      const order = { act: "send", family: 4, protocol: "udp", source: "10.1.0.2", to: "192.0.2.1", port, token: own };
+      return guest.ask(order).then(() => guest.ask({ act: "close", token: own }));
+    };
+    const records = () => running.kept.observations.filter(({ kind }) => kind === "net.drop");
+    // ulogd listens some time after it was started: until then drops are only counted
+    let sent = 0;
+    await until(
+      async () => {
+        await ask(53);
+        sent += 1;
+        return records().length > 0 ? true : undefined;
+      },
+      () => "a drop becomes a record",
+    );
+    const { text, body } = records()[0]!;
+    expect(body as NetDrop).toMatchObject({
+      rule: "rule 1 no telnet",
+      source: "10.1.0.2",
+      destination: "192.0.2.1",
+      destinationPort: 53,
+      protocol: "udp",
+      in: "vif1.0",
+      out: "up0",
+    });
+    expect(text).toContain("dropped 10.1.0.2:");
+    const started = performance.now();
+    const before = records().length;
+    for (let flood = 0; flood < 600; flood++, sent++) await ask(53);
+    const seconds = (performance.now() - started) / 1000;
+    const { counters } = (await look({ rules })).found as { counters: Record<string, number> };
+    expect(counters["rule-1"]).toBe(sent);
+    // the bucket of the limit, and what dripped into it meanwhile
+    expect(records().length - before).toBeLessThanOrEqual(LOGGED_BURST + Math.ceil(seconds + 2) * 10);
+    await running.stop();
+  });
+});
