@@ -62,7 +62,7 @@ it("a line sent to the agent is committed, a policy is in force and reported, an
   expect(status).toMatchObject({ workstation: machine.workstation, policy: { digest } });
   expect(status.trail.checkpoint.split("\n")[0]).toBe(`sallyport/${machine.workstation}/${status.trail.id}`);
   expect((await runCli("status", "--state", machine.state)).stdout).toContain(
-    "section network  not-applied: The firewall applier",
+    "section network  not-applied: No guest's device is named",
   );
   socket.destroy();
   await stop(child);
