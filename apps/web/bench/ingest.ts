@@ -1,10 +1,11 @@
 /** Records a second from batch to committed and receipted, through a real broker and the worker's own process, beside a
- *  plain COPY of the same rows into the same table over one connection, in the same run on the same machine.
+ *  plain COPY of the same rows into the same table over one connection, and rsyslog into a table of the same server, in
+ *  turn in the same run on the same machine. Every commit is synced.
  *  `node apps/web/bench/ingest.ts [records]` prints one table; the last line is JSON for docs. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
@@ -20,20 +21,27 @@ import { readSigner, verify } from "../src/trail/crypto.ts";
 import { enrolled, Machine } from "../test/machine.ts";
 import { startPostgres } from "../test/postgres.ts";
 import { ensureKeys } from "../test/up.ts";
+import { processorMicros, serverMicros } from "./processor.ts";
+import { missing, throughRsyslog } from "./rsyslog.ts";
 
 const RECORDS = Number(process.argv[2] ?? 100_000);
 const MACHINES = 20;
 const BATCH = 500;
 /** As the policy's default for agents. */
 const WINDOW = 8;
+const RECEIPT_WAIT_MS = 4_000;
 const REPEATS = 3;
+const OURS = "sallyport: batch → committed and receipted";
+const COPY = "plain COPY, one connection, same rows";
+const RSYSLOG = ["rsyslog → ompgsql, one worker", "rsyslog → ompgsql, two workers"];
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-type Figure = { what: string; perSecond: number };
+/** `micros`: processor time a record, of the process that does the work and of the database. */
+type Figure = { what: string; perSecond: number; micros: number; databaseMicros: number };
 
 async function main(): Promise<void> {
   const stateFolder = mkdtempSync(join(tmpdir(), "sallyport-bench-"));
-  const postgres = await startPostgres();
+  const postgres = await startPostgres({ synced: true });
   await migrate(postgres.url);
   const pool = new pg.Pool({ connectionString: postgres.url, max: 2 });
   await openPartitions(pool);
@@ -65,15 +73,40 @@ async function main(): Promise<void> {
   });
   const figures: Figure[] = [];
   try {
+    const absent = missing();
+    if (absent) process.stdout.write(`Without rsyslog beside it: it is not here. ${absent}\n`);
+    const backend = (await pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]!.pid;
+    const measure = async (what: string, of: () => number, act: () => Promise<number>) => {
+      const [own, database] = [of(), serverMicros(backend)];
+      const perSecond = await act();
+      process.stderr.write(`  ${what}: ${Math.round(perSecond)} records/s\n`);
+      const micros = (of() - own) / RECORDS;
+      figures.push({ what, perSecond, micros, databaseMicros: (serverMicros(backend) - database) / RECORDS });
+    };
     for (let round = 0; round < REPEATS; round++) {
       const machines = await makeMachines(pool, group);
-      figures.push({
-        what: "sallyport: batch → committed and receipted",
-        perSecond: await ingestAll(link, signer.publicKey, machines),
-      });
-      figures.push({ what: "plain COPY, one connection, same rows", perSecond: await copyAgain(pool, machines) });
+      const ours = () => processorMicros(worker.child.pid!);
+      await measure(OURS, ours, () => ingestAll(link, signer.publicKey, machines));
+      await measure(
+        COPY,
+        () => 0,
+        () => copyAgain(pool, machines),
+      );
+      const lines = Array.from({ length: RECORDS }, (_, at) => line(at).body.raw);
+      for (const [at, what] of absent ? [] : RSYSLOG.entries()) {
+        let micros = 0;
+        await measure(
+          what,
+          () => micros,
+          async () => {
+            const done = await throughRsyslog(pool, postgres.url, lines, at + 1);
+            micros = done.micros;
+            return done.perSecond;
+          },
+        );
+      }
     }
-    print(figures, processorMicros(worker.child.pid!) / (RECORDS * REPEATS));
+    print(figures);
   } finally {
     await link.endAsync(true);
     if (process.env.SALLYPORT_PROFILE) await ended(worker.child); // a profile is written at the end
@@ -175,9 +208,21 @@ async function ingestAll(link: mqtt.MqttClient, consoleKey: Uint8Array, loaded: 
     { qos: 1 },
   );
   link.on("message", onMessage);
+  // no receipt in a time: again from the last one, as agents do
+  const before = new Map<string, number>();
+  const again = setInterval(() => {
+    for (const [id, state] of bySize) {
+      if (state.done < state.batches.length * BATCH && before.get(id) === state.done) {
+        state.sent = Math.floor(state.done / BATCH);
+        pump(id);
+      }
+      before.set(id, state.done);
+    }
+  }, RECEIPT_WAIT_MS);
   const started = performance.now();
   for (const id of bySize.keys()) pump(id);
   await finished;
+  clearInterval(again);
   const seconds = (performance.now() - started) / 1000;
   link.off("message", onMessage);
   return total / seconds;
@@ -207,35 +252,30 @@ async function copyAgain(pool: pg.Pool, loaded: Loaded[]): Promise<number> {
   return total / seconds;
 }
 
-/** Processor time of a process so far: the figure that stands when the machine is busy with other things. Fields 14 and
- *  15 of /proc/PID/stat, in hundredths of a second. */
-function processorMicros(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * 10_000;
-}
+const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
-function print(figures: Figure[], workerMicros: number): void {
-  const median = (what: string) => {
-    const sorted = figures.filter((each) => each.what === what).map(({ perSecond }) => perSecond);
-    return sorted.sort((a, b) => a - b)[Math.floor(sorted.length / 2)]!;
-  };
+function print(figures: Figure[]): void {
   const whats = [...new Set(figures.map(({ what }) => what))];
-  const plain = median(whats[1]!);
-  const commit = spawnSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).stdout.trim();
+  const of = (what: string) => {
+    const some = figures.filter((each) => each.what === what);
+    return {
+      perSecond: Math.round(median(some.map(({ perSecond }) => perSecond))),
+      micros: Number(median(some.map(({ micros }) => micros)).toFixed(1)),
+      databaseMicros: Number(median(some.map(({ databaseMicros }) => databaseMicros)).toFixed(1)),
+    };
+  };
+  const plain = of(COPY).perSecond;
+  const rows = whats.map((what) => ({ what, ...of(what), ratio: Number((of(what).perSecond / plain).toFixed(2)) }));
   process.stdout.write(
-    `Ingest, ${RECORDS} records of ${MACHINES} workstations, median of ${REPEATS}; ${cpus().length} × ${cpus()[0]?.model}\n`,
+    `${RECORDS} records of ${MACHINES} workstations, median of ${REPEATS}; ${cpus().length} × ${cpus()[0]?.model}; load ${loadavg()[0]!.toFixed(1)}\n`,
   );
-  for (const what of whats)
+  process.stdout.write(`${"".padEnd(46)} records/s  to COPY  processor µs a record: own, database\n`);
+  for (const { what, perSecond, micros, databaseMicros, ratio } of rows)
     process.stdout.write(
-      `${what.padEnd(48)} ${Math.round(median(what)).toString().padStart(8)} records/s  ${(median(what) / plain).toFixed(2)}\n`,
+      `${what.padEnd(46)} ${String(perSecond).padStart(9)} ${ratio.toFixed(2).padStart(8)} ${micros.toFixed(1).padStart(15)} ${databaseMicros.toFixed(1).padStart(8)}\n`,
     );
-  process.stdout.write(
-    `the worker's processor time, its start included       ${workerMicros.toFixed(1).padStart(8)} µs a record\n`,
-  );
-  const result = Object.fromEntries(whats.map((what) => [what, Math.round(median(what))]));
-  process.stdout.write(
-    `${JSON.stringify({ bench: "ingest", commit, records: RECORDS, ...result, workerMicrosPerRecord: Math.round(workerMicros), ratio: Number((median(whats[0]!) / plain).toFixed(2)) })}\n`,
-  );
+  const result = Object.fromEntries(rows.map(({ what, ...rest }) => [what, rest]));
+  process.stdout.write(`${JSON.stringify({ bench: "ingest", records: RECORDS, ...result })}\n`);
 }
 
 await main();

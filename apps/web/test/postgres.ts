@@ -10,12 +10,13 @@ import pg from "pg";
 
 export type TestPostgres = { url: string; stop: () => Promise<void> };
 
-export async function startPostgres(): Promise<TestPostgres> {
+/** `synced`: commits reach the disk, as in production; a test has no use for that. */
+export async function startPostgres({ synced = false } = {}): Promise<TestPostgres> {
   const outside = process.env.DATABASE_URL;
-  return outside ? databaseIn(outside) : ownServer();
+  return outside ? databaseIn(outside) : ownServer(synced);
 }
 
-async function ownServer(): Promise<TestPostgres> {
+async function ownServer(synced: boolean): Promise<TestPostgres> {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-pg-"));
   chmodSync(folder, 0o755); // as root, the server runs as another user, who must pass through
   const port = await freePort();
@@ -28,7 +29,7 @@ async function ownServer(): Promise<TestPostgres> {
     persistent: true,
     createPostgresUser: process.getuid?.() === 0,
     initdbFlags: ["--encoding=UTF8", "--locale=C.UTF-8"],
-    postgresFlags: ["-c", "fsync=off", "-c", "unix_socket_directories="],
+    postgresFlags: ["-c", `fsync=${synced ? "on" : "off"}`, "-c", "unix_socket_directories="],
     onLog: (line) => lines.push(String(line)),
     onError: (line) => lines.push(String(line)),
   });
