@@ -33,11 +33,29 @@ export const FirewallChoice = z.strictObject({
 });
 export type FirewallChoice = z.infer<typeof FirewallChoice>;
 
+const absolute = z
+  .string()
+  .max(256)
+  .regex(/^\/[^\0]*[^/\0]$/, "an absolute path, with no slash at its end");
+
+/** The detector on the guests' wire. Without it nothing is watched, and the report says so. */
+export const DetectorChoice = z.strictObject({
+  /** The guests' bridge, or the one vif. */
+  interface: device,
+  /** Its configuration, rules, command socket and events; Suricata is started on `suricata.yaml` in it. */
+  folder: absolute.default("/var/lib/sallyport/ids"),
+  /** Rule sets, each a file called by its sha256. */
+  artifacts: absolute.default("/var/lib/sallyport/artifacts"),
+  program: z.array(z.string().min(1).max(256)).min(1).max(8).default(["suricata"]),
+});
+export type DetectorChoice = z.infer<typeof DetectorChoice>;
+
 /** `guestNames` are labels for people, by guest id. `sticks` is the drop folder; null turns it off. */
 export const AgentConfig = SourceChoice.extend({
   guestNames: z.record(z.string(), z.string().max(128)).default({}),
   sticks: z.string().max(256).nullable().default("sticks"),
   firewall: FirewallChoice.optional(),
+  ids: DetectorChoice.optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 export type AgentConfig = z.infer<typeof AgentConfig>;
@@ -80,6 +98,10 @@ export const firewallOf = ({ firewall, udp, tcp }: AgentConfig) =>
       ...tcp.map(({ port }) => ({ protocol: "tcp" as const, port })),
     ].filter(({ port }) => port > 0),
   };
+
+/** What evidence comes in: the detector's own events are always among it. */
+export const sourcesOf = (config: AgentConfig): AgentConfig =>
+  config.ids ? { ...config, eve: [...new Set([...config.eve, join(config.ids.folder, "log/eve.json")])] } : config;
 
 /** Host and port of `mqtts://host:port`. */
 export function brokerOf(url: string): { host: string; port: number } {

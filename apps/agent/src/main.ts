@@ -7,10 +7,12 @@ import { Policy } from "@sallyport/shared/policy/policy.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Reported } from "@sallyport/shared/state/reported.ts";
+import { idsApplier, unwatched } from "./appliers/ids.ts";
 import { BROKER_LOST_MS, KEPT_BYTES_MAX as NETWORK_BYTES_MAX, networkApplier } from "./appliers/network.ts";
-import { type AgentConfig, brokerOf, firewallOf, sticksFolder } from "./config.ts";
+import { type AgentConfig, brokerOf, firewallOf, sourcesOf, sticksFolder } from "./config.ts";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { receiveDatagrams } from "./dom0/datagrams.ts";
+import { suricata } from "./dom0/detector.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import { keptText } from "./dom0/kept-text.ts";
 import type { Log } from "./dom0/log.ts";
@@ -128,11 +130,14 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         kept: keptText(dom0, join(state, "network.nft"), NETWORK_BYTES_MAX),
         log,
       }),
+      ids: config.ids
+        ? idsApplier({ detector: suricata(dom0, config.ids), config: config.ids, hash: sha256, now, tell, log })
+        : unwatched(),
     },
   );
   const sources = runSources(
     [
-      ...listSources(config, {
+      ...listSources(sourcesOf(config), {
         dom0,
         receive: receiveDatagrams,
         agentVersion: AGENT_VERSION,

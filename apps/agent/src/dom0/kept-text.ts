@@ -4,7 +4,11 @@ import type { Dom0 } from "./dom0.ts";
 
 export type KeptText = { read(): Promise<string | undefined>; write(text: string): void };
 
-export const keptText = (dom0: Pick<Dom0, "readText">, path: string, bytesMax: number): KeptText => ({
-  read: () => dom0.readText(path, bytesMax),
+/** A file larger than the bound is not ours, and as good as none. */
+export const keptText = (dom0: Pick<Dom0, "readText" | "facts">, path: string, bytesMax: number): KeptText => ({
+  async read() {
+    const size = (await dom0.facts(path))?.size;
+    return size === undefined || size > bytesMax ? undefined : dom0.readText(path, size + 1);
+  },
   write: (text) => replaceFile(path, text),
 });

@@ -17,5 +17,19 @@ export const IdsSection = z.strictObject({
     )
     .max(1_000)
     .default([]),
+  /** How often one signature may alert. `limit`: at most `count` alerts in so many seconds; `threshold`: one for each
+   *  `count` matches; `both`: one, once there were `count`. */
+  thresholds: z
+    .array(
+      z.strictObject({
+        signatureId: z.int().min(1),
+        kind: z.enum(["limit", "threshold", "both"]),
+        by: z.enum(["source", "destination"]).default("source"),
+        count: z.int().min(1).max(1_000_000),
+        seconds: z.int().min(1).max(86_400),
+      }),
+    )
+    .max(1_000)
+    .optional(),
 });
 export type IdsSection = z.infer<typeof IdsSection>;

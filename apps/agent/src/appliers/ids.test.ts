@@ -1,0 +1,147 @@
+/** The detector's applier over a pretend one: tested aside, swapped, counted, rolled back; a blind one is told. */
+import { IdsSection } from "@sallyport/shared/policy/ids.ts";
+import { bodySchema } from "@sallyport/shared/record/kinds.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import { SectionState } from "@sallyport/shared/state/reported.ts";
+import { describe, expect, it } from "vitest";
+import { sha256 } from "../dom0/crypto.ts";
+import { simDetector } from "../sim/detector.ts";
+import { idsApplier, unwatched } from "./ids.ts";
+
+const RULE = 'alert udp any any -> any 5000 (msg:"probe"; sid:1000001;)';
+
+function agent() {
+  const detector = simDetector();
+  const told: Observation[] = [];
+  const applier = idsApplier({
+    detector,
+    config: { interface: "xenbr0", folder: "/ids" },
+    hash: sha256,
+    now: () => Date.parse("2026-11-24T12:00:00Z"),
+    tell: (observation) => void told.push(observation),
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+  });
+  const artifact = (text: string) => {
+    const digest = Buffer.from(sha256(Buffer.from(text))).toString("hex");
+    detector.artifacts.set(digest, text);
+    return digest;
+  };
+  const look = async (draft: unknown) => {
+    const state = applier.judge(IdsSection.parse(draft), await applier.inspect());
+    expect(SectionState.safeParse(state).success).toBe(true);
+    return state;
+  };
+  const settle = async (draft: unknown) => {
+    const before = await look(draft);
+    if (before.outcome !== "failed") return before;
+    await applier.apply(IdsSection.parse(draft));
+    return look(draft);
+  };
+  /** Until it is as wanted: a detector whose configuration is new is started again by its unit. */
+  const begin = async (draft: unknown) => {
+    await settle(draft);
+    detector.state.running = true;
+    await detector.ask("ruleset-reload-rules");
+    return look(draft);
+  };
+  return { detector, told, artifact, look, settle, begin };
+}
+
+describe("the detector's applier", () => {
+  it("puts an artifact's rules in force and reports what the running detector says", async () => {
+    const { artifact, begin, settle, detector } = agent();
+    const rules = artifact(`${RULE}\n`);
+    expect(await begin({ rules })).toMatchObject({
+      outcome: "applied",
+      found: { running: { loaded: 1, failed: 0, packets: 100, drops: 0 }, rules: { sha256: rules, count: 1 } },
+    });
+    const next = artifact(`${RULE}\n${RULE.replace("1;", "2;")}\n`);
+    const before = detector.state.reloads;
+    expect(await settle({ rules: next })).toMatchObject({ outcome: "applied", found: { running: { loaded: 2 } } });
+    expect(detector.state.reloads).toBe(before + 1);
+  });
+  it("writes suppressions and thresholds, and reloads for them", async () => {
+    const { artifact, begin, settle, detector } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    const suppress = [{ signatureId: 1000001, reason: "known" }];
+    expect((await settle({ rules, suppress })).outcome).toBe("applied");
+    expect(detector.files.get("threshold.config")).toContain("sig_id 1000001");
+  });
+  it("leaves everything as it is when the rules do not stand the test", async () => {
+    const { artifact, begin, settle, detector } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    await expect(settle({ rules: artifact("alert broken\n") })).rejects.toThrow(
+      "those before stay in force: E: detect",
+    );
+    expect(detector.files.get("detector.rules")).toBe(`${RULE}\n`);
+  });
+  it("brings the rules before back when fewer are loaded than there are", async () => {
+    const { artifact, begin, settle, look } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    await expect(settle({ rules: artifact(`${RULE}\nalert late\n`) })).rejects.toThrow(
+      "1 of 2 rules were loaded, 1 failed; the rules before are in force again",
+    );
+    expect((await look({ rules })).outcome).toBe("applied");
+  });
+  it("refuses an artifact that is absent or damaged", async () => {
+    const { detector, settle } = agent();
+    const digest = "0".repeat(64);
+    await expect(settle({ rules: digest })).rejects.toThrow("not among the artifacts");
+    detector.artifacts.set(digest, RULE);
+    await expect(settle({ rules: digest })).rejects.toThrow("damaged");
+  });
+  it("tells of a blind detector once for each time it goes blind", async () => {
+    const { artifact, begin, look, detector, told } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    told.length = 0;
+    detector.state.running = false;
+    expect(await look({ rules })).toMatchObject({ outcome: "failed", reason: expect.stringContaining("blind") });
+    await look({ rules });
+    expect(told).toHaveLength(1);
+    expect(told[0]).toMatchObject({ kind: "ids.alert", severity: "error", body: { signatureId: 0 } });
+    expect(bodySchema("ids.alert")!.safeParse(told[0]!.body).success).toBe(true);
+    detector.state.running = true;
+    await look({ rules });
+    detector.files.set("detector.rules", "");
+    await detector.ask("ruleset-reload-rules");
+    expect(await look({ rules })).toMatchObject({ reason: expect.stringContaining("no rules") });
+    expect(told).toHaveLength(2);
+  });
+  it("says how many packets were not seen", async () => {
+    const { artifact, begin, look, detector } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    detector.state.drops = 30;
+    expect(await look({ rules })).toMatchObject({ outcome: "applied", reason: "30 of 100 packets were not seen." });
+  });
+  it("does not believe files that another changed", async () => {
+    const { artifact, begin, look, settle, detector } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    detector.files.set("detector.rules", "# none\n");
+    expect((await look({ rules })).outcome).toBe("failed");
+    expect((await settle({ rules })).outcome).toBe("applied");
+  });
+  it("changes nothing in audit mode, and says what is otherwise", async () => {
+    const { artifact, begin, settle, detector } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    const files = new Map(detector.files);
+    expect(await settle({ mode: "audit", rules: "0".repeat(64) })).toMatchObject({
+      outcome: "audit",
+      reason: expect.stringContaining("the rule set in force is"),
+    });
+    expect(detector.files).toEqual(files);
+  });
+  it("says that nothing is watched where no interface is named", async () => {
+    const applier = unwatched();
+    expect(applier.judge(IdsSection.parse({}), await applier.inspect())).toMatchObject({
+      outcome: "not-applied",
+      reason: expect.stringContaining("ids.interface"),
+    });
+  });
+});

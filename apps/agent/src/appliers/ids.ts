@@ -1,0 +1,230 @@
+/** policy → ids applier → Suricata (dom0/detector.ts). Rules are tested aside, swapped, reloaded and counted; where fewer
+ *  are loaded than there are, the ones before come back. What is found is asked of the running detector: one that does
+ *  not run, or has no rules, is blind, and that is an alert. */
+import { toHex } from "@sallyport/shared/base/bytes.ts";
+import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
+import type { Hash } from "@sallyport/shared/base/crypto.ts";
+import type { IdsSection } from "@sallyport/shared/policy/ids.ts";
+import { countRules, thresholdText } from "@sallyport/shared/policy/ids-files.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import type { SectionState } from "@sallyport/shared/state/reported.ts";
+import { z } from "zod";
+import type { Detector } from "../dom0/detector.ts";
+import { DoorError } from "../dom0/dom0.ts";
+import type { Log } from "../dom0/log.ts";
+import type { Applier } from "./applier.ts";
+import { type DetectorConfig, detectorYaml } from "./ids-yaml.ts";
+
+export type IdsParts = {
+  detector: Detector;
+  config: DetectorConfig;
+  hash: Hash;
+  now: () => number;
+  tell: (observation: Observation) => void;
+  log: Log;
+};
+
+/** More than this part of the packets unseen is said aloud. */
+const UNSEEN_SHARE = 0.01;
+
+type Running = { version: string; loaded: number; failed: number; packets: number; drops: number };
+type Found = {
+  running: Running | null;
+  why: string;
+  rules: { sha256: string; count: number } | null;
+  thresholds: string | null;
+  yaml: string | null;
+  /** What we know to be loaded: the sums of rules and thresholds. */
+  known: string | null;
+};
+
+const Stats = z.array(z.object({ rules_loaded: z.number(), rules_failed: z.number() })).min(1);
+const InterfaceStat = z.object({ pkts: z.number(), drop: z.number() });
+
+/** Where no interface is named nothing is watched, and nothing is touched. */
+export const unwatched = (): Applier<"ids"> => ({
+  section: "ids",
+  inspect: async () => null,
+  judge: () => ({
+    outcome: "not-applied",
+    reason:
+      "No interface is named for the detector in the agent's configuration, so nothing is watched. Name it under ids.interface (docs/ids.md).",
+  }),
+  apply: async () => {},
+});
+
+export function idsApplier({ detector, config, hash, now, tell, log }: IdsParts): Applier<"ids"> {
+  const sum = (text: string): string => toHex(hash(new TextEncoder().encode(text)));
+  let known: string | null = null;
+  let told: string | undefined;
+
+  async function running(): Promise<Running> {
+    const version = z.string().parse(await detector.ask("version"));
+    const [stats] = Stats.parse(await detector.ask("ruleset-stats"));
+    const seen = InterfaceStat.parse(await detector.ask("iface-stat", { iface: config.interface }));
+    return { version, loaded: stats!.rules_loaded, failed: stats!.rules_failed, packets: seen.pkts, drops: seen.drop };
+  }
+
+  async function inspect(): Promise<Found> {
+    const rules = await detector.read("detector.rules");
+    const thresholds = await detector.read("threshold.config");
+    const yaml = await detector.read("suricata.yaml");
+    let alive: Running | null = null;
+    let why = "";
+    try {
+      alive = await running();
+    } catch (error) {
+      if (!(error instanceof DoorError) && !(error instanceof z.ZodError)) throw error;
+      why = error instanceof DoorError ? error.message : "its answer is not understood";
+    }
+    const found: Found = {
+      running: alive,
+      why,
+      rules: rules === undefined ? null : { sha256: sum(rules), count: countRules(rules) },
+      thresholds: thresholds === undefined ? null : sum(thresholds),
+      yaml: yaml === undefined ? null : sum(yaml),
+      known,
+    };
+    tellBlind(blindness(found));
+    return found;
+  }
+
+  /** Once for each cause, and again when it comes back after it was cured. */
+  function tellBlind(reason: string | undefined): void {
+    if (reason === told) return;
+    told = reason;
+    if (reason === undefined) return;
+    log.error({ reason }, "ids.blind");
+    tell({
+      kind: "ids.alert",
+      severity: "error",
+      time: now(),
+      text: reason,
+      body: {
+        eventTime: new Date(now()).toISOString(),
+        signature: "The intrusion detector is blind",
+        signatureId: 0,
+        category: reason,
+        event: { source: "agent", reason },
+      },
+    });
+  }
+
+  async function rulesFor(wanted: IdsSection): Promise<string> {
+    if (wanted.rules === undefined) return (await detector.read("detector.rules")) ?? "";
+    const artifact = await detector.artifact(wanted.rules);
+    if (artifact === undefined)
+      throw new Error(`The rule set ${wanted.rules} is not among the artifacts of this workstation yet.`);
+    if (sum(artifact) !== wanted.rules)
+      throw new Error(`The artifact ${wanted.rules} is damaged: its sum is ${sum(artifact)}.`);
+    return artifact;
+  }
+
+  /** Both files, then the reload, then the count. What is wrong, or nothing. */
+  async function swap(rules: string, thresholds: string): Promise<string | undefined> {
+    await detector.write("detector.rules", rules);
+    await detector.write("threshold.config", thresholds);
+    known = null;
+    await detector.ask("ruleset-reload-rules");
+    const [stats] = Stats.parse(await detector.ask("ruleset-stats"));
+    const count = countRules(rules);
+    if (stats!.rules_loaded !== count || stats!.rules_failed > 0)
+      return `${stats!.rules_loaded} of ${count} rules were loaded, ${stats!.rules_failed} failed`;
+    known = `${sum(rules)} ${sum(thresholds)}`;
+    return undefined;
+  }
+
+  return {
+    section: "ids",
+    inspect: async () => (await inspect()) as unknown as Json,
+    judge: (wanted, untrustedFound) => judge(wanted, untrustedFound as unknown as Found, config, sum),
+    async apply(wanted) {
+      if (wanted.mode === "audit") return;
+      const rules = await rulesFor(wanted);
+      const thresholds = thresholdText(wanted);
+      await detector.write("suricata.yaml", detectorYaml(config, true), true);
+      await detector.write("detector.rules", rules, true);
+      await detector.write("threshold.config", thresholds, true);
+      if (countRules(rules) > 0) {
+        const tested = await detector.test();
+        if (!tested.ok)
+          throw new Error(`The detector refuses the rules, and those before stay in force: ${tested.error}`);
+      }
+      const before = {
+        rules: await detector.read("detector.rules"),
+        thresholds: await detector.read("threshold.config"),
+      };
+      const yaml = detectorYaml(config, false);
+      const restart = (await detector.read("suricata.yaml")) !== yaml;
+      if (restart) await detector.write("suricata.yaml", yaml);
+      const alive = await detector.ask("version").then(
+        () => true,
+        () => false,
+      );
+      if (!alive || restart) {
+        // it reads its files when it starts; its unit starts it again when it ends
+        await detector.write("detector.rules", rules);
+        await detector.write("threshold.config", thresholds);
+        known = `${sum(rules)} ${sum(thresholds)}`;
+        if (alive) await detector.ask("shutdown");
+        return;
+      }
+      const wrong = await swap(rules, thresholds);
+      if (wrong === undefined) {
+        log.info({ rules: sum(rules), count: countRules(rules) }, "ids.reloaded");
+        return;
+      }
+      const again = await swap(before.rules ?? "", before.thresholds ?? "");
+      log.error({ wrong, again }, "ids.rolled-back");
+      throw new Error(
+        `${wrong}; the rules before ${again === undefined ? "are in force again" : `could not be restored: ${again}`}.`,
+      );
+    },
+  };
+}
+
+function blindness(found: Found): string | undefined {
+  if (!found.running) return `The intrusion detector is blind: ${found.why}`.slice(0, 500);
+  if (found.running.loaded === 0) return "The intrusion detector is blind: it runs with no rules.";
+  return undefined;
+}
+
+function judge(wanted: IdsSection, found: Found, config: DetectorConfig, sum: (text: string) => string): SectionState {
+  const failed = (reason: string): SectionState => ({
+    outcome: "failed",
+    reason: reason.slice(0, 1024),
+    found: shown(found),
+  });
+  const blind = blindness(found);
+  if (blind) return failed(blind);
+  const { loaded, failed: bad, packets, drops } = found.running!;
+  const unseen = drops > packets * UNSEEN_SHARE ? `${drops} of ${packets} packets were not seen.` : undefined;
+  const differs = differsFrom(wanted, found, config, sum);
+  if (wanted.mode === "audit") {
+    const reason = [differs && `As it is: ${differs}.`, unseen].filter(Boolean).join(" ");
+    return { outcome: "audit", ...(reason && { reason }), found: shown(found) };
+  }
+  if (differs) return failed(differs);
+  if (bad > 0 || loaded !== found.rules!.count)
+    return failed(`${loaded} of ${found.rules!.count} rules are loaded, ${bad} failed`);
+  return { outcome: "applied", ...(unseen && { reason: unseen }), found: shown(found) };
+}
+
+function differsFrom(
+  wanted: IdsSection,
+  found: Found,
+  config: DetectorConfig,
+  sum: (text: string) => string,
+): string | undefined {
+  if (found.rules === null) return "there are no rules";
+  if (wanted.rules !== undefined && found.rules.sha256 !== wanted.rules)
+    return `the rule set in force is ${found.rules.sha256}`;
+  if (found.thresholds !== sum(thresholdText(wanted))) return "suppressions and thresholds are not the policy's";
+  if (found.yaml !== sum(detectorYaml(config, false))) return "the detector's configuration is another";
+  if (found.known !== `${found.rules.sha256} ${found.thresholds}`)
+    return "the files were changed, and what is loaded is not known";
+  return undefined;
+}
+
+const shown = ({ running, rules }: Found): Json =>
+  JSON.parse(canonicalText({ running, rules } as unknown as Json)) as Json;

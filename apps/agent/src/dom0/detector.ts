@@ -1,0 +1,106 @@
+/** ids applier → Suricata: its files, its test of a configuration aside, and its command socket. */
+import { mkdir } from "node:fs/promises";
+import { connect } from "node:net";
+import { dirname, join } from "node:path";
+import type { Json } from "@sallyport/shared/base/canonical.ts";
+import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
+import { replaceFile } from "../enrol/folder.ts";
+import { type Dom0, DoorError } from "./dom0.ts";
+
+/** `aside/…` is what is tested; without it, what is in force. */
+export type DetectorFile = "suricata.yaml" | "detector.rules" | "threshold.config";
+export type Detector = {
+  read(file: DetectorFile): Promise<string | undefined>;
+  write(file: DetectorFile, text: string, aside?: boolean): Promise<void>;
+  /** A rule set by its sha256, from the folder of artifacts; the caller checks the sum. */
+  artifact(sha256: string): Promise<string | undefined>;
+  /** What is wrong with the files aside, in the detector's words. @throws DoorError where there is no detector */
+  test(): Promise<Result<null>>;
+  /** The answer to one command. @throws DoorError where nobody listens or it is refused */
+  ask(command: string, args?: Record<string, Json>): Promise<Json>;
+};
+
+export type DetectorPlace = { folder: string; artifacts: string; program: readonly string[] };
+
+/** Tens of thousands of rules are parsed in minutes on a small machine. */
+const TEST_MS_MAX = 600_000;
+const RULES_BYTES_MAX = 256 * 1024 * 1024;
+const ANSWER_CHARS_MAX = 16 * 1024 * 1024;
+
+export const socketOf = (folder: string): string => join(folder, "command.socket");
+
+export function suricata(
+  dom0: Pick<Dom0, "run" | "readText" | "facts">,
+  { folder, artifacts, program }: DetectorPlace,
+): Detector {
+  return {
+    read: (file) => readWhole(dom0, join(folder, file)),
+    async write(file, text, aside = false) {
+      const path = join(folder, aside ? "aside" : "", file);
+      await mkdir(dirname(path), { recursive: true });
+      await mkdir(join(folder, aside ? "aside/log" : "log"), { recursive: true });
+      replaceFile(path, text);
+    },
+    artifact: (sha256) => readWhole(dom0, join(artifacts, sha256)),
+    async test() {
+      const [name, ...first] = program;
+      const aside = join(folder, "aside");
+      const args = [...first, "-T", "-c", join(aside, "suricata.yaml"), "-l", join(aside, "log")];
+      const ran = await dom0.run(name!, args, { timeoutMs: TEST_MS_MAX });
+      if (ran.code === 0) return ok(null);
+      if (ran.timedOut) return fail(`the test took longer than ${TEST_MS_MAX / 60_000} minutes`);
+      const lines = `${ran.stderr}\n${ran.stdout}`.split("\n");
+      return fail(
+        (lines.find((line) => /^E: /.test(line.trim())) ?? lines.find(Boolean) ?? `exit ${ran.code}`).slice(0, 500),
+      );
+    },
+    ask: (command, args) => ask(socketOf(folder), command, args),
+  };
+}
+
+/** @throws DoorError where it is larger than any rule set */
+async function readWhole(dom0: Pick<Dom0, "readText" | "facts">, path: string): Promise<string | undefined> {
+  const size = (await dom0.facts(path))?.size;
+  if (size === undefined) return undefined;
+  if (size > RULES_BYTES_MAX) throw new DoorError(`${path} has ${size} bytes; at most ${RULES_BYTES_MAX} are read`);
+  return dom0.readText(path, size + 1);
+}
+
+/** Suricata's protocol, version 0.2: a greeting, then one JSON object a line. */
+function ask(path: string, command: string, args?: Record<string, Json>): Promise<Json> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    const refused = (why: string, cause?: unknown) => {
+      socket.destroy();
+      reject(new DoorError(`the detector does not answer at ${path}: ${why}`, { cause }));
+    };
+    const say = (value: Json) => socket.write(`${JSON.stringify(value)}\n`);
+    let text = "";
+    let greeted = false;
+    socket.setTimeout(TEST_MS_MAX, () => refused("it took too long"));
+    socket.on("connect", () => say({ version: "0.2" }));
+    socket.on("error", (error) => refused(error.message, error));
+    socket.on("close", () => refused("it hung up"));
+    socket.on("data", (bytes: Buffer) => {
+      text += bytes.toString("utf8");
+      if (text.length > ANSWER_CHARS_MAX) return refused("its answer has no end");
+      for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n")) {
+        const line = text.slice(0, end);
+        text = text.slice(end + 1);
+        let answer: { return?: string; message?: Json };
+        try {
+          answer = JSON.parse(line) as typeof answer;
+        } catch (error) {
+          return refused("its answer is no JSON", error);
+        }
+        if (answer.return !== "OK") return refused(JSON.stringify(answer.message ?? answer).slice(0, 200));
+        if (greeted) {
+          socket.destroy();
+          return resolve(answer.message ?? null);
+        }
+        greeted = true;
+        say({ command, ...(args && { arguments: args }) });
+      }
+    });
+  });
+}

@@ -1,0 +1,56 @@
+/** A pretend detector: it loads the rules in its files when told to, as the real one does, errors and all. A rule with
+ *  `broken` in it is refused when tested, one with `late` only when loaded. */
+import { fail, ok } from "@sallyport/shared/base/result.ts";
+import type { Detector, DetectorFile } from "../dom0/detector.ts";
+import { DoorError } from "../dom0/dom0.ts";
+
+export type SimDetector = Detector & {
+  files: Map<string, string>;
+  artifacts: Map<string, string>;
+  state: { running: boolean; packets: number; drops: number; reloads: number };
+};
+
+export function simDetector(): SimDetector {
+  const files = new Map<string, string>();
+  const artifacts = new Map<string, string>();
+  const state = { running: true, packets: 100, drops: 0, reloads: 0 };
+  let loaded = { good: 0, bad: 0 };
+  const rulesOf = (text = "") => text.split("\n").filter((line) => line.trim() && !line.startsWith("#"));
+  const reload = () => {
+    const rules = rulesOf(files.get("detector.rules"));
+    const bad = rules.filter((line) => line.includes("broken") || line.includes("late")).length;
+    loaded = { good: rules.length - bad, bad };
+    state.reloads += 1;
+    return "done";
+  };
+  return {
+    files,
+    artifacts,
+    state,
+    read: async (file) => files.get(file),
+    write: async (file: DetectorFile, text, aside) => void files.set(aside ? `aside/${file}` : file, text),
+    artifact: async (sha256) => artifacts.get(sha256),
+    test: async () => {
+      const bad = rulesOf(files.get("aside/detector.rules")).find((line) => line.includes("broken"));
+      return bad ? fail(`E: detect: error parsing signature "${bad}"`) : ok(null);
+    },
+    async ask(command) {
+      if (!state.running) throw new DoorError("the detector does not answer: connect ENOENT");
+      switch (command) {
+        case "ruleset-reload-rules":
+          return reload();
+        case "ruleset-stats":
+          return [{ id: 0, rules_loaded: loaded.good, rules_failed: loaded.bad, rules_skipped: 0 }];
+        case "version":
+          return "7.0.10 RELEASE";
+        case "iface-stat":
+          return { pkts: state.packets, drop: state.drops, bypassed: 0, "invalid-checksums": 0 };
+        case "shutdown":
+          state.running = false;
+          return "Closing Suricata";
+        default:
+          throw new DoorError(`unknown command ${command}`);
+      }
+    },
+  };
+}

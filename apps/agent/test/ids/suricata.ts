@@ -1,0 +1,87 @@
+/** The real Suricata. Bookworm has none: trixie's is unpacked with all it needs into the project's cache, and runs with
+ *  its own loader. Nothing of the machine is changed. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { archive } from "../../../../packages/hv-patches/tools/debian.ts";
+
+const execute = promisify(execFile);
+const CACHE = process.env.SALLYPORT_CACHE ?? fileURLToPath(new URL("../../../../.cache", import.meta.url));
+const LIMITS = { timeout: 240_000, maxBuffer: 64 * 1024 * 1024 };
+const ATTEMPTS = 3;
+
+export type Suricata = { program: string[]; classification: string; reference: string };
+
+/** Nothing, said aloud, where another release's packages cannot be had: this machine does not promise them. */
+export async function realSuricata(): Promise<Suricata | null> {
+  if (existsSync("/usr/bin/suricata"))
+    return {
+      program: ["/usr/bin/suricata"],
+      classification: "/etc/suricata/classification.config",
+      reference: "/etc/suricata/reference.config",
+    };
+  const folder = join(CACHE, "suricata");
+  try {
+    if (!existsSync(join(folder, "tree"))) await unpack(folder);
+  } catch (error) {
+    process.stderr.write(`left out: Suricata of trixie cannot be had: ${(error as Error).message}\n`);
+    return null;
+  }
+  const tree = join(folder, "tree");
+  return {
+    program: [
+      join(tree, "usr/lib64/ld-linux-x86-64.so.2"),
+      "--library-path",
+      join(tree, "usr/lib/x86_64-linux-gnu"),
+      join(tree, "usr/bin/suricata"),
+    ],
+    classification: join(tree, "etc/suricata/classification.config"),
+    reference: join(tree, "etc/suricata/reference.config"),
+  };
+}
+
+/** An apt of its own: no list, pin or package of the machine is read or touched. */
+async function unpack(folder: string): Promise<void> {
+  const { mirror, suite, keyring } = await archive();
+  const apt = join(folder, "apt");
+  for (const each of ["lists/partial", "archives/partial"]) await mkdir(join(apt, each), { recursive: true });
+  await writeFile(join(apt, "status"), "");
+  await writeFile(
+    join(apt, "sources.list"),
+    `deb ${keyring ? `[signed-by=${keyring}] ` : ""}${mirror} ${suite} main\n`,
+  );
+  const options = [
+    `Dir::State::Lists=${apt}/lists`,
+    `Dir::State::status=${apt}/status`,
+    `Dir::Cache=${apt}`,
+    `Dir::Cache::archives=${apt}/archives`,
+    `Dir::Etc::sourcelist=${apt}/sources.list`,
+    "Dir::Etc::sourceparts=/dev/null",
+    "Dir::Etc::preferencesparts=/dev/null",
+    "Dir::Etc::preferences=/dev/null",
+    "APT::Architecture=amd64",
+    "APT::Architectures=amd64",
+    "APT::Install-Recommends=false",
+    "APT::Sandbox::User=root",
+    "Debug::NoLocking=true",
+    "Acquire::Languages=none",
+  ].flatMap((option) => ["-o", option]);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await execute("apt-get", [...options, "update", "-q"], LIMITS);
+      await execute("apt-get", [...options, "install", "--download-only", "-q", "-y", "suricata"], LIMITS);
+      break;
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+  const partial = join(folder, `tree.partial-${process.pid}`);
+  await mkdir(partial, { recursive: true });
+  const debs = (await readdir(join(apt, "archives"))).filter((name) => name.endsWith(".deb"));
+  for (const deb of debs) await execute("dpkg-deb", ["-x", join(apt, "archives", deb), partial], LIMITS);
+  await rename(partial, join(folder, "tree"));
+  await rm(apt, { recursive: true, force: true });
+}

@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { IdsSection } from "./ids.ts";
+import { countRules, thresholdText } from "./ids-files.ts";
+
+describe("the detector's threshold file", () => {
+  it("suppresses a signature everywhere or for one address, and bounds how often one alerts", () => {
+    const section = IdsSection.parse({
+      suppress: [
+        { signatureId: 5, reason: "known" },
+        { signatureId: 6, address: "10.0.0.0/8", reason: "a\nnew line" },
+      ],
+      thresholds: [{ signatureId: 7, kind: "limit", count: 1, seconds: 60 }],
+    });
+    expect(thresholdText(section).split("\n").slice(1)).toEqual([
+      "suppress gen_id 1, sig_id 5",
+      "suppress gen_id 1, sig_id 6, track by_either, ip 10.0.0.0/8",
+      "threshold gen_id 1, sig_id 7, type limit, track by_src, count 1, seconds 60",
+      "",
+    ]);
+  });
+});
+
+describe("a rule file", () => {
+  it.each([
+    ["", 0],
+    ["# alert ip any any -> any any (sid:1;)\n\n", 0],
+    ["alert ip any any -> any any (sid:1;)\r\nalert ip any any -> any any (sid:2;)", 2],
+    ["alert ip any any -> any any ( \\\n  sid:1;)\n", 1],
+  ])("%j has %i rules", (text, count) => {
+    expect(countRules(text)).toBe(count);
+  });
+});

@@ -1,0 +1,26 @@
+/** The `ids` section in the detector's own words: its threshold file, and how many rules a rule file must load. Pure. */
+import type { IdsSection } from "./ids.ts";
+
+/** Suricata's threshold.config: suppressions, then thresholds. Reasons stay in the policy: they are people's words. */
+export function thresholdText({ suppress, thresholds = [] }: IdsSection): string {
+  const lines = [
+    ...suppress.flatMap(({ signatureId, address }) => {
+      const id = `suppress gen_id 1, sig_id ${signatureId}`;
+      // who is meant may be either end
+      return address === undefined ? [id] : [`${id}, track by_either, ip ${address}`];
+    }),
+    ...thresholds.map(
+      ({ signatureId, kind, by, count, seconds }) =>
+        `threshold gen_id 1, sig_id ${signatureId}, type ${kind}, track by_${by === "source" ? "src" : "dst"}, count ${count}, seconds ${seconds}`,
+    ),
+  ];
+  return `# written by sallyport-agent from the policy's ids section\n${lines.map((line) => `${line}\n`).join("")}`;
+}
+
+/** Rules that are not commented out; one may go on over lines that end with a backslash. */
+export function countRules(rules: string): number {
+  return rules
+    .replaceAll(/\\\r?\n/g, " ")
+    .split("\n")
+    .filter((line) => /^\s*[^\s#]/.test(line)).length;
+}
