@@ -22,11 +22,12 @@ function stat(pid: number): Stat | undefined {
 
 export const processorMicros = (pid: number): number => stat(pid)?.own ?? 0;
 
-/** Of a server whose `backend` is one of its children: the server, all its children, and those that have ended. */
-export function serverMicros(backend: number): number {
-  const server = stat(backend)?.parent;
-  if (server === undefined) return 0;
-  const own = stat(server)!;
+export const parentOf = (pid: number): number => stat(pid)?.parent ?? 0;
+
+/** Of a server, all its children, and those that have ended. */
+export function serverMicros(server: number): number {
+  const own = stat(server);
+  if (!own) return 0;
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map((name) => stat(Number(name)))
