@@ -22,6 +22,7 @@ import { isDue, notAfter, renew } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
 import { RENEWAL_CHECK_MS } from "./limits.ts";
 import { Link } from "./link/link.ts";
+import { Outage } from "./link/outage.ts";
 import { Bell, pause } from "./link/pace.ts";
 import { readKept } from "./policy/kept.ts";
 import { PolicyKeeper } from "./policy/policy.ts";
@@ -78,7 +79,9 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   });
 
   let layout: HypervisorLayout | undefined;
-  let connectedAt = monotonic();
+  const outage = new Outage(monotonic);
+  // the way to the broker may be the firewall's to mend
+  const mendLater = () => void pause(BROKER_LOST_MS, signal).then(() => work.ring());
   let skewMs: number | undefined;
   const presence = (what: "online" | "offline") =>
     JSON.stringify({ session, state: what, at: new Date(now()).toISOString(), agentVersion: AGENT_VERSION });
@@ -122,7 +125,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         ruleset: nftRuleset(dom0),
         config: firewallOf(config),
         broker: brokerOf(facts.mqtt),
-        lostMs: () => (link.isConnected ? 0 : monotonic() - connectedAt),
+        lostMs: () => outage.ms,
         resolve: resolveName,
         hash: sha256,
         now,
@@ -255,6 +258,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   };
 
   log.info({ workstation, trail: spool.trail, size: spool.size, state }, "agent.started");
+  mendLater();
   const running = Promise.all([
     steer(),
     uplink.run(signal),
@@ -263,15 +267,14 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     link.run(
       {
         connected() {
+          outage.connected();
           void link.publish("presence", presence("online"), true);
           uplink.connected();
           reportWanted = true;
           work.ring();
         },
         disconnected() {
-          connectedAt = monotonic();
-          // the way to the broker may be the firewall's to mend
-          void pause(BROKER_LOST_MS, signal).then(() => work.ring());
+          if (outage.disconnected()) mendLater();
           uplink.disconnected();
         },
         message(channel, bytes) {
