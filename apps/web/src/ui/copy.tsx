@@ -34,7 +34,7 @@ export function Copy({ text, label = "Copy", className }: { text: string; label?
 /** A long hash or id: both ends, the whole of it on hover and by the button. */
 export function Hash({ text, ends = 6 }: { text: string; ends?: number }) {
   return (
-    <span className="mono inline-flex items-baseline gap-1">
+    <span className="mono inline-flex items-baseline gap-1 whitespace-nowrap">
       <span title={text}>{text.length <= 2 * ends + 1 ? text : `${text.slice(0, ends)}…${text.slice(-4)}`}</span>
       <Copy text={text} />
     </span>

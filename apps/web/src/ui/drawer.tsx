@@ -38,7 +38,7 @@ export function Drawer({ title, mark, tabs, onClose, tab, onTab }: Props) {
             <Tabs.Trigger
               key={name}
               value={name}
-              className="py-1 pb-[7px] text-ink-3 hover:text-ink data-[state=active]:font-medium data-[state=active]:text-ink data-[state=active]:shadow-[0_1.5px_0_var(--ink)]"
+              className="rounded-t-[3px] py-1 pb-[7px] text-ink-3 hover:text-ink data-[state=active]:font-medium data-[state=active]:text-ink data-[state=active]:shadow-[0_1.5px_0_var(--ink)]"
             >
               {name}
             </Tabs.Trigger>

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { cx } from "./class.ts";
 
 /** An empty state teaches: what would be here, and how to get it here. */
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
@@ -10,9 +11,10 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
   );
 }
 
-export function Waiting() {
+/** Said only when it takes long enough to wonder: what comes at once does not flicker. */
+export function Waiting({ inside = false }: { inside?: boolean }) {
   return (
-    <p className="px-5 py-4 text-ink-3" role="status">
+    <p className={cx("late text-ink-3", !inside && "px-5 py-4")} role="status">
       Loading…
     </p>
   );

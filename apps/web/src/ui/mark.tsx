@@ -29,6 +29,11 @@ export function Mark({ tone, children, title }: { tone: Tone; children: ReactNod
   );
 }
 
+/** For the many rows that are nothing special: as wide as a mark, with no ground, so that the others stand out. */
+export function Quiet({ children }: { children: ReactNode }) {
+  return <span className="inline-block pl-1.5 font-mono text-xs leading-[1.55] text-ink-3">{children}</span>;
+}
+
 /** A smaller mark without a ground, for dense rows. */
 export function Dot({ tone, children }: { tone: Tone; children: ReactNode }) {
   return (

@@ -51,11 +51,15 @@ export function Overview() {
       ) : (
         <div className="grid gap-3.5 px-5 py-4">
           <Counts fleet={fleet.data} />
-          <div className="grid grid-cols-2 items-start gap-3.5">
-            <Attention rows={rows} needy={needy} />
-            {content && <Alerts />}
-            {content && <Sticks />}
-            {content && <Worst />}
+          <div className="grid grid-cols-[minmax(0,1fr)_minmax(0,1fr)] items-start gap-3.5">
+            <div className="grid gap-3.5">
+              <Attention rows={rows} needy={needy} />
+              {content && <Sticks />}
+            </div>
+            <div className="grid gap-3.5">
+              {content && <Alerts />}
+              {content && <Worst />}
+            </div>
           </div>
         </div>
       )}
@@ -119,7 +123,7 @@ function Attention({ rows, needy }: { rows: WorkstationRow[]; needy: boolean }) 
     <Card title={needy ? "Workstations to look at" : "Workstations"} aside={<More href="/workstations">all</More>}>
       <ul className="grid gap-1">
         {rows.map((row) => (
-          <li key={row.id} className="grid grid-cols-[minmax(0,1fr)_auto_auto_72px] items-baseline gap-2.5">
+          <li key={row.id} className="grid grid-cols-[minmax(0,1fr)_104px_152px_76px] items-baseline gap-2.5">
             <Link href={`/workstations/${row.id}`} className="mono truncate hover:underline">
               <Untrusted text={row.name} />
             </Link>
@@ -139,20 +143,27 @@ function Attention({ rows, needy }: { rows: WorkstationRow[]; needy: boolean }) 
   );
 }
 
+/** Nothing is known yet, or it could not be asked: that is not the same as nothing there. */
+function NotYet({ fault }: { fault: string | undefined }) {
+  return fault === undefined ? <Waiting inside /> : <p className="text-block">■ {fault}</p>;
+}
+
 function Alerts() {
   const api = useApi();
-  const rows =
-    useQuery({ ...api.alert.list.queryOptions({ state: "open" }), refetchInterval: EVERY_MS }).data?.rows ?? [];
+  const found = useQuery({ ...api.alert.list.queryOptions({ state: "open" }), refetchInterval: EVERY_MS });
+  const rows = found.data?.rows;
   return (
     <Card title="Open alerts" aside={<More href="/alerts">all</More>}>
-      {rows.length === 0 ? (
+      {rows === undefined ? (
+        <NotYet fault={found.error?.message} />
+      ) : rows.length === 0 ? (
         <p className="text-ink-2">Nothing to triage.</p>
       ) : (
         <ul className="grid gap-1">
           {rows.slice(0, SHOWN).map((row) => (
             <li
               key={row.id}
-              className="grid grid-cols-[76px_minmax(0,1fr)_72px] items-baseline justify-items-start gap-2.5"
+              className="grid grid-cols-[84px_minmax(0,1fr)_76px] items-baseline justify-items-start gap-2.5"
             >
               <Mark tone={severityTone(row.severity)}>{row.severity}</Mark>
               <Link href={`/alerts?state=open&open=${row.id}`} className="max-w-full truncate hover:underline">
@@ -171,10 +182,13 @@ function Alerts() {
 
 function Sticks() {
   const api = useApi();
-  const rows = useQuery({ ...api.usb.list.queryOptions({}), refetchInterval: EVERY_MS }).data?.rows ?? [];
+  const found = useQuery({ ...api.usb.list.queryOptions({}), refetchInterval: EVERY_MS });
+  const rows = found.data?.rows;
   return (
     <Card title="Sticks read" aside={<More href="/usb">all</More>}>
-      {rows.length === 0 ? (
+      {rows === undefined ? (
+        <NotYet fault={found.error?.message} />
+      ) : rows.length === 0 ? (
         <p className="text-ink-2">
           None yet. A file in the agent’s sticks/ folder is read, hashed and scanned like one.
         </p>
@@ -183,13 +197,13 @@ function Sticks() {
           {rows.slice(0, SHOWN).map((row) => (
             <li
               key={`${row.trail}.${row.index}`}
-              className="grid grid-cols-[58px_minmax(0,1fr)_auto_72px] items-baseline justify-items-start gap-2.5"
+              className="grid grid-cols-[58px_minmax(0,1fr)_minmax(0,110px)_76px] items-baseline justify-items-start gap-2.5"
             >
               <Mark tone={verdictTone(row.verdict)}>{row.verdict}</Mark>
               <Link href={`/usb/${row.trail}/${row.index}`} className="max-w-full truncate hover:underline">
                 <Untrusted text={row.source ?? "unnamed"} /> <span className="text-ink-3">{row.reason}</span>
               </Link>
-              <span className="mono text-ink-2">{row.workstation.name}</span>
+              <span className="mono max-w-full truncate text-ink-2">{row.workstation.name}</span>
               <span className="justify-self-end text-ink-3">
                 <Ago time={row.time} />
               </span>
@@ -204,17 +218,20 @@ function Sticks() {
 function Worst() {
   const api = useApi();
   const asked = { filter: { severity: "warning" as const }, limit: SHOWN };
-  const rows = useQuery({ ...api.record.list.queryOptions(asked), refetchInterval: EVERY_MS }).data?.rows ?? [];
+  const found = useQuery({ ...api.record.list.queryOptions(asked), refetchInterval: EVERY_MS });
+  const rows = found.data?.rows;
   return (
     <Card title="Records, warning or worse" aside={<More href="/explore?severity=warning">all</More>}>
-      {rows.length === 0 ? (
+      {rows === undefined ? (
+        <NotYet fault={found.error?.message} />
+      ) : rows.length === 0 ? (
         <p className="text-ink-2">None.</p>
       ) : (
         <ul className="grid gap-1">
           {rows.map((row) => (
             <li
               key={`${row.trail}.${row.index}`}
-              className="grid grid-cols-[96px_72px_minmax(0,1fr)] items-baseline justify-items-start gap-2.5"
+              className="grid grid-cols-[92px_84px_minmax(0,1fr)] items-baseline justify-items-start gap-2.5"
             >
               <span className="mono text-ink-2">
                 <Clock time={row.time} />

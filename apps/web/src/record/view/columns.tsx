@@ -1,9 +1,8 @@
-import { Mark } from "../../ui/mark.tsx";
 import type { Column } from "../../ui/table.tsx";
 import { Clock } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { RecordRow } from "../store.ts";
-import { severityTone } from "./tone.ts";
+import { SeverityMark } from "./severity.tsx";
 
 export function Subject({ row }: { row: RecordRow }) {
   if (row.text === null) return <span className="text-ink-3">contents are not for your role</span>;
@@ -21,10 +20,11 @@ export function Subject({ row }: { row: RecordRow }) {
   );
 }
 
-/** One row grammar: time · workstation · subject · severity · kind. Beside an open drawer the last gives way. */
-export function columns(narrow: boolean): Column<RecordRow>[] {
+/** One row grammar: time · workstation · subject · severity · kind. Beside an open drawer the last gives way; `dated` leaves
+ *  room for the day, which is shown once it is not today. */
+export function columns(narrow: boolean, dated: boolean): Column<RecordRow>[] {
   const all: Column<RecordRow>[] = [
-    { head: "Time", track: narrow ? "100px" : "138px", mono: true, cell: (row) => <Clock time={row.time} /> },
+    { head: "Time", track: dated ? "140px" : "92px", mono: true, cell: (row) => <Clock time={row.time} /> },
     {
       head: "Workstation",
       track: narrow ? "84px" : "minmax(84px, 110px)",
@@ -34,10 +34,15 @@ export function columns(narrow: boolean): Column<RecordRow>[] {
     { head: "Subject", track: "minmax(0, 1fr)", cell: (row) => <Subject row={row} /> },
     {
       head: "Severity",
-      track: "88px",
-      cell: (row) => <Mark tone={severityTone(row.severity)}>{row.severity}</Mark>,
+      track: "80px",
+      cell: (row) => <SeverityMark severity={row.severity} />,
     },
-    { head: "Kind", track: "128px", mono: true, cell: (row) => <span className="text-ink-2">{row.kind}</span> },
+    {
+      head: "Kind",
+      track: "minmax(96px, 132px)",
+      mono: true,
+      cell: (row) => <span className="text-ink-2">{row.kind}</span>,
+    },
   ];
   return narrow ? all.slice(0, -1) : all;
 }

@@ -61,6 +61,8 @@ export function Explore() {
   const onEnd = () => {
     if (!live && pages.hasNextPage && !pages.isFetchingNextPage) void pages.fetchNextPage();
   };
+  const today = new Date().toDateString();
+  const dated = rows.some(({ time }) => new Date(time).toDateString() !== today);
   const active = rows.find((row) => keyOf(row) === open);
   const [trail, index] = (open ?? "").split(".").map(Number);
 
@@ -110,7 +112,7 @@ export function Explore() {
           ) : (
             <Table<RecordRow>
               label="Records, newest first"
-              columns={columns(open !== undefined)}
+              columns={columns(open !== undefined, dated)}
               rows={rows}
               keyOf={keyOf}
               active={open}

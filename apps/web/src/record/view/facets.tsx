@@ -25,7 +25,7 @@ export function Facets({ filter, onChange, choices, narrow }: Props) {
         onClick={() => onChange(next)}
         className={cx(
           "block w-full truncate rounded-[4px] px-1.5 py-px text-left hover:bg-hover",
-          on ? "font-medium text-ink" : "text-ink-2",
+          on ? "bg-pick font-medium text-ink" : "text-ink-2",
         )}
       >
         {shown}

@@ -29,7 +29,11 @@ export function RecordDrawer({ trail, index, row, onClose, onFilter, onOpen }: P
   const full = useQuery(api.record.get.queryOptions({ trail, index }));
   const record = full.data;
   const shown = record ?? row;
-  const pending = full.isError ? <Fault message={full.error.message} again={() => void full.refetch()} /> : <Waiting />;
+  const pending = full.isError ? (
+    <Fault message={full.error.message} again={() => void full.refetch()} />
+  ) : (
+    <Waiting inside />
+  );
   return (
     <Drawer
       tab={tab}

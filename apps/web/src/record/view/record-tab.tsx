@@ -32,11 +32,11 @@ export function RecordTab({ record, onFilter }: Props) {
     ["guest", record.guest ? pick("guest", record.guest) : "–"],
     ["index", count(record.index)],
     ["time", exact(record.time)],
-    ["received", `${exact(record.received)} (${span(skew)} ${skew < 0 ? "before" : "after"} the agent’s time)`],
+    ["received", `${exact(record.received)} (${apart(skew)} ${skew < 0 ? "before" : "after"} the agent’s time)`],
   ];
   if (record.marked) rows.push(["marked", record.marked]);
   return (
-    <div className="grid gap-4">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
       <Facts rows={rows} names={92} />
       <section>
         <h2 className="mb-2">Body</h2>
@@ -64,7 +64,11 @@ function Body({ record }: { record: RecordFull }) {
   );
 }
 
+const apart = (ms: number): string => (Math.abs(ms) < 1000 ? `${Math.abs(ms)} ms` : span(ms));
+
 const LEAVES_MAX = 400;
+/** Of a list that is longer, so many of its items are shown: a manifest has a page of its own. */
+const ITEMS_MAX = 3;
 
 /** A body as paths and values, in its own order, up to a bound. */
 export function flatten(value: unknown): [string, string][] {
@@ -72,8 +76,12 @@ export function flatten(value: unknown): [string, string][] {
   const walk = (path: string, at: unknown) => {
     if (leaves.length >= LEAVES_MAX) return;
     if (typeof at === "object" && at !== null && Object.keys(at).length > 0) {
-      for (const [key, each] of Object.entries(at))
+      const entries = Object.entries(at);
+      const long = Array.isArray(at) && entries.length > ITEMS_MAX + 1;
+      for (const [key, each] of long ? entries.slice(0, ITEMS_MAX) : entries)
         walk(Array.isArray(at) ? `${path}[${key}]` : path ? `${path}.${key}` : key, each);
+
+      if (long) leaves.push([path, `… and ${entries.length - ITEMS_MAX} more, in Raw`]);
     } else leaves.push([path || "value", typeof at === "string" ? at : JSON.stringify(at)]);
   };
   walk("", value);

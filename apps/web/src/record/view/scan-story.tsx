@@ -18,13 +18,18 @@ export function ScanStory({ record }: { record: RecordFull }) {
   const suspect = manifest.filter((file) => file.finding !== "clean");
   const hidden = suspect.length - SHOWN_FILES;
   return (
-    <div className="grid gap-2">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-2">
       <p className="[overflow-wrap:anywhere]">
         <b className="font-medium">
           <Untrusted text={source ?? "A stick"} />
         </b>{" "}
         was read whole in dom0 and judged <Mark tone={verdictTone(verdict)}>{verdict}</Mark>: {reason}
-        {rule && rule !== reason && <span className="mono text-ink-2"> · {rule}</span>}
+        {rule && rule !== reason && (
+          <span className="text-ink-2">
+            {" · rule "}
+            <span className="mono">{rule}</span>
+          </span>
+        )}
       </p>
       <p className="text-ink-2">
         {plural(manifest.length, "file")}

@@ -40,7 +40,7 @@ export function StoryTab({ record, onOpen }: Props) {
   };
   const all = story ? [...story.chapters, ...story.elsewhere] : [];
   return (
-    <div className="grid gap-5">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-5">
       <Told record={record} />
       {story?.alerts.map((alert) => (
         <AlertLine key={alert.id} alert={alert} />
@@ -48,7 +48,7 @@ export function StoryTab({ record, onOpen }: Props) {
       {found.isError ? (
         <Fault message={found.error.message} again={() => void found.refetch()} />
       ) : !story ? (
-        <Waiting />
+        <Waiting inside />
       ) : (
         <>
           <Timeline record={record} story={story} onOpen={onOpen} proving={proving} />
@@ -68,7 +68,7 @@ function Told({ record }: { record: RecordFull }) {
   if (record.withheld) return <p className="text-ink-2">Your role sees that this happened, not what it says.</p>;
   if (!told) return null;
   return (
-    <div className="grid gap-2">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-2">
       <p>
         <Untrusted text={told.sentence} />
       </p>

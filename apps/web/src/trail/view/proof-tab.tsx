@@ -31,10 +31,10 @@ export function ProofTab({ record }: Props) {
         again={() => void proved.refetch()}
       />
     );
-  if (!proof || !proved.data) return <Waiting />;
+  if (!proof || !proved.data) return <Waiting inside />;
   const { ok, steps, signed } = proved.data;
   return (
-    <div className="grid gap-4">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-4">
       <div className="rounded-[8px] border border-line bg-sunk px-3 py-2.5" data-proof={ok ? "whole" : "broken"}>
         {ok ? (
           <>

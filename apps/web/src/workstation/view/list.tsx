@@ -16,7 +16,7 @@ const EVERY_MS = 5_000;
 const COLUMNS: Column<WorkstationRow>[] = [
   {
     head: "Workstation",
-    track: "minmax(140px, 1.2fr)",
+    track: "minmax(120px, 1.2fr)",
     cell: (row) => (
       <>
         <span className="mono">{row.name}</span>
@@ -24,7 +24,7 @@ const COLUMNS: Column<WorkstationRow>[] = [
       </>
     ),
   },
-  { head: "Status", track: "116px", cell: (row) => <StatusMark signs={row} /> },
+  { head: "Status", track: "112px", cell: (row) => <StatusMark signs={row} /> },
   { head: "Last record", track: "80px", cell: (row) => <Ago time={row.lastReceiptAt} /> },
   {
     head: "Spool",
@@ -34,17 +34,13 @@ const COLUMNS: Column<WorkstationRow>[] = [
     cell: (row) => (row.reported ? count(row.reported.spool.records) : "–"),
   },
   { head: "Skew", track: "76px", right: true, mono: true, cell: (row) => <Skew ms={row.skewMs} /> },
+  { head: "Group", track: "minmax(72px, 0.6fr)", cell: (row) => row.group.name },
   { head: "Isolation", track: "152px", cell: (row) => <IsolationMark row={row} /> },
   {
     head: "Policy",
-    track: "minmax(170px, 1fr)",
-    cell: (row) => (
-      <>
-        {row.group.name} <DriftMark drift={row.drift} desired={row.desired} />
-      </>
-    ),
+    track: "182px",
+    cell: (row) => <DriftMark drift={row.drift} desired={row.desired} />,
   },
-  { head: "Records", track: "84px", right: true, mono: true, cell: (row) => count(row.records) },
 ];
 
 export function Workstations() {

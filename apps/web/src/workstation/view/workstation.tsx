@@ -1,5 +1,6 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
+import Link from "next/link";
 import type { ReactNode } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
@@ -30,18 +31,10 @@ export function Workstation({ id }: { id: string }) {
   return (
     <>
       <Header title={<Untrusted text={row.name} />}>
-        <Hash text={row.id} ends={8} />
         <StatusMark signs={row} />
         <IsolationMark row={row} />
+        <DriftMark drift={row.drift} desired={row.desired} />
         <Grow />
-        <span className="text-ink-2 max-xl:hidden">
-          {row.group.name} <DriftMark drift={row.drift} desired={row.desired} />
-          {row.reportedAt && (
-            <>
-              , looked at <Ago time={row.reportedAt} />
-            </>
-          )}
-        </span>
         <ButtonLink href={`/explore?workstation=${row.id}`}>Its records</ButtonLink>
         {mayChange && <Changes row={row} />}
       </Header>
@@ -52,7 +45,7 @@ export function Workstation({ id }: { id: string }) {
           </p>
         )}
         <Machine row={row} />
-        <div className="grid grid-cols-3 gap-3.5">
+        <div className="grid grid-cols-3 items-start gap-3.5">
           <Now row={row} certificateNotAfter={certificateNotAfter} />
           <InForce row={row} />
           <Sources row={row} />
@@ -86,7 +79,14 @@ function Now({ row, certificateNotAfter }: { row: WorkstationRow; certificateNot
     ["Agent", reported?.agentVersion ?? row.agentVersion],
     ["Host", <Untrusted key="d" text={reported?.hostname ?? row.hostname} />],
     ["Guests", reported ? reported.guests.map((guest) => guest.name).join(", ") || "none" : "not reported"],
+    [
+      "Group",
+      <Link key="g" href={`/policy/${row.group.id}`} className="hover:underline">
+        {row.group.name}
+      </Link>,
+    ],
     ["Labels", row.labels.join(" ") || "none"],
+    ["Id", <Hash key="i" text={row.id} ends={8} />],
     ["Enrolled", <Ago key="e" time={row.enrolledAt} />],
     [
       "Certificate",
