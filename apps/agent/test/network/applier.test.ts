@@ -145,7 +145,7 @@ describe.skipIf(absent)("the firewall's applier", () => {
     writeFileSync(join(folder, "network.nft"), disk.text!);
     await wire.spaces.run("dom0", "nft", "-f", join(folder, "network.nft"));
     expect((await look(everything)).outcome).toBe("applied");
-  });
+  }, 400_000);
 
   it("opens the way to a broker that was lost for long, and that alone", async () => {
     const { settle, clock } = agent();

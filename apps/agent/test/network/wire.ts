@@ -115,7 +115,7 @@ export async function unhush({ spaces }: Wire): Promise<void> {
   await spaces.ip("guest", "neigh flush nud permanent dev eth0");
 }
 
-async function startPeer(spaces: Namespaces, name: string): Promise<Peer> {
+export async function startPeer(spaces: Namespaces, name: string): Promise<Peer> {
   const script = fileURLToPath(new URL("peer.py", import.meta.url));
   const child = spaces.spawn(name, "/usr/bin/python3", [script, PORTS.join(",")]);
   const got = new Map<number, string>();

@@ -30,14 +30,21 @@ export const familyName = ({ wire }: Pick<Firewall, "wire">): "inet" | "bridge" 
 
 export function compile(firewall: Firewall, { table = TABLE, about }: TableForm = {}): string {
   const name = `table ${familyName(firewall)} ${table}`;
+  const link = (direction: "out" | "in") => (firewall.wire === "bridged" ? [`link-${direction}`] : []);
   const chains = [
     chain("forward", [
       hook("forward"),
-      ...fromGuests(firewall, ["source", ...linkOf(firewall), "out"]),
-      ...toGuests(firewall, ["known", "in"]),
+      ...fromGuests(firewall, ["source"]),
+      ...toGuests(firewall, ["known"]),
+      ...fromGuests(firewall, [...link("out"), "out"]),
+      ...toGuests(firewall, [...link("in"), "in"]),
     ]),
-    chain("input", [hook("input"), ...pathIn(firewall), ...fromGuests(firewall, ["source", "own", "out"])]),
-    chain("output", [hook("output"), ...pathOut(firewall), ...toGuests(firewall, ["known", "in-own"])]),
+    chain("input", [
+      hook("input"),
+      ...pathIn(firewall),
+      ...fromGuests(firewall, ["source", ...link("out"), "own", "out"]),
+    ]),
+    chain("output", [hook("output"), ...pathOut(firewall), ...toGuests(firewall, ["known", ...link("in"), "in-own"])]),
     chain("source", sourceLines(firewall)),
     chain("known", knownOnly(firewall, "oifname")),
     chain("own", [
@@ -45,7 +52,8 @@ export function compile(firewall: Firewall, { table = TABLE, about }: TableForm 
       `icmpv6 type ${setOf(ND_FROM_GUEST.map(String))} accept`,
     ]),
     chain("in-own", [`icmpv6 type ${setOf(ND_TO_GUEST.map(String))} return`, "goto in"]),
-    ...(firewall.wire === "bridged" ? [chain("link", LINK_LINES)] : []),
+    ...link("out").map((each) => chain(each, linkLines(ND_FROM_GUEST))),
+    ...link("in").map((each) => chain(each, linkLines(ND_TO_GUEST))),
     chain("out", judgeLines(firewall, "out")),
     chain("in", judgeLines(firewall, "in")),
     ...firewall.rules.map((rule) => chain(ruleCounter(rule.number), ruleChain(firewall, rule))),
@@ -107,11 +115,10 @@ const toGuests = (firewall: Firewall, chains: readonly string[]): string[] =>
   chains.flatMap((to) => guestDevices(firewall).map((device) => `oifname ${device} jump ${to}`));
 
 /** On a bridge, what IP needs from the link goes by, and nothing else that is no IP. */
-const linkOf = ({ wire }: Firewall): string[] => (wire === "bridged" ? ["link"] : []);
-const LINK_LINES = [
+const linkLines = (types: readonly number[]): string[] => [
   "ether type arp accept",
   "ether type != { ip, ip6 } goto drop-other-ethertype",
-  `icmpv6 type ${setOf(ND_FROM_GUEST.map(String))} ip6 daddr { fe80::/10, ff02::/16 } accept`,
+  `icmpv6 type ${setOf(types.map(String))} ip6 daddr { fe80::/10, ff02::/16 } accept`,
 ];
 
 function knownOnly({ vifs }: Firewall, side: "iifname" | "oifname"): string[] {

@@ -52,26 +52,26 @@ function walk(firewall: Firewall, packet: Packet, step: Step): boolean {
     return firewall.mode === "enforce";
   };
   const local = packet.from === "dom0" || packet.to === "dom0";
-  if (isGuest(firewall, packet.from)) {
-    const vif = vifOf(firewall, packet.from);
+  const fromGuest = isGuest(firewall, packet.from);
+  const toGuest = isGuest(firewall, packet.to);
+  if (fromGuest) {
+    const vif = vifOf(firewall, packet.from as { device: string });
     if (!vif && drop("unknown-vif")) return true;
     if (vif?.mac && vif.mac.toLowerCase() !== packet.mac.toLowerCase() && drop("spoofed")) return true;
     if (vif && !holds(sourcesOf(vif.addresses), rangeOf(packet.source)) && drop("spoofed")) return true;
-    if (
-      packet.to === "dom0" &&
-      firewall.own.some((own) => own.protocol === packet.protocol && own.port === packet.destinationPort)
-    ) {
-      step.by = "own";
-      return false;
-    }
-    if (!isDiscovery(packet, local, ND_FROM_GUEST) && judge(firewall, packet, "out", step, drop)) return true;
   }
-  if (isGuest(firewall, packet.to)) {
-    if (!vifOf(firewall, packet.to) && drop("unknown-vif")) return true;
-    if (!isDiscovery(packet, local, ND_TO_GUEST) && judge(firewall, packet, "in", step, drop)) return true;
+  if (toGuest && !vifOf(firewall, packet.to as { device: string }) && drop("unknown-vif")) return true;
+  if (fromGuest && packet.to === "dom0" && isOwn(firewall, packet)) {
+    step.by = "own";
+    return false;
   }
-  return false;
+  if (fromGuest && !isDiscovery(packet, local, ND_FROM_GUEST) && judge(firewall, packet, "out", step, drop))
+    return true;
+  return toGuest && !isDiscovery(packet, local, ND_TO_GUEST) && judge(firewall, packet, "in", step, drop);
 }
+
+const isOwn = ({ own }: Firewall, { protocol, destinationPort }: Packet): boolean =>
+  own.some((each) => each.protocol === protocol && each.port === destinationPort);
 
 function judge(
   firewall: Firewall,
@@ -135,7 +135,7 @@ function isOnPath({ path }: Firewall, packet: Packet): boolean {
 const isDiscovery = ({ protocol, icmpType }: Packet, local: boolean, types: readonly number[]): boolean =>
   local && protocol === "icmpv6" && icmpType !== undefined && types.includes(icmpType);
 
-const isGuest = (firewall: Firewall, place: Place): place is { device: string } =>
+const isGuest = (firewall: Firewall, place: Place): boolean =>
   place !== "dom0" && (place.device.startsWith(VIF_PREFIX) || vifOf(firewall, place) !== undefined);
 
 const vifOf = ({ vifs }: Firewall, place: { device: string }) =>
