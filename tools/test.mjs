@@ -15,7 +15,7 @@ const BEAT_MS = 30_000;
 const SUITE_MS_MAX = 40 * 60_000;
 
 // the longest first, so that the two lanes end together
-const SUITES = ["integration", "newcomer", "browser", "fleet", "unit", "hv"];
+const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit", "hv"];
 // Xen built patch by patch, and whole machines in QEMU: many minutes each, run when asked for by name
 // (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
 const BY_NAME = ["proofs", "workstation"];

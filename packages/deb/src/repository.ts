@@ -1,0 +1,59 @@
+/** Packages of a folder → an apt repository in it, signed by a release key that no console holds. */
+import { createHash } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { DebError, tool } from "./run.ts";
+
+export const KEYRING = "sallyport-archive-keyring.gpg";
+
+export type RepositoryOptions = {
+  /** Holds the `.deb` files; becomes the repository. */
+  folder: string;
+  /** A key in gpg's keyring (GNUPGHOME): its fingerprint or address. */
+  key: string;
+  epoch: number;
+};
+
+/** @throws DebError where there is no such secret key */
+export async function repository({ folder, key, epoch }: RepositoryOptions): Promise<void> {
+  const debs = (await readdir(folder)).filter((name) => name.endsWith(".deb"));
+  if (debs.length === 0)
+    throw new DebError(`${folder} holds no .deb; build one into it first: npm run deb -- --out ${folder}`);
+  await tool("gpg", ["--batch", "--list-secret-keys", key]).catch(() => {
+    throw new DebError(
+      `gpg has no secret key ${key}. Make one on a machine that is no console: gpg --quick-generate-key "Sallyport releases" ed25519 sign`,
+    );
+  });
+  const packages = await tool("dpkg-scanpackages", ["--multiversion", "--hash", "sha256", "."], { cwd: folder });
+  const indexes = { Packages: Buffer.from(packages), "Packages.gz": gzipSync(packages, { level: 9 }) };
+  for (const [name, bytes] of Object.entries(indexes)) await writeFile(join(folder, name), bytes);
+  const sums = Object.entries(indexes).map(
+    ([name, bytes]) => ` ${createHash("sha256").update(bytes).digest("hex")} ${bytes.length} ${name}\n`,
+  );
+  const release = `Origin: Sallyport
+Label: Sallyport
+Suite: stable
+Architectures: amd64
+Date: ${new Date(epoch * 1000).toUTCString().replace("GMT", "UTC")}
+SHA256:
+${sums.join("")}`;
+  await writeFile(join(folder, "Release"), release);
+  const sign = (how: string[], to: string) =>
+    tool("gpg", [
+      "--batch",
+      "--yes",
+      "--local-user",
+      key,
+      "--digest-algo",
+      "SHA512",
+      ...how,
+      "-o",
+      join(folder, to),
+      join(folder, "Release"),
+    ]);
+  await sign(["--clearsign"], "InRelease");
+  await sign(["--armor", "--detach-sign"], "Release.gpg");
+  await tool("gpg", ["--batch", "--yes", "-o", join(folder, KEYRING), "--export", key]);
+  if ((await readFile(join(folder, KEYRING))).length === 0) throw new DebError(`gpg exported nothing for ${key}`);
+}

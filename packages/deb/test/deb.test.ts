@@ -1,0 +1,304 @@
+/** The package in fresh Debian roots: what a machine gets, keeps over an upgrade under load, and is left with. */
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { createHash, randomBytes, X509Certificate } from "node:crypto";
+import { once } from "node:events";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Sha256 } from "@sallyport/shared/base/ids.ts";
+import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Stack, startStack } from "../../up/src/start.ts";
+import { build } from "../src/build.ts";
+import { KEYRING, repository } from "../src/repository.ts";
+import { Root } from "./root.ts";
+
+const PROGRAMS = { mmdebstrap: "mmdebstrap", lintian: "lintian", gpg: "gnupg", strip: "binutils" };
+const absent = Object.entries({ ...PROGRAMS, "dpkg-scanpackages": "dpkg-dev" })
+  .filter(([name]) => !existsSync(`/usr/bin/${name}`))
+  .map(([, from]) => from);
+const isRoot = process.getuid?.() === 0;
+if (absent.length > 0 && process.env.CI) throw new Error(`absent: sudo apt-get install ${absent.join(" ")}`);
+if (absent.length > 0 || !isRoot)
+  process.stderr.write(
+    absent.length > 0 ? `left out: sudo apt-get install ${absent.join(" ")}\n` : "left out: installing needs root\n",
+  );
+
+const EPOCH = 1_795_000_000;
+const OLD = "0.9.0";
+const NEW = "0.9.1";
+const LINES = 2_000;
+const WAIT_MS = 120_000;
+const DEPENDS = ["7zip", "adduser", "bubblewrap", "init-system-helpers", "libstdc++6", "nftables", "util-linux"];
+const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
+
+const line = (at: number) =>
+  `${JSON.stringify({ timestamp: "2026-11-24T08:46:00.000001+0000", flow_id: at, event_type: "dns", src_ip: "10.0.0.5", dest_ip: "10.0.0.1", proto: "UDP", dns: { type: "query", rrname: `n${at}.example` } })}\n`;
+
+describe.runIf(absent.length === 0 && isRoot)("the agent's Debian package", () => {
+  let work: string;
+  let debs: { old: string; new: string };
+  let trixie: Root;
+
+  beforeAll(async () => {
+    work = mkdtempSync(join(tmpdir(), "sallyport-deb-test-"));
+    const pack = (version: string) => build({ version, out: work, epoch: EPOCH, compression: "gzip" });
+    debs = { old: await pack(OLD), new: await pack(NEW) };
+    trixie = await Root.make("trixie", [...DEPENDS, "systemd", "man-db"]);
+  });
+  afterAll(() => {
+    trixie?.remove();
+    if (work) rmSync(work, { recursive: true, force: true });
+  });
+
+  const install = (root: Root, deb: string) =>
+    root.run("apt-get", "install", "-y", "-q", "--no-install-recommends", root.bring(deb));
+
+  async function until<T>(look: () => Promise<T | undefined | false>, what: string): Promise<T> {
+    for (const end = Date.now() + WAIT_MS; ; await delay(100)) {
+      const found = await look();
+      if (found) return found;
+      if (Date.now() > end) throw new Error(`not within ${WAIT_MS / 1000} s: ${what}`);
+    }
+  }
+
+  it("is the same file when it is built twice from one commit", async () => {
+    const again = join(work, "again");
+    const file = await build({ version: OLD, out: again, epoch: EPOCH, compression: "gzip" });
+    const sum = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+    expect(sum(file)).toBe(sum(debs.old));
+  });
+
+  it("has nothing that lintian calls an error or a warning, but for what its overrides explain", () => {
+    expect(() =>
+      execFileSync("lintian", ["--fail-on", "error,warning", debs.old], { encoding: "utf8", stdio: "pipe" }),
+    ).not.toThrow();
+  });
+
+  it("says which versions and addresses it refuses", async () => {
+    for (const version of ["", "v1", "1 2", "../1", "1:1"])
+      await expect(build({ version, out: work, epoch: EPOCH })).rejects.toThrow("is no Debian version");
+    const repository = { keyring: debs.old, url: "http://plain.example.org" };
+    await expect(build({ version: OLD, out: work, epoch: EPOCH, repository })).rejects.toThrow("no https:// address");
+  });
+
+  describe("installed on trixie", () => {
+    let stack: Stack;
+    let client: pg.Client;
+    let agent: ChildProcess | undefined;
+    const eve = () => join(trixie.folder, "var/log/suricata/eve.json");
+
+    beforeAll(async () => {
+      stack = await startStack({
+        ...{ stateFolder: join(work, "console"), ports: PORTS, console: false, agent: false },
+      });
+      client = new pg.Client({ connectionString: stack.databaseUrl });
+      await client.connect();
+    });
+    afterAll(async () => {
+      agent?.kill("SIGKILL");
+      await client?.end();
+      await stack?.stop();
+    });
+
+    const start = () => {
+      agent = trixie.start("/usr/bin/sallyport-agent", "run");
+      agent.stderr?.resume();
+      return agent;
+    };
+    const status = async () => {
+      const { out } = await trixie.run("sallyport-agent", "status", "--json");
+      return JSON.parse(out) as { spool?: { records: number } };
+    };
+    const stored = async () => {
+      const { rows } = await client.query<{ name: string }>(
+        `SELECT convert_from(content, 'UTF8')::jsonb #>> '{body,event,dns,rrname}' AS name FROM record
+          WHERE kind = 'ids.event' ORDER BY trail, index`,
+      );
+      return rows.map(({ name }) => name);
+    };
+
+    it("installs, makes its reader's user, and says what this machine lacks", async () => {
+      const { code, out } = await install(trixie, debs.old);
+      expect({ code, out }).toEqual({ code: 0, out: expect.any(String) });
+      expect(out).toContain("there is no Suricata here");
+      expect(out).toContain("every stick is held");
+      expect(readFileSync(join(trixie.folder, "etc/passwd"), "utf8")).toMatch(/^_sallyport-reader:/m);
+      expect((await trixie.run("stat", "-c", "%a %U", "/var/lib/sallyport-agent")).out.trim()).toBe("700 root");
+      expect((await trixie.run("sallyport-agent", "--version")).out.trim()).toBe(OLD);
+      expect((await trixie.run("dpkg", "--verify", "sallyport-agent")).out.trim()).toBe("");
+      expect((await trixie.run("man", "-P", "cat", "sallyport-agent")).out).toContain("sanitized workstation");
+    });
+
+    it("has a unit that systemd accepts and calls well confined, and is enabled", async () => {
+      const unit = "/usr/lib/systemd/system/sallyport-agent.service";
+      expect(await trixie.run("systemd-analyze", "verify", "--man=no", unit)).toEqual({ code: 0, out: "" });
+      const safe = await trixie.run("systemd-analyze", "security", "--offline=yes", "--threshold=60", unit);
+      expect(safe).toEqual({ code: 0, out: expect.any(String) });
+      expect(trixie.has("etc/systemd/system/multi-user.target.wants/sallyport-agent.service")).toBe(true);
+    });
+
+    it("reads a stick's image in its sandbox as its own user, and holds it where there is no scanner", async () => {
+      const image = join(trixie.folder, "root/stick.img");
+      writeFileSync(image, randomBytes(1_048_576));
+      const { code, out } = await trixie.run("sallyport-agent", "scan", "/root/stick.img", "--json");
+      expect({ code, out }).toEqual({ code: 4, out: expect.stringContaining('"verdict":"hold"') });
+      expect(out).toContain('"confined":"bubblewrap"');
+      expect(out).toContain('"scanner":null');
+    });
+
+    it("enrols with a token", async () => {
+      const secret = randomBytes(32).toString("base64url");
+      const ca = new X509Certificate(readFileSync(stack.keys.ca)).raw;
+      const { rows } = await client.query<{ id: string }>('SELECT id FROM "group" LIMIT 1');
+      await client.query(
+        `INSERT INTO enrol_token (hash, group_id, labels, note, expires, created_by)
+         VALUES ($1, $2, '{}', 'package', now() + interval '15 minutes', 'test')`,
+        [createHash("sha256").update(secret).digest(), rows[0]?.id],
+      );
+      const token = printToken({
+        url: `https://localhost:${stack.ports.listen}`,
+        ca: createHash("sha256").update(ca).digest("hex") as Sha256,
+        secret,
+      });
+      const enrolled = await trixie.run("sallyport-agent", "enrol", token, "--name", "packaged");
+      expect(enrolled).toEqual({ code: 0, out: expect.any(String) });
+      mkdirSync(join(trixie.folder, "var/log/suricata"), { recursive: true });
+      writeFileSync(
+        join(trixie.folder, "var/lib/sallyport-agent/config.json"),
+        JSON.stringify({ eve: ["/var/log/suricata/eve.json"] }),
+      );
+    });
+
+    it("is killed and upgraded with a full spool while the console is away, and every line arrives once", async () => {
+      await stack.children.get("worker")!.stop();
+      writeFileSync(eve(), "");
+      const first = start();
+      for (let at = 0; at < LINES; at++) appendFileSync(eve(), line(at));
+      await until(async () => ((await status().catch(() => undefined))?.spool?.records ?? 0) >= LINES, "a full spool");
+      first.kill("SIGKILL");
+      await once(first, "close");
+      const upgraded = await install(trixie, debs.new);
+      expect(upgraded).toEqual({ code: 0, out: expect.any(String) });
+      expect((await status()).spool?.records).toBeGreaterThanOrEqual(LINES);
+      stack.children.get("worker")!.start();
+      start();
+      await until(async () => (await stored()).length >= LINES, "all lines");
+      expect(await stored()).toEqual(Array.from({ length: LINES }, (_, at) => `n${at}.example`));
+      const version = async () =>
+        (await client.query<{ agent_version: string }>("SELECT agent_version FROM workstation")).rows[0]?.agent_version;
+      await until(async () => (await version()) === NEW, "the new version on the console");
+      expect(await client.query("SELECT 1 FROM quarantine")).toMatchObject({ rowCount: 0 });
+    });
+
+    it("keeps its keys when it is removed, and nothing when it is purged", async () => {
+      agent?.kill("SIGTERM");
+      if (agent?.exitCode === null) await once(agent, "close");
+      expect(await trixie.run("apt-get", "remove", "-y", "-q", "sallyport-agent")).toEqual({
+        code: 0,
+        out: expect.any(String),
+      });
+      expect(trixie.has("usr/lib/sallyport-agent")).toBe(false);
+      expect(trixie.has("var/lib/sallyport-agent/enrolment/enrolment.json")).toBe(true);
+      expect(await trixie.run("apt-get", "purge", "-y", "-q", "sallyport-agent")).toEqual({
+        code: 0,
+        out: expect.any(String),
+      });
+      expect(trixie.has("var/lib/sallyport-agent")).toBe(false);
+      expect(trixie.has("etc/systemd/system/multi-user.target.wants/sallyport-agent.service")).toBe(false);
+      expect(readFileSync(join(trixie.folder, "etc/passwd"), "utf8")).not.toContain("_sallyport-reader");
+    });
+  });
+
+  describe("from an apt repository", () => {
+    let home: string;
+    const key = (name: string) => {
+      execFileSync("gpg", ["--batch", "--passphrase", "", "--quick-generate-key", name, "ed25519", "sign"], {
+        env: { ...process.env, GNUPGHOME: home },
+        stdio: "pipe",
+      });
+      return name;
+    };
+    beforeAll(() => {
+      home = mkdtempSync(join(tmpdir(), "gpg-"));
+      process.env.GNUPGHOME = home;
+    });
+    afterAll(() => {
+      execFileSync("gpgconf", ["--kill", "all"], { env: { ...process.env, GNUPGHOME: home } });
+      delete process.env.GNUPGHOME;
+      rmSync(home, { recursive: true, force: true });
+    });
+
+    it("upgrades under the release key, and refuses another key's or a changed package", async () => {
+      const served = join(trixie.folder, "srv/packages");
+      const url = "file:///srv/packages";
+      const release = key("releases@example.org");
+      const public_ = join(work, KEYRING);
+      execFileSync("gpg", ["--batch", "--yes", "-o", public_, "--export", release]);
+      const pack = (version: string, out: string) =>
+        build({ version, out, epoch: EPOCH, compression: "gzip", repository: { keyring: public_, url } });
+      expect(await install(trixie, await pack("1.0.0", work))).toEqual({ code: 0, out: expect.any(String) });
+      await pack("1.1.0", served);
+      await repository({ folder: served, key: release, epoch: EPOCH });
+
+      const update = () => trixie.run("apt-get", "-o", "APT::Sandbox::User=root", "update");
+      const upgrade = () =>
+        trixie.run(
+          "apt-get",
+          "-o",
+          "APT::Sandbox::User=root",
+          "install",
+          "-y",
+          "-q",
+          "--only-upgrade",
+          "sallyport-agent",
+        );
+      const version = async () => (await trixie.run("sallyport-agent", "--version")).out.trim();
+      rmSync(join(trixie.folder, "etc/apt/sources.list"), { force: true });
+      expect(await update()).toEqual({ code: 0, out: expect.any(String) });
+      expect(await upgrade()).toEqual({ code: 0, out: expect.any(String) });
+      expect(await version()).toBe("1.1.0");
+
+      // who serves it puts a package of their own in its place, with sums that fit
+      await pack("1.2.0", served);
+      await repository({ folder: served, key: key("thief@example.org"), epoch: EPOCH + 60 });
+      expect((await update()).out).toMatch(/could not be verified|NO_PUBKEY|Missing key/);
+      await upgrade();
+      expect(await version()).toBe("1.1.0");
+
+      // the right key, but the package was changed after it had been signed
+      await repository({ folder: served, key: release, epoch: EPOCH + 120 });
+      appendFileSync(join(served, "sallyport-agent_1.2.0_amd64.deb"), "x");
+      expect(await update()).toEqual({ code: 0, out: expect.any(String) });
+      expect((await upgrade()).code).not.toBe(0);
+      expect(await version()).toBe("1.1.0");
+    });
+
+    it("is not made without a secret key, or of nothing", async () => {
+      await expect(repository({ folder: work, key: "nobody@example.org", epoch: EPOCH })).rejects.toThrow(
+        "no secret key",
+      );
+      const empty = mkdtempSync(join(work, "empty-"));
+      await expect(repository({ folder: empty, key: "nobody@example.org", epoch: EPOCH })).rejects.toThrow(
+        "holds no .deb",
+      );
+    });
+  });
+
+  it("installs on bookworm, and says there that no IDS fits", async () => {
+    const bookworm = await Root.make(
+      "bookworm",
+      DEPENDS.map((name) => (name === "7zip" ? "p7zip-full" : name)),
+    );
+    try {
+      const { code, out } = await install(bookworm, debs.new);
+      expect({ code, out }).toEqual({ code: 0, out: expect.any(String) });
+      expect(out).toContain("Suricata 7 comes with Debian 13 (trixie); this release has none that fits.");
+      expect((await bookworm.run("sallyport-agent", "--version")).out.trim()).toBe(NEW);
+    } finally {
+      bookworm.remove();
+    }
+  });
+});
