@@ -6,7 +6,7 @@ import { download } from "./download.ts";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
 import { openExport } from "./pack.ts";
-import { checkPolicy, importUsbguard, policySchema, usbRules } from "./policy.ts";
+import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
 import { restored } from "./restored.ts";
 import { sentences, verifyExport } from "./verify.ts";
 
@@ -87,6 +87,24 @@ export function program(): Command {
       const { valid, value, text } = checkPolicy(file, readArgumentFile(file));
       show(options.json, value, text);
       if (!valid) process.exitCode = 3;
+    });
+  policy
+    .command("diff")
+    .description("what a policy changes against another, in words; what is lost or loosened first")
+    .argument("<before>", "YAML or JSON, as it is in force; - for standard input")
+    .argument("<after>", "YAML or JSON, as it is to be; - for standard input")
+    .option("--fail-on-loosening", "exit with 3 where something is removed or loosened")
+    .addOption(json())
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 compared, 3 it loosens and --fail-on-loosening was given, 1 an error of the command's own.",
+    )
+    .action((before: string, after: string, options: { json?: boolean; failOnLoosening?: boolean }) => {
+      if (before === "-" && after === "-") throw new Fault("Only one of the two can come from standard input.");
+      const read = (file: string) => ({ file, text: readArgumentFile(file) });
+      const { value, text, loosens } = diffPolicies(read(before), read(after));
+      show(options.json, value, text);
+      if (loosens && options.failOnLoosening) process.exitCode = 3;
     });
   policy
     .command("schema")

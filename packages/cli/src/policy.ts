@@ -1,6 +1,8 @@
 /** What a person wrote → whether it is a policy, and USBGuard rules as one. */
+import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
+import { type Change, diffPolicy, summariseDiff } from "@sallyport/shared/policy/diff.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
-import { policyDigest, policyJsonSchema } from "@sallyport/shared/policy/policy.ts";
+import { type Policy, policyDigest, policyJsonSchema } from "@sallyport/shared/policy/policy.ts";
 import { parseRules } from "@sallyport/shared/usb/rules/parse.ts";
 import { printRule } from "@sallyport/shared/usb/rules/print.ts";
 import { hash } from "./crypto.ts";
@@ -31,6 +33,38 @@ export function checkPolicy(file: string, text: string): { valid: boolean; value
     };
   const digest = policyDigest(hash, read.policy);
   return { valid: true, value: { valid: true, digest, policy: read.policy }, text: `Valid. Its digest is ${digest}.` };
+}
+
+export type Difference = {
+  value: { before: string; after: string; summary: string; changes: Change[] };
+  text: string;
+  /** Something that was in force is lost or loosened: what a second person should look at. */
+  loosens: boolean;
+};
+
+/** Two documents → what the second changes, in words, losses and loosenings first. @throws Fault where either is none */
+export function diffPolicies(
+  before: { file: string; text: string },
+  after: { file: string; text: string },
+): Difference {
+  const [old, now] = [policyOf(before), policyOf(after)];
+  const changes = diffPolicy(old, now);
+  const summary = summariseDiff(changes);
+  const lines = changes.map(({ section, effect, words }) => `${effect.padEnd(7)}  ${section.padEnd(7)}  ${words}`);
+  return {
+    value: { before: policyDigest(hash, old), after: policyDigest(hash, now), summary, changes },
+    text: [summary, ...lines].map(escapeForDisplay).join("\n"),
+    loosens: changes.some(({ effect }) => effect === "removed" || effect === "looser"),
+  };
+}
+
+function policyOf({ file, text }: { file: string; text: string }): Policy {
+  const read = readPolicy(text);
+  if (read.ok) return read.policy;
+  const [first] = read.faults;
+  const more = read.faults.length > 1 ? ` (and ${read.faults.length - 1} more: sallyport policy check ${file})` : "";
+  const at = first ? `${first.line}:${first.column}: ${first.path ? `${first.path}: ` : ""}${first.message}` : "";
+  throw new Fault(`${file}:${at}${more}`);
 }
 
 /** As packages/shared/policy.schema.json keeps it, and as the console serves it at /policy.schema.json. */
