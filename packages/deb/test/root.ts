@@ -11,6 +11,22 @@ const run = promisify(execFile);
 const MAKE_MS_MAX = 600_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Whether this machine's mirror serves a release at all: one that does not is no fault of the package. */
+export async function archiveHas(suite: string): Promise<boolean> {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-release-"));
+  try {
+    const { mirror } = await archive();
+    const file = join(folder, "InRelease");
+    await run("/usr/lib/apt/apt-helper", ["download-file", `${mirror}/dists/${suite}/InRelease`, file]);
+    return true;
+  } catch (error) {
+    process.stderr.write(`left out: no ${suite} from this machine's mirror: ${(error as Error).message}\n`);
+    return false;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 export type Ran = { code: number; out: string };
 
 export class Root {
