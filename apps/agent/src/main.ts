@@ -8,7 +8,7 @@ import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Reported } from "@sallyport/shared/state/reported.ts";
 import { idsApplier, unwatched } from "./appliers/ids.ts";
-import { BROKER_LOST_MS, KEPT_BYTES_MAX as NETWORK_BYTES_MAX, networkApplier } from "./appliers/network.ts";
+import { BROKER_LOST_MS, KEPT_BYTES_MAX as NETWORK_BYTES_MAX, networkApplier, unfiltered } from "./appliers/network.ts";
 import { type AgentConfig, brokerOf, firewallOf, sourcesOf, sticksFolder } from "./config.ts";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { receiveDatagrams } from "./dom0/datagrams.ts";
@@ -118,21 +118,24 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       then();
     },
   });
+  const firewall = firewallOf(config);
   const appliers = listAppliers(
     { log: setting("log"), agent: setting("agent", () => spool.setBytesMax(settings.agent.spoolBytesMax)) },
     {
-      network: networkApplier({
-        ruleset: nftRuleset(dom0),
-        config: firewallOf(config),
-        broker: brokerOf(facts.mqtt),
-        lostMs: () => outage.ms,
-        resolve: resolveName,
-        hash: sha256,
-        now,
-        monotonic,
-        kept: keptText(dom0, join(state, "network.nft"), NETWORK_BYTES_MAX),
-        log,
-      }),
+      network: firewall
+        ? networkApplier({
+            ruleset: nftRuleset(dom0),
+            config: firewall,
+            broker: brokerOf(facts.mqtt),
+            lostMs: () => outage.ms,
+            resolve: resolveName,
+            hash: sha256,
+            now,
+            monotonic,
+            kept: keptText(dom0, join(state, "network.nft"), NETWORK_BYTES_MAX),
+            log,
+          })
+        : unfiltered(),
       ids: config.ids
         ? idsApplier({ detector: suricata(dom0, config.ids), config: config.ids, hash: sha256, now, tell, log })
         : unwatched(),

@@ -3,6 +3,8 @@ import { Policy, SECTIONS } from "@sallyport/shared/policy/policy.ts";
 import { SectionState } from "@sallyport/shared/state/reported.ts";
 import { describe, expect, it } from "vitest";
 import { type Appliers, listAppliers, reconcile } from "../reconcile/reconcile.ts";
+import { unwatched } from "./ids.ts";
+import { unfiltered } from "./network.ts";
 
 function agent() {
   const inForce = { log: Policy.parse({}).log, agent: Policy.parse({}).agent };
@@ -12,7 +14,13 @@ function agent() {
       inForce[name] = value;
     },
   });
-  return { inForce, appliers: listAppliers({ log: setting("log"), agent: setting("agent") }) };
+  return {
+    inForce,
+    appliers: listAppliers(
+      { log: setting("log"), agent: setting("agent") },
+      { network: unfiltered(), ids: unwatched() },
+    ),
+  };
 }
 const wanted = Policy.parse({ log: { linesPerSecond: 7 }, agent: { windowBatches: 3 } });
 

@@ -30,8 +30,7 @@ const ASIDE = `${TABLE}-check`;
 export type FirewallConfig = { wire: Wire; vifs: readonly Vif[]; own: readonly Opening[] };
 export type NetworkParts = {
   ruleset: Ruleset;
-  /** Nothing where no guest's device is named: then there is nothing to protect and nothing is touched. */
-  config: FirewallConfig | undefined;
+  config: FirewallConfig;
   broker: { host: string; port: number };
   /** How long the broker has been out of reach; 0 while connected. */
   lostMs: () => number;
@@ -60,6 +59,18 @@ type Found =
       counters: Record<string, number>;
     };
 
+/** Where no guest's device is named there is nothing to protect, and nothing is touched. */
+export const unfiltered = (): Applier<"network"> => ({
+  section: "network",
+  inspect: async () => null,
+  judge: () => ({
+    outcome: "not-applied",
+    reason:
+      "No guest's device is named in the agent's configuration, so nothing is filtered. Name them under firewall.vifs (docs/firewall.md).",
+  }),
+  apply: async () => {},
+});
+
 export function networkApplier(parts: NetworkParts): Applier<"network"> {
   const { config, hash, ruleset, log } = parts;
   const names = new Names(parts.resolve, parts.monotonic);
@@ -78,12 +89,6 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   };
 
   async function inspect(): Promise<Found> {
-    if (!config)
-      return {
-        state: "unable",
-        reason:
-          "No guest's device is named in the agent's configuration, so nothing is filtered. Name them under firewall.vifs (docs/firewall.md).",
-      };
     const name = { family: familyName(config), table: TABLE } as const;
     let table: ReadTable | undefined;
     let devices: NetDevice[];
@@ -141,7 +146,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
 
   /** What the kernel makes of a table's text: loaded under another name and hooked nowhere, listed, and taken away. */
   async function aside(text: string): Promise<TableContent | undefined> {
-    const family = familyName(config!);
+    const family = familyName(config);
     const name = { family, table: ASIDE } as const;
     try {
       if (!(await ruleset.load(asideOf(text, family, ASIDE))).ok) return undefined;
@@ -157,14 +162,14 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     found: Extract<Found, { state: "seen" }>,
   ): { text: string; about: string } => {
     const firewall: Firewall = lower(section, {
-      ...config!,
+      ...config,
       names: found.names,
       path: { to: found.path.to === "any" ? "any" : found.path.to.map(rangeOf), port: found.path.port },
       generation: generationOf(section),
       nowSeconds: found.nowSeconds,
     });
     const about = `sha256 ${toHex(hash(new TextEncoder().encode(compile(firewall))))}`;
-    return { text: compile(firewall, { about }), about };
+    return { text: compile(firewall, about), about };
   };
 
   return {
@@ -196,7 +201,6 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       };
     },
     async apply(wanted) {
-      if (!config) return;
       asked = namesOf(wanted);
       const next = generationOf(wanted);
       if (generation !== undefined && next !== generation) widened = false;

@@ -10,14 +10,12 @@ import { type Setting, settingsApplier } from "../appliers/settings.ts";
 export type Appliers = { [N in SectionName]: Applier<N> };
 export type Outcomes = Record<SectionName, SectionState>;
 
-/** `made` are the appliers of this machine; a section without one is kept and not applied. */
+/** `made` are the appliers that drive this machine; a section that nothing drives yet is kept and not applied. */
 export const listAppliers = (
   settings: { log: Setting<Policy["log"]>; agent: Setting<Policy["agent"]> },
-  made: Partial<Appliers> = {},
+  made: Pick<Appliers, "network" | "ids"> & Partial<Appliers>,
 ): Appliers => ({
   usb: keptApplier("usb"),
-  network: keptApplier("network"),
-  ids: keptApplier("ids"),
   log: settingsApplier("log", settings.log),
   disk: keptApplier("disk"),
   agent: settingsApplier("agent", settings.agent),

@@ -89,7 +89,7 @@ const sendUntil = (holds: () => boolean, what: string) =>
     return holds();
   }, what);
 
-describe.skipIf(absent)("the detector's applier", () => {
+describe.skipIf(absent)("the detector's applier", { timeout: 400_000 }, () => {
   it("says that a detector that does not run is blind, and makes ready what it will start with", async () => {
     const rules = artifact(FIRST);
     expect(await settle({ rules })).toMatchObject({ outcome: "failed", reason: expect.stringContaining("blind") });

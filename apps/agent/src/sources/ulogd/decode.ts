@@ -47,7 +47,9 @@ function dropOf(event: JsonObject, now: number): Observation<"net.drop"> {
   const to = nameOf(event["oob.out"], 64);
   const rule = nameOf(event["oob.prefix"], 128);
   const bytes = event["raw.pktlen"] ?? event["ip.totlen"];
-  const words = ["dropped", endpointWords(end), from && `in ${from}`, to && `out ${to}`, rule && `by ${rule}`];
+  // the firewall's audit mode logs what it lets pass (docs/firewall.md)
+  const what = rule?.startsWith("audit ") ? "would be dropped" : "dropped";
+  const words = [what, endpointWords(end), from && `in ${from}`, to && `out ${to}`, rule && `by ${rule}`];
   return {
     kind: "net.drop",
     severity: "notice",

@@ -20,16 +20,15 @@ export const NFLOG_GROUP = 5;
 export const LOGGED_PER_SECOND = 10;
 export const LOGGED_BURST = 30;
 
-/** `table` is another name for the same rules. `about` is said in the table itself, so that a look at it tells which text it was loaded from. */
-export type TableForm = { table?: string; about?: string };
-/** The chain that says it; no packet goes through. */
+/** A chain that no packet goes through: it says of which text the table is, so that a look at it tells. */
 export const ABOUT_CHAIN = "about";
 
 export const familyName = ({ wire }: Pick<Firewall, "wire">): "inet" | "bridge" =>
   wire === "bridged" ? "bridge" : "inet";
 
-export function compile(firewall: Firewall, { table = TABLE, about }: TableForm = {}): string {
-  const name = `table ${familyName(firewall)} ${table}`;
+/** `about` is said in the table itself, in ABOUT_CHAIN. */
+export function compile(firewall: Firewall, about?: string): string {
+  const name = `table ${familyName(firewall)} ${TABLE}`;
   const link = (direction: "out" | "in") => (firewall.wire === "bridged" ? [`link-${direction}`] : []);
   const chains = [
     chain("forward", [
