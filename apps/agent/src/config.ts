@@ -43,9 +43,9 @@ export const DetectorChoice = z.strictObject({
   /** The guests' bridge, or the one vif. */
   interface: device,
   /** Its configuration, rules, command socket and events; Suricata is started on `suricata.yaml` in it. */
-  folder: absolute.default("/var/lib/sallyport/ids"),
+  folder: absolute.default("/var/lib/sallyport-agent/ids"),
   /** Rule sets, each a file called by its sha256. */
-  artifacts: absolute.default("/var/lib/sallyport/artifacts"),
+  artifacts: absolute.default("/var/lib/sallyport-agent/artifacts"),
   program: z.array(z.string().min(1).max(256)).min(1).max(8).default(["suricata"]),
 });
 export type DetectorChoice = z.infer<typeof DetectorChoice>;
