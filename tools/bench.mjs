@@ -1,7 +1,8 @@
 // `npm run bench`: every bench, one after another, one table at the end with the machine named.
-// `npm run bench -- --write` writes it to docs/benchmarks.md; `npm run bench -- ingest` runs only that one.
+// `npm run bench -- ingest` runs only that one; with `--write` docs/benchmarks.md gets what was measured, each bench with
+// the machine, commit, day and load of its own run.
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { generate } from "../prisma/generate.mjs";
@@ -11,7 +12,7 @@ const BENCHES = [
   {
     name: "ingest",
     file: "apps/web/bench/ingest.ts",
-    about: "batch → committed and receipted, beside plain COPY of the same rows",
+    about: "batch → committed and receipted, beside plain COPY of the same rows and rsyslog → ompgsql",
   },
   { name: "spool", file: "apps/agent/bench/spool.ts", about: "EVE lines → records on disk; what an idle agent costs" },
   {
@@ -28,6 +29,12 @@ const BENCHES = [
   },
 ];
 
+const HEAD = `# Benchmarks
+
+Written by \`npm run bench -- --write\`. Read the figures as ratios within one run: what else the machine did took its
+share of the clock, not of processor time.
+`;
+
 const say = (line) => process.stdout.write(`${line}\n`);
 const asked = process.argv.slice(2).filter((word) => !word.startsWith("--"));
 const unknown = asked.filter((name) => !BENCHES.some((bench) => bench.name === name));
@@ -38,24 +45,22 @@ if (unknown.length > 0) {
 
 await install(say);
 generate();
-const load = loadavg()[0].toFixed(1);
+const machine = `${cpus().length} × ${cpus()[0]?.model.trim() ?? "unknown processor"}, ${Math.round(totalmem() / 1024 ** 3)} GB, Linux ${release()}, Node ${execFileSync(NODE, ["--version"], { encoding: "utf8" }).trim()}`;
 const results = [];
 for (const bench of BENCHES.filter(({ name }) => asked.length === 0 || asked.includes(name))) {
   say(`▶ ${bench.name}: ${bench.about}`);
+  const load = loadavg()[0].toFixed(1);
   const args = ["--disable-warning=ExperimentalWarning", join(ROOT, bench.file), ...(bench.args ?? [])];
   const { code, output } = await run(NODE, args, { onOutput: (text) => process.stdout.write(text) });
-  results.push({ ...bench, code, output: output.trim() });
+  const figures = code === 0 ? figuresOf(output) : [["did not run", `code ${code}`]];
+  const result = { ...bench, code, load, figures, words: wordsOf(output) };
+  results.push(result);
+  if (process.argv.includes("--write") && code === 0) write(result);
 }
 
-const machine = `${cpus().length} × ${cpus()[0]?.model ?? "unknown processor"}, ${Math.round(totalmem() / 1024 ** 3)} GB, Linux ${release()}, Node ${execFileSync(NODE, ["--version"], { encoding: "utf8" }).trim()}`;
-const table = results.flatMap(({ name, output, code }) =>
-  code === 0
-    ? figuresOf(output).map(([what, value]) => ({ name, what, value }))
-    : [{ name, what: "did not run", value: `code ${code}` }],
-);
 say(`\nOn ${machine}:`);
-for (const { name, what, value } of table) say(`${name.padEnd(8)} ${what.padEnd(60)} ${value}`);
-if (process.argv.includes("--write")) write();
+for (const { name, figures } of results)
+  for (const [what, value] of figures) say(`${name.padEnd(8)} ${what.padEnd(72)} ${value}`);
 process.exitCode = results.some(({ code }) => code !== 0) ? 1 : 0;
 
 /** The numbers of the JSON lines that a bench prints, each with its path in words. */
@@ -73,32 +78,31 @@ function figuresOf(output) {
 }
 
 function flatten(value, path) {
-  if (typeof value === "number") return [[path.join(" · "), value.toLocaleString("en")]];
+  if (typeof value === "number") return [[path.join(" · "), value.toLocaleString("en", { maximumFractionDigits: 2 })]];
   if (typeof value !== "object" || value === null) return [];
-  return Object.entries(value).flatMap(([key, each]) => flatten(each, [...path, key]));
+  return Object.entries(value).flatMap(([key, each]) => flatten(each, [...path, each?.name ?? key]));
 }
 
-function write() {
-  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim();
-  const rows = table.map(({ name, what, value }) => `| ${name} | ${what} | ${value} |`);
-  const sections = results
-    .filter(({ code }) => code === 0)
-    .map(
-      ({ name, about, output }) =>
-        `## ${name}\n${about}\n\`\`\`\n${output.replace(/^\{.*\}$\n?/gm, "").trim() || output}\n\`\`\``,
-    );
-  const text = `# Benchmarks
+/** What a bench says for people: all but the JSON. */
+function wordsOf(output) {
+  return output
+    .split("\n")
+    .filter((line) => !line.startsWith("{"))
+    .join("\n")
+    .trim();
+}
 
-Written by \`npm run bench -- --write\`, commit ${commit}, ${new Date().toISOString().slice(0, 10)}. Read the figures as ratios on one machine:
-${machine}. Load average before it began: ${load} (what else ran took its share of the clock, not of processor time).
-
-| bench | what | figure |
-|---|---|---|
-${rows.join("\n")}
-
-${sections.join("\n\n")}
-`;
+/** Puts a bench's section in its place, and leaves the others as they were measured. */
+function write({ name, about, load, figures, words }) {
   const file = join(ROOT, "docs/benchmarks.md");
-  writeFileSync(file, text);
-  say(`Wrote ${file} (${readFileSync(file).length} bytes).`);
+  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], { cwd: ROOT, encoding: "utf8" }).trim();
+  const table = figures.map(([what, value]) => `| ${what} | ${value} |`);
+  const shown = words ? `\`\`\`\n${words}\n\`\`\`\n` : `| what | figure |\n|---|---|\n${table.join("\n")}\n`;
+  const section = `## ${name}\n${about}. Commit ${commit}, ${new Date().toISOString().slice(0, 10)}, load ${load} before it began; ${machine}.\n\n${shown}`;
+  const [head, ...others] = (existsSync(file) ? readFileSync(file, "utf8") : HEAD).split(/^(?=## )/m);
+  const sections = new Map(others.map((text) => [/^## (\S+)/.exec(text)?.[1], text.trim()]));
+  sections.set(name, section.trim());
+  const order = BENCHES.map((bench) => sections.get(bench.name)).filter((text) => text !== undefined);
+  writeFileSync(file, `${head.trim()}\n\n${order.join("\n\n")}\n`);
+  say(`Wrote ${name} to ${file}.`);
 }

@@ -29,7 +29,8 @@ const MACHINES = 20;
 const BATCH = 500;
 /** As the policy's default for agents. */
 const WINDOW = 8;
-const RECEIPT_WAIT_MS = 4_000;
+/** Agents wait 4 s and then twice as long each time; a whole fleet that comes back at once waits longer. */
+const RECEIPT_WAIT_MS = 20_000;
 const REPEATS = 3;
 const OURS = "sallyport: batch → committed and receipted";
 const COPY = "plain COPY, one connection, same rows";
