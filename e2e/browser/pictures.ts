@@ -1,5 +1,6 @@
 /** Every page as a picture, at two widths, in both themes, over a fleet with something to look at:
- *  `node e2e/browser/pictures.ts FOLDER [PART-OF-A-NAME]`. For the eyes of whoever changes a page; nothing checks them. */
+ *  `node e2e/browser/pictures.ts FOLDER [PART-OF-A-NAME,…]` from the build, with DEVELOP=1 from the sources. For the eyes
+ *  of whoever changes a page; nothing checks them. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
@@ -61,7 +62,7 @@ async function settled(page: Page): Promise<void> {
 
 const [folder = "pictures", only = ""] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
-const made = await startConsole({ develop: true });
+const made = await startConsole({ develop: process.env.DEVELOP === "1" });
 const browser = await openBrowser();
 try {
   const { page, faults } = await openPage(browser, made.url);

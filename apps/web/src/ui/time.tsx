@@ -88,6 +88,12 @@ export function Clock({ time }: { time: string }) {
   );
 }
 
+/** The width of a column of `Clock`s: with room for the day once one of them is not of today. */
+export function clockTrack(times: readonly string[]): string {
+  const today = new Date().toDateString();
+  return times.some((time) => new Date(time).toDateString() !== today) ? "140px" : "92px";
+}
+
 /** The browser's zone, as people write it: UTC+01:00. */
 export function zone(): string {
   const minutes = -new Date().getTimezoneOffset();

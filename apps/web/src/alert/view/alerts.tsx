@@ -8,7 +8,7 @@ import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
-import { Ago, Clock } from "../../ui/time.tsx";
+import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { AlertRow, AlertState } from "../store.ts";
 import { AlertDrawer } from "./alert-drawer.tsx";
@@ -21,12 +21,12 @@ const VIEWS: { state: AlertState | "all"; word: string }[] = [
   { state: "all", word: "All" },
 ];
 
-const columns = (narrow: boolean): Column<AlertRow>[] => {
+const columns = (narrow: boolean, clock: string): Column<AlertRow>[] => {
   const all: Column<AlertRow>[] = [
-    { head: "Raised", track: "150px", mono: true, cell: (row) => <Clock time={row.raisedAt} /> },
+    { head: "Raised", track: clock, mono: true, cell: (row) => <Clock time={row.raisedAt} /> },
     {
       head: "Workstation",
-      track: "minmax(84px, 130px)",
+      track: narrow ? "84px" : "minmax(84px, 130px)",
       mono: true,
       cell: (row) => row.workstation?.name ?? <span className="text-ink-3">console</span>,
     },
@@ -42,7 +42,7 @@ const columns = (narrow: boolean): Column<AlertRow>[] => {
     },
     { head: "Severity", track: "88px", cell: (row) => <Mark tone={severityTone(row.severity)}>{row.severity}</Mark> },
     { head: "Kind", track: "124px", mono: true, cell: (row) => <span className="text-ink-2">{row.kind}</span> },
-    { head: "State", track: "minmax(96px, 150px)", cell: (row) => <State row={row} /> },
+    { head: "State", track: "minmax(72px, 150px)", cell: (row) => <State row={row} /> },
   ];
   return narrow ? all.filter(({ head }) => head !== "Kind" && head !== "State") : all;
 };
@@ -112,7 +112,7 @@ export function Alerts() {
           ) : (
             <Table<AlertRow>
               label="Alerts, newest first"
-              columns={columns(active !== undefined)}
+              columns={columns(active !== undefined, clockTrack(rows.map(({ raisedAt }) => raisedAt)))}
               rows={rows}
               keyOf={(row) => String(row.id)}
               active={open}

@@ -18,7 +18,7 @@ export function JoinForm({ code }: { code: string }) {
   const join = useMutation(api.person.join.mutationOptions());
   const [fault, setFault] = useState<string>();
 
-  if (code.length >= 10 && invite.isPending) return <Waiting />;
+  if (code.length >= 10 && invite.isPending) return <Waiting inside />;
   if (!invite.data)
     return (
       <p className="text-ink-2">

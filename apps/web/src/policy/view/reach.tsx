@@ -40,12 +40,15 @@ export function Reach({ group }: { group: string }) {
       ) : (
         <ul className="grid gap-1.5">
           {rows.map((row) => (
-            <li key={row.id} className="grid grid-cols-[minmax(110px,180px)_110px_1fr_90px] items-baseline gap-3">
+            <li
+              key={row.id}
+              className="grid grid-cols-[minmax(80px,150px)_104px_minmax(0,1fr)_80px] items-baseline gap-3"
+            >
               <Link href={`/workstations/${row.id}`} className="mono truncate hover:underline">
                 <Untrusted text={row.name} />
               </Link>
               <StatusMark signs={row} />
-              <span className="min-w-0 truncate">
+              <span className="min-w-0 [overflow-wrap:anywhere]">
                 <DriftMark drift={row.drift} desired={row.desired} />
                 <span className="text-ink-2">
                   {" "}

@@ -20,11 +20,11 @@ export function Subject({ row }: { row: RecordRow }) {
   );
 }
 
-/** One row grammar: time · workstation · subject · severity · kind. Beside an open drawer the last gives way; `dated` leaves
- *  room for the day, which is shown once it is not today. */
-export function columns(narrow: boolean, dated: boolean): Column<RecordRow>[] {
+/** One row grammar: time · workstation · subject · severity · kind. Beside an open drawer the last gives way.
+ *  `clock` is how wide times are. */
+export function columns(narrow: boolean, clock: string): Column<RecordRow>[] {
   const all: Column<RecordRow>[] = [
-    { head: "Time", track: dated ? "140px" : "92px", mono: true, cell: (row) => <Clock time={row.time} /> },
+    { head: "Time", track: clock, mono: true, cell: (row) => <Clock time={row.time} /> },
     {
       head: "Workstation",
       track: narrow ? "84px" : "minmax(84px, 110px)",

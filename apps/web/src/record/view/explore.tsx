@@ -8,6 +8,7 @@ import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
 import { QueryBar } from "../../ui/query-bar.tsx";
 import { Table } from "../../ui/table.tsx";
+import { clockTrack } from "../../ui/time.tsx";
 import { adding, chips, type Filter, readFilter, readWord, without, writeFilter } from "../filter.ts";
 import type { RecordRow } from "../store.ts";
 import { columns } from "./columns.tsx";
@@ -61,8 +62,6 @@ export function Explore() {
   const onEnd = () => {
     if (!live && pages.hasNextPage && !pages.isFetchingNextPage) void pages.fetchNextPage();
   };
-  const today = new Date().toDateString();
-  const dated = rows.some(({ time }) => new Date(time).toDateString() !== today);
   const active = rows.find((row) => keyOf(row) === open);
   const [trail, index] = (open ?? "").split(".").map(Number);
 
@@ -112,7 +111,7 @@ export function Explore() {
           ) : (
             <Table<RecordRow>
               label="Records, newest first"
-              columns={columns(open !== undefined, dated)}
+              columns={columns(open !== undefined, clockTrack(rows.map(({ time }) => time)))}
               rows={rows}
               keyOf={keyOf}
               active={open}

@@ -12,7 +12,7 @@ import { Untrusted } from "../../ui/untrusted.tsx";
 import type { FoundRow } from "../store.ts";
 
 const COLUMNS: Column<FoundRow>[] = [
-  { head: "Time", track: "150px", mono: true, cell: (row) => <Clock time={row.scan.time} /> },
+  { head: "Time", track: "140px", mono: true, cell: (row) => <Clock time={row.scan.time} /> },
   { head: "Workstation", track: "minmax(90px, 130px)", mono: true, cell: (row) => row.scan.workstation.name },
   { head: "Path", track: "minmax(0, 1fr)", cell: (row) => <Untrusted text={row.path} /> },
   { head: "On", track: "minmax(0, 0.5fr)", cell: (row) => <Untrusted text={row.scan.source ?? "unnamed"} /> },

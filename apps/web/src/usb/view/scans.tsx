@@ -18,7 +18,7 @@ const VERDICTS = ["block", "hold", "allow"] as const;
 const HASH = /^([0-9a-f]{32}|[0-9a-f]{64})$/;
 
 const COLUMNS: Column<ScanRow>[] = [
-  { head: "Time", track: "150px", mono: true, cell: (row) => <Clock time={row.time} /> },
+  { head: "Time", track: "140px", mono: true, cell: (row) => <Clock time={row.time} /> },
   { head: "Workstation", track: "minmax(90px, 130px)", mono: true, cell: (row) => row.workstation.name },
   {
     head: "Subject",
