@@ -6,7 +6,8 @@ create primary
 leaf 1 devices
 wait_guest primary "end net" 90
 xl debug-keys i
-say "dom0irq $(grep -cE '00:0[567]\.0|eth|ens|enp' /proc/interrupts)"
+grep -E '00:0[567]\.0|(eth|ens|enp)[0-9]' /proc/interrupts | sed 's/^/@@ line /' >"$report"
+say "dom0irq $(grep -cE '00:0[567]\.0|(eth|ens|enp)[0-9]' /proc/interrupts)"
 wait_guest primary "done" 40
 show primary
 say "fb $(ls /dev/fb* /dev/dri 2>/dev/null | wc -l) $(dmesg | grep -c 'efifb\|vesafb\|simple-framebuffer')"
