@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -178,6 +178,24 @@ describe.skipIf(isAbsent())("evidence in the browser", () => {
       /^npx sallyport-agent enrol sallyport1\.[\w-]+$/,
     );
     const token = page.getByRole("listitem").filter({ hasText: "for the new laptop" });
+    await token.getByRole("button", { name: "Revoke" }).click();
+    await token.waitFor({ state: "detached" });
+  });
+
+  test("with a package repository in the state folder the line installs from this console, and apt needs no session", async () => {
+    const packages = join(stack.stateFolder, "packages");
+    mkdirSync(packages);
+    writeFileSync(join(packages, "InRelease"), "as the release key signed it\n");
+    await page.goto("/enrol");
+    await page.getByLabel("Note").fill("by package");
+    await page.getByRole("button", { name: "Make a token" }).click();
+    await page.getByText("installs from this console").waitFor();
+    await page.getByText(`${stack.consoleUrl}/packages ./`).waitFor();
+    const fetched = await fetch(`${stack.consoleUrl}/packages/InRelease`);
+    expect([fetched.status, await fetched.text()]).toEqual([200, "as the release key signed it\n"]);
+    for (const name of ["console.key", "..%2Fkeys%2Fconsole.key", "%2e%2e%2fkeys%2fca.key"])
+      expect((await fetch(`${stack.consoleUrl}/packages/${name}`)).ok, name).toBe(false);
+    const token = page.getByRole("listitem").filter({ hasText: "by package" });
     await token.getByRole("button", { name: "Revoke" }).click();
     await token.waitFor({ state: "detached" });
   });

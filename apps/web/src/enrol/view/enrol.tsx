@@ -54,7 +54,7 @@ export function Enrol() {
 function Make({ groups }: { groups: { id: string; name: string }[] }) {
   const api = useApi();
   const make = useMutation(api.enrol.make.mutationOptions());
-  const [line, setLine] = useState<string>();
+  const [made, setMade] = useState<{ token: string; hasPackages: boolean }>();
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -62,10 +62,9 @@ function Make({ groups }: { groups: { id: string; name: string }[] }) {
     const labels = readLabels(field("labels"));
     const asked = { group: field("group"), labels, uses: Number(field("uses")), hours: Number(field("hours")) };
     const note = field("note");
-    const made = await make.mutateAsync(note ? { ...asked, note } : asked).catch(() => undefined); // shown under the fields
-    if (made) setLine(`npx sallyport-agent enrol ${made.token}`);
+    setMade(await make.mutateAsync(note ? { ...asked, note } : asked).catch(() => undefined)); // shown under the fields
   };
-  if (line) return <Line line={line} onAgain={() => setLine(undefined)} />;
+  if (made) return <Made {...made} onAgain={() => setMade(undefined)} />;
   return (
     <Card title="Make a token">
       <form onSubmit={submit} className="grid gap-3">
@@ -107,22 +106,24 @@ function Make({ groups }: { groups: { id: string; name: string }[] }) {
   );
 }
 
-function Line({ line, onAgain }: { line: string; onAgain: () => void }) {
+function Made({ token, hasPackages, onAgain }: { token: string; hasPackages: boolean; onAgain: () => void }) {
   return (
-    <Card
-      title="Run this in the machine’s dom0"
-      aside={<Copy text={line} label="Copy the line" className="border border-line px-2 py-1" />}
-    >
+    <Card title="Run this in the machine’s dom0">
       <div className="grid gap-3">
-        <pre
-          className="mono rounded-[8px] border border-line bg-sunk p-2.5 whitespace-pre-wrap [overflow-wrap:anywhere]"
+        {hasPackages ? (
+          <Line name="On Debian, as root: installs from this console, enrols, starts" text={packageLine(token)} />
+        ) : null}
+        <Line
+          name={
+            hasPackages ? "Where the package is installed, or in a clone" : "In a clone; with the package, without npx"
+          }
+          text={`npx sallyport-agent enrol ${token}`}
           data-enrol-line
-        >
-          {line}
-        </pre>
+        />
         <p className="text-ink-2">
           It is shown once and only its hash is kept. It carries this console’s CA fingerprint, so the first contact
           needs no trusted network; whoever holds it can enrol in this group until it runs out.
+          {hasPackages && " Upgrades come under the release key alone, which this console does not hold."}
         </p>
         <Button className="justify-self-start" onClick={onAgain}>
           Make another
@@ -130,6 +131,41 @@ function Line({ line, onAgain }: { line: string; onAgain: () => void }) {
       </div>
     </Card>
   );
+}
+
+function Line({ name, text, ...more }: { name: string; text: string; "data-enrol-line"?: boolean }) {
+  return (
+    <div className="grid gap-1">
+      <div className="flex items-baseline justify-between gap-3">
+        <span className="text-xs text-ink-3">{name}</span>
+        <Copy text={text} label="Copy the line" className="border border-line px-2 py-1" />
+      </div>
+      <pre
+        className="mono rounded-[8px] border border-line bg-sunk p-2.5 whitespace-pre-wrap [overflow-wrap:anywhere]"
+        {...more}
+      >
+        {text}
+      </pre>
+    </div>
+  );
+}
+
+const KEYRING = "sallyport-archive-keyring.gpg";
+
+/** The address is where this page was opened: machines reach the console by the name that people do. */
+function packageLine(token: string): string {
+  const url = `${window.location.origin}/packages`;
+  const keyring = `/usr/share/keyrings/${KEYRING}`;
+  return [
+    `curl -fsSo ${keyring} ${url}/${KEYRING}`,
+    `echo "deb [signed-by=${keyring}] ${url} ./" > /etc/apt/sources.list.d/sallyport.list`,
+    "apt-get update",
+    "apt-get install -y sallyport-agent",
+    // the package brings the same source, as a file of its own
+    "{ [ ! -e /etc/apt/sources.list.d/sallyport.sources ] || rm /etc/apt/sources.list.d/sallyport.list; }",
+    `sallyport-agent enrol ${token}`,
+    "systemctl start sallyport-agent",
+  ].join(" && ");
 }
 
 function Tokens({ tokens }: { tokens: TokenRow[] }) {
