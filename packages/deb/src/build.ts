@@ -31,7 +31,15 @@ const DEPENDS = [
   // bubblewrap's confinement needs --clear-groups and --inh-caps of setpriv
   "util-linux (>= 2.33)",
 ];
-const RECOMMENDS = ["clamav-daemon", "cryptsetup-bin", "suricata (>= 1:7)", "ulogd2", "xen-utils-common"];
+const RECOMMENDS = [
+  "clamav-daemon",
+  "cryptsetup-bin",
+  "iproute2",
+  "suricata (>= 1:7)",
+  "ulogd2",
+  "ulogd2-json",
+  "xen-utils-common",
+];
 
 export type BuildOptions = {
   version: string;

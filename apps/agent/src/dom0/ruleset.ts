@@ -18,7 +18,7 @@ export type Ruleset = {
   devices(): Promise<NetDevice[]>;
 };
 
-const NFT_MS_MAX = 30_000;
+const NFT_MS_MAX = 120_000;
 /** A thousand rules with 256 addresses each are listed in less. */
 const LISTING_BYTES_MAX = 64 * 1024 * 1024;
 
