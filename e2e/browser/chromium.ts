@@ -13,7 +13,7 @@ const FLAGS = [
   "--disable-sync",
 ];
 /** Generous: the machine may be building something else. Nothing is waited for longer than it takes. */
-const WAIT_MS_MAX = 30_000;
+const WAIT_MS_MAX = 90_000;
 
 /** The console may have to be built first, beside everything else that a test run builds. */
 export const START_MS_MAX = 900_000;

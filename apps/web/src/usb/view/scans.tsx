@@ -80,7 +80,7 @@ export function Scans() {
           aria-label="Search by md5 or sha256"
           aria-invalid={hash !== "" && !HASH.test(hash)}
           spellCheck={false}
-          className="mono ml-3 w-[440px] rounded-[6px] border border-line-strong bg-panel px-2 py-1"
+          className="mono ml-3 w-[510px] max-w-full rounded-[6px] border border-line-strong bg-panel px-2 py-1"
         />
         <Key>/</Key>
         {hash !== "" && !HASH.test(hash) && (
