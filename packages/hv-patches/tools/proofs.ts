@@ -387,7 +387,7 @@ const devices: ProvingBoot = {
       // The latter names are those of a guest that takes its interrupts as event channels.
       const interrupt = driver === "e1000" ? "(IO-APIC|-ioapic)" : "(PCI-MSI|-msi)";
       return {
-        name: `Linux's ${driver} driver moves 10 MiB both ways, by ${driver === "e1000" ? "INTx" : "MSI"}`,
+        name: `Linux's ${driver} driver moves 10 MiB both ways, by ${driver === "e1000" ? "INTx" : "MSI-X"}`,
         against(facts) {
           const line =
             guest(facts).find((each) => each.startsWith(`net driver=${driver} `)) ?? guest(facts).join(" | ");

@@ -1,4 +1,4 @@
-# Real drivers and a display: e1000 by INTx, e1000e by MSI, bochs-display beside the device model's VGA.
+# Real drivers and a display: e1000 by INTx, e1000e by MSI-X, bochs-display beside the device model's VGA.
 # The emulated VGA's 16 MiB are taken off the end of memory and moved by the device model: they must lie above the mark.
 config primary 1040 "$uuid" "net=$PORT+display" 'pci=["00:05.0","00:06.0","00:07.0"]' >/dev/null
 sed -i 's/^vga=.*/vga="stdvga"/; s/^vnc=.*/vnc=1/' /run/primary.cfg
