@@ -1,5 +1,5 @@
 /** The gate's pass over mixed files, beside clamdscan on the same files with the same clamd, as a ratio.
- *  Run: node apps/agent/bench/scan.ts [--megabytes 512] [--json] */
+ *  Run: node apps/agent/bench/scan.ts [--megabytes 128] [--json] */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -200,7 +200,7 @@ if (import.meta.main) {
     process.exit(1);
   }
   const { values } = parseArgs({
-    options: { megabytes: { type: "string", default: "512" }, json: { type: "boolean", default: false } },
+    options: { megabytes: { type: "string", default: "128" }, json: { type: "boolean", default: false } },
   });
   const result = await benchScan(Number(values.megabytes));
   if (values.json) console.log(JSON.stringify({ bench: "scan", ...result }));

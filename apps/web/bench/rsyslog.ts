@@ -13,6 +13,7 @@ const RSYSLOGD = "/usr/sbin/rsyslogd";
 const OMPGSQL = ["/usr/lib/x86_64-linux-gnu/rsyslog/ompgsql.so", "/usr/lib/aarch64-linux-gnu/rsyslog/ompgsql.so"];
 const STARTED_MS_MAX = 30_000;
 const LOOK_MS = 20;
+const ENDED_MS = 500;
 
 /** What is not installed, in words; nothing where all is there. */
 export function missing(): string | undefined {
@@ -62,6 +63,7 @@ export async function throughRsyslog(
   } finally {
     child.kill("SIGKILL");
     await gone;
+    await delay(ENDED_MS); // its backends end, and are counted with it
     rmSync(folder, { recursive: true, force: true });
   }
 }
