@@ -8,10 +8,12 @@ import { readArgumentFile } from "./file.ts";
 import { openExport } from "./pack.ts";
 import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
 import { restored } from "./restored.ts";
-import { sentences, verifyExport } from "./verify.ts";
+import { sentences, unaccounted, verifyExport } from "./verify.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done, or yes; 1 an error of the command's own (bad arguments, no such file, no answer); 3 the answer is no.`;
+
+type VerifyOptions = { vkey?: string; checkpoint?: string; requireContents?: boolean; json?: boolean };
 
 const say = (text: string): void => {
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
@@ -35,9 +37,13 @@ export function program(): Command {
       "the workstation's verifier key, as text or in a file; else the export's own is trusted on first sight",
     )
     .option("--checkpoint <file>", "an older checkpoint that you kept: nothing before it may have changed or vanished")
+    .option("--require-contents", "contents that are not here, and that no gap record names, are a failure")
     .addOption(json())
-    .addHelpText("after", "\nExit codes: 0 whole, 3 not whole, 1 an error of the command's own.")
-    .action(async (path: string, options: { vkey?: string; checkpoint?: string; json?: boolean }) => {
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 whole, 3 not whole (or contents are missing and were required), 1 an error of the command's own.",
+    )
+    .action(async (path: string, options: VerifyOptions) => {
       const pack = await openExport(path);
       try {
         const report = await verifyExport(pack, {
@@ -47,7 +53,7 @@ export function program(): Command {
           ...(options.checkpoint === undefined ? {} : { older: readArgumentFile(options.checkpoint) }),
         });
         show(options.json, report, sentences(report).join("\n"));
-        if (!report.whole) process.exitCode = 3;
+        if (!report.whole || (options.requireContents && unaccounted(report) > 0)) process.exitCode = 3;
       } finally {
         await pack.close();
       }

@@ -219,17 +219,23 @@ export function sentences(report: Report): string[] {
   const lines = [
     `Whole: ${report.size} records of ${report.origin}${report.first ? `, from ${report.first} to ${report.last}` : ""}.`,
     `Root ${report.root}, signed by ${report.key === "given" ? "the key you gave" : "the export's own key"}.`,
-    `Contents: ${contents.present} match what their entries commit to${absent(contents)}.`,
+    `Contents: ${contents.present} match what their entries commit to${named(contents)}.`,
   ];
+  const missing = unaccounted(report);
+  if (missing > 0)
+    lines.push(
+      `NOT ACCOUNTED FOR: the contents of ${missing} records are not in this export, and no gap record says why. Their entries stand; what they said cannot be checked here. Whoever exported may not have been allowed to see them; else ask who removed them. --require-contents makes this a failure.`,
+    );
   if (report.olderSize !== null)
     lines.push(`The older checkpoint's ${report.olderSize} records are all here and unchanged.`);
   return [...lines, ...firstSight(report)];
 }
 
-function absent({ absent, namedInGaps }: Report["contents"]): string {
-  if (absent === 0) return "";
-  return `; ${absent} are not here (${namedInGaps} named in gap records, ${absent - namedInGaps} erased or dropped by retention): their entries stand`;
-}
+/** Contents that are not here and that the workstation did not itself say it had given up. */
+export const unaccounted = ({ contents }: Report): number => contents.absent - contents.namedInGaps;
+
+const named = ({ namedInGaps }: Report["contents"]): string =>
+  namedInGaps === 0 ? "" : `; ${namedInGaps} were given up by the workstation, as its gap records say`;
 
 const firstSight = ({ key }: Report): string[] =>
   key === "first-sight"

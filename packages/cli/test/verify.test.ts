@@ -119,6 +119,11 @@ describe("sallyport verify", () => {
       size: SIZE,
       contents: { present: SIZE - 5, absent: 5, namedInGaps: 0 },
     });
+    const { status, out } = sallyport("verify", path);
+    expect(status).toBe(0);
+    expect(out).toContain("NOT ACCOUNTED FOR: the contents of 5 records are not in this export");
+    expect(sallyport("verify", path, "--require-contents")).toMatchObject({ status: 3 });
+    expect(sallyport("verify", exported("all-there"), "--require-contents")).toMatchObject({ status: 0 });
   });
 
   it("tells its own errors from an answer of no", () => {

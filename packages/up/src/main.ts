@@ -26,7 +26,7 @@ try {
     ...(env.DATABASE_URL ? { databaseUrl: env.DATABASE_URL } : {}),
     ...(env.MQTT_URL ? { mqttUrl: env.MQTT_URL } : {}),
     ...(env.SALLYPORT_HOST ? { host: env.SALLYPORT_HOST } : {}),
-    ...(env.SALLYPORT_WORKERS ? { workers: Number(env.SALLYPORT_WORKERS) } : {}),
+    ...(env.SALLYPORT_WORKERS ? { workers: workersOf(env.SALLYPORT_WORKERS) } : {}),
   });
   const stack = await starting;
   if (!stopping) {
@@ -47,4 +47,10 @@ try {
     process.stderr.write(`\n${env.SALLYPORT_LOG_LEVEL === "debug" ? stack : message}\n`);
     process.exitCode = 1;
   }
+}
+
+function workersOf(text: string): number {
+  const workers = Number(text);
+  if (Number.isInteger(workers) && workers >= 1 && workers <= 64) return workers;
+  throw new Error(`SALLYPORT_WORKERS is ${JSON.stringify(text)}: it must be a whole number from 1 to 64.`);
 }
