@@ -203,7 +203,9 @@ function Sticks() {
               <Link href={`/usb/${row.trail}/${row.index}`} className="max-w-full truncate hover:underline">
                 <Untrusted text={row.source ?? "unnamed"} /> <span className="text-ink-3">{row.reason}</span>
               </Link>
-              <span className="mono max-w-full truncate text-ink-2">{row.workstation.name}</span>
+              <span className="mono max-w-full truncate text-ink-2">
+                <Untrusted text={row.workstation.name} />
+              </span>
               <span className="justify-self-end text-ink-3">
                 <Ago time={row.time} />
               </span>

@@ -29,7 +29,8 @@ export function columns(narrow: boolean, clock: string): Column<RecordRow>[] {
       head: "Workstation",
       track: narrow ? "84px" : "minmax(84px, 110px)",
       mono: true,
-      cell: (row) => row.workstation?.name ?? <span className="text-ink-3">console</span>,
+      cell: (row) =>
+        row.workstation ? <Untrusted text={row.workstation.name} /> : <span className="text-ink-3">console</span>,
     },
     { head: "Subject", track: "minmax(0, 1fr)", cell: (row) => <Subject row={row} /> },
     {

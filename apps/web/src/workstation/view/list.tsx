@@ -8,6 +8,7 @@ import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
 import type { WorkstationRow } from "../store.ts";
 import { DriftMark, IsolationMark, Skew, StatusMark } from "./words.tsx";
 
@@ -19,7 +20,9 @@ const COLUMNS: Column<WorkstationRow>[] = [
     track: "minmax(120px, 1.2fr)",
     cell: (row) => (
       <>
-        <span className="mono">{row.name}</span>
+        <span className="mono">
+          <Untrusted text={row.name} />
+        </span>
         {row.labels.length > 0 && <span className="text-ink-3"> · {row.labels.join(" ")}</span>}
       </>
     ),
