@@ -33,6 +33,7 @@ export function readStatus(state: string): Status {
   const { facts, trailKey, tls } = readEnrolment(state);
   const policy = inForce(
     sha256,
+    facts,
     readKept(state, () => {}),
   );
   const status: Status = {

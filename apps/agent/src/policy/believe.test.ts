@@ -7,13 +7,14 @@ import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { describe, expect, it } from "vitest";
 import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { type Believed, believe, inForce } from "./believe.ts";
-import { EMPTY_KEPT, type Kept } from "./kept.ts";
+import { EMPTY_KEPT, Kept } from "./kept.ts";
 
 const newSigner = (): Signer =>
   ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const WORKSTATION = "11111111-1111-4111-8111-111111111111" as WorkstationId;
 const GROUP = "22222222-2222-4222-8222-222222222222" as GroupId;
 const OTHER = "33333333-3333-4333-8333-333333333333" as GroupId;
+const THIRD = "44444444-4444-4444-8444-444444444444" as GroupId;
 const console = newSigner();
 const self = { workstation: WORKSTATION, group: GROUP, consoleKeys: [toBase64(console.publicKey)] };
 const ISSUED = "2026-11-24T10:00:00.000Z";
@@ -32,10 +33,16 @@ function policy({ order = 1, group = GROUP, by = console, linger = 1, digest, ..
   const carried = { group, digest: digest ?? policyDigest(sha256, whole), policy: whole };
   return signStatement(sha256, [by], { type: "policy", audience: { group }, order, issued: ISSUED, ...more }, carried);
 }
-const offer = (kept: Kept, statement: unknown): Believed =>
-  believe(sha256, ed25519Verify, self, kept, statement, Date.parse(ISSUED));
-function taken(kept: Kept, statement: unknown): Kept {
-  const believed = offer(kept, statement);
+function byName(linger: number): SignedStatement {
+  const whole = Policy.parse({ log: { lingerMs: linger } });
+  const carried = { group: GROUP, digest: policyDigest(sha256, whole), policy: whole };
+  const audience = { workstation: WORKSTATION };
+  return signStatement(sha256, [console], { type: "policy", audience, order: 1, issued: ISSUED }, carried);
+}
+const offer = (kept: Kept, statement: unknown, now = Date.parse(ISSUED)): Believed =>
+  believe(sha256, ed25519Verify, self, kept, statement, now);
+function taken(kept: Kept, statement: unknown, now?: number): Kept {
+  const believed = offer(kept, statement, now);
   if (believed.answer !== "taken") throw new Error(JSON.stringify(believed));
   return believed.kept;
 }
@@ -43,7 +50,7 @@ function taken(kept: Kept, statement: unknown): Kept {
 describe("a statement from the console", () => {
   it("is taken, and is no news the second time", () => {
     const kept = taken(EMPTY_KEPT, policy());
-    expect(inForce(sha256, kept)).toMatchObject({ order: 1, policy: { log: { lingerMs: 1 } } });
+    expect(inForce(sha256, self, kept)).toMatchObject({ order: 1, policy: { log: { lingerMs: 1 } } });
     expect(offer(kept, policy())).toEqual({ answer: "held" });
   });
   const refusals: [string, unknown, string][] = [
@@ -77,12 +84,106 @@ describe("a statement from the console", () => {
       carried,
     );
     const kept = taken(taken(EMPTY_KEPT, policy()), membership);
-    expect(inForce(sha256, kept)?.order).toBe(1);
+    expect(inForce(sha256, self, kept)?.order).toBe(1);
     expect(offer(kept, policy({ order: 5, linger: 7 }))).toMatchObject({
       answer: "refused",
       refusal: { code: "audience" },
     });
     expect(offer(kept, policy({ group: OTHER }))).toMatchObject({ answer: "refused", refusal: { code: "signatures" } });
     expect(offer(kept, policy({ group: OTHER, by: approver })).answer).toBe("taken");
+  });
+});
+
+describe("the policy in force", () => {
+  const HOUR_MS = 3_600_000;
+  const moved = (order: number, group: GroupId): SignedStatement => {
+    const keys = [{ id: keyId(sha256, console.publicKey), publicKey: toBase64(console.publicKey), role: "console" }];
+    const carried = { workstation: WORKSTATION, group, groupName: "g", signers: { threshold: 1, keys } };
+    const audience = { workstation: WORKSTATION };
+    return signStatement(sha256, [console], { type: "membership", audience, order, issued: ISSUED }, carried);
+  };
+  const first = policy({ order: 7, linger: 1 });
+  const second = policy({ order: 3, linger: 2, group: OTHER });
+  /** Each statement with the hours its moment lies after the first one's, and what is in force after all of them. */
+  const moves: [string, [SignedStatement, number][], number][] = [
+    ["is the group's own", [[first, 0]], 1],
+    [
+      "is the new group's after a move",
+      [
+        [first, 0],
+        [moved(1, OTHER), 1],
+        [second, 2],
+      ],
+      2,
+    ],
+    [
+      "is again the first group's once back",
+      [
+        [first, 0],
+        [moved(1, OTHER), 1],
+        [second, 2],
+        [moved(2, GROUP), 3],
+      ],
+      1,
+    ],
+    [
+      "is the first group's once back when the console sends its statement again",
+      [
+        [first, 0],
+        [moved(1, OTHER), 1],
+        [second, 2],
+        [moved(2, GROUP), 3],
+        [first, 4],
+      ],
+      1,
+    ],
+    [
+      "is the new group's though the clock stepped back",
+      [
+        [first, 9],
+        [moved(1, OTHER), 1],
+        [second, 0],
+      ],
+      2,
+    ],
+    [
+      "stays the last one after a move to a group that has none yet",
+      [
+        [first, 0],
+        [moved(1, OTHER), 1],
+      ],
+      1,
+    ],
+    [
+      "stays the last one after a second move to a group that has none, whatever the clock said",
+      [
+        [first, 9],
+        [moved(1, OTHER), 1],
+        [second, 0],
+        [moved(2, THIRD), 0],
+      ],
+      2,
+    ],
+    [
+      "is the one for this workstation by name before its group's",
+      [
+        [byName(5), 0],
+        [first, 1],
+      ],
+      5,
+    ],
+  ];
+  it.each(moves)("%s", (_, statements, linger) => {
+    let kept = EMPTY_KEPT;
+    for (const [statement, hours] of statements) {
+      const believed = offer(kept, statement, Date.parse(ISSUED) + hours * HOUR_MS);
+      if (believed.answer === "refused") throw new Error(believed.refusal.reason);
+      if (believed.answer === "taken") kept = Kept.parse(JSON.parse(JSON.stringify(believed.kept)));
+    }
+    expect(inForce(sha256, self, kept)?.policy.log.lingerMs).toBe(linger);
+  });
+  it("is found in a file that does not say which one it was", () => {
+    const { inForce: _, ...older } = taken(taken(EMPTY_KEPT, first), moved(1, OTHER));
+    expect(inForce(sha256, self, Kept.parse(older))?.order).toBe(7);
   });
 });

@@ -52,17 +52,17 @@ export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untr
   if (wrong) return { answer: "refused", refusal: { ...wrong, statement } };
   const signed = SignedStatement.parse(untrusted);
   const keys = statement.type === "keys" ? CarriedKeys.parse(carried) : undefined;
-  return {
-    answer: "taken",
-    type: statement.type,
-    kept: {
-      statements: { ...kept.statements, [orderKey]: { signed, taken: new Date(now).toISOString() } },
-      orders: { ...kept.orders, [orderKey]: statement.order },
-      floor: Math.max(kept.floor, Date.parse(statement.issued)),
-      consoleKeys: keys ? keys.consoleKeys : kept.consoleKeys,
-      cas: keys ? keys.cas : kept.cas,
-    },
+  const next: Kept = {
+    statements: { ...kept.statements, [orderKey]: { signed, taken: new Date(now).toISOString() } },
+    orders: { ...kept.orders, [orderKey]: statement.order },
+    floor: Math.max(kept.floor, Date.parse(statement.issued)),
+    consoleKeys: keys ? keys.consoleKeys : kept.consoleKeys,
+    cas: keys ? keys.cas : kept.cas,
   };
+  // a move to a group that has no policy here keeps the one that was in force before the move
+  const before = keyInForce(hash, self, kept);
+  const key = keyInForce(hash, self, { ...next, ...(before !== undefined && { inForce: before }) });
+  return { answer: "taken", type: statement.type, kept: { ...next, ...(key !== undefined && { inForce: key }) } };
 }
 
 /** A retained message comes again at each connection: the statement that is held already is no news. */
@@ -113,22 +113,40 @@ function faultOf(
   }
 }
 
-/** The policy in force: the newest order for this workstation, else for its group. One of a group it has left stays in
- *  force until the new group's comes. */
-export function inForce(hash: Hash, kept: Kept): InForce | undefined {
-  let newest: InForce | undefined;
-  for (const { signed, taken } of Object.values(kept.statements)) {
-    const statement = Statement.parse(JSON.parse(signed.text));
-    if (statement.type !== "policy") continue;
-    const policy = Policy.safeParse(CarriedPolicy.parse(JSON.parse(signed.carried)).policy);
-    if (!policy.success || (newest && newest.taken > taken)) continue;
-    newest = {
-      policy: policy.data,
-      digest: policyDigest(hash, policy.data),
-      order: statement.order,
-      taken,
-      notAfter: statement.notAfter,
-    };
-  }
-  return newest;
+/** The policy in force: of the group this workstation is in by its newest membership, the one for this workstation by
+ *  name, else the group's; coming back to a group brings back what was taken there. Until the group has one, the last
+ *  in force stays. No clock chooses. */
+export function inForce(hash: Hash, self: Self, kept: Kept): InForce | undefined {
+  const key = keyInForce(hash, self, kept);
+  const held = key === undefined ? undefined : policyOf(kept, key);
+  if (!held) return undefined;
+  const { policy, statement, taken } = held;
+  const { order, notAfter } = statement;
+  return { policy, digest: policyDigest(hash, policy), order, taken, notAfter };
+}
+
+/** The order key of the policy in force. */
+function keyInForce(hash: Hash, self: Self, kept: Kept): string | undefined {
+  const { group } = beliefOf(hash, self, kept);
+  const held = Object.keys(kept.statements).flatMap((key) => policyOf(kept, key) ?? []);
+  const own = held.filter((each) => each.group === group);
+  const rank = ({ statement }: Held) => RANKS.findIndex((name) => name in statement.audience);
+  own.sort((a, b) => rank(a) - rank(b) || b.statement.order - a.statement.order);
+  if (own[0]) return own[0].key;
+  if (kept.inForce !== undefined && policyOf(kept, kept.inForce)) return kept.inForce;
+  // a file of a version that did not write which one it was
+  return held.sort((a, b) => (a.taken < b.taken ? 1 : -1))[0]?.key;
+}
+
+const RANKS = ["workstation", "group", "fleet"];
+type Held = { key: string; group: GroupId; policy: Policy; statement: Statement; taken: string };
+
+function policyOf(kept: Kept, key: string): Held | undefined {
+  const held = Object.hasOwn(kept.statements, key) ? kept.statements[key] : undefined;
+  if (!held) return undefined;
+  const statement = Statement.parse(JSON.parse(held.signed.text));
+  if (statement.type !== "policy") return undefined;
+  const { group, policy: carried } = CarriedPolicy.parse(JSON.parse(held.signed.carried));
+  const policy = Policy.safeParse(carried);
+  return policy.success ? { key, group, policy: policy.data, statement, taken: held.taken } : undefined;
 }

@@ -10,6 +10,8 @@ export const Kept = z.object({
   /** The newest statement taken, by order key (`policy/group/…`). */
   statements: z.record(z.string(), z.object({ signed: SignedStatement, taken: z.iso.datetime() })),
   orders: z.record(z.string(), z.int().min(0)),
+  /** The order key of the policy in force: what stays while a new group has none. */
+  inForce: z.string().optional(),
   /** Milliseconds; signed console time, the latest seen. */
   floor: z.number().min(0),
   consoleKeys: z.array(z.base64().length(44)).max(16),

@@ -40,7 +40,7 @@ export class PolicyKeeper {
     this.#parts = parts;
     this.#kept = parts.kept;
     this.#floorAt = { floor: parts.kept.floor, monotonic: parts.monotonic() };
-    this.#inForce = inForce(sha256, parts.kept);
+    this.#inForce = inForce(sha256, parts.self, parts.kept);
   }
 
   get inForce(): InForce | undefined {
@@ -98,7 +98,7 @@ export class PolicyKeeper {
         return;
       case "taken": {
         this.#keep(believed.kept);
-        this.#inForce = inForce(sha256, this.#kept);
+        this.#inForce = inForce(sha256, self, this.#kept);
         if (believed.type === "policy") this.#refused = undefined;
         log.info({ type: believed.type, order: this.#inForce?.order }, "statement.taken");
         changed();
