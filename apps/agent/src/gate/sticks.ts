@@ -4,7 +4,6 @@
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
-import { DoorError } from "../dom0/dom0.ts";
 import type { Dropped } from "../dom0/stick-folder.ts";
 import type { Source } from "../sources/source.ts";
 import { scanObservations } from "./records.ts";
@@ -31,7 +30,8 @@ export async function watchSticks(watch: WatchSticks, signal: AbortSignal): Prom
       now.set(dropped.name, state);
       const still = before.get(dropped.name) === state;
       if (!still || watch.known(dropped)) continue;
-      const body = await watch.scan(dropped).catch(unread);
+      const body = await watch.scan(dropped).catch((error: unknown) => unread(error, dropped));
+      // a scan that was cut short by the end says nothing of the file
       if (signal.aborted) return;
       await watch.onScan(body, dropped);
     }
@@ -40,11 +40,13 @@ export async function watchSticks(watch: WatchSticks, signal: AbortSignal): Prom
   }
 }
 
-/** A file that cannot be read at all is held like one that cannot be scanned, and recorded. */
-function unread(error: unknown): ScanBody {
-  if (!(error instanceof DoorError)) throw error;
-  const reason = error.message.slice(0, 500).toWellFormed();
-  return { verdict: "hold", rule: "unscannable", reason, problems: [reason], manifest: [], scanner: null };
+/** A file that cannot be read at all is held like one that cannot be scanned, and recorded, whatever went wrong: one
+ *  that only stopped the source would be met again at each start and keep back all behind it. */
+function unread(error: unknown, { name }: Dropped): ScanBody {
+  const said = (error instanceof Error ? error.message : String(error)).slice(0, 500).toWellFormed();
+  const reason = said || "It could not be read, and nothing says why";
+  const source = name.toWellFormed();
+  return { verdict: "hold", rule: "unscannable", reason, problems: [reason], manifest: [], scanner: null, source };
 }
 
 export const stateOf = ({ inode, size, modifiedMs }: Dropped): string => canonicalText({ inode, size, modifiedMs });
@@ -79,6 +81,13 @@ export function sticksSource({ folder, list, scan, hash, now, pauseMs = PAUSE_MS
     name: "sticks",
     async run(outlet, signal) {
       outlet.state({ state: "running", at: folder });
+      const observed = (body: ScanBody, dropped: Dropped) => {
+        try {
+          return scanObservations(body, now(), hash);
+        } catch (error) {
+          return scanObservations(unread(error, dropped), now(), hash);
+        }
+      };
       const position = (dropped: Dropped) => ({ name: `sticks/${dropped.name}`, value: stateOf(dropped) });
       await watchSticks(
         {
@@ -86,7 +95,7 @@ export function sticksSource({ folder, list, scan, hash, now, pauseMs = PAUSE_MS
           known: (dropped) => outlet.position(position(dropped).name) === stateOf(dropped),
           scan: (dropped) => scan(dropped.path, dropped.name.toWellFormed(), signal),
           onScan: async (body, dropped) => {
-            await outlet.emit({ observations: scanObservations(body, now(), hash), position: position(dropped) });
+            await outlet.emit({ observations: observed(body, dropped), position: position(dropped) });
           },
           pauseMs,
         },

@@ -13,6 +13,7 @@ import { listDropped } from "../../src/dom0/stick-folder.ts";
 import { scanObservations } from "../../src/gate/records.ts";
 import { sticksSource } from "../../src/gate/sticks.ts";
 import type { Outlet, SourceState } from "../../src/sources/source.ts";
+import { SpoolClosed } from "../../src/spool/intake.ts";
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
 const body: ScanBody = { verdict: "allow", reason: "0 files, all clean", rule: "clean", manifest: [], scanner: null };
@@ -24,6 +25,13 @@ const positions = new Map<string, Json>();
 let emitted: Observation[] = [];
 let states: SourceState[] = [];
 let scanned: string[] = [];
+/** What a scan of these throws, as a reader that ran away or a full disk would. */
+const faults = new Map<string, () => unknown>([
+  ["1-range.img", () => new RangeError("Invalid array length")],
+  ["2-disk.img", () => Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" })],
+  ["3-silent.img", () => new Error("")],
+  ["4-text.img", () => "a reader that throws words"],
+]);
 
 const outlet = {
   emit: async ({ observations, position }) => {
@@ -40,6 +48,8 @@ function start(): void {
   const scan = async (path: string, source: string) => {
     scanned.push(source);
     if (path.endsWith("bad.img")) throw new DoorError("bad.img cannot be read");
+    const fault = faults.get(source);
+    if (fault) throw fault();
     return { ...body, source };
   };
   running = sticksSource({ folder, list: listDropped, scan, hash: sha256, now: () => 1, pauseMs: 20 }).run(
@@ -99,6 +109,40 @@ it("one that cannot be read is said once and does not stop those behind it", asy
   await rename(join(folder, "c.part"), join(folder, "c.img"));
   await vi.waitFor(() => expect(emitted[1]).toMatchObject({ body: { source: "c.img" } }));
   expect(scanned.filter((name) => name === "bad.img").length).toBe(1);
+});
+
+it("whatever goes wrong with one image is one record that holds it, and the next image goes on", async () => {
+  await vi.waitFor(() => expect(states.length).toBeGreaterThan(0));
+  const names = [...faults.keys(), "5-good.img"];
+  for (const name of names) await vi.waitFor(() => writeFile(join(folder, name), "x"));
+  await vi.waitFor(() => expect(emitted).toHaveLength(names.length), { timeout: 60_000 });
+  const found = emitted.map(({ body }) => body as ScanBody);
+  expect(found.map(({ source, verdict, reason }) => `${source} ${verdict}: ${reason}`).sort()).toEqual([
+    "1-range.img hold: Invalid array length",
+    "2-disk.img hold: ENOSPC: no space left on device, write",
+    "3-silent.img hold: It could not be read, and nothing says why",
+    "4-text.img hold: a reader that throws words",
+    "5-good.img allow: 0 files, all clean",
+  ]);
+  expect([...scanned].sort()).toEqual(names);
+});
+
+it("a spool that is closing ends the watch, and the file is not known", async () => {
+  stop.abort();
+  await running;
+  await writeFile(join(folder, "a.img"), "x");
+  const closed = new SpoolClosed("the agent is stopping");
+  const closing = { ...outlet, emit: () => Promise.reject(closed) } satisfies Outlet;
+  const source = sticksSource({
+    folder,
+    list: listDropped,
+    scan: async () => body,
+    hash: sha256,
+    now: () => 1,
+    pauseMs: 20,
+  });
+  await expect(source.run(closing, new AbortController().signal)).rejects.toBe(closed);
+  expect(positions.size).toBe(0);
 });
 
 it("a long manifest becomes parts under one root, each within a record's bound", () => {
