@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 import { type Env, readEnv } from "./env.ts";
+import { Slots } from "./export/slots.ts";
 import type { RecordConsole } from "./person/act.ts";
 import { makeAuth } from "./person/auth.ts";
 import { PrismaClient } from "./prisma/generated/client.ts";
@@ -13,6 +14,10 @@ import { consoleRecorder } from "./trail/recorder.ts";
 
 /** Two next processes and two workers fit into Postgres' default of 100 with room to spare. */
 const CONNECTIONS_MAX = 12;
+/** Each export holds one connection while its client reads. */
+const EXPORTS_MAX = 4;
+/** Whoever waits longer for a connection is told so. */
+const CONNECT_MS_MAX = 10_000;
 /** A search that would take longer is told to be narrower. */
 export const STATEMENT_MS_MAX = 15_000;
 
@@ -24,6 +29,7 @@ export type Wiring = {
   consoleKey: ConsoleKey;
   recordConsole: RecordConsole;
   heard: Heard;
+  exportSlots: Slots;
 };
 
 function make(): Wiring {
@@ -32,6 +38,7 @@ function make(): Wiring {
   const pool = new pg.Pool({
     connectionString: env.DATABASE_URL,
     max: CONNECTIONS_MAX,
+    connectionTimeoutMillis: CONNECT_MS_MAX,
     statement_timeout: STATEMENT_MS_MAX,
     application_name: "sallyport console",
   });
@@ -45,7 +52,7 @@ function make(): Wiring {
     pool,
     () => new pg.Client({ connectionString: env.DATABASE_URL, keepAlive: true, application_name: "sallyport console" }),
   );
-  return { env, pool, prisma, auth, consoleKey, recordConsole, heard };
+  return { env, pool, prisma, auth, consoleKey, recordConsole, heard, exportSlots: new Slots(EXPORTS_MAX) };
 }
 
 /** Next bundles each route apart; one process still has one wiring. */

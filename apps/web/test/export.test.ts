@@ -8,9 +8,11 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { respondExport } from "../src/export/respond.ts";
+import { Slots } from "../src/export/slots.ts";
+import type { RecordConsole } from "../src/person/act.ts";
 import { makeToken, revokeToken, type Scope } from "../src/person/api-token.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation } from "./seed.ts";
@@ -33,6 +35,7 @@ describe("exporting a trail", () => {
     postgres = await startPostgres();
     await migrate(postgres.url);
     pool = new pg.Pool({ connectionString: postgres.url, max: 6 });
+    pool.on("error", () => undefined); // the server is stopped under it at the end
     await seedPartition(pool);
     const group = await seedGroup(pool, "default", new Uint8Array(32));
     workstation = await seedWorkstation(pool, { name: "front-desk", group });
@@ -47,12 +50,14 @@ describe("exporting a trail", () => {
     server = createServer((incoming, outgoing) => {
       const headers = new Headers(incoming.headers as Record<string, string>);
       const name = decodeURIComponent(new URL(incoming.url!, "http://x").pathname.split("/").at(-1)!);
-      void respondExport({ pool, recordConsole }, new Request(`http://x${incoming.url}`, { headers }), name).then(
-        (answer) => {
-          outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
-          Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]).pipe(outgoing);
-        },
-      );
+      void respondExport(
+        { pool, recordConsole, exportSlots: new Slots(4) },
+        new Request(`http://x${incoming.url}`, { headers }),
+        name,
+      ).then((answer) => {
+        outgoing.writeHead(answer.status, Object.fromEntries(answer.headers));
+        Readable.fromWeb(answer.body as Parameters<typeof Readable.fromWeb>[0]).pipe(outgoing);
+      });
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
@@ -122,6 +127,81 @@ describe("exporting a trail", () => {
     expect(await exportTo("no", (await token()).token, "nobody")).toMatchObject({
       code: 1,
       err: expect.stringContaining("nobody"),
+    });
+  });
+
+  describe("many at once", () => {
+    /** As the console has it; a record waits for the trail's lock. */
+    let parts: { pool: pg.Pool; recordConsole: RecordConsole; exportSlots: Slots };
+    let secret: string;
+    const ask = (more: { unreadMsMax?: number } = {}, signal?: AbortSignal) =>
+      respondExport(
+        { ...parts, ...more },
+        new Request("http://x/api/export/x", {
+          headers: { authorization: `Bearer ${secret}` },
+          signal: signal ?? null,
+        }),
+        workstation,
+      );
+    const inTransaction = async (): Promise<number> => {
+      const { rows } = await pool.query<{ n: number }>(
+        `SELECT count(*)::int AS n FROM pg_stat_activity
+          WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database()
+            AND backend_type = 'client backend'`,
+      );
+      return rows[0]!.n;
+    };
+    const untilEnded = () =>
+      vi.waitFor(async () => expect(await inTransaction()).toBe(0), { timeout: 60_000, interval: 50 });
+
+    beforeAll(async () => {
+      secret = (await token()).token;
+      const recordConsole = async (tx: pg.PoolClient) => void (await tx.query("SELECT pg_advisory_xact_lock(1)"));
+      const wide = new pg.Pool({ connectionString: postgres.url, max: 12, connectionTimeoutMillis: 60_000 });
+      wide.on("error", () => undefined);
+      parts = { pool: wide, recordConsole, exportSlots: new Slots(4) };
+    });
+    afterAll(() => parts.pool.end());
+
+    it("answers thirty at once, more than there are connections, and the database answers afterwards", async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 30 }, async () => {
+          const answer = await ask();
+          return { status: answer.status, again: answer.headers.get("retry-after"), bytes: await answer.bytes() };
+        }),
+      );
+      const given = answers.filter(({ status }) => status === 200);
+      const refused = answers.filter(({ status }) => status === 503);
+      expect(given.length).toBeGreaterThan(0);
+      expect(given.length + refused.length).toBe(30);
+      for (const { bytes } of given) expect(bytes.length).toBe(given[0]!.bytes.length);
+      for (const { again } of refused) expect(Number(again)).toBeGreaterThan(0);
+      expect((await parts.pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    });
+
+    it("ends those that nobody reads, and gives their places back", async () => {
+      const unread = await Promise.all(Array.from({ length: 4 }, () => ask({ unreadMsMax: 1_000 })));
+      expect(unread.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+      await untilEnded();
+      for (const answer of unread) await expect(answer.bytes()).rejects.toThrow("Nothing was read");
+      const next = await ask();
+      expect(next.status).toBe(200);
+      await next.bytes();
+    });
+
+    it("ends one whose client is gone", async () => {
+      const gone = new AbortController();
+      const answer = await ask({}, gone.signal);
+      expect(answer.status).toBe(200);
+      expect(await inTransaction()).toBe(1);
+      gone.abort();
+      await untilEnded();
+      await expect(answer.bytes()).rejects.toThrow("gone");
+    });
+
+    it("has no workstation whose name holds U+0000", async () => {
+      const answer = await respondExport(parts, new Request("http://x/"), "front\u0000desk");
+      expect(answer.status).toBe(404);
     });
   });
 

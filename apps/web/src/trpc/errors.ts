@@ -33,7 +33,7 @@ export function mapError(error: TRPCError): TRPCError {
     });
   if (code === UNIQUE_VIOLATION)
     return new TRPCError({ code: "CONFLICT", message: "There is one by that name already.", cause });
-  if (CONNECTION_LOST.test(code))
+  if (CONNECTION_LOST.test(code) || isNoneFree(cause))
     return new TRPCError({
       code: "SERVICE_UNAVAILABLE",
       message: "The database does not answer. Nothing was changed; try again.",
@@ -45,6 +45,10 @@ export function mapError(error: TRPCError): TRPCError {
     cause,
   });
 }
+
+/** The pool's own words when none of its connections came free; it has no code for that. */
+const isNoneFree = (cause: unknown): boolean =>
+  cause instanceof Error && cause.message === "timeout exceeded when trying to connect";
 
 function codeOf(cause: unknown): string {
   const code = cause instanceof Error && "code" in cause ? cause.code : "";

@@ -7,6 +7,6 @@ export async function GET(
   request: Request,
   { params }: { params: Promise<{ workstation: string }> },
 ): Promise<Response> {
-  const { workstation } = await params;
-  return respondExport(wiring(), request, decodeURIComponent(workstation));
+  const { workstation } = await params; // decoded already
+  return respondExport(wiring(), request, workstation);
 }
