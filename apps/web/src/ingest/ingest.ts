@@ -1,5 +1,6 @@
 /** MQTT → Postgres: batches wait in order, go in as groups, one transaction each, and are answered after its commit.
  *  `receive` does not resolve while too much waits: the broker then holds the rest, or drops it, and agents send again. */
+
 import { setTimeout as delay } from "node:timers/promises";
 import type { TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
@@ -7,6 +8,7 @@ import { EMPTY_EDGE } from "@sallyport/shared/trail/tree.ts";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { commit, Stale } from "./commit.ts";
+import { isRowsFault } from "./fault.ts";
 import { type Answer, type Judged, judge, type Known, type Offer, type Refused } from "./judge.ts";
 import { listPartitions, openPartitions, type Partition, place } from "./partitions.ts";
 import { prepare, type Unreadable } from "./prepare.ts";
@@ -249,10 +251,4 @@ const needsCommit = ({ appends, refused }: Judged): boolean => appends.length > 
 
 function answerTo(workstation: WorkstationId, { header, reason }: Unreadable): Answer | undefined {
   return header && { workstation, trail: header.trail, answer: "refused", reason };
-}
-
-/** SQLSTATE classes that speak of the rows themselves: data, constraints, limits. Connections, locks and disk are not. */
-function isRowsFault(error: unknown): boolean {
-  const code = (error as { code?: unknown }).code;
-  return typeof code === "string" && /^(22|23|54)/.test(code);
 }

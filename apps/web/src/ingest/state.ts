@@ -8,12 +8,17 @@ import { PRESENCE_BYTES_MAX, Presence } from "@sallyport/shared/wire/presence.ts
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { verify } from "../trail/crypto.ts";
+import { isRowsFault } from "./fault.ts";
 import type { Refused } from "./judge.ts";
 
 /** A fleet that comes back at once is answered in slices. */
 const PACE_MS = 50;
 const SLICE_MAX = 200;
 const SKEW_MS_MAX = 2 ** 31 - 1;
+/** What a machine says of its own time, where the database and the pages can follow. */
+const TIME_MIN = "1970-01-01T00:00:00Z";
+/** After the database failed. */
+const RETRY_MS = 1_000;
 
 export type StateDeps = {
   pool: Pool;
@@ -24,11 +29,12 @@ export type StateDeps = {
   refuse(refused: Refused): void;
 };
 
+type Said = { presence: Presence; topic: string; bytes: Uint8Array };
 type Report = { bytes: Uint8Array; topic: string; receivedMs: number; retained: boolean };
 
 export class States {
   readonly #deps: StateDeps;
-  readonly #presences = new Map<WorkstationId, Presence>();
+  readonly #presences = new Map<WorkstationId, Said>();
   readonly #reports = new Map<WorkstationId, Report>();
   #wake: () => void = () => undefined;
 
@@ -43,9 +49,9 @@ export class States {
       this.#deps.refuse({ code: "malformed", workstation, topic, reason: read.error, bytes });
       return;
     }
-    const waiting = this.#presences.get(workstation);
-    const isLate = waiting && read.value.state === "offline" && waiting.session !== read.value.session;
-    if (!isLate) this.#presences.set(workstation, read.value);
+    const waiting = this.#presences.get(workstation)?.presence;
+    if (!waiting || !isLate(read.value, waiting))
+      this.#presences.set(workstation, { presence: read.value, topic, bytes });
     this.#wake();
   }
 
@@ -65,44 +71,92 @@ export class States {
     signal.addEventListener("abort", () => this.#wake(), { once: true });
     while (!signal.aborted) {
       if (this.#presences.size + this.#reports.size === 0) await this.#something();
-      try {
-        await this.#storePresences(slice(this.#presences));
-        for (const [workstation, report] of slice(this.#reports)) await this.#tryReport(workstation, report);
-      } catch (error) {
-        // retained on the broker: it comes again with the next connection, and agents repeat it
-        this.#deps.log.warn({ error: (error as Error).message }, "state.failed");
-      }
-      await delay(PACE_MS, undefined, { signal }).catch(() => undefined);
+      const stored = [await this.#tryPresences(), await this.#tryReports()];
+      await delay(stored.every(Boolean) ? PACE_MS : RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
+  /** What was not stored waits again, unless something newer does. */
+  async #tryPresences(): Promise<boolean> {
+    const some = new Map(slice(this.#presences));
+    try {
+      await this.#storePresences(some);
+      return true;
+    } catch (error) {
+      for (const [workstation, said] of some) {
+        const newer = this.#presences.get(workstation)?.presence;
+        if (!newer || isLate(newer, said.presence)) this.#presences.set(workstation, said);
+      }
+      this.#deps.log.warn({ error: (error as Error).message }, "state.failed");
+      return false;
+    }
+  }
+
+  async #tryReports(): Promise<boolean> {
+    const some = slice(this.#reports);
+    for (const [at, [workstation, report]] of some.entries()) {
+      try {
+        await this.#storeReport(workstation, report);
+      } catch (error) {
+        this.#deps.log.warn({ workstation, error: (error as Error).message }, "report.failed");
+        if (isRowsFault(error)) {
+          this.#refuseRow(workstation, report, error as Error);
+          continue;
+        }
+        for (const [id, left] of some.slice(at)) if (!this.#reports.has(id)) this.#reports.set(id, left);
+        return false;
+      }
+    }
+    return true;
+  }
+
+  #refuseRow(workstation: WorkstationId, { topic, bytes }: { topic: string; bytes: Uint8Array }, error: Error): void {
+    this.#deps.refuse({
+      code: "store",
+      workstation,
+      topic,
+      reason: `the database refused it: ${error.message}`,
+      bytes,
+    });
+  }
+
+  /** One row that the database refuses takes none with it, and is left out of `said`. */
+  async #storePresences(said: Map<WorkstationId, Said>): Promise<void> {
+    if (said.size === 0) return;
+    const sorted = [...said].sort(([a], [b]) => (a < b ? -1 : 1));
+    try {
+      await this.#updatePresences(sorted);
+    } catch (error) {
+      if (!isRowsFault(error)) throw error;
+      for (const each of sorted) {
+        try {
+          await this.#updatePresences([each]);
+        } catch (fault) {
+          if (!isRowsFault(fault)) throw fault;
+          said.delete(each[0]);
+          this.#refuseRow(each[0], each[1], fault as Error);
+        }
+      }
+    }
+    const online = [...said].filter(([, { presence }]) => presence.state === "online").map(([id]) => id);
+    if (online.length > 0) await this.#deps.back(online);
+  }
+
   /** A will of another session than the newest online one is late and changes nothing. */
-  async #storePresences(presences: [WorkstationId, Presence][]): Promise<void> {
-    if (presences.length === 0) return;
-    const sorted = presences.sort(([a], [b]) => (a < b ? -1 : 1));
+  async #updatePresences(said: readonly [WorkstationId, Said][]): Promise<void> {
     await this.#deps.pool.query(
       `UPDATE workstation w SET presence_session = v.session, presence_state = v.state, presence_at = v.at,
               agent_version = v.version
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[]) AS v (id, session, state, at, version)
         WHERE w.id = v.id AND (v.state = 'online' OR w.presence_session = v.session)`,
       [
-        sorted.map(([id]) => id),
-        sorted.map(([, { session }]) => session),
-        sorted.map(([, { state }]) => state),
-        sorted.map(([, { at }]) => at),
-        sorted.map(([, { agentVersion }]) => agentVersion.replaceAll("\u0000", "\u2400")),
+        said.map(([id]) => id),
+        said.map(([, { presence }]) => presence.session),
+        said.map(([, { presence }]) => presence.state),
+        said.map(([, { presence }]) => presence.at),
+        said.map(([, { presence }]) => presence.agentVersion.replaceAll("\u0000", "\u2400")),
       ],
     );
-    const online = sorted.filter(([, { state }]) => state === "online").map(([id]) => id);
-    if (online.length > 0) await this.#deps.back(online);
-  }
-
-  async #tryReport(workstation: WorkstationId, report: Report): Promise<void> {
-    try {
-      await this.#storeReport(workstation, report);
-    } catch (error) {
-      this.#deps.log.warn({ workstation, error: (error as Error).message }, "report.failed");
-    }
   }
 
   async #storeReport(workstation: WorkstationId, { bytes, topic, receivedMs, retained }: Report): Promise<void> {
@@ -138,6 +192,10 @@ export class States {
   }
 }
 
+/** The will of a session that a newer one has taken over from. */
+const isLate = (said: Presence, waiting: Presence): boolean =>
+  said.state === "offline" && waiting.session !== said.session;
+
 /** jsonb refuses U+0000 and lone surrogates, which JSON.stringify spells as escapes. */
 const jsonbText = (value: unknown): string =>
   JSON.stringify(value).replace(/\\u(?:0000|d[89a-f][0-9a-f]{2})/g, "\\ufffd");
@@ -156,9 +214,10 @@ export function readPresence(untrusted: Uint8Array): Read<Presence> {
   const json = readText(untrusted, PRESENCE_BYTES_MAX);
   if (!json.ok) return { ok: false, error: `the presence: ${json.error}` };
   const presence = Presence.safeParse(json.value);
-  return presence.success
-    ? { ok: true, value: presence.data }
-    : { ok: false, error: `the presence: ${presence.error.issues[0]?.message ?? "not as it should be"}` };
+  if (!presence.success)
+    return { ok: false, error: `the presence: ${presence.error.issues[0]?.message ?? "not as it should be"}` };
+  const fault = timeFault(presence.data.at);
+  return fault ? { ok: false, error: `the presence: ${fault}` } : { ok: true, value: presence.data };
 }
 
 export function readReported(workstation: WorkstationId, trailKey: Uint8Array, untrusted: Uint8Array): Read<Reported> {
@@ -170,8 +229,14 @@ export function readReported(workstation: WorkstationId, trailKey: Uint8Array, u
   if (!isSignedBy(verify, trailKey, "sallyport/reported/1", signed))
     return { ok: false, error: "the report is not signed by the workstation's key" };
   if (value.workstation !== workstation) return { ok: false, error: `the report is of ${value.workstation}` };
+  const fault = timeFault(value.at);
+  if (fault) return { ok: false, error: `the report: ${fault}` };
   return { ok: true, value };
 }
+
+/** A time is written with four digits of year: none is after 9999. */
+const timeFault = (at: string): string | undefined =>
+  Date.parse(at) >= Date.parse(TIME_MIN) ? undefined : `it says it is of ${at}, before 1970`;
 
 function readText(untrusted: Uint8Array, charactersMax: number): Read<unknown> {
   try {
