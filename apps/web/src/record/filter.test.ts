@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { adding, chips, Filter, readFilter, readWord, without, writeFilter } from "./filter.ts";
+import { adding, Cursor, chips, Filter, readFilter, readWord, without, writeFilter } from "./filter.ts";
 
 const read = (search: string) => readFilter(new URLSearchParams(search));
 
@@ -20,6 +20,13 @@ test("what cannot be read is left out and told, and the rest still filters", () 
   const { filter, faults } = read("kind=DROP TABLE&severity=terrible&text=x&workstation=1&since=yesterday");
   expect(filter).toEqual({ text: ["x"] });
   expect(faults.map((fault) => fault.split(":")[0])).toEqual(["kind", "workstation", "severity", "since"]);
+});
+
+test("a time that the database does not have is no filter, cursor or place to resume", () => {
+  const { filter, faults } = read("since=0000-01-01T00:00:00Z&until=1970-01-01T00:00:00Z");
+  expect(filter).toEqual({ until: "1970-01-01T00:00:00Z" });
+  expect(faults).toEqual(["since: a time from 1970 on"]);
+  expect(Cursor.safeParse({ received: "0000-01-01T00:00:00Z", trail: 1, index: 0 }).success).toBe(false);
 });
 
 test("any URL is read without throwing, and gives a filter that is valid", () => {

@@ -9,6 +9,9 @@ const kind = z
   .regex(/^[a-z]{2,16}\.([a-z-]{2,32}|\*)$/, "a kind reads noun.what, or noun.* for all of a noun");
 const list = <T extends z.ZodType>(each: T) => z.array(each).max(VALUES_MAX);
 
+/** Postgres has no year 0000, and no record is from before 1970. */
+export const Moment = z.iso.datetime().refine((at) => at >= "1970", "a time from 1970 on");
+
 export const Filter = z.object({
   kind: list(kind).optional(),
   notKind: list(kind).optional(),
@@ -18,8 +21,8 @@ export const Filter = z.object({
   guest: list(z.string().min(1).max(64)).optional(),
   /** Each must appear in the record's line. */
   text: list(z.string().min(1).max(200)).optional(),
-  since: z.iso.datetime().optional(),
-  until: z.iso.datetime().optional(),
+  since: Moment.optional(),
+  until: Moment.optional(),
 });
 export type Filter = z.infer<typeof Filter>;
 
@@ -94,7 +97,7 @@ export function readWord(typed: string): { field: Field; value: string } | { fau
 }
 
 /** Where a page ends: the key of its last row. */
-export const Cursor = z.object({ received: z.iso.datetime(), trail: z.int(), index: z.int().min(0) });
+export const Cursor = z.object({ received: Moment, trail: z.int(), index: z.int().min(0) });
 export type Cursor = z.infer<typeof Cursor>;
 
 /** Which record: its trail, as the store numbers it, and its place there. */

@@ -3,7 +3,7 @@ import { TRPCError, tracked } from "@trpc/server";
 import { z } from "zod";
 import { may } from "../person/role.ts";
 import { allowed, router } from "../trpc/procedures.ts";
-import { Cursor, Filter, RecordAt } from "./filter.ts";
+import { Cursor, Filter, Moment, RecordAt } from "./filter.ts";
 import { getRecord, listChoices, listRecords, PAGE_ROWS_MAX } from "./store.ts";
 import { tellStory } from "./story.ts";
 import { tailRecords } from "./tail.ts";
@@ -28,7 +28,7 @@ export const recordRouter = router({
     }),
 
   tail: allowed("entries")
-    .input(z.object({ filter: Filter, lastEventId: z.iso.datetime().nullish().catch(undefined) }))
+    .input(z.object({ filter: Filter, lastEventId: Moment.nullish().catch(undefined) }))
     .subscription(async function* ({ ctx, input, signal }) {
       const { pool, heard } = ctx.wiring;
       if (heard.watchers >= TAILS_MAX)

@@ -10,6 +10,13 @@ test.each([
   ["an expected no", new Refusal("CONFLICT", "Somebody was faster."), "CONFLICT", /^Somebody was faster\.$/],
   ["a query that takes too long", postgres("57014"), "TIMEOUT", /Narrow it/],
   ["a name that is taken", postgres("23505"), "CONFLICT", /by that name already/],
+  ["a time of the year 0000", postgres("22008"), "BAD_REQUEST", /cannot be stored/],
+  [
+    "a pool with no connection free",
+    new Error("timeout exceeded when trying to connect"),
+    "SERVICE_UNAVAILABLE",
+    /again/,
+  ],
   ["a database that went away", postgres("57P01"), "SERVICE_UNAVAILABLE", /Nothing was changed/],
   ["a connection refused", postgres("ECONNREFUSED"), "SERVICE_UNAVAILABLE", /does not answer/],
   ["a bug of ours", new TypeError("secret.length of undefined"), "INTERNAL_SERVER_ERROR", /log says why/],

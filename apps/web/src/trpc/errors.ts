@@ -16,6 +16,8 @@ export class Refusal extends Error {
 
 const QUERY_CANCELLED = "57014";
 const UNIQUE_VIOLATION = "23505";
+/** A character, a time or a number that the database has no place for. */
+const UNSTORABLE = new Set(["22003", "22007", "22008", "22021", "22P05"]);
 const CONNECTION_LOST = /^(08|57P|ECONN|EPIPE)/;
 
 export function mapError(error: TRPCError): TRPCError {
@@ -33,6 +35,12 @@ export function mapError(error: TRPCError): TRPCError {
     });
   if (code === UNIQUE_VIOLATION)
     return new TRPCError({ code: "CONFLICT", message: "There is one by that name already.", cause });
+  if (UNSTORABLE.has(code))
+    return new TRPCError({
+      code: "BAD_REQUEST",
+      message: "What was sent holds a character, a time or a number that cannot be stored. Nothing was changed.",
+      cause,
+    });
   if (CONNECTION_LOST.test(code) || isNoneFree(cause))
     return new TRPCError({
       code: "SERVICE_UNAVAILABLE",

@@ -3,6 +3,7 @@ import { initTRPC, TRPCError } from "@trpc/server";
 import { ACTS, type Act, may } from "../person/role.ts";
 import type { Context } from "./context.ts";
 import { mapError } from "./errors.ts";
+import { holdsNul, NUL_REFUSED } from "./nul.ts";
 
 /** A connection that a proxy closed without a word is noticed by the missing pings. */
 const PING_MS = 10_000;
@@ -32,7 +33,12 @@ const mapped = t.middleware(async ({ next }) => {
   return answer;
 });
 
-export const open = t.procedure.use(mapped);
+const storable = t.middleware(async ({ getRawInput, next }) => {
+  if (holdsNul(await getRawInput())) throw new TRPCError({ code: "BAD_REQUEST", message: NUL_REFUSED });
+  return next();
+});
+
+export const open = t.procedure.use(mapped).use(storable);
 
 export const signedIn = open.use(({ ctx, next }) => {
   if (!ctx.actor) throw new TRPCError({ code: "UNAUTHORIZED", message: "You are signed out. Sign in and try again." });
