@@ -24,14 +24,15 @@ import { RENEWAL_CHECK_MS } from "./limits.ts";
 import { Link } from "./link/link.ts";
 import { Outage } from "./link/outage.ts";
 import { Bell, pause } from "./link/pace.ts";
-import { readKept } from "./policy/kept.ts";
 import { PolicyKeeper } from "./policy/policy.ts";
+import { keepMarks, recoverKept } from "./policy/recover.ts";
 import { listAppliers, type Outcomes, reconcile } from "./reconcile/reconcile.ts";
 import { isChange, signReport } from "./report/report.ts";
 import { runSources } from "./run-sources.ts";
 import { listSources } from "./sources/list.ts";
 import { Intake } from "./spool/intake.ts";
 import { lockState, openSpool } from "./spool/open.ts";
+import { prepare } from "./spool/prepare.ts";
 import { sticks } from "./sticks.ts";
 import { Uplink } from "./uplink/uplink.ts";
 import { AGENT_VERSION } from "./version.ts";
@@ -53,11 +54,20 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
 
   // settings in force: the strict defaults until a policy says otherwise
   const settings = { log: Policy.parse({}).log, agent: Policy.parse({}).agent };
-  const kept = readKept(state, (why) => log.error({ why }, "policy.damaged"));
   const identity = { workstation, signer, session, agentVersion: AGENT_VERSION, hostname };
   const spool = openSpool(state, identity, now, settings.agent.spoolBytesMax, (aside, why) =>
     log.error({ aside, why }, "spool.damaged"),
   );
+  const kept = recoverKept({
+    state,
+    workstation,
+    memory: spool,
+    tell: (observation) => {
+      log.error({ why: observation.text }, "policy.damaged");
+      spool.append([prepare(observation)], []);
+    },
+    now,
+  });
   const intake = new Intake({
     spool,
     log: () => settings.log,
@@ -71,6 +81,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     state,
     self: { workstation, group: facts.group, consoleKeys: facts.consoleKeys },
     kept,
+    keepMarks: (next) => keepMarks(spool, workstation, next),
     now,
     monotonic,
     tell,

@@ -9,7 +9,7 @@ import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { notAfter } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
 import { inForce } from "./policy/believe.ts";
-import { readKept } from "./policy/kept.ts";
+import { findKept } from "./policy/kept.ts";
 import { spoolPath } from "./spool/open.ts";
 import { openReadOnly } from "./spool/schema.ts";
 import { storeOf } from "./spool/store.ts";
@@ -31,11 +31,7 @@ export type Status = {
 /** @throws EnrolmentError */
 export function readStatus(state: string): Status {
   const { facts, trailKey, tls } = readEnrolment(state);
-  const policy = inForce(
-    sha256,
-    facts,
-    readKept(state, () => {}),
-  );
+  const policy = inForce(sha256, facts, findKept(state).kept);
   const status: Status = {
     workstation: facts.workstation,
     name: facts.name,

@@ -1,5 +1,5 @@
 /** What a workstation believes: statements it took, the highest order of each, and the latest moment it knows of. One
- *  file beside the spool, so that a damaged spool never loosens a policy. Synced before it is acted on. */
+ *  file and its copy beside the spool, so that a damaged spool never loosens a policy. Synced before it is acted on. */
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { SignedStatement } from "@sallyport/shared/policy/statement.ts";
@@ -22,18 +22,49 @@ export type Kept = z.infer<typeof Kept>;
 export const EMPTY_KEPT: Kept = { statements: {}, orders: {}, floor: 0, consoleKeys: [], cas: [] };
 
 export const keptPath = (state: string): string => join(state, "policy.json");
+/** The same again, written first: a damaged file has a whole one beside it. */
+export const copyPath = (state: string): string => `${keptPath(state)}.copy`;
 
-/** A file that cannot be read is put aside and told; what it held comes again from the console. */
-export function readKept(state: string, onDamage: (why: string) => void): Kept {
-  const path = keptPath(state);
-  if (!existsSync(path)) return EMPTY_KEPT;
+export type Damage = { why: string; bytes: Uint8Array };
+/** `damage` where the file is not what was written; `kept` is then the copy's, or nothing. `isWritten`: the file is
+ *  there and whole; `isCopied`: and so is its copy. */
+export type Found = { kept: Kept; copy: Kept | undefined; damage?: Damage; isWritten: boolean; isCopied: boolean };
+
+/** Changes nothing on disk: `status` asks beside a running agent. */
+export function findKept(state: string): Found {
+  const copy = readFile(copyPath(state));
+  const found = readFile(keptPath(state));
+  if (found?.kept) {
+    const isCopied = copy?.kept !== undefined && JSON.stringify(copy.kept) === JSON.stringify(found.kept);
+    return { kept: found.kept, copy: copy?.kept, isWritten: true, isCopied };
+  }
+  const left = { kept: copy?.kept ?? EMPTY_KEPT, copy: copy?.kept, isWritten: false, isCopied: false };
+  if (found) return { ...left, damage: { why: found.why, bytes: found.bytes } };
+  return copy ? { ...left, damage: { why: "the file is gone", bytes: new Uint8Array() } } : left;
+}
+
+type Read = { kept: Kept } | { kept: undefined; why: string; bytes: Uint8Array };
+
+function readFile(path: string): Read | undefined {
+  if (!existsSync(path)) return undefined;
+  let bytes = new Uint8Array();
   try {
-    return Kept.parse(JSON.parse(readFileSync(path, "utf8")));
+    bytes = new Uint8Array(readFileSync(path));
+    return { kept: Kept.parse(JSON.parse(new TextDecoder().decode(bytes))) };
   } catch (error) {
-    renameSync(path, `${path}.${Date.now()}.damaged`);
-    onDamage((error as Error).message);
-    return EMPTY_KEPT;
+    return { kept: undefined, why: (error as Error).message, bytes };
   }
 }
 
-export const writeKept = (state: string, kept: Kept): void => replaceFile(keptPath(state), `${JSON.stringify(kept)}\n`);
+/** Where the damaged file lies now, for people. */
+export function putAside(state: string, now: number): string {
+  const aside = `${keptPath(state)}.${now}.damaged`;
+  if (existsSync(keptPath(state))) renameSync(keptPath(state), aside);
+  return aside;
+}
+
+export function writeKept(state: string, kept: Kept): void {
+  const text = `${JSON.stringify(kept)}\n`;
+  replaceFile(copyPath(state), text);
+  replaceFile(keptPath(state), text);
+}

@@ -16,6 +16,8 @@ export type PolicyParts = {
   state: string;
   self: Self;
   kept: Kept;
+  /** Keeps the marks apart from the file. */
+  keepMarks: (kept: Kept) => void;
   now: () => number;
   monotonic: () => number;
   tell: (observation: Observation) => void;
@@ -109,6 +111,7 @@ export class PolicyKeeper {
   #keep(kept: Kept): void {
     writeKept(this.#parts.state, kept);
     this.#kept = kept;
+    this.#parts.keepMarks(kept);
     if (kept.floor > this.floor()) this.#floorAt = { floor: kept.floor, monotonic: this.#parts.monotonic() };
   }
 

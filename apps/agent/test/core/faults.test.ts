@@ -186,6 +186,26 @@ it("a policy that is forged, of another group or older is refused and reported; 
   await stop(child);
 });
 
+it("a policy file turned to garbage under a killed agent is told on the console, and its copy stays in force", async () => {
+  const machine = await enrolMachine(console);
+  let child = machine.start();
+  const report = () => console.reported.get(machine.workstation);
+  const digest = console.publishPolicy(machine.workstation, { log: { lingerMs: 6 } }, { order: 30 });
+  await until("it is in force", () => report()?.policy?.digest === digest, machine);
+  await stop(child, "SIGKILL");
+  writeFileSync(join(machine.state, "policy.json"), "\u0000 garbage");
+  console.reported.delete(machine.workstation);
+  child = machine.start();
+  const isTold = () =>
+    console
+      .records("agent.malformed")
+      .some(({ entry, content }) => content?.body.source === "policy" && entry.severity === "critical");
+  await until("it is told", isTold, machine);
+  await until("it reports again", () => report() !== undefined, machine);
+  expect(report()?.policy).toMatchObject({ digest, order: 30 });
+  await stop(child);
+});
+
 it("a certificate near its end is renewed by proof of the key, and so is one that has run out", async () => {
   console.certificateSeconds = 1;
   const machine = await enrolMachine(console);

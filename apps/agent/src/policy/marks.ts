@@ -1,0 +1,52 @@
+/** What must not be forgotten with a damaged policy file: orders, membership and the floor, kept in the spool as well.
+ *  Pure. */
+import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { Statement } from "@sallyport/shared/policy/statement.ts";
+import { z } from "zod";
+import { Kept } from "./kept.ts";
+
+export const Marks = z.object({
+  orders: Kept.shape.orders,
+  floor: Kept.shape.floor,
+  /** Under its order key, which names the workstation: after a new enrolment it counts no more. */
+  memberships: Kept.shape.statements,
+});
+export type Marks = z.infer<typeof Marks>;
+
+/** Marks only rise: what was made good after damage may stand one below them. */
+export function rise(workstation: WorkstationId, marks: Marks | undefined, kept: Kept): Marks {
+  const orders = { ...marks?.orders };
+  for (const [key, order] of Object.entries(kept.orders)) orders[key] = Math.max(orders[key] ?? 0, order);
+  const key = `membership/workstation/${workstation}`;
+  const newest = newer(marks?.memberships[key], kept.statements[key]);
+  return {
+    orders,
+    floor: Math.max(marks?.floor ?? 0, kept.floor),
+    memberships: newest ? { [key]: newest } : {},
+  };
+}
+
+/** Whether more was forgotten than making good leaves open. */
+export const isOlder = (kept: Kept, marks: Marks): boolean =>
+  Object.entries(marks.orders).some(([key, mark]) => (kept.orders[key] ?? -1) < mark - 1);
+
+/** Nothing older than the marks is taken again. A statement that was lost with the file has its own order left open,
+ *  so that the console can send it once more. */
+export function makeGood(workstation: WorkstationId, kept: Kept, marks: Marks): Kept {
+  const key = `membership/workstation/${workstation}`;
+  const statements = { ...kept.statements };
+  const membership = newer(statements[key], marks.memberships[key]);
+  if (membership) statements[key] = membership;
+  const orders = { ...kept.orders };
+  for (const [each, mark] of Object.entries(marks.orders)) {
+    const least = orderOf(statements[each]) >= mark ? mark : Math.max(0, mark - 1);
+    orders[each] = Math.max(orders[each] ?? 0, least);
+  }
+  return { ...kept, statements, orders, floor: Math.max(kept.floor, marks.floor) };
+}
+
+type Held = Kept["statements"][string];
+
+const newer = (a: Held | undefined, b: Held | undefined): Held | undefined => (orderOf(b) > orderOf(a) ? b : a);
+
+const orderOf = (held: Held | undefined): number => (held ? Statement.parse(JSON.parse(held.signed.text)).order : 0);

@@ -1,0 +1,51 @@
+/** state folder → what is believed at the start. A damaged file is told, put aside and made good; nothing it forgot is
+ *  taken for new. */
+import type { Json } from "@sallyport/shared/base/canonical.ts";
+import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import { malformed } from "../sources/malformed.ts";
+import { type Damage, findKept, type Kept, keptPath, putAside, writeKept } from "./kept.ts";
+import { isOlder, Marks, makeGood, rise } from "./marks.ts";
+
+/** The spool's own small store. */
+export type Memory = { remember(key: string, value: Json): void; remembered(key: string): Json | undefined };
+export type RecoverParts = {
+  state: string;
+  workstation: WorkstationId;
+  memory: Memory;
+  /** On disk when it returns: told before the file is put aside, so that no kill falls between. */
+  tell: (observation: Observation) => void;
+  now: () => number;
+};
+
+const KEY = "policy-marks";
+
+function marksIn(memory: Memory): Marks | undefined {
+  const read = Marks.safeParse(memory.remembered(KEY));
+  return read.success ? read.data : undefined;
+}
+
+export const keepMarks = (memory: Memory, workstation: WorkstationId, kept: Kept): void =>
+  memory.remember(KEY, rise(workstation, marksIn(memory), kept));
+
+export function recoverKept({ state, workstation, memory, tell, now }: RecoverParts): Kept {
+  const found = findKept(state);
+  const marks = marksIn(memory);
+  const older: Damage | undefined =
+    marks && isOlder(found.kept, marks)
+      ? { why: "it is gone, or older than what was taken already", bytes: new Uint8Array() }
+      : undefined;
+  const damage = found.damage ?? older;
+  const newest = older && found.copy && marks && !isOlder(found.copy, marks) ? found.copy : found.kept;
+  const kept = marks ? makeGood(workstation, newest, marks) : newest;
+  if (damage) {
+    const then = Object.values(newest.statements).length > 0 ? "the newest copy holds" : "the strict defaults hold";
+    const reason = `The file of what this workstation believes is damaged; ${then} until the console sends it again: ${damage.why}`;
+    const unread = { source: "policy", from: keptPath(state), reason, bytes: damage.bytes };
+    tell({ ...malformed(unread, now()), severity: "critical" });
+    putAside(state, now());
+  }
+  if (damage || (found.isWritten && !found.isCopied)) writeKept(state, kept);
+  keepMarks(memory, workstation, kept);
+  return kept;
+}
