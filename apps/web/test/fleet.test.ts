@@ -64,7 +64,8 @@ afterAll(async () => {
 });
 
 function report(id: string, at: number) {
-  const order = pick([1, 2, 2, 2, 3], "order", at);
+  // the last: none that was published, and none that a database's int holds
+  const order = pick([1, 2, 2, 2, Number.MAX_SAFE_INTEGER], "order", at);
   const outcome = pick(["applied", "applied", "audit", "not-applied", "failed"], "outcome", at);
   const isolation = pick(["iommu", "direct-map", "emulated", "none", undefined] as const, "isolation", at);
   const sections = Object.fromEntries(SECTIONS.map((name, of) => [name, { outcome: of === 2 ? outcome : "applied" }]));
@@ -79,7 +80,7 @@ function report(id: string, at: number) {
     trail: { id: randomUUID(), size: 1, root: hash("") },
     spool: { records: 0, bytes: 0, bytesMax: 1 },
     policy: pick([true, true, true, false], "policy", at)
-      ? { digest: hash(order === 3 ? "r2" : `r${order}`), order, taken: NOW.toISOString(), old: false }
+      ? { digest: hash(order > 2 ? "r2" : `r${order}`), order, taken: NOW.toISOString(), old: false }
       : null,
     sections,
     sources: {},

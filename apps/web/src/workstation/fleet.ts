@@ -25,7 +25,7 @@ const STATUS = `CASE WHEN w.state <> 'enrolled' THEN w.state
   WHEN $1::timestamptz - w.last_receipt_at <= interval '${LATE_MS} ms' THEN 'reporting'
   WHEN $1::timestamptz - w.last_receipt_at <= interval '${SILENT_MS} ms' THEN 'late' ELSE 'silent' END`;
 const LAGS = `(r.document #>> '{policy,digest}' IS DISTINCT FROM p.digest
-  OR (r.document #>> '{policy,order}')::int < p."order")`;
+  OR (r.document #>> '{policy,order}')::bigint < p."order")`;
 const POLICY = `CASE WHEN p.digest IS NULL THEN 'unpublished' WHEN r.document IS NULL THEN 'unknown' WHEN ${LAGS} THEN 'behind'
   WHEN EXISTS (SELECT 1 FROM unnest('{${SECTIONS.join(",")}}'::text[]) AS section
                 WHERE coalesce(r.document #>> ARRAY['sections', section, 'outcome'], '') NOT IN ('applied', 'audit'))
