@@ -91,7 +91,7 @@ export async function startConsole() {
     epoch: 0,
     /** Answered to whoever asks; while false nothing is stored and nothing is answered. */
     awake: true,
-    /** How likely a batch that the broker acknowledged is lost behind it. */
+    /** How likely a batch that the broker acknowledged is lost behind it; where it is above 0 the first one always is. */
     loseShare: 0,
     lostBatches: 0,
     batches: 0,
@@ -110,6 +110,8 @@ export async function startConsole() {
       signStatement(sha256, [by], more, carried),
   };
 
+  const isLost = () => console.loseShare > 0 && (console.lostBatches === 0 || Math.random() < console.loseShare);
+
   // the broker
   const broker = await Aedes.createBroker({
     preConnect: (client, _packet, done) => done(null, known.has(nameOf(client) as WorkstationId)),
@@ -117,7 +119,7 @@ export async function startConsole() {
       const read = readTopic(packet.topic);
       if (!read.ok || read.value.workstation !== nameOf(client!)) return done(new Error("not yours"));
       // acknowledged, and gone
-      if (read.value.channel === "batch" && Math.random() < console.loseShare) {
+      if (read.value.channel === "batch" && isLost()) {
         console.lostBatches++;
         packet.topic = "lost";
       }
