@@ -6,7 +6,11 @@ import { dirname, join } from "node:path";
 export type Files = Record<string, string | Buffer>;
 
 const MIB = 1024 * 1024;
-const PATH = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, MTOOLS_SKIP_CHECK: "1" };
+/** The locale is said: mtools writes names of another one as underscores. */
+const PATH = {
+  ...process.env,
+  ...{ PATH: `${process.env.PATH}:/usr/sbin:/sbin`, MTOOLS_SKIP_CHECK: "1", LC_ALL: "C.UTF-8" },
+};
 
 export function run(program: string, args: string[], input?: string | Buffer): string {
   return execFileSync(program, args, {
