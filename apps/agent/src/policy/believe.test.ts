@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
-import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
+import { carriedDigest, Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { describe, expect, it } from "vitest";
@@ -46,6 +46,23 @@ function taken(kept: Kept, statement: unknown, now?: number): Kept {
   if (believed.answer !== "taken") throw new Error(JSON.stringify(believed));
   return believed.kept;
 }
+
+describe("a policy that was signed by an older version", () => {
+  it("is taken though it lacks a field that has a default now, and keeps the digest it was signed with", () => {
+    const { log, ...rest } = Policy.parse({ log: { lingerMs: 7 } });
+    const { linesPerSecond, ...older } = log;
+    const carried = { ...rest, log: older };
+    const digest = carriedDigest(sha256, carried);
+    const statement = signStatement(
+      sha256,
+      [console],
+      { type: "policy", audience: { group: GROUP }, order: 1, issued: ISSUED },
+      { group: GROUP, digest, policy: carried },
+    );
+    const found = inForce(sha256, self, taken(EMPTY_KEPT, statement));
+    expect(found).toMatchObject({ digest, policy: { log: { lingerMs: 7, linesPerSecond } } });
+  });
+});
 
 describe("a statement from the console", () => {
   it("is taken, and is no news the second time", () => {

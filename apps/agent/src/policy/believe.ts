@@ -2,7 +2,7 @@
 import { fromBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { Hash, Verify } from "@sallyport/shared/base/crypto.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
-import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
+import { carriedDigest, Policy } from "@sallyport/shared/policy/policy.ts";
 import {
   CarriedKeys,
   CarriedPolicy,
@@ -101,7 +101,7 @@ function faultOf(
         return { code: "audience", reason: `a policy of group ${read.data.group}; this is group ${group}` };
       const policy = Policy.safeParse(read.data.policy);
       if (!policy.success) return malformed(z.prettifyError(policy.error));
-      const same = policyDigest(hash, policy.data) === read.data.digest;
+      const same = carriedDigest(hash, read.data.policy) === read.data.digest;
       return same ? undefined : { code: "digest", reason: "the policy inside is not the revision it is called" };
     }
     case "keys": {
@@ -120,9 +120,9 @@ export function inForce(hash: Hash, self: Self, kept: Kept): InForce | undefined
   const key = keyInForce(hash, self, kept);
   const held = key === undefined ? undefined : policyOf(kept, key);
   if (!held) return undefined;
-  const { policy, statement, taken } = held;
+  const { policy, digest, statement, taken } = held;
   const { order, notAfter } = statement;
-  return { policy, digest: policyDigest(hash, policy), order, taken, notAfter };
+  return { policy, digest, order, taken, notAfter };
 }
 
 /** The order key of the policy in force. */
@@ -139,14 +139,14 @@ function keyInForce(hash: Hash, self: Self, kept: Kept): string | undefined {
 }
 
 const RANKS = ["workstation", "group", "fleet"];
-type Held = { key: string; group: GroupId; policy: Policy; statement: Statement; taken: string };
+type Held = { key: string; group: GroupId; policy: Policy; digest: string; statement: Statement; taken: string };
 
 function policyOf(kept: Kept, key: string): Held | undefined {
   const held = Object.hasOwn(kept.statements, key) ? kept.statements[key] : undefined;
   if (!held) return undefined;
   const statement = Statement.parse(JSON.parse(held.signed.text));
   if (statement.type !== "policy") return undefined;
-  const { group, policy: carried } = CarriedPolicy.parse(JSON.parse(held.signed.carried));
+  const { group, digest, policy: carried } = CarriedPolicy.parse(JSON.parse(held.signed.carried));
   const policy = Policy.safeParse(carried);
-  return policy.success ? { key, group, policy: policy.data, statement, taken: held.taken } : undefined;
+  return policy.success ? { key, group, policy: policy.data, digest, statement, taken: held.taken } : undefined;
 }

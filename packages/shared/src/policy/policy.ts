@@ -32,6 +32,11 @@ export type SectionName = (typeof SECTIONS)[number];
 export const policyDigest = (hash: Hash, policy: Policy): PolicyDigest =>
   toHex(hash(canonicalBytes(policy))) as PolicyDigest;
 
+/** The same over a document as a statement carries it: signed once and read for years, so a field that a later version
+ *  adds must not change what its digest is over. @throws where it is no JSON */
+export const carriedDigest = (hash: Hash, carried: unknown): PolicyDigest =>
+  toHex(hash(canonicalBytes(carried as Policy))) as PolicyDigest;
+
 /** The JSON Schema editors validate by (draft 2020-12), of what a person may write. */
 export const policyJsonSchema = (): Record<string, unknown> => ({
   title: "Sallyport policy",
