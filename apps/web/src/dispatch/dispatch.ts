@@ -1,12 +1,13 @@
 /** Rows → the retained `desired` message of each workstation of our shards. Driven by rows, not by clicks: woken by a
- *  notification, a workstation that is back, or a timer; looks at everything; does nothing where topic and rows agree. */
-import { createHash } from "node:crypto";
+ *  notification, a workstation that is back, or a timer; looks at everything, in as many queries for
+ *  one workstation as for thousands; does nothing where topic and rows agree. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { type Desired, SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { topic } from "@sallyport/shared/wire/topics.ts";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
+import { addPolicies, due, noteSent, policyKey, type Target } from "./due.ts";
 
 /** A change that nobody told us of waits no longer than this. */
 const LOOK_MS = 30_000;
@@ -15,8 +16,9 @@ const BURST = 50;
 const BREATH_MS = 100;
 /** Wakes that come together are one. */
 const GATHER_MS = 50;
-/** Rows asked for at once. */
+/** Workstations that are due, asked for at once. */
 const PAGE = 500;
+const NOBODY = "00000000-0000-0000-0000-000000000000";
 
 export type DispatchDeps = {
   pool: Pool;
@@ -25,8 +27,6 @@ export type DispatchDeps = {
   /** The shards this worker holds. */
   shards(): readonly string[];
 };
-
-type Target = { id: WorkstationId; group_id: string; sent: string | null };
 
 export class Dispatch {
   readonly #deps: DispatchDeps;
@@ -74,71 +74,51 @@ export class Dispatch {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    let after = "00000000-0000-0000-0000-000000000000";
-    const groups = new Map<string, unknown[]>();
-    let burst = 0;
-    while (!signal.aborted) {
-      const targets = await this.#page(after);
-      for (const target of targets) {
-        if (signal.aborted) return;
-        if (!(await this.#tell(target, groups))) continue;
-        if (++burst % BURST === 0) await delay(BREATH_MS, undefined, { signal }).catch(() => undefined);
-      }
-      if (targets.length < PAGE) return;
-      after = targets.at(-1)!.id;
-    }
-  }
-
-  async #page(after: string): Promise<Target[]> {
-    const { rows } = await this.#deps.pool.query<Target>(
-      `SELECT w.id, w.group_id, d.sent FROM workstation w LEFT JOIN dispatch d ON d.workstation_id = w.id
-        WHERE w.state = 'enrolled' AND w.shard = ANY($1::text[]) AND w.id > $2::uuid ORDER BY w.id LIMIT $3`,
-      [this.#deps.shards(), after, PAGE],
-    );
-    return rows;
-  }
-
-  /** Whether something was sent. */
-  async #tell({ id, group_id, sent }: Target, groups: Map<string, unknown[]>): Promise<boolean> {
-    const { pool, log, publish } = this.#deps;
-    const ofGroup = groups.get(group_id) ?? (await this.#ofGroup(group_id));
-    groups.set(group_id, ofGroup);
-    const { rows } = await pool.query<{ statement: unknown }>(
-      `SELECT DISTINCT ON (type) statement FROM workstation_statement WHERE workstation_id = $1 AND type <> 'command'
-        ORDER BY type DESC, "order" DESC`,
-      [id],
-    );
-    const desired: Desired = { statements: [] };
-    for (const statement of [...rows.map((row) => row.statement), ...ofGroup]) {
-      const read = SignedStatement.safeParse(statement);
-      if (read.success) desired.statements.push(read.data);
-      else log.error({ workstation: id }, "statement.unreadable");
-    }
-    const text = JSON.stringify(desired);
-    const digest = createHash("sha256").update(text).digest("hex");
-    const isBack = this.#back.delete(id);
-    if (desired.statements.length === 0 || (digest === sent && !isBack)) return false;
+    const back = [...this.#back];
+    this.#back.clear();
+    const policies = new Map<string, unknown>();
     try {
-      await publish(topic(id, "desired"), text, true);
+      for (let after = NOBODY; !signal.aborted; ) {
+        const targets = await due(this.#deps.pool, { shards: this.#deps.shards(), back, after, limit: PAGE });
+        await addPolicies(this.#deps.pool, targets, policies);
+        for (let at = 0; at < targets.length && !signal.aborted; at += BURST) {
+          await this.#tellAll(targets.slice(at, at + BURST), policies);
+          await delay(BREATH_MS, undefined, { signal }).catch(() => undefined);
+        }
+        if (targets.length < PAGE) return;
+        after = targets.at(-1)!.id;
+      }
     } catch (error) {
-      if (isBack) this.#back.add(id);
+      for (const id of back) this.#back.add(id); // perhaps once too often, never once too few
       throw error;
     }
-    await pool.query(
-      `INSERT INTO dispatch (workstation_id, sent, sent_at) VALUES ($1, $2, now())
-       ON CONFLICT (workstation_id) DO UPDATE SET sent = excluded.sent, sent_at = excluded.sent_at`,
-      [id, digest],
-    );
-    log.info({ workstation: id, statements: desired.statements.length, again: digest === sent }, "desired.sent");
-    return true;
   }
 
-  /** A group's newest policy, and what overlays it. */
-  async #ofGroup(group: string): Promise<unknown[]> {
-    const { rows } = await this.#deps.pool.query<{ statement: unknown }>(
-      'SELECT statement FROM publication WHERE group_id = $1 ORDER BY "order" DESC LIMIT 1',
-      [group],
-    );
-    return rows.map(({ statement }) => statement);
+  /** What was sent is noted in one go, also where the broker stopped taking in the middle. */
+  async #tellAll(targets: readonly Target[], policies: ReadonlyMap<string, unknown>): Promise<void> {
+    const sent: Target[] = [];
+    try {
+      for (const target of targets) {
+        const desired = this.#desired(target, policies);
+        if (desired.statements.length === 0) continue;
+        await this.#deps.publish(topic(target.id, "desired"), JSON.stringify(desired), true);
+        sent.push(target);
+      }
+    } finally {
+      if (sent.length > 0) await noteSent(this.#deps.pool, sent);
+      for (const { id, basis, sent: before } of sent)
+        this.#deps.log.info({ workstation: id, again: basis === before }, "desired.sent");
+    }
+  }
+
+  #desired(target: Target, policies: ReadonlyMap<string, unknown>): Desired {
+    const policy = target.policy === null ? [] : [policies.get(policyKey(target.group_id, target.policy))];
+    const desired: Desired = { statements: [] };
+    for (const statement of [...target.own, ...policy]) {
+      const read = SignedStatement.safeParse(statement);
+      if (read.success) desired.statements.push(read.data);
+      else this.#deps.log.error({ workstation: target.id }, "statement.unreadable");
+    }
+    return desired;
   }
 }
