@@ -35,6 +35,10 @@ export type Sha256 = z.infer<typeof Sha256>;
 export const PolicyDigest = Sha256.brand<"PolicyDigest">();
 export type PolicyDigest = z.infer<typeof PolicyDigest>;
 
+/** One order to a workstation to do something, once. */
+export const CommandId = uuid("a command id").brand<"CommandId">();
+export type CommandId = z.infer<typeof CommandId>;
+
 /** First 8 hex digits of sha256 over the raw Ed25519 public key: a name for people and look-ups, never a proof. */
 export const KeyId = z
   .string()

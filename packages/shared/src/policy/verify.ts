@@ -4,6 +4,7 @@ import { fromBase64, toHex, toUtf8 } from "../base/bytes.ts";
 import type { Hash, Verify } from "../base/crypto.ts";
 import type { GroupId, WorkstationId } from "../base/ids.ts";
 import { fail, ok, type Result } from "../base/result.ts";
+import { mayConsoleAlone } from "../command/command.ts";
 import { isSignedBy } from "../trail/signed.ts";
 import { type Audience, SignedStatement, type Signers, Statement, type StatementType } from "./statement.ts";
 
@@ -30,7 +31,7 @@ export type Refusal = { code: (typeof REFUSALS)[number]; reason: string; stateme
 
 export type Taken = { statement: Statement; carried: unknown; orderKey: string };
 
-/** Types that the console's key alone may sign, whatever the group's threshold. */
+/** Types that the console's key alone may sign, whatever the group's threshold. Of commands it depends on the verb. */
 const CONSOLE_ALONE: readonly StatementType[] = ["overlay"];
 
 export function audienceKey(audience: Audience): string {
@@ -50,7 +51,8 @@ export function verifyStatement(hash: Hash, verify: Verify, trust: Trust, untrus
       `meant for ${audienceKey(statement.audience)}; this is workstation ${trust.workstation} of group ${trust.group}`,
     );
   }
-  const needed = CONSOLE_ALONE.includes(statement.type) ? 1 : trust.signers.threshold;
+  const isAlone = statement.type === "command" ? mayConsoleAlone(carried) : CONSOLE_ALONE.includes(statement.type);
+  const needed = isAlone ? 1 : trust.signers.threshold;
   const count = countSigners(verify, trust.signers, signed);
   if (count < needed)
     return refuse("signatures", `${count} of the ${needed} signatures it needs are by keys of this group`);

@@ -75,12 +75,14 @@ export const PolicyRefused = z.object({
 });
 export type PolicyRefused = z.infer<typeof PolicyRefused>;
 
-/** `command.done`. */
+/** `command.done`. `command` is its id; `found` what it left behind, in one value. */
 export const CommandDone = z.object({
   command: z.string().max(64),
   digest: Sha256,
   outcome: z.enum(["done", "failed", "expired"]),
   reason: z.string().max(1024).optional(),
   finished: Time,
+  verb: z.string().max(32).optional(),
+  found: z.json().optional(),
 });
 export type CommandDone = z.infer<typeof CommandDone>;

@@ -10,6 +10,7 @@ import {
   PolicyRefused,
   TrailOpened,
 } from "./agent.ts";
+import { CommandDiagnostics, CommandReceived } from "./command.ts";
 import { ConsoleAct, PersonAct } from "./console.ts";
 import { GuestLog, GuestSuppressed } from "./guest.ts";
 import { HypervisorLayout } from "./hypervisor.ts";
@@ -43,7 +44,9 @@ export const BODIES = {
   "hypervisor.layout": HypervisorLayout,
   "policy.applied": PolicyApplied,
   "policy.refused": PolicyRefused,
+  "command.received": CommandReceived,
   "command.done": CommandDone,
+  "command.diagnostics": CommandDiagnostics,
   "agent.health": AgentHealth,
   "agent.gap": AgentGap,
   "agent.malformed": AgentMalformed,
