@@ -1,6 +1,8 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { type Facts, factsOf } from "../tools/boot.ts";
-import { auditOf, BOOTS, wrongPixels } from "../tools/proofs.ts";
+import { wrongPixels } from "../tools/boots/devices.ts";
+import { auditOf } from "../tools/boots/facts.ts";
+import { BOOTS } from "../tools/proofs.ts";
 import { needPackages } from "./setup.ts";
 
 describe("what a boot says", () => {

@@ -2,9 +2,9 @@
 import { copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { dom0Initramfs, PRIMARY_UUID, STICK_MODULES } from "./boot.ts";
+import { xenOf } from "./boots/plan.ts";
 import { CACHE, root, rootImage } from "./debian.ts";
 import { kernelOf } from "./initramfs.ts";
-import { xenOf } from "./proofs.ts";
 import { grubWords } from "./routes.ts";
 import { run } from "./run.ts";
 import { PACKAGE } from "./upstream.ts";

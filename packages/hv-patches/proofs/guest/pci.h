@@ -80,3 +80,40 @@ static void *pci_map(const char *bdf, int number, unsigned long size)
 
     return at == MAP_FAILED ? NULL : at;
 }
+
+#define CAPABILITIES   0x34
+#define CAPABILITY_MSI 0x05
+#define MSI_64BIT      0x80
+#define MSI_ENABLE     0x01
+
+/* Lets a device send @data to @address instead of pulling its line; where its capability is, or -1. */
+static inline int pci_msi(const char *bdf, unsigned int address, unsigned short data)
+{
+    unsigned char at = 0, head[4] = { 0 };
+    unsigned int high = 0;
+    char path[400];
+    int fd, hops, done = -1;
+
+    snprintf(path, sizeof(path), PCI_FOLDER "/%s/config", bdf);
+    fd = open(path, O_RDWR);
+    if ( pread(fd, &at, 1, CAPABILITIES) != 1 )
+        at = 0;
+    for ( hops = 0; at && hops < 48; hops++, at = head[1] )
+    {
+        if ( pread(fd, head, 4, at) != 4 )
+            break;
+        if ( head[0] != CAPABILITY_MSI )
+            continue;
+        if ( pwrite(fd, &address, 4, at + 4) == 4 &&
+             (!(head[2] & MSI_64BIT) || pwrite(fd, &high, 4, at + 8) == 4) &&
+             pwrite(fd, &data, 2, at + (head[2] & MSI_64BIT ? 12 : 8)) == 2 )
+        {
+            head[2] |= MSI_ENABLE;
+            done = pwrite(fd, head + 2, 2, at + 2) == 2 ? at : -1;
+        }
+        break;
+    }
+    close(fd);
+
+    return done;
+}

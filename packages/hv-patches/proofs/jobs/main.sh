@@ -4,7 +4,7 @@ other=5a11e9a7-0000-4000-8000-00000000beef
 leaves
 say "free $(xl info | sed -n 's/^free_memory *: //p') caps $(xl info | sed -n 's/^virt_caps *: //p')"
 
-config primary 1024 "$uuid" "dma+irq+peek=0x$XEN_AT,0x100000" 'pci=["00:05.0"]' >/dev/null
+config primary 1024 "$uuid" "dma+irq+peek=0x$XEN_AT,0x100000+msi" 'pci=["00:05.0"]' >/dev/null
 create primary
 leaves 1
 wait_guest primary "end irq" 120
@@ -12,6 +12,7 @@ xl debug-keys i
 grep '00:05\.0' /proc/interrupts | sed 's/^/@@ line /' >"$report"
 say "dom0irq $(grep -c '00:05\.0' /proc/interrupts)"
 wait_guest primary "done" 60
+xl debug-keys i
 show primary
 leaf 1 audit
 
