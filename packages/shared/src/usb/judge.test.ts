@@ -19,6 +19,28 @@ describe("judgeDevice", () => {
   const rows: [string, DeviceFacts, object, string, RegExp][] = [
     ["reads a stick, without any rules of the site's own", stick, {}, "read", /one storage interface/],
     ["reads a UAS disk", withInterfaces("08:06:62"), {}, "read", /storage/],
+    [
+      "reads a UAS stick: one interface with two alternate settings",
+      { ...withInterfaces("08:06:50", "08:06:62"), interfaceCount: 1 },
+      { deviceRules: ["allow with-interface equals { 08:06:50 08:06:62 }"] },
+      "read",
+      /storage/,
+    ],
+    [
+      "blocks one whose alternate setting is a keyboard",
+      { ...withInterfaces("08:06:50", "03:01:01"), interfaceCount: 1 },
+      { deviceRules: ["allow"] },
+      "block",
+      /no storage/,
+    ],
+    [
+      "lets a hub carry others where a rule allows it, and not otherwise",
+      withInterfaces("09:00:00"),
+      { deviceRules: ["allow with-interface equals { 09:00:00 }"] },
+      "dom0",
+      /hub/,
+    ],
+    ["blocks a hub that no rule allows", withInterfaces("09:00:00"), {}, "block", /no device rule/],
     ["blocks a stick that is also a keyboard", withInterfaces("08:06:50", "03:01:01"), {}, "block", /no device rule/],
     [
       "even where a careless rule allows everything",

@@ -5,11 +5,13 @@ import { parseRules } from "./rules/parse.ts";
 import { printRule } from "./rules/print.ts";
 import type { Rule } from "./rules/rule.ts";
 
-/** `read`: copied once, listed and scanned. `direct`: the guest gets the device, contents not verified. */
-export type Judgement = { outcome: "read" | "direct" | "block"; rule: string; reason: string };
+/** `read`: copied once, listed and scanned. `direct`: the guest gets the device, contents not verified. `dom0`: a hub,
+ *  which only carries others; each of them is judged by itself. */
+export type Judgement = { outcome: "read" | "direct" | "dom0" | "block"; rule: string; reason: string };
 
 /** Mass storage, transparent SCSI: bulk-only, or UAS. */
 const STORAGE = new Set(["08:06:50", "08:06:62"]);
+const HUB = "09:";
 
 export function judgeDevice(device: DeviceFacts, policy: UsbSection, circumstances: Circumstances = {}): Judgement {
   const direct = matchRules(rulesOf(policy.directRules), device, circumstances);
@@ -24,17 +26,20 @@ export function judgeDevice(device: DeviceFacts, policy: UsbSection, circumstanc
   if (decided === null) return { outcome: "block", rule: "implicit", reason: "no device rule matches" };
   const rule = printRule(decided.rule);
   if (decided.target !== "allow") return { outcome: "block", rule, reason: `a device rule says ${decided.target}` };
-  const [only, ...more] = device.interfaces;
-  if (only === undefined || more.length > 0) {
-    const has = device.interfaces.join(", ") || "none";
+  const types = device.interfaces.map((type) => type.toLowerCase());
+  const count = device.interfaceCount ?? types.length;
+  const has = device.interfaces.join(", ") || "none";
+  if (count !== 1 || types.length === 0)
     return { outcome: "block", rule, reason: `a stick has one interface; this has ${has}` };
-  }
-  if (STORAGE.has(only.toLowerCase()))
+  // a UAS stick's one interface has two alternate settings, bulk-only and UAS
+  if (types.every((type) => STORAGE.has(type)))
     return { outcome: "read", rule, reason: "one storage interface, allowed by a device rule" };
+  if (types.every((type) => type.startsWith(HUB)))
+    return { outcome: "dom0", rule, reason: "a hub, allowed by a device rule" };
   return {
     outcome: "block",
     rule,
-    reason: `${only} is no storage that can be read; only a direct rule hands a device over`,
+    reason: `${has} is no storage that can be read; only a direct rule hands a device over`,
   };
 }
 

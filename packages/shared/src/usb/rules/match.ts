@@ -16,6 +16,8 @@ export type DeviceFacts = {
   viaPort: string;
   /** `08:06:50` for each interface, in order. */
   interfaces: string[];
+  /** How many of them there are when alternate settings of one count once; absent: as many as are listed. */
+  interfaceCount?: number;
   connectType: string;
 };
 

@@ -1,0 +1,69 @@
+/** Hold → request → exception. What a person approves is one device's contents on one workstation until one moment:
+ *  other bytes, another stick or another machine ask again. Pure. */
+import { z } from "zod";
+import { toHex, toUtf8 } from "../base/bytes.ts";
+import { canonicalText } from "../base/canonical.ts";
+import type { Hash } from "../base/crypto.ts";
+import { Sha256, WorkstationId } from "../base/ids.ts";
+import type { UsbSection } from "../policy/usb.ts";
+import { type ManifestFile, manifestDigest } from "./manifest.ts";
+
+/** What an `exception` statement carries. Its audience is the one workstation, and it must end (`notAfter`). */
+export const CarriedException = z.object({
+  workstation: WorkstationId,
+  /** sha256 of the device's raw descriptors. */
+  descriptors: Sha256,
+  /** Of everything on it, as `stickManifest` makes it. */
+  manifest: Sha256,
+  /** The `usb.request` it answers. */
+  request: Sha256.optional(),
+  reason: z.string().max(1024),
+});
+export type CarriedException = z.infer<typeof CarriedException>;
+
+/** As it was believed: `digest` names the statement. */
+export type Exception = CarriedException & { digest: string; notAfter: string };
+
+/** The moments a workstation has: its own clock, which is a claim, and the latest that has come for certain. An
+ *  allowance ends by the earlier of its ends, so both must lie before it. */
+export type Clocks = { now: number; floor: number };
+
+export const isCurrent = (exception: Pick<Exception, "notAfter">, { now, floor }: Clocks): boolean =>
+  Math.max(now, floor) < Date.parse(exception.notAfter);
+
+export function exceptionFor(
+  exceptions: readonly Exception[],
+  stick: { descriptors: string; manifest: string },
+  clocks: Clocks,
+): Exception | undefined {
+  return exceptions.find(
+    (each) => each.descriptors === stick.descriptors && each.manifest === stick.manifest && isCurrent(each, clocks),
+  );
+}
+
+/** Over all logical units in order; of one unit it is that unit's own. */
+export function stickManifest(sha256: Hash, manifests: readonly (readonly ManifestFile[])[]): string {
+  const digests = manifests.map((manifest) => manifestDigest(manifest, sha256));
+  const [only, ...more] = digests;
+  if (only !== undefined && more.length === 0) return only;
+  return toHex(sha256(toUtf8(`${digests.join("\n")}\n`)));
+}
+
+/** The same for the same contents of the same device here, so that plugging in again asks nothing new. */
+export const requestId = (
+  sha256: Hash,
+  stick: { workstation: string; descriptors: string; manifest: string },
+): string => toHex(sha256(toUtf8(canonicalText([stick.workstation, stick.descriptors, stick.manifest]))));
+
+/** Why a stick may pass: its verdict, or what overrules it. */
+export type Grounds = "verdict" | "audit" | "exception";
+
+/** Why a file does not go into the copy that a guest gets, or nothing where it does. A person who made an exception
+ *  approved what the manifest lists; what could not be read was in no manifest. */
+export function leftOut(file: ManifestFile, policy: UsbSection, grounds: Grounds): string | undefined {
+  if (file.type.startsWith("inode/")) return `${file.type.slice("inode/".length)}: no regular file`;
+  if (file.sha256 === null) return file.detail ?? "its content could not be read whole";
+  if (grounds !== "verdict" || file.finding === "clean") return undefined;
+  if (file.finding === "unscannable" && policy.unscannable === "allow") return undefined;
+  return file.detail === undefined ? file.finding : `${file.finding}: ${file.detail}`;
+}
