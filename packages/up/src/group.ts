@@ -12,6 +12,7 @@ import { hash } from "./signer.ts";
 
 export const FIRST_GROUP = "default";
 const AUTHOR = "sallyport";
+const MESSAGE = "The defaults, which are the strict ones";
 
 /** The group's id; makes it only where there is none of that name. */
 export async function ensureFirstGroup(databaseUrl: string, signer: Signer): Promise<GroupId> {
@@ -39,7 +40,7 @@ async function findGroup(client: pg.Client): Promise<GroupId | undefined> {
 async function makeGroup(client: pg.Client, signer: Signer): Promise<void> {
   const group = randomUUID() as string as GroupId;
   const { rowCount } = await client.query(
-    'INSERT INTO "group" (id, name, threshold) VALUES ($1, $2, 1) ON CONFLICT (name) DO NOTHING',
+    'INSERT INTO "group" (id, name, threshold) VALUES ($1, $2, 1) ON CONFLICT DO NOTHING',
     [group, FIRST_GROUP],
   );
   if (rowCount === 0) return; // another process was first
@@ -53,7 +54,7 @@ async function makeGroup(client: pg.Client, signer: Signer): Promise<void> {
   await client.query(
     `INSERT INTO revision (digest, canonical, source, author, message) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (digest) DO NOTHING`,
-    [digest, canonicalText(policy), POLICY_TEMPLATE, AUTHOR, "The defaults, which are the strict ones"],
+    [digest, canonicalText(policy), POLICY_TEMPLATE, AUTHOR, MESSAGE],
   );
   const statement = signStatement(
     hash,
@@ -62,7 +63,8 @@ async function makeGroup(client: pg.Client, signer: Signer): Promise<void> {
     { group, digest, policy },
   );
   await client.query(
-    `INSERT INTO publication (group_id, "order", digest, statement, published_by) VALUES ($1, 1, $2, $3, $4)`,
-    [group, digest, statement, AUTHOR],
+    `INSERT INTO publication (group_id, "order", digest, statement, published_by, message, source)
+     VALUES ($1, 1, $2, $3, $4, $5, $6)`,
+    [group, digest, statement, AUTHOR, MESSAGE, POLICY_TEMPLATE],
   );
 }

@@ -8,6 +8,7 @@ import type { Pool, PoolClient } from "pg";
 import { signMembership } from "../dispatch/sign.ts";
 import { hash, verify } from "../trail/crypto.ts";
 import { consoleRecorder } from "../trail/recorder.ts";
+import { nameOfHost } from "../workstation/label.ts";
 import { type Answer, json, refuse } from "./answer.ts";
 import { type Authority, readRequest } from "./authority.ts";
 
@@ -67,14 +68,16 @@ async function admit(
       "This token was used up, revoked or has expired. Make a new one on the console's Enrol page.",
     );
   const workstation = randomUUID() as string as WorkstationId;
-  const name = hostname.replaceAll("\u0000", "\u2400").toWellFormed();
+  const claimed = hostname.replaceAll("\u0000", "\u2400").toWellFormed();
+  const name = nameOfHost(claimed);
   await tx.query(
     `INSERT INTO workstation (id, shard, name, hostname, group_id, labels, trail_key, agent_version, enrolled_by)
-     VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8)`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
     [
       workstation,
       workstation.slice(0, 2),
       name,
+      claimed,
       token.group_id,
       token.labels,
       Buffer.from(trailKey),
@@ -95,7 +98,7 @@ async function admit(
       actor: { id: token.created_by ?? "console" },
       address,
       subject: `workstation/${workstation}`,
-      after: { hostname: name, group: token.group_id, labels: token.labels, certificate: issued.serial },
+      after: { hostname: claimed, name, group: token.group_id, labels: token.labels, certificate: issued.serial },
     },
   });
   const answer: EnrolAnswer = {

@@ -1,9 +1,10 @@
 /** What may be typed where people are added. */
+import { Name } from "@sallyport/shared/base/name.ts";
 import { z } from "zod";
 import { PASSWORD_CHARS_MIN } from "./password.ts";
 import { ROLES } from "./role.ts";
 
-const name = z.string().trim().min(1, "a name").max(128);
+const name = Name(128);
 const email = z.email("an e-mail address").max(254).toLowerCase();
 const code = z.string().min(10).max(64);
 

@@ -1,4 +1,5 @@
 /** A person's own API tokens: made, listed, revoked; each a record on the console's trail. */
+import { Name } from "@sallyport/shared/base/name.ts";
 import { z } from "zod";
 import { Refusal } from "../trpc/errors.ts";
 import { router, signedIn } from "../trpc/procedures.ts";
@@ -6,7 +7,7 @@ import { withRecord } from "./act.ts";
 import { listTokens, makeToken, revokeToken, SCOPES, TOKEN_DAYS_MAX } from "./api-token.ts";
 
 const Making = z.object({
-  name: z.string().trim().min(1, "a name").max(64),
+  name: Name(64),
   scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
   days: z.int().min(1).max(TOKEN_DAYS_MAX),
 });

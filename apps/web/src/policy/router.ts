@@ -1,5 +1,6 @@
 /** Policy: groups, what they should have in force, and publishing. */
 import { GroupId } from "@sallyport/shared/base/ids.ts";
+import { Name } from "@sallyport/shared/base/name.ts";
 import { POLICY_CHARS_MAX, readPolicy } from "@sallyport/shared/policy/document.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
@@ -7,10 +8,9 @@ import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { getGroup, listGroups, makeGroup, publish } from "./store.ts";
 
-const GroupName = z
-  .string()
-  .trim()
-  .regex(/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u, "a name of letters, digits, spaces and . _ -, at most 64");
+const GroupName = Name(64).pipe(
+  z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u, "a name of letters, digits, spaces and . _ -, at most 64"),
+);
 
 export const policyRouter = router({
   groups: allowed("entries").query(({ ctx }) => listGroups(ctx.wiring.pool)),
@@ -52,7 +52,10 @@ export const policyRouter = router({
           now: new Date(),
         });
         const text = `published revision ${done.order} of ${done.name}: ${input.message}`.slice(0, 900);
-        const change = { before: { digest: done.before }, after: { digest: done.digest, order: done.order } };
+        const change = {
+          before: { digest: done.before },
+          after: { digest: done.digest, order: done.order, message: input.message },
+        };
         return {
           act: { kind: "person.policy-published", text, subject: `group/${input.group}`, ...change },
           value: { order: done.order, digest: done.digest as string },

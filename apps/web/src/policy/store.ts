@@ -36,7 +36,7 @@ export async function listGroups(pool: Pool): Promise<GroupRow[]> {
   const { rows } = await pool.query<Raw>(
     `SELECT g.id, g.name, g.threshold,
             (SELECT count(*) FROM workstation w WHERE w.group_id = g.id AND w.state <> 'revoked') AS workstations,
-            p.order, p.digest, r.message, p.published_at, coalesce(who.name, p.published_by) AS by
+            p.order, p.digest, coalesce(p.message, r.message) AS message, p.published_at, coalesce(who.name, p.published_by) AS by
        FROM "group" g
        LEFT JOIN LATERAL (SELECT * FROM publication WHERE group_id = g.id ORDER BY "order" DESC LIMIT 1) p ON true
        LEFT JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
@@ -80,7 +80,8 @@ export async function getGroup(pool: Pool, id: string): Promise<{ group: GroupRo
     published_at: Date;
     by: string;
   }>(
-    `SELECT p.order, p.digest, r.message, r.source, p.published_at, coalesce(who.name, p.published_by) AS by
+    `SELECT p.order, p.digest, coalesce(p.message, r.message) AS message, coalesce(p.source, r.source) AS source,
+            p.published_at, coalesce(who.name, p.published_by) AS by
        FROM publication p JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
       WHERE p.group_id = $1 ORDER BY p.order DESC LIMIT $2`,
     [id, REVISIONS_MAX],
@@ -155,8 +156,9 @@ export async function publish(tx: PoolClient, key: ConsoleKey, asked: Publishing
     [digest, canonicalText(asked.policy), asked.source, asked.author, asked.message, last?.digest ?? null],
   );
   await tx.query(
-    'INSERT INTO publication (group_id, "order", digest, statement, published_by) VALUES ($1, $2, $3, $4, $5)',
-    [asked.group, order, digest, JSON.stringify(statement), asked.author],
+    `INSERT INTO publication (group_id, "order", digest, statement, published_by, message, source)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+    [asked.group, order, digest, JSON.stringify(statement), asked.author, asked.message, asked.source],
   );
   await tx.query("SELECT pg_notify('publication', $1)", [asked.group]);
   return { order, digest, name: found.name, before: last?.digest ?? null };

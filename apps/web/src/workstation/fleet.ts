@@ -31,8 +31,7 @@ const POLICY = `CASE WHEN p.digest IS NULL THEN 'unpublished' WHEN r.document IS
                 WHERE coalesce(r.document #>> ARRAY['sections', section, 'outcome'], '') NOT IN ('applied', 'audit'))
   THEN 'partial' ELSE 'none' END`;
 const FROM = `FROM workstation w
-  LEFT JOIN LATERAL (SELECT "order", digest FROM publication WHERE group_id = w.group_id ORDER BY "order" DESC LIMIT 1) p
-    ON true
+  LEFT JOIN LATERAL wanted(w.id, w.group_id) p ON true
   LEFT JOIN reported r ON r.workstation_id = w.id`;
 
 /** Revoked ones are nobody's worry and not counted. */

@@ -56,8 +56,7 @@ export const SELECT = `
          (SELECT sum(t.size) FROM trail t WHERE t.workstation_id = w.id) AS records
     FROM workstation w
     JOIN "group" g ON g.id = w.group_id
-    LEFT JOIN LATERAL (SELECT "order", digest FROM publication WHERE group_id = w.group_id ORDER BY "order" DESC LIMIT 1) p
-      ON true
+    LEFT JOIN LATERAL wanted(w.id, w.group_id) p ON true
     LEFT JOIN reported r ON r.workstation_id = w.id`;
 
 /** What is stored is the signed report or its value; what cannot be read counts as not reported. */

@@ -50,6 +50,11 @@ export function Group({ id }: { id: string }) {
   );
 }
 
+/** The first publication of the same content, where this one is not it. */
+function sameAs(publications: PublicationRow[], { digest, order }: PublicationRow): number | undefined {
+  return publications.findLast((each) => each.digest === digest && each.order < order)?.order;
+}
+
 function Revisions({ publications }: { publications: PublicationRow[] }) {
   return (
     <Card title="Revisions" aside="immutable, named by their content">
@@ -65,6 +70,7 @@ function Revisions({ publications }: { publications: PublicationRow[] }) {
                   <Untrusted text={row.message} />
                 </p>
                 <p className="text-ink-3">
+                  {sameAs(publications, row) !== undefined && <>r{sameAs(publications, row)} again, by </>}
                   {row.by}, <Ago time={row.publishedAt} /> · <Hash text={row.digest} />
                 </p>
                 <details>

@@ -1,0 +1,99 @@
+/** Groups and publications, from the procedure to the rows and the console's own trail. */
+import "reflect-metadata";
+import { generateKeyPairSync, sign } from "node:crypto";
+import type { GroupId } from "@sallyport/shared/base/ids.ts";
+import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
+import type pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { migrate, readMigrations } from "../../../prisma/migrate.ts";
+import { consoleRecorder } from "../src/trail/recorder.ts";
+import type { Context } from "../src/trpc/context.ts";
+import { appRouter } from "../src/trpc/router.ts";
+import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
+import { seedGroup, seedPartition } from "./seed.ts";
+
+const pair = generateKeyPairSync("ed25519");
+const consoleKey = {
+  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
+  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
+};
+let postgres: TestPostgres;
+let pool: pg.Pool;
+beforeAll(async () => {
+  postgres = await startPostgres();
+  pool = openPool(postgres.url);
+  await migrate(postgres.url);
+  await seedPartition(pool);
+});
+afterAll(async () => {
+  await pool?.end();
+  await postgres?.stop();
+});
+
+function as(name: string) {
+  const actor = { id: name, email: `${name}@example.org`, name, role: "admin", session: "s", twoFactor: true } as const;
+  const wiring = { pool, consoleKey, recordConsole: consoleRecorder(consoleKey) } as unknown as Context["wiring"];
+  const context: Context = { wiring, actor, still: async () => actor, origin: {}, host: "x" };
+  return appRouter.createCaller(context).policy;
+}
+
+test("a revision published again says why, by whom and with which text this time; the first time keeps its own", async () => {
+  const group = (await seedGroup(pool, "again", consoleKey.publicKey)) as GroupId;
+  const other = POLICY_TEMPLATE.replace("healthSeconds: 300", "healthSeconds: 600");
+  const noted = `# the night shift's words\n${POLICY_TEMPLATE}`;
+  await as("ada").publish({ group, source: POLICY_TEMPLATE, message: "the first", basedOn: 0 });
+  await as("ada").publish({ group, source: other, message: "fewer health records", basedOn: 1 });
+  await as("bob").publish({ group, source: noted, message: "back: the fleet looked silent", basedOn: 2 });
+  const { group: row, publications } = await as("ada").group({ id: group });
+  expect(publications).toMatchObject([
+    { order: 3, by: "bob", message: "back: the fleet looked silent", source: noted },
+    { order: 2, by: "ada", message: "fewer health records", source: other },
+    { order: 1, by: "ada", message: "the first", source: POLICY_TEMPLATE },
+  ]);
+  expect(publications[0]!.digest).toBe(publications[2]!.digest);
+  expect(row.inForce).toMatchObject({ order: 3, message: "back: the fleet looked silent", by: "bob" });
+  const { rows } = await pool.query<{ actor: string; message: string }>(
+    `SELECT convert_from(content, 'UTF8')::jsonb #>> '{body,actor,id}' AS actor,
+            convert_from(content, 'UTF8')::jsonb #>> '{body,after,message}' AS message
+       FROM record WHERE kind = 'person.policy-published' ORDER BY index DESC LIMIT 1`,
+  );
+  expect(rows).toEqual([{ actor: "bob", message: "back: the fleet looked silent" }]);
+});
+
+test("a group's name is one name however it is written, and holds nothing that cannot be seen", async () => {
+  await as("ada").makeGroup({ name: "  Finance   floor " });
+  expect((await as("ada").groups()).map(({ name }) => name)).toContain("Finance floor");
+  for (const name of ["finance floor", "FINANCE\tFLOOR", "Ｆｉｎａｎｃｅ ｆｌｏｏｒ"])
+    await expect(as("ada").makeGroup({ name })).rejects.toThrow(/one by that name already/);
+  await expect(as("ada").makeGroup({ name: "Fin\u200bance floor" })).rejects.toThrow(/holds the character U\+200B/);
+  await expect(as("ada").makeGroup({ name: "Fin\u0430nce floor" })).rejects.toThrow(/Use one alphabet/);
+});
+
+test("a database from before gets its publications' words from the revisions, and groups that read alike are told apart", async () => {
+  const before = readMigrations().filter(({ name }) => name < "20261124150100");
+  const { url, stop } = await startPostgres();
+  const old = openPool(url);
+  try {
+    await migrate(url, before);
+    for (const name of ["Lab", "lab", "LAB"]) await seedGroup(old, name, consoleKey.publicKey);
+    const digest = "d".repeat(64);
+    await old.query(
+      "INSERT INTO revision (digest, canonical, source, author, message) VALUES ($1, '', 'text', 'a', 'why')",
+      [digest],
+    );
+    await old.query(
+      `INSERT INTO publication (group_id, "order", digest, statement, published_by) SELECT id, 1, $1, '{}', 'a' FROM "group"`,
+      [digest],
+    );
+    await migrate(url);
+    expect((await old.query("SELECT DISTINCT message, source FROM publication")).rows).toEqual([
+      { message: "why", source: "text" },
+    ]);
+    const { rows } = await old.query<{ name: string }>('SELECT name FROM "group" ORDER BY created_at, id');
+    expect(new Set(rows.map(({ name }) => name.toLowerCase())).size).toBe(3);
+    expect(rows.filter(({ name }) => name.length === 3)).toHaveLength(1);
+  } finally {
+    await old.end();
+    await stop();
+  }
+});
