@@ -6,7 +6,7 @@ import type { Pool } from "pg";
 export type Target = {
   id: WorkstationId;
   group_id: string;
-  /** Order of the group's policy that it should have. */
+  /** Order of the policy that it should have: the group's, or an earlier one while a rollout has not come to it. */
   policy: number | null;
   /** The newest statement of each type that is for this workstation alone. */
   own: unknown[];
@@ -28,8 +28,7 @@ export async function due(pool: Pool, { shards, back, after, limit }: Asked): Pr
     `WITH due AS (
        SELECT w.id, w.group_id, p."order" AS policy, b.basis, d.sent
          FROM workstation w
-         LEFT JOIN LATERAL (
-           SELECT "order", digest FROM publication WHERE group_id = w.group_id ORDER BY "order" DESC LIMIT 1) p ON true
+         LEFT JOIN LATERAL wanted(w.id, w.group_id) p ON true
          LEFT JOIN LATERAL (
            SELECT string_agg(type || ' ' || "order", ',' ORDER BY type) AS named
              FROM (SELECT type, max("order") AS "order" FROM workstation_statement
