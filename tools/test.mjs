@@ -1,5 +1,6 @@
 // `npm test`: installs what is missing, checks, runs every suite, adds up. The last line reads `N passed, N failed`.
-// `npm test -- unit browser` (or SALLYPORT_SUITES) runs only those. Suites run two at a time: they share nothing but the machine.
+// `npm test -- unit browser` (or SALLYPORT_SUITES) runs only those. Suites run two at a time: they share nothing but the machine;
+// those that boot machines run last, by themselves.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -16,7 +17,9 @@ const SUITE_MS_MAX = 40 * 60_000;
 
 // the longest first, so that the two lanes end together
 const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit", "hv"];
-// Xen built patch by patch, and whole machines in QEMU: many minutes each, run when asked for by name
+// Machines in QEMU, which take both processors: alone, once the lanes are done
+const ALONE = ["boots"];
+// Xen built patch by patch, and a whole workstation: many minutes each, run when asked for by name
 // (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
 const BY_NAME = ["proofs", "workstation"];
 const CHECKS = [
@@ -44,10 +47,10 @@ try {
 }
 
 async function main(asked) {
-  const unknown = asked.filter((name) => ![...SUITES, ...BY_NAME, "check"].includes(name));
+  const unknown = asked.filter((name) => ![...SUITES, ...ALONE, ...BY_NAME, "check"].includes(name));
   if (unknown.length > 0)
     throw new Error(
-      `There is no suite ${unknown.join(", ")}. There are: check, ${[...SUITES, ...BY_NAME].join(", ")}.`,
+      `There is no suite ${unknown.join(", ")}. There are: check, ${[...SUITES, ...ALONE, ...BY_NAME].join(", ")}.`,
     );
   await install(say);
   if (generate()) say("Made the database client.");
@@ -57,14 +60,15 @@ async function main(asked) {
   const jobs = [
     ...(wanted("check") ? CHECKS.map((check) => () => runCheck(check)) : []),
     ...SUITES.filter(wanted).map((suite) => () => runSuite(suite)),
-    ...BY_NAME.filter((name) => asked.includes(name)).map((suite) => () => runSuite(suite)),
   ];
+  const alone = [...ALONE.filter(wanted), ...BY_NAME.filter((name) => asked.includes(name))];
   const beat = setInterval(() => {
     const now = Date.now();
     const parts = [...running].map(([name, { at }]) => `${name} ${Math.round((now - at) / 1000)} s`);
     say(`… running: ${parts.join(", ")}`);
   }, BEAT_MS);
   const results = await inLanes(jobs);
+  for (const suite of alone) results.push(await runSuite(suite));
   clearInterval(beat);
 
   say("\n──────── summary");

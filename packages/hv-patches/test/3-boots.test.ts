@@ -1,9 +1,9 @@
-import { beforeAll, describe, expect, it } from "vitest";
-import { type Facts, factsOf } from "../tools/boot.ts";
+import { describe, expect, it } from "vitest";
+import { factsOf } from "../tools/boot.ts";
 import { wrongPixels } from "../tools/boots/devices.ts";
 import { auditOf } from "../tools/boots/facts.ts";
-import { BOOTS } from "../tools/proofs.ts";
-import { needPackages } from "./setup.ts";
+import { EVERY_TIME } from "../tools/proofs.ts";
+import { proveAll } from "./setup.ts";
 
 describe("what a boot says", () => {
   it("is read by its first word, whatever the serial line adds", () => {
@@ -28,15 +28,4 @@ describe("what a boot says", () => {
   });
 });
 
-for (const each of BOOTS)
-  describe(`boot ${each.name}`, () => {
-    let facts: Facts;
-    beforeAll(async () => {
-      await needPackages();
-      facts = await each.run();
-    });
-    for (const proof of each.proofs)
-      it(proof.name, () => {
-        expect(proof.against(facts)).toEqual([]);
-      });
-  });
+proveAll(EVERY_TIME);

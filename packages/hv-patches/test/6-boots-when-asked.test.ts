@@ -1,0 +1,4 @@
+import { WHEN_ASKED } from "../tools/proofs.ts";
+import { proveAll } from "./setup.ts";
+
+proveAll(WHEN_ASKED);
