@@ -1,0 +1,204 @@
+/** Gate ↔ the kernel's USB ports, by sysfs. Devices are read without a driver, held and let go by `authorized`; a
+ *  stick's logical units are found below its interface. A root of its own makes it testable: sim/usb.ts lays one out. */
+import { createHash } from "node:crypto";
+import { readdir, readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
+import { DESCRIPTORS_BYTES_MAX } from "@sallyport/shared/usb/descriptors.ts";
+import { type RawDevice, readDevice, type UsbDevice, usbguardHash } from "@sallyport/shared/usb/device.ts";
+import { DoorError } from "./dom0.ts";
+
+export type UsbPlace = { sysfs: string; dev: string };
+
+/** A root hub. What it says of new devices: `0` holds them, `1` and `2` let them in. */
+export type Controller = { name: string; authorizedDefault: string };
+/** What is plugged in where, in this plugging. */
+export type Plugged = { port: string; bus: number; address: number; authorised: boolean };
+/** One logical unit. `node` is null where it is no disk or disc; `bytes` is 0 where no medium is in it. */
+export type UnitSeen = { lun: number; node: string | null; bytes: number };
+
+export type UsbPorts = {
+  controllers(): Promise<Controller[]>;
+  /** @throws DoorError where the kernel does not take it */
+  holdNew(controller: string): Promise<void>;
+  /** Hubs before what is behind them; root hubs are not among them. */
+  plugged(): Promise<Plugged[]>;
+  /** Nothing where it has gone. */
+  read(port: string): Promise<Result<UsbDevice> | undefined>;
+  /** Written and read back. False where the device has gone. @throws DoorError where it is not so afterwards */
+  authorise(port: string, yes: boolean): Promise<boolean>;
+  /** The interfaces the kernel made of it, `08:06:50` each; only of an authorised device. */
+  interfaces(port: string): Promise<string[]>;
+  units(port: string): Promise<UnitSeen[]>;
+};
+
+const SECTOR_BYTES = 512;
+const TEXT_BYTES_MAX = 4_096;
+const DEVICE = /^(?:usb\d+|\d+-\d+(?:\.\d+)*)$/;
+
+const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
+const isGone = (error: unknown): boolean =>
+  ["ENOENT", "ENODEV", "ENOTDIR", "ENXIO"].includes((error as NodeJS.ErrnoException).code ?? "");
+
+export function usbPorts({ sysfs, dev }: UsbPlace): UsbPorts {
+  const devices = join(sysfs, "bus/usb/devices");
+  const at = (...names: string[]) => join(devices, ...names);
+
+  async function text(path: string): Promise<string | undefined> {
+    try {
+      // a device's strings are its own: cut, and made Unicode
+      return (await readFile(path)).subarray(0, TEXT_BYTES_MAX).toString("utf8").replace(/\n$/, "").toWellFormed();
+    } catch (error) {
+      if (isGone(error)) return undefined;
+      throw new DoorError(`cannot read ${path}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  async function list(folder: string): Promise<string[]> {
+    try {
+      return (await readdir(folder)).sort();
+    } catch (error) {
+      if (isGone(error)) return [];
+      throw new DoorError(`cannot list ${folder}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  const names = async () => (await list(devices)).filter((name) => DEVICE.test(name));
+  const number = async (path: string) => Number((await text(path)) ?? Number.NaN);
+
+  async function raw(port: string): Promise<RawDevice | undefined> {
+    try {
+      const descriptors = (await readFile(at(port, "descriptors"))).subarray(0, DESCRIPTORS_BYTES_MAX + 1);
+      const [vendor, product] = [await text(at(port, "idVendor")), await text(at(port, "idProduct"))];
+      const [bus, address] = [await number(at(port, "busnum")), await number(at(port, "devnum"))];
+      if (vendor === undefined || product === undefined || Number.isNaN(bus) || Number.isNaN(address)) return undefined;
+      const claim = async (name: string) => ((await text(at(port, name))) ?? "").slice(0, 512).toWellFormed();
+      return {
+        port,
+        bus,
+        address,
+        vendor,
+        product,
+        serial: await claim("serial"),
+        name: await claim("product"),
+        maker: await claim("manufacturer"),
+        speed: ((await text(at(port, "speed"))) ?? "").slice(0, 16),
+        connectType: ((await text(at(port, "port/connect_type"))) ?? "").slice(0, 32),
+        descriptors,
+      };
+    } catch (error) {
+      if (isGone(error)) return undefined;
+      throw new DoorError(`cannot read the device at ${port}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  async function writeBack(path: string, value: "0" | "1"): Promise<boolean> {
+    try {
+      await writeFile(path, value, { flag: "r+" });
+    } catch (error) {
+      if (isGone(error)) return false;
+      throw new DoorError(`cannot write ${value} to ${path}: ${(error as Error).message}`, { cause: error });
+    }
+    const found = await text(path);
+    if (found === undefined) return false;
+    if (found !== value) throw new DoorError(`${path} was set to ${value} and reads ${found}`);
+    return true;
+  }
+
+  return {
+    async controllers() {
+      const found: Controller[] = [];
+      for (const name of await names()) {
+        if (!name.startsWith("usb")) continue;
+        const authorizedDefault = await text(at(name, "authorized_default"));
+        if (authorizedDefault !== undefined) found.push({ name, authorizedDefault });
+      }
+      return found;
+    },
+    async holdNew(controller) {
+      await writeBack(at(controller, "authorized_default"), "0");
+    },
+    async plugged() {
+      const found: Plugged[] = [];
+      for (const port of await names()) {
+        if (port.startsWith("usb")) continue;
+        const [bus, address] = [await number(at(port, "busnum")), await number(at(port, "devnum"))];
+        const authorised = await text(at(port, "authorized"));
+        if (authorised === undefined || Number.isNaN(bus) || Number.isNaN(address)) continue;
+        found.push({ port, bus, address, authorised: authorised !== "0" });
+      }
+      return found.sort((a, b) => a.port.length - b.port.length || (a.port < b.port ? -1 : 1));
+    },
+    async read(port) {
+      const found = await raw(port);
+      if (!found) return undefined;
+      const parent = await raw(parentOf(port));
+      return readDevice(sha256, found, parent ? usbguardHash(sha256, parent) : "");
+    },
+    authorise: (port, yes) => writeBack(at(port, "authorized"), yes ? "1" : "0"),
+    async interfaces(port) {
+      const found: string[] = [];
+      for (const name of await list(at(port))) {
+        if (!name.startsWith(`${port}:`)) continue;
+        const part = async (what: string) => (await text(at(port, name, what))) ?? "??";
+        const type = [
+          await part("bInterfaceClass"),
+          await part("bInterfaceSubClass"),
+          await part("bInterfaceProtocol"),
+        ];
+        found.push(type.join(":").toLowerCase());
+      }
+      return found;
+    },
+    async units(port) {
+      const found: UnitSeen[] = [];
+      for (const name of await list(at(port))) {
+        if (!name.startsWith(`${port}:`)) continue;
+        for (const folder of await logicalUnits(at(port, name), list)) {
+          const lun = Number(basename(folder).split(":")[3]);
+          const [block] = await list(join(folder, "block"));
+          if (block === undefined) {
+            found.push({ lun, node: null, bytes: 0 });
+            continue;
+          }
+          const size = Number((await text(join(folder, "block", block, "size"))) ?? 0);
+          found.push({ lun, node: join(dev, block), bytes: size * SECTOR_BYTES });
+        }
+      }
+      return found.sort((a, b) => a.lun - b.lun);
+    },
+  };
+}
+
+/** `…/host6/target6:0:0/6:0:0:1` */
+async function logicalUnits(face: string, list: (folder: string) => Promise<string[]>): Promise<string[]> {
+  const found: string[] = [];
+  for (const host of (await list(face)).filter((name) => /^host\d+$/.test(name)))
+    for (const target of (await list(join(face, host))).filter((name) => /^target[\d:]+$/.test(name)))
+      for (const unit of (await list(join(face, host, target))).filter((name) => /^\d+:\d+:\d+:\d+$/.test(name)))
+        found.push(join(face, host, target, unit));
+  return found;
+}
+
+/** `1-2.3` hangs on `1-2`, `1-2` on `usb1`. */
+export const parentOf = (port: string): string =>
+  port.includes(".") ? port.slice(0, port.lastIndexOf(".")) : `usb${port.split("-")[0]}`;
+
+/** The kernel's number of the node must be the one sysfs names for it: a node of that name may be older than the stick.
+ *  In a pretend tree it is a plain file. */
+export async function isNodeOf(ports: UsbPlace, port: string, node: string): Promise<Result<null>> {
+  const facts = await stat(node).catch(() => undefined);
+  if (!facts) return fail(`${node} is gone`);
+  if (facts.isFile()) return ok(null);
+  if (!facts.isBlockDevice()) return fail(`${node} is no block device`);
+  const owner = await realpath(join(ports.sysfs, "class/block", basename(node))).catch(() => "");
+  const device = await realpath(join(ports.sysfs, "bus/usb/devices", port)).catch(() => "");
+  const numbers = (
+    await readFile(join(ports.sysfs, "class/block", basename(node), "dev"), "utf8").catch(() => "")
+  ).trim();
+  const own = numbersOf(facts.rdev);
+  if (device === "" || !`${dirname(owner)}/`.startsWith(`${device}/`))
+    return fail(`${node} does not belong to ${port}`);
+  return numbers === own ? ok(null) : fail(`${node} is ${own}, the kernel says ${numbers}`);
+}
+
+/** As Linux packs them into one number. */
+const numbersOf = (rdev: number): string => `${(rdev >> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >> 12) & 0xfff00)}`;

@@ -1,0 +1,222 @@
+/** A passage's steps → records: one line for people, and the body of the kind. */
+import type { Hash } from "@sallyport/shared/base/crypto.ts";
+import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import type { Severity } from "@sallyport/shared/record/severity.ts";
+import type {
+  GateStep,
+  UsbAttachBody,
+  UsbDeviceBody,
+  UsbRemovedBody,
+  UsbRequestBody,
+  UsbStepBody,
+  UsbVerdictBody,
+} from "@sallyport/shared/record/usb.ts";
+import { stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
+import { type Exception, requestId } from "@sallyport/shared/usb/exception.ts";
+import type { Judgement } from "@sallyport/shared/usb/judge.ts";
+import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
+import type { Delivery, Image, Listed } from "./passage.ts";
+import { scanObservations } from "./records.ts";
+
+const TEXT_CHARS_MAX = 500;
+
+type Bodies = {
+  "usb.device": UsbDeviceBody;
+  "usb.step": UsbStepBody;
+  "usb.verdict": UsbVerdictBody;
+  "usb.attach": UsbAttachBody;
+  "usb.removed": UsbRemovedBody;
+  "usb.request": UsbRequestBody;
+};
+
+function write<K extends keyof Bodies>(
+  kind: K,
+  severity: Severity,
+  time: number,
+  text: string,
+  body: Bodies[K],
+): Observation {
+  const line = escapeForDisplay(text).slice(0, TEXT_CHARS_MAX).toWellFormed();
+  return { kind, severity, time, text: line, body: JSON.parse(JSON.stringify(body)) } as Observation;
+}
+
+const cut = (text: string): string => text.slice(0, 1024).toWellFormed();
+const MIB = 1024 * 1024;
+const megabytes = (bytes: number): string => (bytes < MIB ? `${bytes} bytes` : `${Math.round(bytes / MIB)} MiB`);
+const units = (images: readonly Image[]) => images.map(({ lun, bytes, sha256 }) => ({ lun, bytes, sha256 }));
+const total = (images: readonly { bytes: number }[]): number => images.reduce((sum, { bytes }) => sum + bytes, 0);
+const first = (images: readonly Image[]) => (images[0] ? { imageSha256: images[0].sha256 } : {});
+const step = (device: UsbDevice, name: GateStep, time: number, text: string, more: Partial<UsbStepBody> = {}) =>
+  write("usb.step", "info", time, `Port ${device.port}: ${text}`, { stick: stickId(device), step: name, ...more });
+
+export function seen(device: UsbDevice, time: number): Observation {
+  const { port, id, maker, name, interfaces } = device;
+  const claims = [maker, name].filter(Boolean).join(" ") || "no name";
+  const text = `A device at port ${port}: ${id}, claims to be ${JSON.stringify(claims)}, ${interfaces.join(", ") || "no interface"}`;
+  return write("usb.device", "notice", time, text, { stick: stickId(device), device });
+}
+
+/** Its descriptors do not add up: it stays held and goes no further. */
+export const unreadable = (port: string, stick: string, problem: string, time: number): Observation =>
+  write("usb.device", "error", time, `A device at port ${port} cannot be judged and stays held: ${problem}`, {
+    stick,
+    problem: cut(problem),
+  });
+
+export const held = (device: UsbDevice, time: number): Observation =>
+  step(device, "held", time, "held; no driver may bind to it");
+
+export const classified = (device: UsbDevice, { outcome, rule, reason }: Judgement, time: number): Observation => {
+  const what = {
+    read: "may be read by dom0",
+    direct: "goes to the guest itself, contents not verified",
+    dom0: "is for dom0's own use",
+    block: "is blocked",
+  };
+  return step(device, "classified", time, `${what[outcome]}: ${reason} (${rule})`, {
+    reason: cut(`${reason} (${rule})`),
+  });
+};
+
+export const judged = (device: UsbDevice, { rule, reason }: Judgement, time: number): Observation =>
+  write("usb.verdict", "error", time, `Port ${device.port}: blocked, ${reason}`, {
+    stick: stickId(device),
+    verdict: "block",
+    rule,
+    reason: cut(reason),
+    about: "device",
+  });
+
+export const copying = (device: UsbDevice, bytes: number, of: number, time: number): Observation => {
+  const share = of === 0 ? 1 : bytes / of;
+  const text = `reading, ${Math.floor(share * 100)} % of ${megabytes(of)}`;
+  return step(device, "classified", time, text, { share: Math.min(1, share) });
+};
+
+export const copied = ({ device, images }: { device: UsbDevice; images: Image[] }, time: number): Observation =>
+  step(device, "copied", time, `read once, ${megabytes(total(images))}, and cut off`, {
+    units: units(images),
+    ...first(images),
+  });
+
+export const sealed = ({ device, images }: { device: UsbDevice; images: Image[] }, time: number): Observation =>
+  step(device, "sealed", time, `sealed, sha256 ${images.map(({ sha256 }) => sha256.slice(0, 16)).join(", ")}`, {
+    units: units(images),
+    ...first(images),
+  });
+
+export const listed = (
+  { device, images, listed: { files, manifest } }: { device: UsbDevice; images: Image[]; listed: Listed },
+  time: number,
+): Observation => step(device, "listed", time, `${files} files listed`, { files, manifest, ...first(images) });
+
+/** The whole manifests, in as many records as it takes, then the step. */
+export function scanned(
+  {
+    device,
+    images,
+    scans,
+    listed: { files, manifest },
+  }: { device: UsbDevice; images: Image[]; scans: ScanBody[]; listed: Listed },
+  hash: Hash,
+  time: number,
+): Observation[] {
+  return [
+    ...scans.flatMap((body) => scanObservations(body, time, hash)),
+    step(device, "scanned", time, `${files} files scanned`, { files, manifest, ...first(images) }),
+  ];
+}
+
+/** One unit's verdict stands in its scan; of several, the worst is the stick's and is said here. */
+export const sum = (device: UsbDevice, scans: readonly ScanBody[], worst: ScanBody, time: number): Observation[] =>
+  scans.length === 1
+    ? []
+    : [
+        write(
+          "usb.verdict",
+          worst.verdict === "block" ? "error" : "warning",
+          time,
+          `Port ${device.port}: ${worst.verdict}, ${worst.reason}`,
+          {
+            stick: stickId(device),
+            verdict: worst.verdict,
+            rule: worst.rule ?? "",
+            reason: cut(worst.reason),
+            about: "contents",
+          },
+        ),
+      ];
+
+export const decided = (device: UsbDevice, { files, manifest }: Listed, what: string, time: number): Observation =>
+  step(device, "decided", time, what, { reason: cut(what), files, manifest });
+
+export const excepted = (device: UsbDevice, { digest, reason, notAfter }: Exception, time: number): Observation =>
+  write("usb.verdict", "warning", time, `Port ${device.port}: allowed until ${notAfter} by an exception: ${reason}`, {
+    stick: stickId(device),
+    verdict: "allow",
+    rule: "exception",
+    reason: cut(reason),
+    about: "contents",
+    exception: digest,
+  });
+
+export function request(
+  device: UsbDevice,
+  { files, manifest }: Listed,
+  worst: ScanBody,
+  { workstation, hash }: { workstation: string; hash: Hash },
+  time: number,
+): Observation {
+  const bound = { descriptors: device.descriptors, manifest };
+  const text = `Port ${device.port}: an exception is asked for, ${files} files: ${worst.reason}`;
+  return write("usb.request", "warning", time, text, {
+    stick: stickId(device),
+    request: requestId(hash, { workstation, ...bound }),
+    ...bound,
+    files,
+    rule: worst.rule ?? "",
+    reason: cut(worst.reason),
+  });
+}
+
+export function attached(
+  { device, images, handles }: { device: UsbDevice; images: Image[]; handles: string[] },
+  delivery: Delivery,
+  time: number,
+): Observation {
+  const what = {
+    rebuild: `the guest has a fresh copy of ${delivery.files ?? 0} files`,
+    image: "the guest has the sealed image, read-only",
+    device: "the guest has the device itself, CONTENTS NOT VERIFIED",
+    dom0: "dom0 uses it",
+  };
+  const left = delivery.leftOut && delivery.leftOut.count > 0 ? `; ${delivery.leftOut.count} left out` : "";
+  const severity = delivery.mode === "device" ? "warning" : "notice";
+  return write("usb.attach", severity, time, `Port ${device.port}: ${what[delivery.mode]}${left}`, {
+    stick: stickId(device),
+    handles,
+    units: units(images),
+    ...first(images),
+    ...delivery,
+  });
+}
+
+export const refused = (device: UsbDevice, at: GateStep, reason: string, time: number): Observation =>
+  write("usb.step", "warning", time, `Port ${device.port}: refused at ${at}, ${reason}`, {
+    stick: stickId(device),
+    step: at,
+    refused: true,
+    reason: cut(reason),
+  });
+
+export const removed = (device: UsbDevice, after: GateStep, reason: string, time: number): Observation =>
+  write("usb.removed", "info", time, `Port ${device.port}: removed, ${reason}`, {
+    stick: stickId(device),
+    after,
+    reason: cut(reason),
+  });
+
+/** What the guest had before the agent started again is still what it has. */
+export const kept = (device: UsbDevice, time: number): Observation =>
+  step(device, "attached", time, "stays attached; the agent was started again");

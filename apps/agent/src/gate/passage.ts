@@ -1,0 +1,265 @@
+/** One device's way through the gate: state, event, rules and time in; the next state, what to do and what to write
+ *  down out. Pure, so that it can be read as a table. live.ts writes down first, then does. */
+import type { Hash } from "@sallyport/shared/base/crypto.ts";
+import { unreachable } from "@sallyport/shared/base/unreachable.ts";
+import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import type { GateStep, UsbAttachBody, UsbMode } from "@sallyport/shared/record/usb.ts";
+import { isPinned, ruleFacts, type UsbDevice, type UsbPin } from "@sallyport/shared/usb/device.ts";
+import { type Exception, exceptionFor, type Grounds } from "@sallyport/shared/usb/exception.ts";
+import { judgeDevice } from "@sallyport/shared/usb/judge.ts";
+import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
+import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
+import * as words from "./passage-words.ts";
+
+/** A logical unit's image on the gate's volume. */
+export type Image = { lun: number; bytes: number; sha256: string; file: string };
+export type Listed = { files: number; manifest: string };
+/** `handle` names one thing the guest has, chosen before it gets it, so that a crash in between leaves no doubt. */
+export type Delivery = Omit<UsbAttachBody, "stick" | "handles" | "units">;
+
+export type GateState =
+  | { step: "seen"; device: UsbDevice }
+  | { step: "held"; device: UsbDevice }
+  | { step: "classified"; device: UsbDevice; way: "read" | "direct" | "dom0"; handles: string[] }
+  | { step: "copied"; device: UsbDevice; images: Image[] }
+  | { step: "sealed"; device: UsbDevice; images: Image[] }
+  | { step: "listed"; device: UsbDevice; images: Image[]; listed: Listed }
+  | { step: "scanned"; device: UsbDevice; images: Image[]; listed: Listed; scans: ScanBody[] }
+  | {
+      step: "decided";
+      device: UsbDevice;
+      images: Image[];
+      listed: Listed;
+      scans: ScanBody[];
+      /** `hold` waits for an exception, or for the stick to go. */
+      verdict: "allow" | "hold";
+      mode: UsbMode;
+      grounds: Grounds;
+      handles: string[];
+    }
+  | { step: "attached"; device: UsbDevice; images: Image[]; mode: UsbMode; handles: string[] }
+  | { step: "removed"; device: UsbDevice; after: GateStep }
+  | { step: "refused"; device: UsbDevice; at: GateStep; reason: string };
+
+export type GateEvent =
+  | { event: "held" }
+  | { event: "classify"; circumstances: Circumstances }
+  | { event: "copied"; images: Image[] }
+  | { event: "sealed" }
+  | { event: "listed"; listed: Listed }
+  | { event: "scanned"; scans: ScanBody[] }
+  /** Also when exceptions have come or gone. */
+  | { event: "decide"; exceptions: readonly Exception[]; floor: number }
+  | { event: "planned"; handles: string[] }
+  | { event: "attached"; delivery: Delivery }
+  | { event: "pulled" }
+  | { event: "failed"; reason: string };
+
+export type GateAct =
+  | { act: "hold" | "classify" | "copy" | "seal" | "scan" | "decide" | "authorise" | "discard" }
+  /** Make what the guest gets, and choose its handles. */
+  | { act: "deliver"; mode: UsbMode; grounds: Grounds }
+  | { act: "attach"; mode: UsbMode; handles: string[] }
+  | { act: "detach"; handles: string[] };
+
+export type Rules = { policy: UsbSection; pins: readonly UsbPin[]; workstation: string; hash: Hash };
+export type Next = { state: GateState; acts: GateAct[]; records: Observation[] };
+
+/** A device has appeared: nothing of it is believed or bound yet. */
+export const appeared = (device: UsbDevice, now: number): Next => ({
+  state: { step: "seen", device },
+  acts: [{ act: "hold" }],
+  records: [words.seen(device, now)],
+});
+
+/** An event that does not belong to the state changes nothing: a stick may be pulled out under any work. */
+export function step(state: GateState, event: GateEvent, rules: Rules, now: number): Next {
+  if (event.event === "pulled") return pulled(state, now);
+  if (event.event === "failed") return failed(state, event.reason, now);
+  const nothing: Next = { state, acts: [], records: [] };
+  switch (state.step) {
+    case "seen":
+      if (event.event !== "held") return nothing;
+      return {
+        state: { ...state, step: "held" },
+        acts: [{ act: "classify" }],
+        records: [words.held(state.device, now)],
+      };
+    case "held":
+      return event.event === "classify" ? classify(state.device, event.circumstances, rules, now) : nothing;
+    case "classified":
+      return classified(state, event, now) ?? nothing;
+    case "copied":
+      if (event.event !== "sealed") return nothing;
+      return { state: { ...state, step: "sealed" }, acts: [{ act: "scan" }], records: [words.sealed(state, now)] };
+    case "sealed": {
+      if (event.event !== "listed") return nothing;
+      const next = { ...state, step: "listed" as const, listed: event.listed };
+      return { state: next, acts: [], records: [words.listed(next, now)] };
+    }
+    case "listed": {
+      if (event.event !== "scanned") return nothing;
+      const next = { ...state, step: "scanned" as const, scans: event.scans };
+      return { state: next, acts: [{ act: "decide" }], records: words.scanned(next, rules.hash, now) };
+    }
+    case "scanned":
+      return event.event === "decide" ? decided(state, event, rules, now) : nothing;
+    case "decided":
+      return waiting(state, event, rules, now) ?? nothing;
+    case "attached":
+    case "removed":
+    case "refused":
+      return nothing;
+    default:
+      return unreachable(state);
+  }
+}
+
+type Stands<S extends GateState["step"]> = Extract<GateState, { step: S }>;
+
+function classify(device: UsbDevice, circumstances: Circumstances, rules: Rules, now: number): Next {
+  if (isPinned(device, rules.pins)) {
+    const rule = { outcome: "dom0" as const, rule: "pinned", reason: "pinned at installation by port and descriptors" };
+    return onWay(device, "dom0", words.classified(device, rule, now));
+  }
+  const judged = judgeDevice(ruleFacts(device), rules.policy, circumstances);
+  switch (judged.outcome) {
+    case "block": {
+      const next = failed({ step: "held", device }, judged.reason, now);
+      return { ...next, records: [words.judged(device, judged, now), ...next.records] };
+    }
+    case "read":
+    case "direct":
+    case "dom0":
+      return onWay(device, judged.outcome, words.classified(device, judged, now));
+    default:
+      return unreachable(judged.outcome);
+  }
+}
+
+function onWay(device: UsbDevice, way: Stands<"classified">["way"], record: Observation): Next {
+  const acts: Record<typeof way, GateAct> = {
+    read: { act: "copy" },
+    direct: { act: "deliver", mode: "device", grounds: "verdict" },
+    dom0: { act: "authorise" },
+  };
+  return { state: { step: "classified", device, way, handles: [] }, acts: [acts[way]], records: [record] };
+}
+
+function classified(state: Stands<"classified">, event: GateEvent, now: number): Next | undefined {
+  switch (event.event) {
+    case "copied": {
+      const next = { step: "copied" as const, device: state.device, images: event.images };
+      return { state: next, acts: [{ act: "seal" }], records: [words.copied(next, now)] };
+    }
+    case "planned": {
+      const { handles } = event;
+      return { state: { ...state, handles }, acts: [{ act: "attach", mode: "device", handles }], records: [] };
+    }
+    case "attached":
+      return attached({ ...state, images: [] }, event.delivery, now);
+    default:
+      return undefined;
+  }
+}
+
+/** The worst verdict of all units is the stick's; where it waits, an exception for exactly this lets it pass. */
+function decided(
+  state: Omit<Stands<"scanned">, "step">,
+  { exceptions, floor }: Extract<GateEvent, { event: "decide" }>,
+  rules: Rules,
+  now: number,
+): Next {
+  const { device, images, listed, scans } = state;
+  const worst = scans.find(({ verdict }) => verdict === "block") ?? scans.find(({ verdict }) => verdict === "hold");
+  const mode = rules.policy.present;
+  const base = { step: "decided" as const, device, images, listed, scans, mode, handles: [] };
+  if (worst?.verdict === "block") {
+    const next = failed({ ...base, verdict: "hold", grounds: "verdict" }, worst.reason, now);
+    return { ...next, records: [...words.sum(device, scans, worst, now), ...next.records] };
+  }
+  const allow = (grounds: Grounds, records: Observation[]): Next => ({
+    state: { ...base, verdict: "allow", grounds },
+    acts: [{ act: "deliver", mode, grounds }],
+    records,
+  });
+  if (worst === undefined) {
+    const grounds = scans.some(({ audited }) => audited !== undefined) ? "audit" : "verdict";
+    return allow(grounds, [words.decided(device, listed, "allowed", now)]);
+  }
+  const exception = exceptionFor(
+    exceptions,
+    { descriptors: device.descriptors, manifest: listed.manifest },
+    { now, floor },
+  );
+  if (exception) return allow("exception", [words.excepted(device, exception, now)]);
+  return {
+    state: { ...base, verdict: "hold", grounds: "verdict" },
+    acts: [],
+    records: [
+      ...words.sum(device, scans, worst, now),
+      words.decided(device, listed, `held, and waits for a person: ${worst.reason}`, now),
+      words.request(device, listed, worst, rules, now),
+    ],
+  };
+}
+
+function waiting(state: Stands<"decided">, event: GateEvent, rules: Rules, now: number): Next | undefined {
+  switch (event.event) {
+    case "decide": {
+      if (state.verdict !== "hold") return undefined;
+      const next = decided(state, event, rules, now);
+      return next.state.step === "decided" && next.state.verdict === "allow" ? next : undefined;
+    }
+    case "planned": {
+      if (state.verdict !== "allow") return undefined;
+      const { handles } = event;
+      return {
+        state: { ...state, handles },
+        acts: [{ act: "attach", mode: state.mode, handles }],
+        records: [],
+      };
+    }
+    case "attached":
+      return state.verdict === "allow" ? attached(state, event.delivery, now) : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function attached(
+  from: Stands<"decided"> | (Stands<"classified"> & { images: Image[] }),
+  delivery: Delivery,
+  now: number,
+): Next {
+  const { device, images, handles } = from;
+  const state = { step: "attached" as const, device, images, mode: delivery.mode, handles };
+  return { state, acts: [], records: [words.attached(state, delivery, now)] };
+}
+
+/** Gone in the middle is refused; gone from the guest is removed; what had its end already is only let go. */
+function pulled(state: GateState, now: number): Next {
+  const { device } = state;
+  if (state.step === "removed") return { state, acts: [], records: [] };
+  const after = state.step === "refused" ? state.at : state.step;
+  const undone: GateAct[] = [{ act: "detach", handles: handlesOf(state) }, { act: "discard" }];
+  const cut = !["attached", "refused"].includes(state.step) && !(state.step === "decided" && state.verdict === "hold");
+  const records = [words.removed(device, after, "the device is gone from its port", now)];
+  if (cut) records.unshift(words.refused(device, after, "pulled out before the gate was through with it", now));
+  return { state: { step: "removed", device, after }, acts: undone, records };
+}
+
+function failed(state: GateState, reason: string, now: number): Next {
+  if (state.step === "removed" || state.step === "refused") return { state, acts: [], records: [] };
+  const { device } = state;
+  return {
+    state: { step: "refused", device, at: state.step, reason: reason.slice(0, 1024) },
+    acts: [{ act: "detach", handles: handlesOf(state) }, { act: "hold" }, { act: "discard" }],
+    records: [words.refused(device, state.step, reason, now)],
+  };
+}
+
+export function handlesOf(state: GateState): string[] {
+  return "handles" in state ? state.handles : [];
+}

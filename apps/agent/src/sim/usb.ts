@@ -1,0 +1,175 @@
+/** A pretend kernel with USB ports: a real folder laid out as sysfs, which answers what is written to `authorized` by
+ *  binding drivers (interfaces, logical units, nodes) or letting go of them. dom0/usb.ts reads it as it reads /sys. */
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { UsbPlace } from "../dom0/usb.ts";
+
+/** Alternate settings of one interface: `[["08:06:50"]]` is a stick, `[["08:06:50"], ["03:01:01"]]` one with a keyboard. */
+export type SimInterfaces = readonly (readonly string[])[];
+export type SimDevice = {
+  interfaces?: SimInterfaces;
+  vendor?: string;
+  product?: string;
+  serial?: string;
+  name?: string;
+  maker?: string;
+  /** Each logical unit's bytes: a file or block device; null is one without a medium. */
+  units?: readonly (string | null)[];
+  /** As the device sends them, where a test bends them. */
+  descriptors?: Uint8Array;
+  /** Binds these instead of what the descriptors say, as firmware that changes its mind would. */
+  binds?: readonly string[];
+};
+
+export type SimUsb = {
+  place: UsbPlace;
+  plug(port: string, device?: SimDevice): void;
+  unplug(port: string): void;
+  authorised(port: string): boolean;
+  /** Another program changes the controller behind our back. */
+  flip(value: string, controller?: string): void;
+  defaultOf(controller?: string): string;
+  /** How often a driver was bound to what is at the port. */
+  bindings(port: string): number;
+  stop(): void;
+};
+
+const TICK_MS = 5;
+const SECTOR_BYTES = 512;
+
+export function simDescriptors({ vendor = "0951", product = "1666", interfaces = [["08:06:50"]] }: SimDevice): Buffer {
+  const faces = interfaces.flatMap((alternates, number) =>
+    alternates.flatMap((type, alternate) => [
+      9,
+      4,
+      number,
+      alternate,
+      0,
+      ...Buffer.from(type.replaceAll(":", ""), "hex"),
+      0,
+    ]),
+  );
+  const device = Buffer.from([18, 1, 0, 2, 0, 0, 0, 64, 0, 0, 0, 0, 0, 1, 1, 2, 3, 1]);
+  device.writeUInt16LE(Number.parseInt(vendor, 16), 8);
+  device.writeUInt16LE(Number.parseInt(product, 16), 10);
+  const configuration = Buffer.from([9, 2, 0, 0, interfaces.length, 1, 0, 0x80, 50]);
+  configuration.writeUInt16LE(9 + faces.length, 2);
+  return Buffer.concat([device, configuration, Buffer.from(faces)]);
+}
+
+export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault = "1" } = {}): SimUsb {
+  const place = { sysfs: join(root, "sys"), dev: join(root, "dev") };
+  const at = (...names: string[]) => join(place.sysfs, "bus/usb/devices", ...names);
+  const put = (folder: string, files: Record<string, string | Uint8Array>) => {
+    mkdirSync(folder, { recursive: true });
+    for (const [name, text] of Object.entries(files))
+      writeFileSync(join(folder, name), typeof text === "string" ? `${text}\n` : text);
+  };
+  const plugged = new Map<string, { device: SimDevice; bound: boolean; nodes: string[]; bindings: number }>();
+  let addresses = 1;
+  let disks = 0;
+  mkdirSync(place.dev, { recursive: true });
+  mkdirSync(join(place.sysfs, "class/block"), { recursive: true });
+  for (const name of controllers) {
+    const descriptors = simDescriptors({ vendor: "1d6b", product: "0002", interfaces: [["09:00:00"]] });
+    const bus = name.slice("usb".length);
+    const facts = { busnum: bus, devnum: "1", authorized: "1", authorized_default: authorizedDefault, speed: "480" };
+    put(at(name), {
+      idVendor: "1d6b",
+      idProduct: "0002",
+      product: "xHCI",
+      serial: "0000:00:14.0",
+      descriptors,
+      ...facts,
+    });
+  }
+  const controllerOf = (port: string) => `usb${port.split("-")[0]}`;
+  const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8").trim() : "0");
+
+  function bind(port: string): void {
+    const entry = plugged.get(port)!;
+    entry.bound = true;
+    entry.bindings++;
+    const { device } = entry;
+    const types = device.binds ?? (device.interfaces ?? [["08:06:50"]]).map((alternates) => alternates[0]!);
+    for (const [number, type] of types.entries()) {
+      const [bInterfaceClass, bInterfaceSubClass, bInterfaceProtocol] = type.split(":") as [string, string, string];
+      const face = at(port, `${port}:1.${number}`);
+      put(face, { bInterfaceClass, bInterfaceSubClass, bInterfaceProtocol });
+      if (number > 0) continue;
+      for (const [lun, backing] of (device.units ?? []).entries()) {
+        const block = `sd${String.fromCharCode(97 + (disks++ % 26))}${lun}`;
+        const folder = join(face, "host6/target6:0:0", `6:0:0:${lun}`, "block", block);
+        const node = join(place.dev, block);
+        const facts = backing === null ? undefined : statSync(backing);
+        const bytes = backing === null ? 0 : facts!.isBlockDevice() ? blockBytes(backing) : facts!.size;
+        const rdev = facts?.rdev ?? 0;
+        put(folder, { size: String(Math.floor(bytes / SECTOR_BYTES)), dev: `${rdev >> 8}:${rdev & 0xff}` });
+        symlinkSync(folder, join(place.sysfs, "class/block", block));
+        if (backing !== null) symlinkSync(backing, node);
+        entry.nodes.push(block);
+      }
+    }
+  }
+  function release(port: string): void {
+    const entry = plugged.get(port);
+    if (!entry) return;
+    entry.bound = false;
+    for (const block of entry.nodes.splice(0)) {
+      rmSync(join(place.dev, block), { force: true });
+      rmSync(join(place.sysfs, "class/block", block), { force: true });
+    }
+    for (let number = 0; number < 32; number++)
+      rmSync(at(port, `${port}:1.${number}`), { recursive: true, force: true });
+  }
+  const timer = setInterval(() => {
+    for (const [port, entry] of plugged) {
+      const authorised = read(at(port, "authorized")) === "1";
+      if (authorised && !entry.bound) bind(port);
+      else if (!authorised && entry.bound) release(port);
+    }
+  }, TICK_MS);
+
+  return {
+    place,
+    plug(port, device = {}) {
+      addresses += 1;
+      const {
+        vendor = "0951",
+        product = "1666",
+        serial = "60A44C",
+        name = "DataTraveler",
+        maker = "Kingston",
+      } = device;
+      put(at(port, "port"), { connect_type: "hotplug" });
+      put(at(port), {
+        idVendor: vendor,
+        idProduct: product,
+        serial,
+        product: name,
+        manufacturer: maker,
+        busnum: port.split("-")[0]!,
+        devnum: String(addresses),
+        speed: "480",
+        descriptors: device.descriptors ?? simDescriptors(device),
+      });
+      plugged.set(port, { device, bound: false, nodes: [], bindings: 0 });
+      put(at(port), { authorized: read(at(controllerOf(port), "authorized_default")) === "0" ? "0" : "1" });
+    },
+    unplug(port) {
+      release(port);
+      plugged.delete(port);
+      rmSync(at(port), { recursive: true, force: true });
+    },
+    authorised: (port) => read(at(port, "authorized")) === "1",
+    flip: (value, controller = controllers[0]!) => writeFileSync(at(controller, "authorized_default"), `${value}\n`),
+    defaultOf: (controller = controllers[0]!) => read(at(controller, "authorized_default")),
+    bindings: (port) => plugged.get(port)?.bindings ?? 0,
+    stop: () => clearInterval(timer),
+  };
+}
+
+/** The kernel's own count of sectors. */
+const blockBytes = (node: string): number =>
+  Number(read512(`/sys/class/block/${node.slice(node.lastIndexOf("/") + 1)}/size`)) * SECTOR_BYTES;
+const read512 = (path: string): string => readFileSync(path, "utf8").trim();
