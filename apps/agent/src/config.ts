@@ -50,9 +50,11 @@ export const DetectorChoice = z.strictObject({
 });
 export type DetectorChoice = z.infer<typeof DetectorChoice>;
 
-/** `guestNames` are labels for people, by guest id. `sticks` is the drop folder; null turns it off. */
+/** `guestNames` are labels for people, `domains` the names that Xen knows, by guest id. `sticks` is the drop folder; null
+ *  turns it off. */
 export const AgentConfig = SourceChoice.extend({
   guestNames: z.record(z.string(), z.string().max(128)).default({}),
+  domains: z.record(z.string(), z.string().min(1).max(128)).default({}),
   sticks: z.string().max(256).nullable().default("sticks"),
   firewall: FirewallChoice.optional(),
   ids: DetectorChoice.optional(),
@@ -87,6 +89,10 @@ export function readConfig(state: string, named: string | undefined): AgentConfi
 
 export const sticksFolder = (state: string, { sticks }: AgentConfig): string | undefined =>
   sticks === null ? undefined : isAbsolute(sticks) ? sticks : join(state, sticks);
+
+/** The domain of a guest; without a name of its own, the one its console's file goes under, else its id. */
+export const domainOf = ({ domains, guests }: AgentConfig, guest: GuestId): string =>
+  domains[guest] ?? guests.find(({ id }) => id === guest)?.console ?? guest;
 
 /** What the firewall is told of this machine: guests' devices, and where guests' logs are taken. */
 export const firewallOf = ({ firewall, udp, tcp }: AgentConfig) =>

@@ -9,7 +9,9 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Reported } from "@sallyport/shared/state/reported.ts";
 import { idsApplier, unwatched } from "./appliers/ids.ts";
 import { BROKER_LOST_MS, KEPT_BYTES_MAX as NETWORK_BYTES_MAX, networkApplier, unfiltered } from "./appliers/network.ts";
-import { type AgentConfig, brokerOf, firewallOf, sourcesOf, sticksFolder } from "./config.ts";
+import { Commands } from "./command/commands.ts";
+import { JOURNAL_BYTES_MAX, journalFile } from "./command/journal-file.ts";
+import { type AgentConfig, brokerOf, domainOf, firewallOf, sourcesOf, sticksFolder } from "./config.ts";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { receiveDatagrams } from "./dom0/datagrams.ts";
 import { suricata } from "./dom0/detector.ts";
@@ -24,9 +26,10 @@ import { RENEWAL_CHECK_MS } from "./limits.ts";
 import { Link } from "./link/link.ts";
 import { Outage } from "./link/outage.ts";
 import { Bell, pause } from "./link/pace.ts";
+import { droppedAgain, listPerformers } from "./performers.ts";
 import { PolicyKeeper } from "./policy/policy.ts";
 import { keepMarks, recoverKept } from "./policy/recover.ts";
-import { listAppliers, type Outcomes, reconcile } from "./reconcile/reconcile.ts";
+import { listAppliers, type Outcomes, reconcile, settle } from "./reconcile/reconcile.ts";
 import { isChange, signReport } from "./report/report.ts";
 import { runSources } from "./run-sources.ts";
 import { listSources } from "./sources/list.ts";
@@ -77,8 +80,20 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   });
   const tell = (observation: Observation) => void intake.emit({ observations: [observation] }).catch(() => {});
   const work = new Bell();
+  const ordersFile = (name: string) => keptText(dom0, join(state, name), JOURNAL_BYTES_MAX);
+  const commands = await Commands.open({
+    file: journalFile(ordersFile("commands.json"), ordersFile("commands.json.copy")),
+    emit: intake.emit,
+    position: (name) => spool.position(name),
+    floor: () => policy.floor(),
+    now,
+    tell,
+    changed: () => work.ring(),
+    log,
+  });
   const policy = new PolicyKeeper({
     state,
+    commands,
     self: { workstation, group: facts.group, consoleKeys: facts.consoleKeys },
     kept,
     keepMarks: (next) => keepMarks(spool, workstation, next),
@@ -144,6 +159,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
             now,
             monotonic,
             kept: keptText(dom0, join(state, "network.nft"), NETWORK_BYTES_MAX),
+            isolatedUntil: () => commands.isolation?.until,
             log,
           })
         : unfiltered(),
@@ -177,6 +193,18 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     },
     signal,
   );
+
+  const performers = listPerformers({
+    dom0,
+    agentVersion: AGENT_VERSION,
+    domainOf: (guest) => domainOf(config, guest),
+    settleNetwork: async () => {
+      const found = await settle(appliers, "network", policy.inForce?.policy ?? Policy.parse({}));
+      work.ring();
+      return found;
+    },
+    rescan: droppedAgain(sticksFolder(state, config), intake.emit),
+  });
 
   let outcomes: Outcomes | undefined;
   const gather = (): Reported => {
@@ -277,6 +305,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     steer(),
     uplink.run(signal),
     renewing(),
+    commands.run(performers, signal),
     sources.run(),
     link.run(
       {

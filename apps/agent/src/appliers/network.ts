@@ -11,7 +11,7 @@ import { asideOf, compile, familyName, TABLE } from "@sallyport/shared/policy/ne
 import type { Firewall, Opening, Vif, Wire } from "@sallyport/shared/policy/network/firewall.ts";
 import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
 import { lower, namesOf } from "@sallyport/shared/policy/network/lower.ts";
-import type { NetworkSection } from "@sallyport/shared/policy/network.ts";
+import { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import type { Log } from "../dom0/log.ts";
 import type { ResolveName } from "../dom0/names.ts";
@@ -40,8 +40,13 @@ export type NetworkParts = {
   monotonic: () => number;
   /** The ruleset in force, on disk: what a start of the machine loads before the agent runs. */
   kept: { read(): Promise<string | undefined>; write(text: string): void };
+  /** Until when the guests are cut off by a command, whatever the section says (command/). */
+  isolatedUntil?: () => string | undefined;
   log: Log;
 };
+
+/** Nothing passes; what dom0 needs for the broker and takes of guests' logs lies outside the section. */
+const CUT = NetworkSection.parse({ mode: "enforce", otherwise: "block", rules: [] });
 
 /** What a look found. Names are part of it, so that judging needs nothing else. */
 type Found =
@@ -56,8 +61,12 @@ type Found =
       misplaced: string[];
       nowSeconds: number;
       repaired: string | null;
+      isolatedUntil: string | null;
       counters: Record<string, number>;
     };
+
+const holding = (wanted: NetworkSection, { isolatedUntil }: { isolatedUntil: string | null }): NetworkSection =>
+  isolatedUntil === null ? wanted : CUT;
 
 /** Where no guest's device is named there is nothing to protect, and nothing is touched. */
 export const unfiltered = (): Applier<"network"> => ({
@@ -118,6 +127,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       misplaced: misplaced(config, devices),
       nowSeconds: Math.floor(parts.now() / 1000),
       repaired,
+      isolatedUntil: parts.isolatedUntil?.() ?? null,
       counters: Object.fromEntries(
         Object.entries(table?.counters ?? {}).flatMap(([each, { packets }]) => (packets > 0 ? [[each, packets]] : [])),
       ),
@@ -158,9 +168,10 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   }
 
   const textOf = (
-    section: NetworkSection,
+    wanted: NetworkSection,
     found: Extract<Found, { state: "seen" }>,
   ): { text: string; about: string } => {
+    const section = holding(wanted, found);
     const firewall: Firewall = lower(section, {
       ...config,
       names: found.names,
@@ -185,17 +196,19 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       });
       if (found.misplaced.length > 0) return failed(found.misplaced.join("; "));
       if (found.about === null) return failed("no ruleset of ours is loaded");
-      if (namesOf(wanted).some((name) => found.names[name] === undefined)) return failed("names are not asked yet");
+      if (namesOf(holding(wanted, found)).some((name) => found.names[name] === undefined))
+        return failed("names are not asked yet");
       if (found.about !== textOf(wanted, found).about)
         return failed("the ruleset in force is of another policy, or its names or times have moved on");
       if (found.differs.length > 0) return failed(`the ruleset was changed from outside: ${found.differs.join("; ")}`);
       const words = [
+        ...(found.isolatedUntil === null ? [] : [`Isolated by a command until ${found.isolatedUntil}.`]),
         ...(found.path.to === "any" ? ["The way to the broker was lost and is open to any address on its port."] : []),
         ...(found.unresolved.length > 0 ? [`Names without an answer: ${found.unresolved.join("; ")}.`] : []),
         ...(found.repaired ? [found.repaired] : []),
       ];
       return {
-        outcome: wanted.mode === "audit" ? "audit" : "applied",
+        outcome: holding(wanted, found).mode === "audit" ? "audit" : "applied",
         ...(words.length > 0 && { reason: words.join(" ").slice(0, 1024) }),
         found: shown(found),
       };
@@ -239,8 +252,9 @@ function misplaced({ wire, vifs }: FirewallConfig, devices: readonly NetDevice[]
 }
 
 /** What people get to see of it. */
-const shown = ({ about, path, counters, differs }: Extract<Found, { state: "seen" }>): Json => ({
+const shown = ({ about, path, counters, differs, isolatedUntil }: Extract<Found, { state: "seen" }>): Json => ({
   table: about,
+  ...(isolatedUntil !== null && { isolatedUntil }),
   path: path.to === "any" ? "any address" : path.to,
   differs,
   counters,

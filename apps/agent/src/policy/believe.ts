@@ -2,6 +2,7 @@
 import { fromBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { Hash, Verify } from "@sallyport/shared/base/crypto.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { faultOfCommand } from "@sallyport/shared/command/command.ts";
 import { carriedDigest, Policy } from "@sallyport/shared/policy/policy.ts";
 import {
   CarriedKeys,
@@ -108,6 +109,8 @@ function faultOf(
       const read = CarriedKeys.safeParse(carried);
       return read.success ? undefined : malformed(z.prettifyError(read.error));
     }
+    case "command":
+      return faultOfCommand(statement, carried);
     default:
       return malformed(`a statement of type ${statement.type}, which this agent does not act on`);
   }

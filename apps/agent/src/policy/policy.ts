@@ -1,7 +1,7 @@
 /** link → policy → reconcile. Statements are verified, kept on disk, and only then acted on; the last good one stays. */
 import { createHash } from "node:crypto";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
-import { DESIRED_CHARS_MAX, Desired } from "@sallyport/shared/policy/statement.ts";
+import { DESIRED_CHARS_MAX, Desired, SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import type { Refusal } from "@sallyport/shared/policy/verify.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { readJson } from "@sallyport/shared/trail/signed.ts";
@@ -21,6 +21,8 @@ export type PolicyParts = {
   now: () => number;
   monotonic: () => number;
   tell: (observation: Observation) => void;
+  /** What was ordered: on disk when `take` returns, and known from then on however often it comes. */
+  commands: { holds(signed: SignedStatement): boolean; take(signed: SignedStatement): void };
   /** Something was taken; a wake-up and no more. */
   changed: () => void;
   log: Log;
@@ -84,13 +86,18 @@ export class PolicyKeeper {
     for (const statement of desired.data.statements) this.#offer(statement);
   }
 
-  /** Nothing here acts on commands yet; one that comes is refused aloud, never dropped. */
+  /** One order. What it asks for is command/'s; whether it is believed is decided here, as for a policy. */
   command(untrusted: Uint8Array): void {
-    this.#refuse({ code: "malformed", reason: "this version of the agent carries out no commands" }, untrusted);
+    const json = readJson(Buffer.from(untrusted).toString("utf8"), DESIRED_CHARS_MAX);
+    if (json.ok) this.#offer(json.value);
+    else this.#refuse({ code: "malformed", reason: json.error }, untrusted);
   }
 
   #offer(untrusted: unknown): void {
-    const { self, now, log, changed } = this.#parts;
+    const { self, now, log, changed, commands } = this.#parts;
+    const signed = SignedStatement.safeParse(untrusted);
+    // sent again until the workstation's answer has come
+    if (signed.success && commands.holds(signed.data)) return;
     const believed = believe(sha256, ed25519Verify, self, { ...this.#kept, floor: this.floor() }, untrusted, now());
     switch (believed.answer) {
       case "held":
@@ -99,6 +106,8 @@ export class PolicyKeeper {
         this.#refuse(believed.refusal, Buffer.from(JSON.stringify(untrusted)));
         return;
       case "taken": {
+        // first what is to be done, then that its order was taken: a kill between them loses neither
+        if (believed.type === "command") commands.take(signed.data!);
         this.#keep(believed.kept);
         this.#inForce = inForce(sha256, self, this.#kept);
         if (believed.type === "policy") this.#refused = undefined;
@@ -123,12 +132,15 @@ export class PolicyKeeper {
     if (this.#told.length > REFUSED_REMEMBERED) this.#told.shift();
     const { now, tell, log, changed } = this.#parts;
     const order = statement?.order;
-    this.#refused = {
-      code,
-      reason: reason.slice(0, 1024),
-      ...(order ? { order } : {}),
-      at: new Date(now()).toISOString(),
-    };
+    // the report tells of policy; a command's answer is on the trail
+    if (statement?.type !== "command") {
+      this.#refused = {
+        code,
+        reason: reason.slice(0, 1024),
+        ...(order ? { order } : {}),
+        at: new Date(now()).toISOString(),
+      };
+    }
     log.error({ code, reason, type: statement?.type, order }, "statement.refused");
     tell({
       kind: "policy.refused",

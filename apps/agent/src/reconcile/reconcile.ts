@@ -28,7 +28,18 @@ export async function reconcile(appliers: Appliers, wanted: Policy): Promise<Out
   return outcomes as Outcomes;
 }
 
-async function settle<N extends SectionName>(appliers: Appliers, name: N, wanted: Policy): Promise<SectionState> {
+/** An applier is never at two things at once: a command may ask for its section while the others are looked at. */
+const turns = new WeakMap<Applier, Promise<SectionState>>();
+
+/** One section, now. @throws never */
+export function settle<N extends SectionName>(appliers: Appliers, name: N, wanted: Policy): Promise<SectionState> {
+  const applier = appliers[name] as unknown as Applier;
+  const turn = (turns.get(applier) ?? Promise.resolve()).then(() => settleOne(appliers, name, wanted));
+  turns.set(applier, turn);
+  return turn;
+}
+
+async function settleOne<N extends SectionName>(appliers: Appliers, name: N, wanted: Policy): Promise<SectionState> {
   const applier = appliers[name] as unknown as Applier<N>;
   try {
     const before = applier.judge(wanted[name], await applier.inspect());

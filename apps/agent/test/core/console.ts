@@ -22,7 +22,7 @@ import * as x509 from "@peculiar/x509";
 import { fromBase64, fromHex, toBase64, toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, Sha256, TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
-import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
+import { type SignedStatement, type Signers, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { commitment } from "@sallyport/shared/record/content.ts";
 import { Reported } from "@sallyport/shared/state/reported.ts";
 import { accept } from "@sallyport/shared/trail/accept.ts";
@@ -102,6 +102,20 @@ export async function startConsole() {
     say,
     publishPolicy,
     sendDesired,
+    /** Not retained: an order that is not heard is sent again. */
+    sendCommand: (workstation: WorkstationId, statement: SignedStatement) =>
+      send(topic(workstation, "command"), JSON.stringify(statement), false),
+    /** Who may sign for it from here on, and how many of them must. */
+    sendMembership: (workstation: WorkstationId, keys: Signers["keys"], threshold: number) => {
+      const statement = signStatement(
+        sha256,
+        [signer],
+        { type: "membership", audience: { workstation }, order: 2, issued: new Date().toISOString() },
+        { workstation, group, groupName: "all", signers: { threshold, keys } },
+      );
+      desired.set(workstation, { statements: [statement] });
+      sendDesired(workstation);
+    },
     token,
     cut,
     stop,

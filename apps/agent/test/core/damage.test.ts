@@ -73,6 +73,7 @@ function start(): PolicyKeeper {
     now,
     monotonic: () => 0,
     tell,
+    commands: { holds: () => false, take() {} },
     changed() {},
     log: pino({ level: "silent" }),
   });

@@ -94,13 +94,28 @@ describe("a record on the trail", () => {
       { event: "expired", at, by: "workstation" },
     ],
     ["command.done", { command }, undefined],
+    [
+      "policy.refused",
+      { type: "command", digest, code: "signatures", reason: "too few keys" },
+      { event: "refused", at, reason: "too few keys" },
+    ],
+    [
+      "policy.refused",
+      { type: "command", digest, code: "expired", reason: "valid until then" },
+      { event: "expired", at, by: "workstation" },
+    ],
+    ["policy.refused", { type: "policy", digest, code: "signatures", reason: "too few keys" }, undefined],
     ["guest.log", { command, digest, outcome: "done", finished: at }, undefined],
   ])("%s %j", (kind, body, event) => expect(eventOf(kind, body, at)?.event).toEqual(event));
   it("that is anything else says nothing of a command, and never throws", () => {
     fc.assert(
-      fc.property(fc.constantFrom("command.received", "command.done"), fc.jsonValue(), (kind, body) => {
-        expect(eventOf(kind, body, at)).toBeUndefined();
-      }),
+      fc.property(
+        fc.constantFrom("command.received", "command.done", "policy.refused"),
+        fc.jsonValue(),
+        (kind, body) => {
+          expect(eventOf(kind, body, at)).toBeUndefined();
+        },
+      ),
     );
   });
 });

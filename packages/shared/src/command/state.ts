@@ -1,7 +1,7 @@
 /** A command's life: sent → received → done, failed or expired. Pure: what the console shows, and what it may believe. */
 import { fail, ok, type Result } from "../base/result.ts";
 import { unreachable } from "../base/unreachable.ts";
-import { CommandDone } from "../record/agent.ts";
+import { CommandDone, PolicyRefused } from "../record/agent.ts";
 import { CommandReceived } from "../record/command.ts";
 
 /** `expired` by the workstation is its word that it was never begun; by the console it is only a time that has passed
@@ -59,27 +59,43 @@ function stateAfter(event: CommandEvent): CommandState {
   }
 }
 
+/** A command by its id, or by its statement's digest where the workstation did not believe it. */
+export type Which = { command: string } | { digest: string };
+
 /** What a record on the workstation's trail says of a command; nothing for a record that speaks of none. */
-export function eventOf(
-  kind: string,
-  untrusted: unknown,
-  at: string,
-): { command: string; event: CommandEvent } | undefined {
-  if (kind === "command.received") {
-    const read = CommandReceived.safeParse(untrusted);
-    return read.success ? { command: read.data.command, event: { event: "received", at } } : undefined;
+export function eventOf(kind: string, untrusted: unknown, at: string): { of: Which; event: CommandEvent } | undefined {
+  switch (kind) {
+    case "command.received": {
+      const read = CommandReceived.safeParse(untrusted);
+      return read.success ? { of: { command: read.data.command }, event: { event: "received", at } } : undefined;
+    }
+    case "command.done": {
+      const read = CommandDone.safeParse(untrusted);
+      return read.success ? { of: { command: read.data.command }, event: endOf(read.data, at) } : undefined;
+    }
+    case "policy.refused": {
+      const read = PolicyRefused.safeParse(untrusted);
+      if (!read.success || read.data.type !== "command" || read.data.digest === undefined) return undefined;
+      const { digest, code, reason } = read.data;
+      const isLate = code === "expired";
+      return {
+        of: { digest },
+        event: isLate ? { event: "expired", at, by: "workstation" } : { event: "refused", at, reason },
+      };
+    }
+    default:
+      return undefined;
   }
-  if (kind !== "command.done") return undefined;
-  const read = CommandDone.safeParse(untrusted);
-  if (!read.success) return undefined;
-  const { command, outcome, reason } = read.data;
+}
+
+function endOf({ outcome, reason }: CommandDone, at: string): CommandEvent {
   switch (outcome) {
     case "done":
-      return { command, event: { event: "done", at, ...(reason !== undefined && { reason }) } };
+      return { event: "done", at, ...(reason !== undefined && { reason }) };
     case "failed":
-      return { command, event: { event: "failed", at, reason: reason ?? "it gave no reason" } };
+      return { event: "failed", at, reason: reason ?? "it gave no reason" };
     case "expired":
-      return { command, event: { event: "expired", at, by: "workstation" } };
+      return { event: "expired", at, by: "workstation" };
     default:
       return unreachable(outcome);
   }

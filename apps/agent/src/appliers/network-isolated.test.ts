@@ -1,0 +1,57 @@
+/** The firewall's applier while a command cuts the guests off. */
+import { ok } from "@sallyport/shared/base/result.ts";
+import { NetworkSection } from "@sallyport/shared/policy/network.ts";
+import { expect, it } from "vitest";
+import { sha256 } from "../dom0/crypto.ts";
+import { simRuleset } from "../sim/ruleset.ts";
+import { networkApplier } from "./network.ts";
+
+const TABLE = { family: "inet", table: "sallyport" } as const;
+
+it.each(["enforce", "audit"] as const)(
+  "an isolation holds over a section that would %s, and the section comes back",
+  async (mode) => {
+    const ruleset = simRuleset();
+    let until: string | undefined;
+    const applier = networkApplier({
+      ruleset,
+      config: { wire: "routed", vifs: [{ name: "vif1.0", guest: "work", addresses: ["10.1.0.2"] }], own: [] },
+      broker: { host: "192.0.2.9", port: 8883 },
+      lostMs: () => 0,
+      resolve: async () => ok([]),
+      hash: sha256,
+      now: () => Date.parse("2026-11-24T12:00:00Z"),
+      monotonic: () => 0,
+      kept: { read: async () => undefined, write() {} },
+      isolatedUntil: () => until,
+      log: { debug() {}, info() {}, warn() {}, error() {} },
+    });
+    const wanted = NetworkSection.parse({
+      mode,
+      otherwise: "allow",
+      rules: [{ name: "web", verdict: "allow", protocol: "tcp", ports: ["443"], host: "example.org" }],
+    });
+    const settle = async () => {
+      await applier.apply(wanted);
+      return applier.judge(wanted, await applier.inspect());
+    };
+    await settle();
+    const before = ruleset.text(TABLE);
+    until = "2026-11-24T13:00:00.000Z";
+    expect(applier.judge(wanted, await applier.inspect()).outcome).toBe("failed");
+    expect(await settle()).toMatchObject({
+      outcome: "applied",
+      reason: expect.stringContaining(`Isolated by a command until ${until}`),
+      found: { isolatedUntil: until },
+    });
+    const cut = ruleset.text(TABLE)!;
+    expect(cut).not.toContain("rule-1");
+    expect(cut).toContain("goto drop-otherwise-out");
+    expect(cut).toContain("goto drop-otherwise-in");
+    // the agent's own way stays
+    expect(cut).toContain("192.0.2.9");
+    until = undefined;
+    await settle();
+    expect(ruleset.text(TABLE)).toBe(before);
+  },
+);

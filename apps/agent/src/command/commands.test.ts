@@ -1,0 +1,423 @@
+import { generateKeyPairSync } from "node:crypto";
+import { toBase64 } from "@sallyport/shared/base/bytes.ts";
+import type { Json } from "@sallyport/shared/base/canonical.ts";
+import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import type { Verb } from "@sallyport/shared/command/verb.ts";
+import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import type { SectionState } from "@sallyport/shared/state/reported.ts";
+import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
+import { describe, expect, it } from "vitest";
+import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import { believe } from "../policy/believe.ts";
+import { EMPTY_KEPT, type Kept } from "../policy/kept.ts";
+import { simXl } from "../sim/xl.ts";
+import { Commands } from "./commands.ts";
+import { isolatePerformer, releasePerformer } from "./cut.ts";
+import { destroyPerformer, pausePerformer, resumePerformer } from "./guest.ts";
+import { decode, journalFile } from "./journal-file.ts";
+import type { Performers } from "./performer.ts";
+
+const WORKSTATION = "11111111-1111-4111-8111-111111111111" as WorkstationId;
+const GROUP = "22222222-2222-4222-8222-222222222222" as GroupId;
+const ISSUED = "2026-11-24T10:00:00.000Z";
+const NOT_AFTER = "2026-11-24T11:00:00.000Z";
+const START = Date.parse(ISSUED) + 1_000;
+const newSigner = (): Signer =>
+  ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
+const [consoleKey, anna] = [newSigner(), newSigner()];
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+
+class Killed extends Error {}
+
+/** A dom0 whose disk outlives the process on it. `killAfter`: the process ends at so many writes of the journal. */
+function machine() {
+  const disk = { kept: undefined as string | undefined, copy: undefined as string | undefined };
+  const trail: Observation[] = [];
+  const positions = new Map<string, Json>();
+  const xl = simXl();
+  const clock = { now: START, floor: START };
+  const network: { state: SectionState } = { state: { outcome: "not-applied", reason: "no firewall" } };
+  let boot = "first";
+
+  async function start(killAfter = Number.POSITIVE_INFINITY) {
+    let writes = 0;
+    let lives = true;
+    const stop = new AbortController();
+    const file = journalFile(
+      {
+        read: async () => disk.kept,
+        write(text) {
+          if (!lives || writes++ >= killAfter) {
+            lives = false;
+            throw new Killed();
+          }
+          disk.kept = text;
+        },
+      },
+      {
+        read: async () => disk.copy,
+        write(text) {
+          if (!lives) throw new Killed();
+          disk.copy = text;
+        },
+      },
+    );
+    let waiting: (() => void)[] = [];
+    const commands = await Commands.open({
+      file,
+      emit: async ({ observations, position }) => {
+        if (!lives) return new Promise(() => {});
+        trail.push(...observations);
+        if (position) positions.set(position.name, position.value);
+        for (const wake of waiting) wake();
+        waiting = [];
+        return { kept: observations.length, suppressed: 0, refused: 0 };
+      },
+      position: (name) => positions.get(name),
+      floor: () => clock.floor,
+      now: () => clock.now,
+      tell: (observation) => void trail.push(observation),
+      changed() {},
+      log: silent,
+    });
+    const settle = async (): Promise<SectionState> => {
+      const until = commands.isolation?.until;
+      if (network.state.outcome !== "applied") return network.state;
+      return { outcome: "applied", found: { ...(until && { isolatedUntil: until }) } };
+    };
+    const guest = { xl, domainOf: (id: string) => id, bootId: async () => boot };
+    const none = { note: async () => null, perform: async () => ({ outcome: "done" as const }) };
+    const performers: Performers = {
+      isolate: isolatePerformer(settle),
+      release: releasePerformer(settle),
+      pause: pausePerformer(guest),
+      resume: resumePerformer(guest),
+      "destroy-guest": destroyPerformer(guest),
+      rescan: none,
+      diagnostics: none,
+      wipe: none,
+    };
+    const running = commands.run(performers, stop.signal).catch((error: unknown) => {
+      if (!(error instanceof Killed)) throw error;
+    });
+    return {
+      commands,
+      /** Until so many answers of a kind are on the trail, or the process was killed. */
+      async until(kind: string, count = 1): Promise<void> {
+        const enough = () => trail.filter((each) => each.kind === kind).length >= count;
+        while (!enough() && lives) await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+      },
+      async stop(): Promise<void> {
+        stop.abort();
+        await running;
+      },
+      get lives() {
+        return lives;
+      },
+    };
+  }
+  const ends = () => trail.filter((each) => each.kind === "command.done");
+  return {
+    disk,
+    trail,
+    positions,
+    xl,
+    clock,
+    network,
+    start,
+    ends,
+    reboot: () => {
+      boot = "second";
+    },
+  };
+}
+
+let number = 0;
+function order(verb: Verb, args: object, more: { notAfter?: string; order?: number } = {}): SignedStatement {
+  number += 1;
+  const { notAfter = NOT_AFTER } = more;
+  const id = `aaaaaaaa-1111-4111-8111-${String(number).padStart(12, "0")}`;
+  return signStatement(
+    sha256,
+    [consoleKey, anna],
+    {
+      type: "command",
+      audience: { workstation: WORKSTATION },
+      order: more.order ?? number,
+      issued: ISSUED,
+      notAfter,
+    },
+    { id, verb, arguments: args, notAfter },
+  );
+}
+
+describe("a command", () => {
+  it("is carried out once and answered twice: that it came, and how it ended", async () => {
+    const { start, trail, xl } = machine();
+    const id = xl.start("work");
+    const agent = await start();
+    const pause = order("pause", { guest: "work" });
+    agent.commands.take(pause);
+    agent.commands.take(pause);
+    await agent.until("command.done");
+    await agent.stop();
+    expect(trail.map(({ kind }) => kind)).toEqual(["command.received", "command.done"]);
+    expect(trail[1]).toMatchObject({
+      body: { outcome: "done", verb: "pause", reason: `work (domain ${id}) stands still` },
+    });
+    expect(xl.asked).toEqual([`pause ${id}`]);
+    expect(agent.commands.holds(pause)).toBe(true);
+    expect((await start()).commands.holds(pause)).toBe(true);
+  });
+
+  it("that has run out is not begun, and says so", async () => {
+    const { start, ends, xl, clock } = machine();
+    xl.start("work");
+    const agent = await start();
+    clock.now = Date.parse(NOT_AFTER);
+    agent.commands.take(order("destroy-guest", { guest: "work" }));
+    await agent.until("command.done");
+    await agent.stop();
+    expect(ends()).toMatchObject([{ body: { outcome: "expired" } }]);
+    expect(xl.asked).toEqual([]);
+  });
+
+  it("that asks for a guest that is not there fails and names those that are", async () => {
+    const { start, ends, xl } = machine();
+    xl.start("other");
+    const agent = await start();
+    agent.commands.take(order("pause", { guest: "work" }));
+    await agent.until("command.done");
+    await agent.stop();
+    expect(ends()).toMatchObject([{ severity: "error", body: { outcome: "failed" } }]);
+    expect(ends()[0]?.text).toContain("running: other");
+  });
+
+  it("pauses a guest that stands still already no second time, and resumes it", async () => {
+    const { start, ends, xl } = machine();
+    const id = xl.start("work");
+    const agent = await start();
+    agent.commands.take(order("pause", { guest: "work" }));
+    agent.commands.take(order("pause", { guest: "work" }));
+    agent.commands.take(order("resume", { guest: "work" }));
+    await agent.until("command.done", 3);
+    await agent.stop();
+    expect(ends().map(({ body }) => (body as { outcome: string }).outcome)).toEqual(["done", "done", "done"]);
+    expect(xl.asked).toEqual([`pause ${id}`, `unpause ${id}`]);
+  });
+
+  it("never ends dom0 itself", async () => {
+    const { start, ends } = machine();
+    const agent = await start();
+    agent.commands.take(order("destroy-guest", { guest: "domain-0" }));
+    await agent.until("command.done");
+    await agent.stop();
+    expect(ends()).toMatchObject([{ body: { outcome: "failed" } }]);
+  });
+});
+
+describe("kill -9", () => {
+  // the journal is written when it is received, begun, ended and told
+  it.each([0, 1, 2, 3, 4])("after %i writes of the journal ends a guest once, and answers once", async (killAfter) => {
+    const { start, trail, xl, ends } = machine();
+    const id = xl.start("work");
+    const destroy = order("destroy-guest", { guest: "work" });
+    const first = await start(killAfter);
+    try {
+      first.commands.take(destroy);
+      await first.until("command.done");
+    } catch (error) {
+      expect(error).toBeInstanceOf(Killed);
+    }
+    await first.stop();
+    const again = await start();
+    // the console sends it until it is answered
+    if (!again.commands.holds(destroy)) again.commands.take(destroy);
+    await again.until("command.done");
+    await again.stop();
+    expect(xl.asked).toEqual([`destroy ${id}`]);
+    expect(trail.map(({ kind }) => kind)).toEqual(["command.received", "command.done"]);
+    expect(ends()).toMatchObject([{ body: { outcome: "done" } }]);
+  });
+
+  it("while a guest is ended touches no guest that was started since", async () => {
+    const { start, xl, ends } = machine();
+    const id = xl.start("work");
+    const first = await start(2);
+    first.commands.take(order("destroy-guest", { guest: "work" }));
+    await first.until("command.done");
+    expect(first.lives).toBe(false);
+    await first.stop();
+    const next = xl.start("work");
+    const again = await start();
+    await again.until("command.done");
+    await again.stop();
+    expect(xl.asked).toEqual([`destroy ${id}`]);
+    expect((await xl.domains()).map((domain) => domain.id)).toContain(next);
+    expect(ends()).toMatchObject([{ body: { outcome: "done" } }]);
+  });
+
+  it("and a restart of the machine touch no guest that has the same number by chance", async () => {
+    const one = machine();
+    one.xl.start("work");
+    const first = await one.start(1);
+    const destroy = order("destroy-guest", { guest: "work" });
+    first.commands.take(destroy);
+    await first.until("command.done");
+    await first.stop();
+    // begun by a journal that says so, in the boot before
+    const journal = JSON.parse(one.disk.copy!);
+    one.disk.kept = JSON.stringify(journal);
+    one.reboot();
+    const again = await one.start();
+    await again.until("command.done");
+    await again.stop();
+    const { stage } = journal.ordered[0];
+    expect(stage).toMatchObject({ state: "begun", noted: { bootId: "first" } });
+    expect(one.xl.asked).toEqual([]);
+    expect(one.ends()).toMatchObject([{ body: { outcome: "done" } }]);
+  });
+
+  it("at each beginning is not gone through for ever", async () => {
+    const { start, ends, disk, xl } = machine();
+    xl.start("work");
+    const first = await start(2);
+    first.commands.take(order("destroy-guest", { guest: "work" }));
+    await first.until("command.done");
+    await first.stop();
+    const journal = JSON.parse(disk.kept!);
+    journal.ordered[0].stage.lives = 5;
+    disk.kept = JSON.stringify(journal);
+    const again = await start();
+    await again.until("command.done");
+    await again.stop();
+    expect(ends()).toMatchObject([{ body: { outcome: "failed", reason: expect.stringContaining("begun 5 times") } }]);
+  });
+});
+
+describe("an isolation", () => {
+  const until = "2026-11-24T12:00:00.000Z";
+  const end = Date.parse(until);
+
+  it("is done when a look at the firewall says so, holds over a restart, and ends by itself", async () => {
+    const { start, ends, network, clock } = machine();
+    network.state = { outcome: "applied" };
+    const first = await start();
+    first.commands.take(order("isolate", { until }));
+    await first.until("command.done");
+    await first.stop();
+    expect(ends()).toMatchObject([{ body: { outcome: "done", found: { until } } }]);
+    const again = await start();
+    expect(again.commands.isolation?.until).toBe(until);
+    clock.now = end;
+    expect(again.commands.isolation?.until).toBe(until);
+    clock.floor = end;
+    expect(again.commands.isolation).toBeUndefined();
+    await again.stop();
+  });
+
+  it("fails aloud where there is no firewall", async () => {
+    const { start, ends } = machine();
+    const agent = await start();
+    agent.commands.take(order("isolate", { until }));
+    await agent.until("command.done");
+    await agent.stop();
+    expect(ends()).toMatchObject([{ body: { outcome: "failed" } }]);
+    expect(ends()[0]?.text).toContain("not cut: no firewall");
+  });
+
+  it("is ended by a release, and not by a shorter one", async () => {
+    const { start, ends, network } = machine();
+    network.state = { outcome: "applied" };
+    const agent = await start();
+    agent.commands.take(order("isolate", { until }));
+    agent.commands.take(order("isolate", { until: "2026-11-24T10:00:02.000Z" }));
+    await agent.until("command.done", 2);
+    expect(agent.commands.isolation?.until).toBe(until);
+    agent.commands.take(order("release", {}));
+    await agent.until("command.done", 3);
+    await agent.stop();
+    expect(agent.commands.isolation).toBeUndefined();
+    expect(ends().map(({ body }) => (body as { outcome: string }).outcome)).toEqual(["done", "done", "done"]);
+  });
+});
+
+describe("a journal", () => {
+  it("that is damaged is told, and its copy holds", async () => {
+    const { start, disk, network, trail } = machine();
+    network.state = { outcome: "applied" };
+    const first = await start();
+    first.commands.take(order("isolate", { until: "2026-11-24T12:00:00.000Z" }));
+    await first.until("command.done");
+    await first.stop();
+    disk.kept = "{ half a";
+    const again = await start();
+    expect(again.commands.isolation).toBeDefined();
+    await again.stop();
+    disk.copy = "";
+    disk.kept = "";
+    const last = await start();
+    await last.stop();
+    expect(trail.at(-1)).toMatchObject({ kind: "agent.malformed", severity: "critical" });
+  });
+  it.each(["", "null", "[]", '{"ordered":[{}]}', "{"])("is not read from %j", (text) => {
+    expect(decode(text)).toBeUndefined();
+  });
+});
+
+describe("what is believed of an order", () => {
+  const membership = signStatement(
+    sha256,
+    [consoleKey],
+    { type: "membership", audience: { workstation: WORKSTATION }, order: 1, issued: ISSUED },
+    {
+      workstation: WORKSTATION,
+      group: GROUP,
+      groupName: "strict",
+      signers: {
+        threshold: 2,
+        keys: [consoleKey, anna].map(({ publicKey }, at) => ({
+          id: keyId(sha256, publicKey),
+          publicKey: toBase64(publicKey),
+          role: at === 0 ? "console" : "approver",
+        })),
+      },
+    },
+  );
+  const self = { workstation: WORKSTATION, group: GROUP, consoleKeys: [toBase64(consoleKey.publicKey)] };
+  const offer = (kept: Kept, statement: unknown) =>
+    believe(sha256, ed25519Verify, self, kept, statement, Date.parse(ISSUED));
+  const taken = (kept: Kept, statement: unknown): Kept => {
+    const believed = offer(kept, statement);
+    if (believed.answer !== "taken") throw new Error(JSON.stringify(believed));
+    return believed.kept;
+  };
+  const strict = taken(EMPTY_KEPT, membership);
+  const alone = (verb: Verb, args: object, at: number) =>
+    signStatement(
+      sha256,
+      [consoleKey],
+      { type: "command", audience: { workstation: WORKSTATION }, order: at, issued: ISSUED, notAfter: NOT_AFTER },
+      { id: "bbbbbbbb-1111-4111-8111-111111111111", verb, arguments: args, notAfter: NOT_AFTER },
+    );
+  const volume = "01234567-89ab-cdef-0123-456789abcdef";
+
+  it("under a threshold of two the console alone may isolate, and may not wipe, release or end a guest", () => {
+    const answer = (verb: Verb, args: object) => {
+      const believed = offer(strict, alone(verb, args, 1));
+      return believed.answer === "refused" ? believed.refusal.code : believed.answer;
+    };
+    expect(answer("isolate", { until: "2026-11-24T12:00:00.000Z" })).toBe("taken");
+    expect(answer("wipe", { volume })).toBe("signatures");
+    expect(answer("release", {})).toBe("signatures");
+    expect(answer("destroy-guest", { guest: "work" })).toBe("signatures");
+  });
+
+  it("an old order is refused, the newest one is known when it comes again", () => {
+    const [older, newer] = [order("rescan", {}, { order: 1 }), order("rescan", {}, { order: 2 })];
+    const kept = taken(strict, newer);
+    expect(offer(kept, newer).answer).toBe("held");
+    expect(offer(kept, older)).toMatchObject({ answer: "refused", refusal: { code: "old-order" } });
+  });
+});

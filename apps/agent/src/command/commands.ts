@@ -1,0 +1,190 @@
+/** policy → command → dom0. What was ordered is on disk before it is answered, begun there before it is done, and ended
+ *  there before it is told: kill -9 at any moment neither loses an order nor carries out a destructive one twice. */
+import { toHex } from "@sallyport/shared/base/bytes.ts";
+import type { Json } from "@sallyport/shared/base/canonical.ts";
+import type { Sha256, Time } from "@sallyport/shared/base/ids.ts";
+import { Command } from "@sallyport/shared/command/command.ts";
+import { type Cut, inForce } from "@sallyport/shared/command/isolation.ts";
+import { type SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import { sha256 } from "../dom0/crypto.ts";
+import type { Log } from "../dom0/log.ts";
+import { Bell } from "../link/pace.ts";
+import type { Emit, Position } from "../sources/source.ts";
+import { answersOf, Told } from "./answers.ts";
+import {
+  begin,
+  EMPTY_JOURNAL,
+  type End,
+  end,
+  isLate,
+  type Journal,
+  LIVES_MAX,
+  lapse,
+  nextOf,
+  type Ordered,
+  take,
+  told,
+} from "./journal.ts";
+import type { JournalFile } from "./journal-file.ts";
+import type { Outcome, Performer, Performers } from "./performer.ts";
+
+export type CommandParts = {
+  file: JournalFile;
+  emit: Emit;
+  position: (name: string) => Json | undefined;
+  /** The latest moment that has come for certain, and dom0's own clock; milliseconds. */
+  floor: () => number;
+  now: () => number;
+  tell: (observation: Observation) => void;
+  /** The isolation began or ended; a wake-up and no more. */
+  changed: () => void;
+  log: Log;
+};
+
+/** Clocks may be set: an isolation's end is looked for at least this often. */
+const LOOK_EVERY_MS = 30_000;
+const POSITION = "commands";
+const REASON_CHARS_MAX = 1_000;
+
+export class Commands {
+  readonly #parts: CommandParts;
+  readonly #bell = new Bell();
+  #journal: Journal = EMPTY_JOURNAL;
+  #telling = false;
+
+  private constructor(parts: CommandParts) {
+    this.#parts = parts;
+  }
+
+  /** Reads what was left; before the first look at the firewall, so that an isolation holds over a restart. */
+  static async open(parts: CommandParts): Promise<Commands> {
+    const commands = new Commands(parts);
+    const read = await parts.file.read();
+    if (read.ok) commands.#journal = read.value;
+    else {
+      parts.log.error({ why: read.error }, "command.journal-damaged");
+      parts.tell({
+        kind: "agent.malformed",
+        severity: "critical",
+        time: parts.now(),
+        text: `Orders that were not carried out yet are lost, and an isolation with them: ${read.error}`,
+        body: { source: "command", reason: read.error, bytes: 0, rawBase64: "", truncated: false },
+      });
+    }
+    return commands;
+  }
+
+  holds(signed: SignedStatement): boolean {
+    const mark = markOf(signed);
+    return this.#journal.ordered.some((each) => each.mark === mark);
+  }
+
+  /** Believed already. On disk when it returns. */
+  take(signed: SignedStatement): void {
+    const { digest, order } = Statement.parse(JSON.parse(signed.text));
+    const command = Command.parse(JSON.parse(signed.carried));
+    this.#keep(take(this.#journal, { command, digest, mark: markOf(signed), order, taken: this.#time() }));
+    this.#parts.log.info({ verb: command.verb, id: command.id, order }, "command.received");
+    this.#bell.ring();
+  }
+
+  get isolation(): Cut | undefined {
+    return inForce(this.#journal.isolation ?? undefined, this.#parts.floor(), this.#parts.now());
+  }
+
+  async run(performers: Performers, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#tell();
+      const lapsed = lapse(this.#journal, this.isolation);
+      if (lapsed !== this.#journal) {
+        this.#keep(lapsed);
+        this.#parts.changed();
+      }
+      const next = nextOf(this.#journal);
+      if (next) await this.#carryOut(next, performers, signal);
+      else await this.#bell.wait(this.#waitMs(), signal);
+    }
+  }
+
+  async #carryOut(ordered: Ordered, performers: Performers, signal: AbortSignal): Promise<void> {
+    const { command, stage } = ordered;
+    const performer = performers[command.verb] as unknown as Performer<Command["verb"]>;
+    const isAgain = stage.state === "begun";
+    if (!isAgain && isLate(command, this.#parts.floor(), this.#parts.now()))
+      return this.#end(ordered, { state: "expired", finished: this.#time() });
+    if (stage.state === "begun" && stage.lives >= LIVES_MAX)
+      return this.#end(ordered, this.#failed(`it was begun ${LIVES_MAX} times, and the agent ended each time`));
+    try {
+      const noted = stage.state === "begun" ? stage.noted : await performer.note(command);
+      this.#keep(begin(this.#journal, command.id, noted));
+      this.#parts.log.info({ verb: command.verb, id: command.id, isAgain }, "command.begun");
+      const outcome = await performer.perform({ command, noted, isAgain, signal });
+      // a program that was killed by our own end says nothing of the command: the next start goes on with it
+      if (!signal.aborted || outcome.outcome === "done") this.#end(ordered, this.#endOf(outcome));
+    } catch (error) {
+      if (!signal.aborted) this.#end(ordered, this.#failed((error as Error).message));
+    }
+  }
+
+  #endOf({ outcome, reason, found, observations }: Outcome): End {
+    return {
+      state: outcome,
+      finished: this.#time(),
+      ...(reason !== undefined && { reason: wordsOf(reason) }),
+      ...(found !== undefined && { found }),
+      ...(observations && observations.length > 0 && { left: observations as unknown as Json[] }),
+    };
+  }
+
+  #failed = (reason: string): End => ({
+    state: "failed",
+    finished: this.#time(),
+    reason: wordsOf(reason),
+  });
+
+  #end({ command }: Ordered, how: End): void {
+    this.#keep(end(this.#journal, command.id, how));
+    const { state, reason } = how;
+    this.#parts.log.info({ verb: command.verb, id: command.id, state, reason }, "command.ended");
+    this.#tell();
+  }
+
+  /** What the trail does not say yet, with where it then stands, in one transaction. A full spool makes the answer wait,
+   *  never the command. */
+  #tell(): void {
+    if (this.#telling) return;
+    const stands = Told.safeParse(this.#parts.position(POSITION));
+    const answers = answersOf(this.#journal, stands.success ? stands.data : {}, this.#parts.now());
+    if (!answers) return;
+    this.#telling = true;
+    const position: Position = { name: POSITION, value: answers.told };
+    this.#parts
+      .emit({ observations: answers.observations, position })
+      .then(() => {
+        this.#telling = false;
+        for (const id of answers.ended) this.#keep(told(this.#journal, id));
+        this.#bell.ring();
+      })
+      .catch((error: Error) => this.#parts.log.warn({ error: error.message }, "command.untold"));
+  }
+
+  #waitMs(): number {
+    const { isolation } = this;
+    const { floor, now } = this.#parts;
+    const left = isolation ? Date.parse(isolation.until) - Math.min(floor(), now()) : LOOK_EVERY_MS;
+    return Math.max(1, Math.min(LOOK_EVERY_MS, left));
+  }
+
+  #keep(journal: Journal): void {
+    if (journal === this.#journal) return;
+    this.#parts.file.write(journal);
+    this.#journal = journal;
+  }
+
+  #time = (): Time => new Date(this.#parts.now()).toISOString() as Time;
+}
+
+const wordsOf = (reason: string): string => reason.slice(0, REASON_CHARS_MAX).toWellFormed();
+
+const markOf = (signed: SignedStatement): Sha256 => toHex(sha256(new TextEncoder().encode(signed.text))) as Sha256;

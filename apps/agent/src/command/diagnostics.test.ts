@@ -1,0 +1,53 @@
+import type { CommandId } from "@sallyport/shared/base/ids.ts";
+import { CommandDiagnostics } from "@sallyport/shared/record/command.ts";
+import { contentBytes } from "@sallyport/shared/record/content.ts";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { simDom0 } from "../sim/sim.ts";
+import { BUNDLE_BYTES_MAX, bounded, diagnosticsPerformer, PART_CHARS_MAX } from "./diagnostics.ts";
+
+const id = "aaaaaaaa-1111-4111-8111-111111111111" as CommandId;
+const turn = {
+  command: { id, verb: "diagnostics", arguments: {}, notAfter: "2026-11-24T11:00:00.000Z" },
+  noted: null,
+  isAgain: false,
+  signal: new AbortController().signal,
+} as never;
+
+it("gathers each program's last words, says what could not be had, and fits a record", async () => {
+  const dom0 = simDom0();
+  dom0.program("nft", () => ({ stdout: "table inet sallyport {\n}\n" }));
+  dom0.program("xl", ([act]) =>
+    act === "dmesg" ? { stdout: `old${"\u001b[0m".repeat(40_000)}new` } : { code: 1, stderr: "not allowed\n" },
+  );
+  const versions = async () => ({ nft: "1.0.6" });
+  const outcome = await diagnosticsPerformer({ dom0, versions, agentVersion: "1", now: () => 0 }).perform(turn);
+  const [observation] = outcome.observations ?? [];
+  const body = CommandDiagnostics.parse(observation?.body);
+  const part = (name: string) => body.parts.find((each) => each.name === name);
+  expect(part("versions")?.text).toContain("nft 1.0.6");
+  expect(part("nftables")).toMatchObject({ text: "table inet sallyport {\n}\n", truncated: false });
+  expect(part("xl info")).toMatchObject({ why: "not allowed" });
+  expect(part("kernel")?.why).toContain("cannot start dmesg");
+  expect(part("xl dmesg")).toMatchObject({ truncated: true, bytes: 160_006 });
+  expect(part("xl dmesg")?.text?.endsWith("new")).toBe(true);
+  expect(contentBytes({ text: "", body }).length).toBeLessThanOrEqual(BUNDLE_BYTES_MAX);
+});
+
+it("whatever is gathered fits a record", () => {
+  const text = fc.oneof(
+    fc
+      .string({ unit: "grapheme", maxLength: 200 })
+      .map((each) => each.repeat(500).slice(0, PART_CHARS_MAX).toWellFormed()),
+    fc.constant("\u0000".repeat(PART_CHARS_MAX)),
+    fc.constant("\u{1f600}".repeat(PART_CHARS_MAX / 2)),
+  );
+  const part = fc.record({ name: fc.constant("part"), text, bytes: fc.nat(), truncated: fc.boolean() });
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 40 }), (parts) => {
+      const body = CommandDiagnostics.parse(bounded(id, parts));
+      expect(contentBytes({ text: "", body }).length).toBeLessThanOrEqual(BUNDLE_BYTES_MAX);
+    }),
+    { numRuns: 30 },
+  );
+});

@@ -1,0 +1,122 @@
+/** What was ordered and how far it is: the shape on disk, and what becomes of it. Pure; commands.ts keeps what these
+ *  return before it acts on it. */
+import type { Json } from "@sallyport/shared/base/canonical.ts";
+import { CommandId, Sha256, Time } from "@sallyport/shared/base/ids.ts";
+import { unreachable } from "@sallyport/shared/base/unreachable.ts";
+import { Command } from "@sallyport/shared/command/command.ts";
+import { type Cut, isolate } from "@sallyport/shared/command/isolation.ts";
+import { z } from "zod";
+
+/** `begun` and what was `noted` before are on disk before anything is done, so that after a kill it is ended, not done
+ *  anew. `lives` counts how often a process began it. */
+export const Stage = z.discriminatedUnion("state", [
+  z.object({ state: z.literal("received") }),
+  z.object({ state: z.literal("begun"), noted: z.json(), lives: z.int().min(1) }),
+  z.object({
+    state: z.enum(["done", "failed", "expired"]),
+    finished: Time,
+    reason: z.string().max(1024).optional(),
+    found: z.json().optional(),
+    /** Records that belong to the answer; here until they and the answer are on the trail. */
+    left: z.array(z.json()).max(8).optional(),
+  }),
+]);
+export type Stage = z.infer<typeof Stage>;
+export type End = Extract<Stage, { state: "done" | "failed" | "expired" }>;
+
+export const Ordered = z.object({
+  command: Command,
+  /** The statement's; `mark` is sha256 over its text, by which it is known when it comes again. */
+  digest: Sha256,
+  mark: Sha256,
+  order: z.int().min(1),
+  taken: Time,
+  stage: Stage,
+});
+export type Ordered = z.infer<typeof Ordered>;
+
+export const Journal = z.object({
+  ordered: z.array(Ordered),
+  isolation: z.object({ until: Time, command: CommandId }).nullable(),
+});
+export type Journal = z.infer<typeof Journal>;
+export const EMPTY_JOURNAL: Journal = { ordered: [], isolation: null };
+
+/** Ended ones that are remembered, so that a statement sent again is known; the order number refuses what is older. */
+export const ENDED_MAX = 128;
+/** A command that ends the process each time is not begun for ever. */
+export const LIVES_MAX = 5;
+
+export const isEnded = ({ stage }: Ordered): boolean => stage.state !== "received" && stage.state !== "begun";
+
+/** One more; nothing changes where its id is known. */
+export function take(journal: Journal, next: Omit<Ordered, "stage">): Journal {
+  if (journal.ordered.some(({ command }) => command.id === next.command.id)) return journal;
+  const surplus = journal.ordered.filter((each) => isEnded(each) && isTold(each)).length - ENDED_MAX + 1;
+  const dropped = new Set(
+    journal.ordered.filter((each) => isEnded(each) && isTold(each)).slice(0, Math.max(0, surplus)),
+  );
+  const ordered = journal.ordered.filter((each) => !dropped.has(each));
+  return { ...journal, ordered: [...ordered, { ...next, stage: { state: "received" } }] };
+}
+
+const isTold = ({ stage }: Ordered): boolean => !("left" in stage && stage.left !== undefined);
+
+/** The one to go on with: as they were ordered, one at a time. */
+export const nextOf = ({ ordered }: Journal): Ordered | undefined => ordered.find((each) => !isEnded(each));
+
+/** An allowance ends by the earliest clock, a block by the latest (DESIGN.md, Time). */
+export function isLate({ verb, notAfter }: Command, floor: number, now: number): boolean {
+  const known = verb === "isolate" ? floor : Math.max(floor, now);
+  return known >= Date.parse(notAfter);
+}
+
+/** Begun: what it changes for good stands in the journal from this moment. */
+export function begin(journal: Journal, id: CommandId, noted: Json): Journal {
+  const ordered = journal.ordered.find(({ command }) => command.id === id)!;
+  const lives = ordered.stage.state === "begun" ? ordered.stage.lives + 1 : 1;
+  return {
+    ordered: staged(journal, id, { state: "begun", noted, lives }),
+    isolation: isolationAfter(journal.isolation, ordered.command, lives > 1),
+  };
+}
+
+function isolationAfter(before: Journal["isolation"], command: Command, isAgain: boolean): Journal["isolation"] {
+  switch (command.verb) {
+    case "isolate":
+      return isAgain ? before : isolate(before ?? undefined, { until: command.arguments.until, command: command.id });
+    case "release":
+      return null;
+    case "pause":
+    case "resume":
+    case "destroy-guest":
+    case "rescan":
+    case "diagnostics":
+    case "wipe":
+      return before;
+    default:
+      return unreachable(command);
+  }
+}
+
+export const end = (journal: Journal, id: CommandId, how: End): Journal => ({
+  ...journal,
+  ordered: staged(journal, id, { left: [], ...how }),
+});
+
+/** What was left for the trail is on it. */
+export const told = (journal: Journal, id: CommandId): Journal => ({
+  ...journal,
+  ordered: journal.ordered.map((each) => {
+    if (each.command.id !== id || !("left" in each.stage)) return each;
+    const { left: _left, ...stage } = each.stage;
+    return { ...each, stage };
+  }),
+});
+
+/** An isolation whose time is over is gone. */
+export const lapse = (journal: Journal, holds: Cut | undefined): Journal =>
+  journal.isolation !== null && holds === undefined ? { ...journal, isolation: null } : journal;
+
+const staged = (journal: Journal, id: CommandId, stage: Stage): Ordered[] =>
+  journal.ordered.map((each) => (each.command.id === id ? { ...each, stage } : each));

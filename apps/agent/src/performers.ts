@@ -1,0 +1,48 @@
+/** Wires each verb to what carries it out on this machine. */
+import type { GuestId } from "@sallyport/shared/base/ids.ts";
+import { isolatePerformer, releasePerformer, type SettleNetwork } from "./command/cut.ts";
+import { diagnosticsPerformer } from "./command/diagnostics.ts";
+import { destroyPerformer, pausePerformer, resumePerformer } from "./command/guest.ts";
+import type { Performers } from "./command/performer.ts";
+import { type Rescan, rescanPerformer } from "./command/rescan.ts";
+import { noVolume } from "./command/wipe.ts";
+import type { Dom0 } from "./dom0/dom0.ts";
+import { listDropped } from "./dom0/stick-folder.ts";
+import { xlOf } from "./dom0/xl.ts";
+import { programVersions } from "./sources/health/versions.ts";
+import type { Emit } from "./sources/source.ts";
+
+export type PerformersParts = {
+  dom0: Dom0;
+  agentVersion: string;
+  domainOf: (guest: GuestId) => string;
+  settleNetwork: SettleNetwork;
+  rescan: Rescan;
+};
+
+const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+
+export function listPerformers({ dom0, agentVersion, domainOf, settleNetwork, rescan }: PerformersParts): Performers {
+  const guest = { xl: xlOf(dom0), domainOf, bootId: async () => (await dom0.readText(BOOT_ID, 64))?.trim() ?? "" };
+  return {
+    isolate: isolatePerformer(settleNetwork),
+    release: releasePerformer(settleNetwork),
+    pause: pausePerformer(guest),
+    resume: resumePerformer(guest),
+    "destroy-guest": destroyPerformer(guest),
+    rescan: rescanPerformer(rescan),
+    diagnostics: diagnosticsPerformer({
+      dom0,
+      agentVersion,
+      now: () => dom0.now(),
+      versions: (signal) => programVersions(dom0, signal),
+    }),
+    wipe: noVolume(),
+  };
+}
+
+/** Images of the drop folder: what its source knows of one is where it stands. */
+export const droppedAgain = (folder: string | undefined, emit: Emit): Rescan => ({
+  images: async () => (folder === undefined ? [] : (await listDropped(folder)).map(({ name }) => name)),
+  forget: async (name) => void (await emit({ observations: [], position: { name: `sticks/${name}`, value: null } })),
+});
