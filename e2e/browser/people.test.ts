@@ -139,6 +139,27 @@ describe.skipIf(isAbsent())("people at the console", () => {
     await context.close();
   });
 
+  test("a person who lost the way in is let in again by an owner: the old password is gone, a link sets a new one", async () => {
+    await owner.goto("/people");
+    const row = owner.getByRole("row", { name: /vic@example.org/ });
+    await row.getByRole("button", { name: "Reset sign-in…" }).click();
+    await owner.getByText("every session of theirs ends").waitFor();
+    await owner.getByRole("button", { name: "Reset the sign-in" }).click();
+    const link = (await owner.locator("[data-invite-link]").textContent()) ?? "";
+    await owner.getByRole("button", { name: "Done" }).click();
+    await row.getByText("waits for a new password").waitFor();
+    const { page, context } = await openPage(browser, console_.url);
+    await signIn(page, "vic@example.org");
+    await page.getByText("do not belong together").waitFor();
+    await page.goto(link);
+    await page.getByText("Your sign-in was reset").waitFor();
+    await join(page, "Set the password");
+    await owner.goto("/people");
+    await row.getByText("password alone").waitFor();
+    expect(await row.getByRole("button").count()).toBe(2);
+    await context.close();
+  });
+
   test("switching a person off ends their session at once", async () => {
     const { page, context } = await openPage(browser, console_.url);
     await signIn(page, "vic@example.org");
@@ -185,6 +206,8 @@ describe.skipIf(isAbsent())("people at the console", () => {
       "person.two-factor-added",
       "person.invited",
       "person.switched-off",
+      "person.sign-in-reset",
+      "person.password-set",
     ])
       expect(kinds).toContain(kind);
     expect((await acts()).find((line) => line.startsWith("person.switched-off"))).toMatch(

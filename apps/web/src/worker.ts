@@ -18,6 +18,7 @@ import { type Message, openLink } from "./link/link.ts";
 import { openAuthority } from "./listener/authority.ts";
 import { startListener } from "./listener/listener.ts";
 import { keepRevokedFile } from "./listener/revoked.ts";
+import { keepPruned } from "./person/prune.ts";
 import { readSigner } from "./trail/crypto.ts";
 
 const Env = z.object({
@@ -123,6 +124,7 @@ export async function startWorker(env: Env): Promise<Worker> {
     dispatch.run(signal),
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
     keepPartitions(pool, ingest, log, signal),
+    keepPruned(pool, log, signal),
     listenForChanges(env.DATABASE_URL, dispatch, log, signal),
   ];
   const listener = await startListener(

@@ -68,7 +68,7 @@ async function startWorkerProcess(): Promise<Running> {
   let text = "";
   child.stdout!.on("data", (bytes) => (text += bytes));
   child.stderr!.on("data", (bytes) => (text += bytes));
-  await vi.waitFor(() => expect(text).toContain("worker.ready"), { timeout: 20_000 });
+  await vi.waitFor(() => expect(text).toContain("worker.ready"), { timeout: 120_000 });
   return { child, port: Number(/"listenPort":(\d+)/.exec(text)![1]), log: () => text };
 }
 
@@ -143,7 +143,10 @@ function connect({ answer, tls }: { answer: EnrolAnswer; tls: Tls }) {
 }
 
 test("a machine enrols by token, sends evidence, gets receipts and its policy; a worker killed in mid-stream is taken over", async () => {
+  await pool.query("INSERT INTO person_rate_limit (id, key, count, last_request) VALUES ('old', 'old', 1, 0)");
   const workers = [await startWorkerProcess(), await startWorkerProcess()];
+  const counters = async () => (await pool.query("SELECT 1 FROM person_rate_limit")).rowCount;
+  await vi.waitFor(async () => expect(await counters()).toBe(0), { timeout: 60_000 });
   const enrolled = await enrolMachine(workers[0]!.port);
   const { machine, answer } = enrolled;
   const agent = await connect(enrolled);

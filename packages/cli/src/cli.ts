@@ -6,6 +6,7 @@ import { download } from "./download.ts";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
 import { openExport } from "./pack.ts";
+import { resetSignIn } from "./people.ts";
 import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
 import { restored } from "./restored.ts";
 import { sentences, unaccounted, verifyExport } from "./verify.ts";
@@ -157,6 +158,24 @@ export function program(): Command {
     .addOption(json())
     .action(async (options: { state: string; database?: string; json?: boolean }) => {
       const done = await restored(options);
+      show(options.json, done, done.text);
+    });
+  root
+    .command("people")
+    .description("accounts on the console")
+    .command("reset")
+    .description("a last way back in: take somebody's password, second factor and sessions, and print a one-time link")
+    .argument("<email>", "whose sign-in, an owner's as well")
+    .addOption(state())
+    .addOption(new Option("--database <url>", "an outside database").env("DATABASE_URL"))
+    .addOption(new Option("--url <url>", "the console's address, for the link").env("SALLYPORT_URL"))
+    .addOption(json())
+    .addHelpText(
+      "after",
+      "\nRun on the console's machine, by whoever may read its key. It is a record on the console's trail.\nExit codes: 0 done, 3 nobody has that address, 1 an error of the command's own.",
+    )
+    .action(async (email: string, options: { state: string; database?: string; url?: string; json?: boolean }) => {
+      const done = await resetSignIn(email, options);
       show(options.json, done, done.text);
     });
   root

@@ -2,7 +2,10 @@
 import type { Pool } from "pg";
 
 const ATTEMPTS_MAX = 20;
-const WINDOW_MS = 15 * 60_000;
+/** Longer than any other window that is counted in the same table. */
+export const WINDOW_MS = 15 * 60_000;
+
+export const attemptKey = (email: string): string => `account:${email.trim().toLowerCase().slice(0, 320)}`;
 
 /** Counts one attempt; false once there were too many within the window. */
 export async function countAttempt(pool: Pool, email: string): Promise<boolean> {
@@ -12,7 +15,7 @@ export async function countAttempt(pool: Pool, email: string): Promise<boolean> 
        count = CASE WHEN l.last_request < $2::bigint - $3::bigint THEN 1 ELSE l.count + 1 END,
        last_request = CASE WHEN l.last_request < $2::bigint - $3::bigint THEN $2::bigint ELSE l.last_request END
      RETURNING count`,
-    [`account:${email.trim().toLowerCase().slice(0, 320)}`, Date.now(), WINDOW_MS],
+    [attemptKey(email), Date.now(), WINDOW_MS],
   );
   return (rows[0]?.count ?? 1) <= ATTEMPTS_MAX;
 }

@@ -2,8 +2,9 @@
 import { z } from "zod";
 import { Refusal } from "../trpc/errors.ts";
 import { allowed, open, router, signedIn } from "../trpc/procedures.ts";
-import { withRecord } from "./act.ts";
+import { type Act, withRecord } from "./act.ts";
 import { Invite, InviteCode, Join } from "./invite.ts";
+import { resetSignIn } from "./reset.ts";
 import { mayManage, ROLES, type Role } from "./role.ts";
 import { dropInvite, findInvite, join, listPeople, lockPerson, makeInvite, setDisabled, setRole } from "./store.ts";
 
@@ -28,11 +29,11 @@ export const personRouter = router({
     const hash = await (await auth.$context).password.hash(input.password);
     const by = { id: "invited", email: found.email ?? input.email };
     return withRecord(pool, recordConsole, by, ctx.origin, async (tx) => {
-      const { id, role, email } = await join(tx, input, hash);
-      return {
-        act: { kind: "person.joined", text: `joined as ${role}`, subject: id, after: { role } },
-        value: { email },
-      };
+      const { id, role, email, resets } = await join(tx, input, hash);
+      const act: Act = resets
+        ? { kind: "person.password-set", text: "set a new password by a link", subject: id, after: { password: true } }
+        : { kind: "person.joined", text: `joined as ${role}`, subject: id, after: { role } };
+      return { act, value: { email } };
     });
   }),
 
@@ -76,6 +77,19 @@ export const personRouter = router({
         return { act: { kind: "person.role-changed", text, subject: person.id, ...change }, value: null };
       }),
     ),
+
+  resetSignIn: allowed("people")
+    .input(z.object({ id: PersonId }))
+    .mutation(({ ctx, input }) => {
+      if (input.id === ctx.actor.id)
+        throw new Refusal("FORBIDDEN", "You cannot reset your own sign-in: change your password on the Account page.");
+      return withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const person = await lockPerson(tx, input.id);
+        insistOn(ctx.actor.role, person.role);
+        const { code, act } = await resetSignIn(tx, person, ctx.actor.id);
+        return { act, value: { code } };
+      });
+    }),
 
   setDisabled: allowed("people")
     .input(z.object({ id: PersonId, disabled: z.boolean() }))

@@ -12,11 +12,14 @@ const PEOPLE_MAX = 1000;
 
 const newId = () => randomBytes(16).toString("hex");
 
-export type InviteFound = { email: string | null; name: string | null; role: Role };
+/** `resets`: of somebody who has an account already. */
+export type InviteFound = { email: string | null; name: string | null; role: Role; resets: boolean };
 
 export async function findInvite(db: Pool | PoolClient, code: string): Promise<InviteFound | undefined> {
   const { rows } = await db.query<InviteFound>(
-    "SELECT email, name, role::text FROM person_invite WHERE code_hash = $1 AND used_at IS NULL AND expires_at > now()",
+    `SELECT i.email, coalesce(i.name, p.name) AS name, i.role::text, i.person_id IS NOT NULL AS resets
+       FROM person_invite i LEFT JOIN person p ON p.id = i.person_id
+      WHERE i.code_hash = $1 AND i.used_at IS NULL AND i.expires_at > now()`,
     [hashCode(code)],
   );
   return rows[0];
@@ -24,19 +27,26 @@ export async function findInvite(db: Pool | PoolClient, code: string): Promise<I
 
 const NO_INVITE = "This link does not work (any more): it was used, it ran out, or a newer one was made.";
 
-/** Uses the invitation up and makes the person, in the caller's transaction. */
+/** Uses the invitation up and makes the person, or gives the one who is there a password; in the caller's transaction. */
 export async function join(
   tx: PoolClient,
   asked: Join,
   passwordHash: string,
-): Promise<{ id: string; role: Role; email: string }> {
-  const { rows } = await tx.query<InviteFound & { made_by: string | null }>(
+): Promise<{ id: string; role: Role; email: string; resets: boolean }> {
+  type Used = Omit<InviteFound, "resets"> & { made_by: string | null; person_id: string | null };
+  const { rows } = await tx.query<Used>(
     `UPDATE person_invite SET used_at = now() WHERE code_hash = $1 AND used_at IS NULL AND expires_at > now()
-     RETURNING email, name, role::text, made_by`,
+     RETURNING email, name, role::text, made_by, person_id`,
     [hashCode(asked.code)],
   );
   const invite = rows[0];
   if (!invite) throw new Refusal("NOT_FOUND", NO_INVITE);
+  if (invite.person_id !== null) {
+    const { id, role, email } = await lockPerson(tx, invite.person_id);
+    if (role !== invite.role) throw new Refusal("NOT_FOUND", NO_INVITE); // whoever made it may not manage them any more
+    await setPassword(tx, id, passwordHash);
+    return { id, role, email, resets: true };
+  }
   if (invite.made_by === null) {
     await tx.query("LOCK TABLE person IN SHARE ROW EXCLUSIVE MODE"); // two first owners at once: the second waits, and is refused
     if (await hasOwner(tx))
@@ -50,12 +60,16 @@ export async function join(
     email,
     invite.role,
   ]);
-  await tx.query(
-    "INSERT INTO person_account (id, person_id, account_id, provider_id, password) VALUES ($1, $2, $2, 'credential', $3)",
-    [newId(), id, passwordHash],
-  );
-  return { id, role: invite.role, email };
+  await setPassword(tx, id, passwordHash);
+  return { id, role: invite.role, email, resets: false };
 }
+
+const setPassword = (tx: PoolClient, person: string, passwordHash: string) =>
+  tx.query(
+    `INSERT INTO person_account (id, person_id, account_id, provider_id, password) VALUES ($1, $2, $2, 'credential', $3)
+     ON CONFLICT (provider_id, account_id) DO UPDATE SET password = excluded.password, updated_at = now()`,
+    [newId(), person, passwordHash],
+  );
 
 export async function makeInvite(tx: PoolClient, invite: Invite, madeBy: string): Promise<string> {
   const taken = await tx.query("SELECT 1 FROM person WHERE email = $1", [invite.email]);
@@ -84,27 +98,36 @@ export async function listPeople(prisma: PrismaClient) {
         disabledAt: true,
         createdAt: true,
         sessions: { select: { updatedAt: true }, orderBy: { updatedAt: "desc" }, take: 1 },
+        accounts: { select: { id: true }, take: 1 },
+        invites: { select: { expiresAt: true }, where: { usedAt: null }, orderBy: { expiresAt: "desc" }, take: 1 },
       },
     }),
     prisma.personInvite.findMany({
-      where: { usedAt: null, expiresAt: { gt: new Date() }, madeBy: { not: null } },
+      where: { usedAt: null, expiresAt: { gt: new Date() }, madeBy: { not: null }, personId: null },
       orderBy: { createdAt: "desc" },
       take: PEOPLE_MAX,
       select: { id: true, email: true, name: true, role: true, expiresAt: true },
     }),
   ]);
   return {
-    people: people.map(({ sessions, disabledAt, createdAt, ...person }) => ({
+    people: people.map(({ sessions, accounts, invites: links, disabledAt, createdAt, ...person }) => ({
       ...person,
       disabledAt: disabledAt?.toISOString() ?? null,
       createdAt: createdAt.toISOString(),
       seenAt: sessions[0]?.updatedAt.toISOString() ?? null,
+      /** Null once they have a password (again); else until when their link works. */
+      resetUntil: accounts.length === 0 ? (links[0]?.expiresAt.toISOString() ?? createdAt.toISOString()) : null,
     })),
     invites: invites.map(({ expiresAt, ...invite }) => ({ ...invite, expiresAt: expiresAt.toISOString() })),
   };
 }
 
 export type PersonRow = { id: string; email: string; role: Role; disabled: boolean };
+
+export async function findPerson(pool: Pool, email: string): Promise<string | undefined> {
+  const { rows } = await pool.query<{ id: string }>("SELECT id FROM person WHERE email = $1", [email.toLowerCase()]);
+  return rows[0]?.id;
+}
 
 /** The person, locked until the transaction ends. */
 export async function lockPerson(tx: PoolClient, id: string): Promise<PersonRow> {

@@ -27,7 +27,7 @@ export function JoinForm({ code }: { code: string }) {
           : "This link does not work (any more): it was used, it ran out, or a newer one was made. Ask for a new one; for the first owner, start the console again."}
       </p>
     );
-  const { role, email, name } = invite.data;
+  const { role, email, name, resets } = invite.data;
 
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
@@ -50,9 +50,15 @@ export function JoinForm({ code }: { code: string }) {
 
   return (
     <form onSubmit={submit} className="grid gap-3.5">
-      <p className="text-ink-2">
-        You will be <b className="text-ink">{role}</b>: {ROLE_WORDS[role]}.
-      </p>
+      {resets ? (
+        <p className="text-ink-2">
+          Your sign-in was reset. Set a new password; then set your second factor up again on the next page.
+        </p>
+      ) : (
+        <p className="text-ink-2">
+          You will be <b className="text-ink">{role}</b>: {ROLE_WORDS[role]}.
+        </p>
+      )}
       <Input
         label="Name"
         name="name"
@@ -82,7 +88,7 @@ export function JoinForm({ code }: { code: string }) {
       />
       <Input label="Password again" name="again" type="password" required autoComplete="new-password" fault={fault} />
       <Button look="main" type="submit" disabled={join.isPending}>
-        {role === "owner" ? "Make the first owner" : "Join"}
+        {resets ? "Set the password" : role === "owner" && email === null ? "Make the first owner" : "Join"}
       </Button>
     </form>
   );

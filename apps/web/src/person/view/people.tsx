@@ -5,7 +5,6 @@ import { useActor } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
-import { Copy } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Input, Select } from "../../ui/field.tsx";
@@ -15,6 +14,8 @@ import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { mayManage, ROLE_WORDS, ROLES, type Role } from "../role.ts";
+import { LinkOnce } from "./link-once.tsx";
+import { ResetSignIn } from "./reset.tsx";
 
 export function People() {
   const api = useApi();
@@ -23,6 +24,7 @@ export function People() {
   const tell = useTell();
   const uninvite = useMutation({ ...api.person.uninvite.mutationOptions(), onError: tell.failed });
   const [adding, setAdding] = useState(false);
+  const [resetting, setResetting] = useState<{ id: string; name: string; email: string }>();
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
   const { people, invites } = found.data;
@@ -60,12 +62,17 @@ export function People() {
                     <RoleOf person={person} actor={actor.role} />
                   </td>
                   <td>
-                    {person.twoFactorEnabled ? <Mark tone="allow">on</Mark> : <Mark tone="hold">password alone</Mark>}
+                    <SignInOf person={person} />
                   </td>
                   <td>
                     <Ago time={person.seenAt} />
                   </td>
-                  <td className="text-right">
+                  <td className="text-right whitespace-nowrap">
+                    {mayManage(actor.role, person.role) && person.id !== actor.id && (
+                      <Button className="mr-1.5" onClick={() => setResetting(person)}>
+                        Reset sign-in…
+                      </Button>
+                    )}
                     <Switch person={person} may={mayManage(actor.role, person.role) && person.id !== actor.id} />
                   </td>
                 </tr>
@@ -102,6 +109,7 @@ export function People() {
           </dl>
         </Card>
       </div>
+      {resetting && <ResetSignIn person={resetting} onClose={() => setResetting(undefined)} />}
       {adding && <Add actor={actor.role} onClose={() => setAdding(false)} />}
     </>
   );
@@ -129,6 +137,16 @@ function RoleOf({ person, actor }: { person: Person; actor: Role }) {
   );
 }
 
+function SignInOf({ person }: { person: { twoFactorEnabled: boolean; resetUntil: string | null } }) {
+  if (person.twoFactorEnabled) return <Mark tone="allow">on</Mark>;
+  if (person.resetUntil === null) return <Mark tone="hold">password alone</Mark>;
+  return (
+    <Mark tone="info">
+      {Date.parse(person.resetUntil) > Date.now() ? "reset, waits for a new password" : "reset, the link ran out"}
+    </Mark>
+  );
+}
+
 function Switch({ person, may }: { person: Person; may: boolean }) {
   const api = useApi();
   const tell = useTell();
@@ -145,37 +163,23 @@ function Switch({ person, may }: { person: Person; may: boolean }) {
 function Add({ actor, onClose }: { actor: Role; onClose: () => void }) {
   const api = useApi();
   const add = useMutation(api.person.add.mutationOptions());
-  const [link, setLink] = useState<string>();
+  const [code, setCode] = useState<string>();
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
     const asked = { name: String(form.get("name")), email: String(form.get("email")), role: form.get("role") as Role };
     const made = await add.mutateAsync(asked).catch(() => undefined); // shown under the fields
-    if (made) setLink(`${window.location.origin}/invite?code=${made.code}`);
+    if (made) setCode(made.code);
   };
   return (
     <Dialog
       open
       onClose={onClose}
-      title={link ? "Give them this link" : "Add a person"}
-      description={link ? undefined : "They get a link by which they set a password of their own."}
+      title={code ? "Give them this link" : "Add a person"}
+      description={code ? undefined : "They get a link by which they set a password of their own."}
     >
-      {link ? (
-        <div className="grid gap-3">
-          <pre
-            className="mono rounded-[8px] border border-line bg-sunk p-2.5 whitespace-pre-wrap [overflow-wrap:anywhere]"
-            data-invite-link
-          >
-            {link}
-          </pre>
-          <p className="text-ink-2">It works once, for a week, and is not shown again. Send it by a way you trust.</p>
-          <div className="flex justify-end gap-2">
-            <Copy text={link} label="Copy" className="border border-line px-2 py-1" />
-            <Button look="main" onClick={onClose}>
-              Done
-            </Button>
-          </div>
-        </div>
+      {code ? (
+        <LinkOnce code={code} life="for a week" onDone={onClose} />
       ) : (
         <form onSubmit={submit} className="grid gap-3">
           <Input label="Name" name="name" required maxLength={128} autoFocus />

@@ -1,0 +1,192 @@
+/** Signing in, losing the way in, and being let in again, over better-auth's own handler and a real Postgres. */
+import "reflect-metadata";
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type pg from "pg";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { migrate } from "../../../prisma/migrate.ts";
+import { countAttempt } from "../src/person/attempt.ts";
+import { makeAuth } from "../src/person/auth.ts";
+import { prune } from "../src/person/prune.ts";
+import type { Role } from "../src/person/role.ts";
+import { readConsoleKey } from "../src/trail/key.ts";
+import { consoleRecorder } from "../src/trail/recorder.ts";
+import type { Context } from "../src/trpc/context.ts";
+import { appRouter } from "../src/trpc/router.ts";
+import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
+import { seedPartition } from "./seed.ts";
+import { ensureKeys } from "./up.ts";
+
+const CLI = fileURLToPath(new URL("../../../packages/cli/bin/sallyport.mjs", import.meta.url));
+const OLD = "an old and long password";
+const NEW = "a new and longer password";
+const URL_ = "http://console.test";
+const stateFolder = mkdtempSync(join(tmpdir(), "sallyport-person-"));
+let postgres: TestPostgres;
+let pool: pg.Pool;
+let auth: ReturnType<typeof makeAuth>;
+let recordConsole: ReturnType<typeof consoleRecorder>;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  await migrate(postgres.url);
+  pool = openPool(postgres.url);
+  await seedPartition(pool);
+  await ensureKeys(stateFolder);
+  recordConsole = consoleRecorder(readConsoleKey(join(stateFolder, "keys", "console.key")));
+  auth = makeAuth({ pool, secret: "s".repeat(40), url: URL_, recordConsole });
+  const hash = await (await auth.$context).password.hash(OLD);
+  for (const role of ["owner", "admin", "viewer"] as const)
+    for (const id of [role, `${role}-2`]) {
+      await pool.query(
+        "INSERT INTO person (id, name, email, role, two_factor_enabled) VALUES ($1, $1, $2, $3::role, true)",
+        [id, `${id}@example.org`, role],
+      );
+      await pool.query(
+        "INSERT INTO person_account (id, person_id, account_id, provider_id, password) VALUES ($1, $1, $1, 'credential', $2)",
+        [id, hash],
+      );
+      await pool.query(
+        "INSERT INTO person_two_factor (id, person_id, secret, backup_codes) VALUES ($1, $1, 'x', 'x')",
+        [id],
+      );
+      await pool.query(
+        "INSERT INTO person_session (id, person_id, token, expires_at) VALUES ($1, $1, $1, now() + interval '1 hour')",
+        [id],
+      );
+    }
+});
+beforeEach(() => pool.query("DELETE FROM person_rate_limit"));
+afterAll(async () => {
+  await pool?.end();
+  await postgres?.stop();
+  rmSync(stateFolder, { recursive: true, force: true });
+});
+
+function as(role: Role, id: string = role) {
+  const actor = { id, email: `${id}@example.org`, name: id, role, session: "s", twoFactor: true };
+  const wiring = { pool, recordConsole, auth } as unknown as Context["wiring"];
+  const context: Context = { wiring, actor, still: async () => actor, origin: { address: "10.0.0.9" }, host: "x" };
+  return appRouter.createCaller(context).person;
+}
+
+async function signIn(id: string, password: string): Promise<{ status: number; twoFactor: boolean }> {
+  const response = await auth.handler(
+    new Request(`${URL_}/api/auth/sign-in/email`, {
+      method: "POST",
+      headers: { "content-type": "application/json", origin: URL_ },
+      body: JSON.stringify({ email: `${id}@example.org`, password }),
+    }),
+  );
+  const body = (await response.json()) as { twoFactorRedirect?: boolean };
+  return { status: response.status, twoFactor: body.twoFactorRedirect === true };
+}
+
+const sessions = async (id: string) =>
+  (await pool.query("SELECT 1 FROM person_session WHERE person_id = $1", [id])).rowCount;
+const comeBack = (code: string) => as("auditor").join({ code, name: "x", email: "x@example.org", password: NEW });
+const records = async (subject: string) => {
+  const { rows } = await pool.query<{ kind: string; text: string; body: Record<string, unknown> }>(
+    `SELECT kind, text, convert_from(content, 'UTF8')::jsonb -> 'body' AS body FROM record
+      WHERE convert_from(content, 'UTF8')::jsonb #>> '{body,subject}' = $1 ORDER BY index`,
+    [subject],
+  );
+  return rows;
+};
+
+test("a reset takes password, factor and sessions; the link gives a new password once; both are on the trail", async () => {
+  expect(await signIn("viewer", OLD)).toEqual({ status: 200, twoFactor: true });
+  for (let at = 0; at < 30; at++) await countAttempt(pool, "viewer@example.org");
+  const { code } = await as("admin").resetSignIn({ id: "viewer" });
+  expect(await sessions("viewer")).toBe(0);
+  expect((await signIn("viewer", OLD)).status).toBe(401); // and not 429: who is let in again begins anew
+  expect((await pool.query("SELECT 1 FROM person_verification WHERE value = 'viewer'")).rowCount).toBe(0);
+  expect(await as("auditor").invite({ code })).toMatchObject({ resets: true, name: "viewer", role: "viewer" });
+  expect(await comeBack(code)).toEqual({ email: "viewer@example.org" });
+  expect(await signIn("viewer", NEW)).toEqual({ status: 200, twoFactor: false });
+  await expect(comeBack(code)).rejects.toThrow(/does not work/);
+  expect(await records("viewer")).toMatchObject([
+    {
+      kind: "person.sign-in-reset",
+      text: "admin@example.org reset the sign-in of viewer@example.org",
+      body: {
+        actor: { id: "admin" },
+        address: "10.0.0.9",
+        before: { password: true, twoFactor: true, sessions: 1 },
+        after: { password: false, twoFactor: false, sessions: 0 },
+      },
+    },
+    { kind: "person.password-set", body: { after: { password: true } } },
+  ]);
+});
+
+test("nobody resets somebody of a higher role, nor themselves; who could not, changed nothing", async () => {
+  await expect(as("admin").resetSignIn({ id: "owner" })).rejects.toThrow(/may not manage owners/);
+  for (const role of ["viewer", "responder", "auditor"] as const)
+    await expect(as(role).resetSignIn({ id: "viewer-2" })).rejects.toThrow(/you may not/);
+  await expect(as("owner").resetSignIn({ id: "owner" })).rejects.toThrow(/your own sign-in/);
+  await expect(as("admin").resetSignIn({ id: "nobody" })).rejects.toThrow(/no such person/);
+  for (const id of ["owner", "viewer-2"]) {
+    expect(await sessions(id)).toBe(1);
+    expect((await signIn(id, OLD)).status).toBe(200);
+    expect(await records(id)).toEqual([]);
+  }
+  const { code } = await as("owner").resetSignIn({ id: "owner-2" });
+  expect(await comeBack(code)).toEqual({ email: "owner-2@example.org" });
+});
+
+test("a link that ran out, one that a newer took the place of, and one from before a promotion let nobody in", async () => {
+  const first = await as("admin").resetSignIn({ id: "admin-2" });
+  const second = await as("admin").resetSignIn({ id: "admin-2" });
+  await expect(comeBack(first.code)).rejects.toThrow(/does not work/);
+  await as("owner").setRole({ id: "admin-2", role: "owner" });
+  await expect(comeBack(second.code)).rejects.toThrow(/does not work/);
+  const third = await as("owner").resetSignIn({ id: "admin-2" });
+  await pool.query("UPDATE person_invite SET expires_at = now() - interval '1 second' WHERE used_at IS NULL");
+  expect(await as("auditor").invite({ code: third.code })).toBeNull();
+  await expect(comeBack(third.code)).rejects.toThrow(/does not work/);
+});
+
+test("an owner with a shell on the console's machine gets back in by the command, switched off or not, and it is recorded", async () => {
+  await pool.query("UPDATE person SET disabled_at = now() WHERE id = 'owner-2'");
+  const run = (email: string) =>
+    new Promise<{ code: number; out: string; error: string }>((resolve) =>
+      execFile(
+        process.execPath,
+        [CLI, "people", "reset", email, "--state", stateFolder, "--database", postgres.url, "--url", URL_, "--json"],
+        (failed, out, error) => resolve({ code: typeof failed?.code === "number" ? failed.code : 0, out, error }),
+      ),
+    );
+  const done = await run("Owner-2@example.org");
+  expect(done).toMatchObject({ code: 0 });
+  const { link } = JSON.parse(done.out) as { link: string };
+  expect(link).toMatch(/^http:\/\/console\.test\/invite\?code=/);
+  await comeBack(new URL(link).searchParams.get("code")!);
+  expect(await signIn("owner-2", NEW)).toEqual({ status: 200, twoFactor: false });
+  expect((await records("owner-2")).at(-2)).toMatchObject({
+    kind: "person.sign-in-reset",
+    text: expect.stringMatching(
+      /^somebody with a shell .* reset the sign-in of owner-2@example.org and switched it on/,
+    ),
+    body: { actor: { id: "console-machine" }, before: { disabled: true }, after: { disabled: false } },
+  });
+  expect(await run("nobody@example.org")).toMatchObject({ code: 3, error: expect.stringMatching(/Nobody .* has/) });
+});
+
+test("counters that no window holds any more go, however many; those that count stay", async () => {
+  await pool.query(
+    `INSERT INTO person_rate_limit (id, key, count, last_request)
+     SELECT 'old ' || n, 'old ' || n, 1, (extract(epoch FROM now()) * 1000)::bigint - 3600000 FROM generate_series(1, 12000) n`,
+  );
+  await countAttempt(pool, "viewer@example.org");
+  await pool.query(
+    `INSERT INTO person_verification (id, identifier, value, expires_at)
+     VALUES ('v1', 'a', 'b', now() - interval '1 second'), ('v2', 'a', 'b', now() + interval '1 hour')`,
+  );
+  expect(await prune(pool, new AbortController().signal)).toBeGreaterThanOrEqual(12_001);
+  expect((await pool.query("SELECT key FROM person_rate_limit")).rows).toEqual([{ key: "account:viewer@example.org" }]);
+  expect((await pool.query("SELECT id FROM person_verification WHERE identifier = 'a'")).rows).toEqual([{ id: "v2" }]);
+});
