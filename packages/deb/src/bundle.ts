@@ -13,6 +13,7 @@ const VERSION = join(AGENT, "src/version.ts");
 export async function bundle(folder: string, version: string): Promise<void> {
   await write({ cli: join(AGENT, "src/cli.ts") }, join(folder, "lib"), version);
   await write({ main: join(AGENT, "src/gate/reader/main.ts") }, join(folder, "reader"), version);
+  await write({ rebuild: join(AGENT, "src/gate/rebuild/main.ts") }, join(folder, "reader"), version);
 }
 
 async function write(input: Record<string, string>, dir: string, version: string): Promise<void> {
@@ -30,7 +31,7 @@ const installed = (version: string): Plugin => ({
   load(id) {
     if (id === VERSION) return `export const AGENT_VERSION = ${JSON.stringify(version)};`;
     if (id === OWN_FILES)
-      return `export { readerFiles } from ${JSON.stringify(join(ROOT, "packages/deb/src/installed-files.ts"))};`;
+      return `export { readerFiles, rebuilderFiles } from ${JSON.stringify(join(ROOT, "packages/deb/src/installed-files.ts"))};`;
     return undefined;
   },
 });

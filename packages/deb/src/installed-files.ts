@@ -2,9 +2,12 @@
 import { fileURLToPath } from "node:url";
 import type { ReaderFiles } from "../../../apps/agent/src/dom0/own-files.ts";
 
-export const readerFiles = (): ReaderFiles => ({
+export const readerFiles = (): ReaderFiles => files("main.js");
+export const rebuilderFiles = (): ReaderFiles => files("rebuild.js");
+
+const files = (main: string): ReaderFiles => ({
   folder: fileURLToPath(new URL("../reader", import.meta.url)),
-  main: "main.js",
+  main,
   modules: null,
   manifest: fileURLToPath(new URL("../package.json", import.meta.url)),
 });

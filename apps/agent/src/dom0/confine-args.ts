@@ -13,6 +13,8 @@ export type Room = {
   root: boolean;
   user: { uid: number; gid: number };
   workBytes: number;
+  /** How long a file may become; absent: as much as there is room to work in. */
+  fileBytes?: number;
   secondsMax: number;
 };
 
@@ -41,7 +43,7 @@ const limits = (room: Room): string[] => [
   "--core=0",
   `--nofile=${FILES}`,
   `--data=${DATA_BYTES}`,
-  `--fsize=${room.workBytes}`,
+  `--fsize=${room.fileBytes ?? room.workBytes}`,
   // every lane of the reader is one thread and zlib's few
   `--cpu=${room.secondsMax * 4}`,
 ];

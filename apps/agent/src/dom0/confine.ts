@@ -76,7 +76,7 @@ export const startReader: StartReader = async (order) => {
 };
 
 /** A reader that was taken over may never end a line; what grows beyond any true one is cut off there. */
-async function* boundedLines(stream: Readable): AsyncGenerator<string> {
+export async function* boundedLines(stream: Readable): AsyncGenerator<string> {
   let rest = "";
   stream.setEncoding("utf8");
   for await (const chunk of stream as AsyncIterable<string>) {
@@ -87,7 +87,10 @@ async function* boundedLines(stream: Readable): AsyncGenerator<string> {
   if (rest !== "") yield rest;
 }
 
-function watch(child: ReturnType<typeof spawn>, order: ReaderOrder): Promise<string | null> {
+export function watch(
+  child: ReturnType<typeof spawn>,
+  order: Pick<ReaderOrder, "secondsMax" | "signal">,
+): Promise<string | null> {
   let said = "";
   child.stderr?.on("data", (bytes: Buffer) => {
     if (said.length < STDERR_CHARS_MAX) said += bytes.toString("latin1");
@@ -169,7 +172,7 @@ function groupOf(socket: string): number | null {
 let known: Promise<boolean> | null = null;
 
 /** Whether bubblewrap is there and this kernel lets it do its work. Asked once. */
-function works(): Promise<boolean> {
+export function works(): Promise<boolean> {
   known ??= new Promise((resolve) => {
     const args = [
       "--unshare-all",

@@ -7,9 +7,14 @@ import { fileURLToPath } from "node:url";
  *  package.json that says how to read it. */
 export type ReaderFiles = { folder: string; main: string; modules: string | null; manifest: string };
 
-export const readerFiles = (): ReaderFiles => ({
-  folder: fileURLToPath(new URL("../gate/reader", import.meta.url)),
-  main: "main.ts",
+export const readerFiles = (): ReaderFiles => files("../gate/reader", "main.ts");
+
+/** The confined rebuilder stands beside the reader and on it. */
+export const rebuilderFiles = (): ReaderFiles => files("../gate", "rebuild/main.ts");
+
+const files = (folder: string, main: string): ReaderFiles => ({
+  folder: fileURLToPath(new URL(folder, import.meta.url)),
+  main,
   modules: createRequire(import.meta.url)
     .resolve("file-type")
     .replace(/\/file-type\/.*$/, ""),

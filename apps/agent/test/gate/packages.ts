@@ -6,6 +6,7 @@ const PROGRAMS: Record<string, string> = {
   clamdscan: "clamdscan",
   "mkfs.vfat": "dosfstools",
   "mkfs.exfat": "exfatprogs",
+  "fsck.exfat": "exfatprogs",
   "mkfs.ext4": "e2fsprogs",
   "mkfs.ntfs": "ntfs-3g",
   ntfscp: "ntfs-3g",

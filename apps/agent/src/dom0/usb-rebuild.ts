@@ -1,0 +1,84 @@
+/** Gate → the confined rebuilder: gets the sealed image to read, an empty one to write, and the list of what passed; no
+ *  other file, no network, no privileges, bounded in time, memory and length. */
+import { spawn } from "node:child_process";
+import { readFileSync, realpathSync } from "node:fs";
+import { constants, type FileHandle, open } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import type { Passing, RebuildOrder } from "../gate/rebuild/main.ts";
+import { boundedLines, watch, works } from "./confine.ts";
+import { bubblewrap, nodeAlone, type Room, readerUser } from "./confine-args.ts";
+import { DoorError } from "./dom0.ts";
+import { rebuilderFiles } from "./own-files.ts";
+
+export type Rebuild = {
+  /** The sealed image. */
+  image: string;
+  /** Written to, from its beginning. */
+  out: FileHandle;
+  order: Omit<RebuildOrder, "size">;
+  passing: readonly Passing[];
+  secondsMax: number;
+  signal?: AbortSignal;
+};
+export type Rebuilding = {
+  /** Untrusted lines. */
+  lines: AsyncIterable<string>;
+  /** Null: it ended as it should. Else why not, for people. */
+  ended: Promise<string | null>;
+};
+export type StartRebuild = (rebuild: Rebuild) => Promise<Rebuilding>;
+
+/** It works in memory; nothing is written beside the copy. */
+const WORK_BYTES = 16 * 1024 * 1024;
+
+/** @throws DoorError where it cannot be started */
+export const startRebuild: StartRebuild = async ({ image, out, order, passing, secondsMax, signal }) => {
+  const wrapped = await works();
+  const source = await open(image, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: Error) => {
+    throw new DoorError(`${image} cannot be read: ${error.message}`, { cause: error });
+  });
+  try {
+    const told: RebuildOrder = { ...order, size: (await source.stat()).size };
+    const room = roomFor(order.bytesMax, secondsMax);
+    const [program, ...args] = (wrapped ? bubblewrap(room) : nodeAlone(room)).concat(JSON.stringify(told)) as [
+      string,
+      ...string[],
+    ];
+    const child = spawn(program, args, {
+      stdio: ["pipe", "pipe", "pipe", source.fd, out.fd],
+      env: wrapped ? {} : { PATH: "/usr/bin:/bin" },
+      detached: true,
+    });
+    const ended = watch(child, { secondsMax, ...(signal ? { signal } : {}) });
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", (error) => reject(new DoorError(`${program} cannot be started: ${error.message}`)));
+    });
+    child.stdin?.on("error", () => {}); // one that ends early says so by how it ends
+    for (const file of passing) child.stdin?.write(`${JSON.stringify(file)}\n`);
+    child.stdin?.end();
+    return { lines: boundedLines(child.stdout as Readable), ended };
+  } finally {
+    await source.close();
+  }
+};
+
+function roomFor(fileBytes: number, secondsMax: number): Room {
+  const { folder, main, modules, manifest } = rebuilderFiles();
+  return {
+    node: realpathSync(process.execPath),
+    code: {
+      reader: realpathSync(folder),
+      main,
+      modules: modules && realpathSync(modules),
+      manifest: realpathSync(manifest),
+    },
+    socket: null,
+    folder: null,
+    root: process.getuid?.() === 0,
+    user: readerUser(readFileSync("/etc/passwd", "utf8")),
+    workBytes: WORK_BYTES,
+    fileBytes,
+    secondsMax,
+  };
+}

@@ -1,0 +1,139 @@
+/** Sealed images and what the scan said of each file → the fresh image that a guest gets, and what was left out of it. */
+import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
+import type { UsbAttachBody } from "@sallyport/shared/record/usb.ts";
+import { type Grounds, leftOut } from "@sallyport/shared/usb/exception.ts";
+import { type Manifest, type ManifestFile, MEMBER_MARK } from "@sallyport/shared/usb/manifest.ts";
+import { z } from "zod";
+import { DoorError } from "../dom0/dom0.ts";
+import type { StartRebuild } from "../dom0/usb-rebuild.ts";
+import type { UsbVolume } from "../dom0/usb-volume.ts";
+import type { Image } from "./passage.ts";
+import { imageBytesMax } from "./rebuild/exfat.ts";
+import type { Passing } from "./rebuild/main.ts";
+
+/** The rebuilder meets the stick's bytes: what it says is decoded like anything untrusted. */
+const Event = z.discriminatedUnion("event", [
+  z.strictObject({ event: z.literal("renamed"), path: z.string().max(32_768), as: z.string().max(16_384) }),
+  z.strictObject({
+    event: z.literal("end"),
+    files: z.int().min(0),
+    bytes: z.int().min(0),
+    missing: z.int().min(0),
+  }),
+]);
+
+const LABEL = "SALLYPORT";
+const SHOWN_MAX = 64;
+const NAME_CHARS_MAX = 512;
+
+export type Chosen = {
+  passing: Passing[];
+  bytes: number;
+  leftOut: NonNullable<UsbAttachBody["leftOut"]>;
+};
+
+const nameOf = (file: ManifestFile): string => file.path ?? `\0base64:${file.pathBase64}`;
+const shown = (name: string): string => name.replace("\0", "").slice(0, NAME_CHARS_MAX).toWellFormed();
+
+/** What goes into the copy. An archive's members travel in it. Pure. */
+export function choose(manifest: Manifest, policy: UsbSection, grounds: Grounds): Chosen {
+  const paths = new Set(manifest.map((file) => `${file.partition ?? 0}/${latin(file)}`));
+  const chosen: Chosen = { passing: [], bytes: 0, leftOut: { count: 0, first: [] } };
+  for (const file of manifest) {
+    if (isMember(file, paths)) continue;
+    const why = leftOut(file, policy, grounds);
+    if (why === undefined) {
+      const { partition = 0, size, sha256 } = file;
+      chosen.passing.push({ partition, path: nameOf(file), size, sha256: sha256! });
+      chosen.bytes += size;
+      continue;
+    }
+    chosen.leftOut.count += 1;
+    if (chosen.leftOut.first.length < SHOWN_MAX)
+      chosen.leftOut.first.push({ name: shown(nameOf(file)), why: why.slice(0, 1024).toWellFormed() });
+  }
+  return chosen;
+}
+
+/** One character a byte, so that names that are not Unicode compare as well. */
+const latin = (file: ManifestFile): string =>
+  (file.path === undefined ? Buffer.from(file.pathBase64 ?? "", "base64") : Buffer.from(file.path)).toString("latin1");
+
+function isMember(file: ManifestFile, paths: ReadonlySet<string>): boolean {
+  const name = latin(file);
+  for (let at = name.indexOf(MEMBER_MARK); at > 0; at = name.indexOf(MEMBER_MARK, at + 1))
+    if (paths.has(`${file.partition ?? 0}/${name.slice(0, at)}`)) return true;
+  return false;
+}
+
+export type RebuildParts = {
+  volume: UsbVolume;
+  start: StartRebuild;
+  policy: UsbSection;
+  now: () => number;
+  signal: AbortSignal;
+};
+export type Rebuilt = { file: string; bytes: number; files: number } & Required<
+  Pick<UsbAttachBody, "leftOut" | "renamed">
+>;
+
+/** The fresh image, sealed. @throws DoorError where it cannot be made; nothing of it is left then */
+export async function rebuildImage(
+  image: Image,
+  manifest: Manifest,
+  grounds: Grounds,
+  parts: RebuildParts,
+): Promise<Rebuilt> {
+  const { volume, start, policy, now, signal } = parts;
+  const { passing, bytes, leftOut: left } = choose(manifest, policy, grounds);
+  const bytesMax = imageBytesMax(bytes, passing.length);
+  const free = await volume.freeBytes();
+  if (bytesMax > free)
+    throw new DoorError(`the copy needs up to ${bytesMax} bytes; the gate's volume has ${free} free`);
+  const { file, handle } = await volume.blank();
+  try {
+    const serial = Number.parseInt(image.sha256.slice(0, 8), 16);
+    const order = { filesMax: policy.limits.files, bytesMax, label: LABEL, serial, timeMs: now() };
+    const path = volume.path(image.file);
+    const rebuilding = await start({
+      image: path,
+      out: handle,
+      order,
+      passing,
+      secondsMax: policy.limits.seconds,
+      signal,
+    });
+    const renamed: Rebuilt["renamed"] = { count: 0, first: [] };
+    let end: Extract<z.infer<typeof Event>, { event: "end" }> | undefined;
+    for await (const line of rebuilding.lines) {
+      const event = decode(line);
+      if (event === undefined || end) throw new DoorError("the rebuilder said something that cannot be read");
+      if (event.event === "end") end = event;
+      else {
+        renamed.count += 1;
+        if (renamed.first.length < SHOWN_MAX) renamed.first.push({ name: shown(event.path), as: shown(event.as) });
+      }
+    }
+    const problem = await rebuilding.ended;
+    if (problem !== null || !end)
+      throw new DoorError(`the copy could not be made: ${problem ?? "the rebuilder stopped"}`);
+    if (end.missing > 0)
+      throw new DoorError(`${end.missing} files that were scanned cannot be found again in the image`);
+    await volume.seal({ file, bytes: end.bytes, sha256: "" });
+    return { file, bytes: end.bytes, files: end.files, leftOut: left, renamed };
+  } catch (error) {
+    await volume.discard(file);
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+function decode(line: string): z.infer<typeof Event> | undefined {
+  try {
+    const event = Event.safeParse(JSON.parse(line));
+    return event.success ? event.data : undefined;
+  } catch {
+    return undefined;
+  }
+}

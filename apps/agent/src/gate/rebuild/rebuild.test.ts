@@ -1,0 +1,121 @@
+/** The fresh file system, read back by the gate's own readers. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { partitions } from "../reader/partitions.ts";
+import { bytesSource, slice } from "../reader/source.ts";
+import { countdown } from "../reader/volume.ts";
+import { exfat } from "../reader/volumes/exfat.ts";
+import { exfatLayout, imageBytesMax, upper } from "./exfat.ts";
+import { NAME_UNITS_MAX, safeName, safeParts } from "./names.ts";
+import { emptyFolder, place } from "./tree.ts";
+
+const stamp = { label: "SALLYPORT", serial: 0x1234_5678, timeMs: Date.parse("2026-11-24T08:46:00.000Z") };
+
+function build(files: Record<string, Buffer>): { image: Buffer; names: Record<string, string> } {
+  const root = emptyFolder<Buffer>();
+  const names: Record<string, string> = {};
+  let bytes = 0;
+  for (const [path, content] of Object.entries(files)) {
+    names[path] = place(root, safeParts(Buffer.from(path)), content.length, content);
+    bytes += content.length;
+  }
+  const layout = exfatLayout(root, bytes, stamp);
+  expect(layout.bytes).toBeLessThanOrEqual(imageBytesMax(bytes, Object.keys(files).length));
+  const image = Buffer.alloc(layout.bytes);
+  layout.write((at, part) => image.set(part, at));
+  for (const { file, at } of layout.files) image.set(file, at);
+  return { image, names };
+}
+
+function readBack(image: Buffer): Map<string, Buffer> {
+  const source = bytesSource(image);
+  const tables = partitions(source);
+  expect(tables.problems).toEqual([]);
+  const [only, ...more] = tables.partitions;
+  expect(more).toEqual([]);
+  const volume = exfat(slice(source, only!.from, only!.bytes))!;
+  expect(volume.problem).toBeUndefined();
+  const found = new Map<string, Buffer>();
+  for (const { path, kind, content, problem } of volume.entries(countdown(100_000))) {
+    expect(problem).toBeUndefined();
+    if (kind === "file")
+      found.set(path.toString("utf8"), content!.size === 0 ? Buffer.alloc(0) : content!.read(0, content!.size));
+  }
+  return found;
+}
+
+describe("a fresh file system", () => {
+  it("holds the files under their names, empty ones and folders too", () => {
+    const files = { "a.txt": Buffer.from("a"), empty: Buffer.alloc(0), "folder/deep/b.bin": Buffer.alloc(10_000, 7) };
+    expect(Object.fromEntries(readBack(build(files).image))).toEqual(files);
+  });
+  it("of nothing is an empty one", () => {
+    expect(readBack(build({}).image).size).toBe(0);
+  });
+  it("gives back whatever was put in, byte for byte, each under a name of its own", () => {
+    const name = fc.string({ unit: "binary", minLength: 1, maxLength: 40 }).filter((text) => text.isWellFormed());
+    fc.assert(
+      fc.property(fc.dictionary(name, fc.uint8Array({ maxLength: 9_000 }), { maxKeys: 12 }), (made) => {
+        const files = Object.fromEntries(Object.entries(made).map(([key, bytes]) => [key, Buffer.from(bytes)]));
+        const { image, names } = build(files);
+        const found = readBack(image);
+        expect(found.size).toBe(Object.keys(files).length);
+        for (const [path, content] of Object.entries(files)) expect(found.get(names[path]!)).toEqual(content);
+        expect(new Set([...found.keys()].map(upper)).size).toBe(found.size);
+      }),
+      { numRuns: 60 },
+    );
+  });
+  it("has many files in one folder", () => {
+    const files = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`file ${at}`, Buffer.from(String(at))]));
+    expect(readBack(build(files).image).size).toBe(3_000);
+  });
+});
+
+describe("a name", () => {
+  it.each([
+    ["two\nlines", "two_lines"],
+    ["\u202etxt.exe", "_txt.exe"],
+    ["\u001b[31mred", "_[31mred"],
+    ["..", "__"],
+    ["what?.", "what__"],
+    ["CON.txt", "_CON.txt"],
+    ["e\u0301", "\u00e9"],
+    ["", "_"],
+    ["plain name.pdf", "plain name.pdf"],
+  ])("%j becomes %j", (from, to) => {
+    expect(safeName(from)).toBe(to);
+  });
+  it("keeps its extension when it is cut", () => {
+    const cut = safeName(`${"x".repeat(400)}.docx`);
+    expect([cut.length, cut.slice(-5)]).toEqual([NAME_UNITS_MAX, ".docx"]);
+  });
+  it("that is no Unicode, or climbs, stays in its folder", () => {
+    expect(safeParts(Buffer.from([0x61, 0xff, 0x2f, 0x62]))).toEqual(["a_", "b"]);
+    expect(safeParts(Buffer.from("../../etc//passwd"))).toEqual(["__", "__", "etc", "passwd"]);
+  });
+  it("whatever it was, is one that a guest can have", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 600 }), (bytes) => {
+        const parts = safeParts(Buffer.from(bytes));
+        expect(parts.length).toBeGreaterThan(0);
+        for (const part of parts) {
+          expect(part.length).toBeGreaterThan(0);
+          expect(part.length).toBeLessThanOrEqual(NAME_UNITS_MAX);
+          expect(part).not.toMatch(/[\u0000-\u001f"*/:<>?\\|\u202e]|[. ]$/);
+          expect(part.isWellFormed()).toBe(true);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+  it("like another is numbered, whatever its case", () => {
+    const root = emptyFolder<number>();
+    expect(["A.txt", "a.TXT", "a.txt/b", "A.txt"].map((path, at) => place(root, path.split("/"), 0, at))).toEqual([
+      "A.txt",
+      "a (2).TXT",
+      "a (3).txt/b",
+      "A (4).txt",
+    ]);
+  });
+});
