@@ -144,8 +144,10 @@ async function measureIdle(seconds: number): Promise<object> {
   );
   const flags = [
     "--max-old-space-size=48",
-    "--max-semi-space-size=1",
+    "--max-semi-space-size=2",
     "--optimize-for-size",
+    "--max-opt=2",
+    "--v8-pool-size=1",
     "--disable-warning=ExperimentalWarning",
   ];
   const cli = new URL("../bin/sallyport-agent.mjs", import.meta.url).pathname;

@@ -8,7 +8,13 @@ import { fileURLToPath } from "node:url";
 
 const entry = new URL("../src/cli.ts", import.meta.url);
 // Small memory for what stays running: dom0 has little of it.
-const flags = ["--max-old-space-size=48", "--max-semi-space-size=1", "--optimize-for-size"];
+const flags = [
+  "--max-old-space-size=48",
+  "--max-semi-space-size=2",
+  "--optimize-for-size",
+  "--max-opt=2",
+  "--v8-pool-size=1",
+];
 const runs = process.argv[2] === "run";
 if (Number(process.versions.node.split(".")[0]) >= 24) {
   // Types that were stripped once are kept beside the state, where only the agent may write: the next start neither
@@ -38,7 +44,7 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
       fileURLToPath(import.meta.url),
       ...process.argv.slice(2),
     ],
-    { stdio: "inherit" },
+    { stdio: "inherit", env: runs ? { MALLOC_ARENA_MAX: "1", ...process.env } : process.env },
   );
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

@@ -2,7 +2,8 @@
 # Small memory for what stays running: dom0 has little of it.
 lib=/usr/lib/sallyport-agent
 if [ "$1" = run ]; then
-	exec "$lib/node" --disable-warning=ExperimentalWarning --max-old-space-size=48 --max-semi-space-size=1 \
-		--optimize-for-size "$lib/lib/cli.js" "$@"
+	export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
+	exec "$lib/node" --disable-warning=ExperimentalWarning --max-old-space-size=48 --max-semi-space-size=2 \
+		--optimize-for-size --max-opt=2 --v8-pool-size=1 "$lib/lib/cli.js" "$@"
 fi
 exec "$lib/node" --disable-warning=ExperimentalWarning "$lib/lib/cli.js" "$@"

@@ -7,6 +7,7 @@ import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.
 import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import pg from "pg";
 import { z } from "zod";
+import { LEAN, LEAN_ENV, makeAgentProgram } from "./agent-program.ts";
 import { ROOT } from "./build.ts";
 import type { Parts } from "./start.ts";
 
@@ -26,8 +27,6 @@ export type AgentOptions = {
 const TOKEN_MINUTES = 15;
 const ENROL_MS_MAX = 60_000;
 const RECEIPT_MS_MAX = 90_000;
-/** An idle agent stays below 100 MB with these; dom0 has little memory to give. */
-const LEAN = ["--max-old-space-size=48", "--max-semi-space-size=1", "--optimize-for-size"];
 const CLI = join(ROOT, "apps/agent/bin/sallyport-agent.mjs");
 const QUIET = "--disable-warning=ExperimentalWarning";
 
@@ -43,11 +42,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const facts = join(state, "enrolment", "enrolment.json");
   if (!existsSync(facts)) await enrol(state, options);
   const { workstation } = followPorts(facts, options);
-  const args = [...LEAN, QUIET, CLI, "run", "--state", state];
+  const args = [...LEAN, QUIET, await makeAgentProgram(options.stateFolder), "run", "--state", state];
   const startedAt = new Date();
   const child = options.parts.start("agent", {
     args,
-    env: { ...options.env, DATABASE_URL: undefined, MQTT_URL: undefined },
+    env: { ...options.env, ...LEAN_ENV, DATABASE_URL: undefined, MQTT_URL: undefined },
   });
   await child.until(() => hasReceipt(options.databaseUrl, workstation, startedAt), RECEIPT_MS_MAX);
   return { workstation: workstation as WorkstationId, state, eveFile };
