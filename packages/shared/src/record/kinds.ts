@@ -1,5 +1,6 @@
 /** Every kind of record and the shape of its body. Grows, never changes: a kind that is not here is stored and marked. */
 import { z } from "zod";
+import { DiskState } from "../disk/state.ts";
 import { ScanBody } from "../usb/scan.ts";
 import {
   AgentGap,
@@ -12,6 +13,7 @@ import {
 } from "./agent.ts";
 import { CommandDiagnostics, CommandReceived } from "./command.ts";
 import { ConsoleAct, PersonAct } from "./console.ts";
+import { DiskRecovery, DiskWiped } from "./disk.ts";
 import { GuestLog, GuestSuppressed } from "./guest.ts";
 import { HypervisorLayout } from "./hypervisor.ts";
 import { IdsAlert, IdsEvent, NetDrop } from "./ids.ts";
@@ -40,7 +42,9 @@ export const BODIES = {
   "usb.attach": open,
   "usb.removed": open,
   "usb.request": open,
-  "disk.state": open,
+  "disk.state": DiskState,
+  "disk.recovery": DiskRecovery,
+  "disk.wiped": DiskWiped,
   "hypervisor.layout": HypervisorLayout,
   "policy.applied": PolicyApplied,
   "policy.refused": PolicyRefused,

@@ -1,0 +1,85 @@
+/** What dom0 found of the guest's volume, and what of it is not as policy wants. Pure. */
+import { z } from "zod";
+import { Sha256 } from "../base/ids.ts";
+import { VolumeUuid } from "../command/command.ts";
+import type { DiskSection } from "../policy/disk.ts";
+
+/** Tokens that mark a slot as the recovery key's: ours, and systemd's own. */
+export const RECOVERY_TOKEN = "sallyport-recovery";
+const RECOVERY_TOKENS = [RECOVERY_TOKEN, "systemd-recovery"];
+const TPM2_TOKEN = "systemd-tpm2";
+
+/** `disk.state`. `header` is the sha256 over both copies of the metadata: it changes with each slot and token. */
+export const DiskState = z.object({
+  volume: z.string().max(256),
+  tpm: z.enum(["present", "absent"]),
+  content: z.discriminatedUnion("is", [
+    z.object({
+      is: z.literal("luks2"),
+      uuid: VolumeUuid,
+      cipher: z.string().max(128),
+      sectorBytes: z.int(),
+      slots: z.array(z.object({ slot: z.int(), kdf: z.string().max(64), keyBits: z.int() })).max(32),
+      tokens: z.array(z.object({ type: z.string().max(128), slots: z.array(z.int()).max(32) })).max(32),
+      header: Sha256,
+      /** Whether it is unlocked now; absent where that cannot be asked. */
+      open: z.boolean().optional(),
+    }),
+    z.object({ is: z.literal("other"), what: z.string().max(256) }),
+    z.object({ is: z.literal("absent") }),
+    z.object({ is: z.literal("unreadable"), why: z.string().max(512) }),
+  ]),
+});
+export type DiskState = z.infer<typeof DiskState>;
+type Luks2 = Extract<DiskState["content"], { is: "luks2" }>;
+
+const bound = (content: Luks2, types: readonly string[]): number[] => {
+  const present = new Set(content.slots.map(({ slot }) => slot));
+  return content.tokens.flatMap(({ type, slots }) =>
+    types.includes(type) ? slots.filter((each) => present.has(each)) : [],
+  );
+};
+/** Slots that a token calls the recovery key's and that are there. */
+export const recoverySlots = (content: Luks2): number[] => bound(content, RECOVERY_TOKENS);
+
+/** In words, what is not as the section wants; empty where all is. */
+export function diskFaults(wanted: DiskSection, { volume, content, tpm }: DiskState): string[] {
+  if (content.is === "unreadable") return [`${volume} cannot be looked at: ${content.why}`];
+  if (wanted.require === "none") return [];
+  if (content.is === "absent") return [`there is no ${volume}`];
+  if (content.is === "other") return [`${volume} is not encrypted with LUKS2: ${content.what}`];
+  const faults: string[] = [];
+  const { ciphers, keyBitsLeast, slotsLeast, tpm2, recoveryKey } = wanted;
+  if (content.slots.length === 0) faults.push("it has no key left: nothing opens it any more");
+  if (ciphers && !ciphers.includes(content.cipher))
+    faults.push(`its cipher is ${content.cipher}; wanted is ${ciphers.join(" or ")}`);
+  const weak = content.slots.filter(({ keyBits }) => keyBits < (keyBitsLeast ?? 0));
+  if (weak.length > 0)
+    faults.push(
+      `its key has ${Math.min(...weak.map(({ keyBits }) => keyBits))} bits; at least ${keyBitsLeast} are wanted`,
+    );
+  if (slotsLeast !== undefined && content.slots.length < slotsLeast)
+    faults.push(`it has ${content.slots.length} keys; at least ${slotsLeast} are wanted`);
+  if (recoveryKey && recoverySlots(content).length === 0) faults.push("none of its keys is a recovery key");
+  if (tpm2 && bound(content, [TPM2_TOKEN]).length === 0)
+    faults.push(`no key of it is held by a TPM2${tpm === "absent" ? ", and there is no TPM on this machine" : ""}`);
+  return faults;
+}
+
+/** One line for people. */
+export function diskWords({ volume, content }: DiskState): string {
+  switch (content.is) {
+    case "luks2": {
+      const { cipher, slots, tokens, open } = content;
+      const held = tokens.length === 0 ? "no tokens" : `tokens: ${tokens.map(({ type }) => type).join(", ")}`;
+      const state = open === undefined ? "" : open ? ", open" : ", locked";
+      return `${volume}: LUKS2, ${cipher}, ${slots.length} keys, ${held}${state}`;
+    }
+    case "other":
+      return `${volume}: ${content.what}`;
+    case "absent":
+      return `${volume}: there is none`;
+    case "unreadable":
+      return `${volume}: ${content.why}`;
+  }
+}
