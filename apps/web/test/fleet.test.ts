@@ -1,17 +1,24 @@
 /** What is counted in SQL is what the pure rules say of each workstation, one by one. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
-import { POLICY_VERSION, SECTIONS } from "@sallyport/shared/policy/policy.ts";
+import { canonicalText } from "@sallyport/shared/base/canonical.ts";
+import { POLICY_VERSION, Policy, SECTIONS } from "@sallyport/shared/policy/policy.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { countFleet, listNeedy } from "../src/workstation/fleet.ts";
-import { LATE_MS, SILENT_MS, status } from "../src/workstation/status.ts";
+import { bounds, LATE_MS, SILENT_MS, status } from "../src/workstation/status.ts";
 import { listWorkstations, type WorkstationRow } from "../src/workstation/store.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup } from "./seed.ts";
 
 const NOW = new Date("2026-11-24T12:00:00.000Z");
 const FLEET = 450;
+/** Of the first revision and of the second: whoever has the first still in force is waited for longer. */
+const HEALTH_SECONDS = [7_200, 900] as const;
+const EDGES = [
+  ...[LATE_MS, SILENT_MS],
+  ...HEALTH_SECONDS.flatMap((seconds) => [bounds(seconds).lateMs, bounds(seconds).silentMs]),
+];
 const hash = (text: string) => createHash("sha256").update(text).digest("hex");
 /** The same fleet at each run. */
 const pick = <T>(from: readonly T[], what: string, at: number): T =>
@@ -27,8 +34,9 @@ beforeAll(async () => {
   const published = await seedGroup(pool, "published", new Uint8Array(32));
   const bare = await seedGroup(pool, "bare", new Uint8Array(32));
   for (const order of [1, 2]) {
-    await pool.query("INSERT INTO revision (digest, canonical, source, author, message) VALUES ($1, '', '', '', '')", [
+    await pool.query("INSERT INTO revision (digest, canonical, source, author, message) VALUES ($1, $2, '', '', '')", [
       hash(`r${order}`),
+      canonicalText(Policy.parse({ agent: { healthSeconds: HEALTH_SECONDS[order - 1] } })),
     ]);
     await pool.query(
       `INSERT INTO publication (group_id, "order", digest, statement, published_by) VALUES ($1, $2, $3, '{}', '')`,
@@ -37,7 +45,7 @@ beforeAll(async () => {
   }
   for (let at = 0; at < FLEET; at++) {
     const id = randomUUID();
-    const age = pick([null, 0, LATE_MS - 1, LATE_MS, LATE_MS + 1, SILENT_MS, SILENT_MS + 1], "age", at);
+    const age = pick([null, 0, ...EDGES.flatMap((ms) => [ms, ms + 1])], "age", at);
     await pool.query(
       `INSERT INTO workstation (id, shard, name, hostname, group_id, trail_key, agent_version, state, last_receipt_at)
        VALUES ($1::uuid, substr($1::text, 1, 2), $2, '', $3, $4, '', $5, $6)`,
@@ -131,6 +139,18 @@ test("a fleet of more than a page is counted whole, as the rules for one would",
     tally(rows.map(({ reported }) => word(reported?.layout))),
   );
   for (const groups of [fleet.status, fleet.isolation, fleet.policy]) expect(groups.length).toBeGreaterThan(3);
+});
+
+test("a workstation is late or silent by the longer interval of what should be and what is in force", async () => {
+  const said = (await everyone()).filter(({ state, lastReceiptAt }) => state === "enrolled" && lastReceiptAt !== null);
+  const words = (seconds: number) =>
+    said.filter((row) => row.healthSeconds === seconds).map((row) => status(NOW.getTime(), row).word);
+  for (const seconds of HEALTH_SECONDS)
+    expect(new Set(words(seconds))).toEqual(new Set(["reporting", "late", "silent"]));
+  const age = (row: WorkstationRow) => NOW.getTime() - Date.parse(row.lastReceiptAt!);
+  const patient = said.filter((row) => row.healthSeconds === 7_200 && age(row) <= bounds(7_200).lateMs);
+  expect(patient.some((row) => age(row) > SILENT_MS)).toBe(true);
+  expect(patient.every((row) => status(NOW.getTime(), row).word === "reporting")).toBe(true);
 });
 
 test("those to look at are the worst of all, not the first by name", async () => {

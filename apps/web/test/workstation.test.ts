@@ -276,7 +276,9 @@ test("name and labels are changed and recorded with what they were; a name that 
     /called front desk/,
   );
   const to = { name: "x\u202e", labels: ["UPPER"] };
-  await expect(as("admin").workstation.describe({ id, name: "front desk", to })).rejects.toThrow(/holds the character U\+202E/);
+  await expect(as("admin").workstation.describe({ id, name: "front desk", to })).rejects.toThrow(
+    /holds the character U\+202E/,
+  );
   await expect(
     as("admin").workstation.revoke({
       id: "00000000-0000-4000-8000-000000000000" as WorkstationId,

@@ -4,8 +4,8 @@ import { SECTIONS } from "@sallyport/shared/policy/policy.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { Drift } from "@sallyport/shared/state/drift.ts";
 import type { Pool } from "pg";
-import { LATE_MS, SILENT_MS, type StatusWord } from "./status.ts";
-import { type Raw, SELECT, toRow, type WorkstationRow } from "./store.ts";
+import { LATE_INTERVALS, LATE_MS, SILENT_INTERVALS, SILENT_MS, type StatusWord, WAY_MS } from "./status.ts";
+import { HEALTH_SECONDS, JOINS, type Raw, SELECT, toRow, type WorkstationRow } from "./store.ts";
 
 const NEEDY_MAX = 8;
 
@@ -19,20 +19,20 @@ export type Fleet = {
   policy: { word: PolicyWord; count: number }[];
 };
 
-/** $1 is now. `d` is the newest report. */
+const within = (leastMs: number, intervals: number) =>
+  `greatest(interval '${leastMs} ms', make_interval(secs => ${intervals} * coalesce(${HEALTH_SECONDS}, 0) + ${WAY_MS / 1000}))`;
+
+/** $1 is now. */
 const STATUS = `CASE WHEN w.state <> 'enrolled' THEN w.state
   WHEN w.last_receipt_at IS NULL THEN 'no record yet'
-  WHEN $1::timestamptz - w.last_receipt_at <= interval '${LATE_MS} ms' THEN 'reporting'
-  WHEN $1::timestamptz - w.last_receipt_at <= interval '${SILENT_MS} ms' THEN 'late' ELSE 'silent' END`;
+  WHEN $1::timestamptz - w.last_receipt_at <= ${within(LATE_MS, LATE_INTERVALS)} THEN 'reporting'
+  WHEN $1::timestamptz - w.last_receipt_at <= ${within(SILENT_MS, SILENT_INTERVALS)} THEN 'late' ELSE 'silent' END`;
 const LAGS = `(r.document #>> '{policy,digest}' IS DISTINCT FROM p.digest
   OR (r.document #>> '{policy,order}')::bigint < p."order")`;
 const POLICY = `CASE WHEN p.digest IS NULL THEN 'unpublished' WHEN r.document IS NULL THEN 'unknown' WHEN ${LAGS} THEN 'behind'
   WHEN EXISTS (SELECT 1 FROM unnest('{${SECTIONS.join(",")}}'::text[]) AS section
                 WHERE coalesce(r.document #>> ARRAY['sections', section, 'outcome'], '') NOT IN ('applied', 'audit'))
   THEN 'partial' ELSE 'none' END`;
-const FROM = `FROM workstation w
-  LEFT JOIN LATERAL wanted(w.id, w.group_id) p ON true
-  LEFT JOIN reported r ON r.workstation_id = w.id`;
 
 /** Revoked ones are nobody's worry and not counted. */
 export async function countFleet(pool: Pool, now: Date): Promise<Fleet> {
@@ -46,7 +46,7 @@ export async function countFleet(pool: Pool, now: Date): Promise<Fleet> {
   const { rows } = await pool.query<Counted>(
     `SELECT ${STATUS} AS status, r.document #>> '{layout,hypervisor}' AS hypervisor,
             r.document #>> '{layout,isolation}' AS isolation, ${POLICY} AS policy, count(*)
-       ${FROM} WHERE w.state <> 'revoked' GROUP BY 1, 2, 3, 4`,
+       FROM workstation w ${JOINS} WHERE w.state <> 'revoked' GROUP BY 1, 2, 3, 4`,
     [now],
   );
   const sum = <K>(key: (row: Counted) => K): Map<K, number> => {

@@ -9,6 +9,7 @@ const signs = (more: Partial<Signs>): Signs => ({
   lastReceiptAt: ago(1),
   enrolledAt: ago(9999),
   presence: "online",
+  healthSeconds: 300,
   ...more,
 });
 
@@ -17,6 +18,31 @@ test.each([
   ["receipted a minute ago, not connected now", signs({ presence: "offline" }), "reporting", "allow"],
   ["connected, but nothing committed for an hour and more", signs({ lastReceiptAt: ago(61) }), "silent", "block"],
   ["nothing committed for twenty minutes", signs({ lastReceiptAt: ago(20) }), "late", "hold"],
+  [
+    "told to say so every six hours, nothing for ten",
+    signs({ healthSeconds: 21_600, lastReceiptAt: ago(600) }),
+    "reporting",
+    "allow",
+  ],
+  [
+    "told to say so every six hours, nothing for thirteen",
+    signs({ healthSeconds: 21_600, lastReceiptAt: ago(780) }),
+    "late",
+    "hold",
+  ],
+  [
+    "told to say so every six hours, nothing for a day and more",
+    signs({ healthSeconds: 21_600, lastReceiptAt: ago(1500) }),
+    "silent",
+    "block",
+  ],
+  [
+    "told to say so every ten seconds, nothing for ten minutes",
+    signs({ healthSeconds: 10, lastReceiptAt: ago(10) }),
+    "reporting",
+    "allow",
+  ],
+  ["told nothing that is known", signs({ healthSeconds: null, lastReceiptAt: ago(20) }), "late", "hold"],
   ["enrolled and never heard of", signs({ lastReceiptAt: null }), "no record yet", "hold"],
   ["quarantined, however lively", signs({ state: "quarantined" }), "quarantined", "block"],
   ["revoked", signs({ state: "revoked" }), "revoked", "info"],

@@ -10,6 +10,20 @@ export type Word = { tone: Tone; word: string; reason: string };
 /** Agents make a health record every five minutes unless policy says otherwise; two may be missed. */
 export const LATE_MS = 11 * 60_000;
 export const SILENT_MS = 60 * 60_000;
+/** A policy with longer intervals is given as many of its own, and no shorter a time than the above. */
+export const LATE_INTERVALS = 2;
+export const SILENT_INTERVALS = 4;
+/** On the way, beside the intervals. */
+export const WAY_MS = 60_000;
+
+/** The longer of what should be and what is in force counts; nothing known is the policy's default. */
+export function bounds(healthSeconds: number | null): { lateMs: number; silentMs: number } {
+  const intervalMs = (healthSeconds ?? 0) * 1000;
+  return {
+    lateMs: Math.max(LATE_MS, LATE_INTERVALS * intervalMs + WAY_MS),
+    silentMs: Math.max(SILENT_MS, SILENT_INTERVALS * intervalMs + WAY_MS),
+  };
+}
 /** A clock this far off makes claimed times misleading. */
 export const SKEW_MS_MAX = 5_000;
 
@@ -20,6 +34,8 @@ export type Signs = {
   lastReceiptAt: string | null;
   enrolledAt: string;
   presence: string | null;
+  /** How often policy has it say that it is well. */
+  healthSeconds: number | null;
 };
 
 export const STATUS_TONES = {
@@ -47,9 +63,10 @@ export function status(now: number, signs: Signs): Word {
   }
   if (signs.lastReceiptAt === null) return said("no record yet", "enrolled, nothing committed");
   const age = now - Date.parse(signs.lastReceiptAt);
-  if (age <= LATE_MS) return said("reporting", "its records are being committed");
+  const { lateMs, silentMs } = bounds(signs.healthSeconds);
+  if (age <= lateMs) return said("reporting", "its records are being committed");
   const connected = signs.presence === "online" ? "connected, but nothing of it is committed" : "not connected";
-  return said(age <= SILENT_MS ? "late" : "silent", connected);
+  return said(age <= silentMs ? "late" : "silent", connected);
 }
 
 /** `direct-map` works and nothing contains it: it never looks green. */

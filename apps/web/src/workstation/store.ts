@@ -46,18 +46,25 @@ export type Raw = {
   digest: string | null;
   document: unknown;
   received_at: Date | null;
+  health_seconds: number | null;
   records: string | null;
 };
+
+/** What should be in force as `p`, what was reported as `r`; `pv` and `rv` are the revisions of the two. */
+export const JOINS = `
+    LEFT JOIN LATERAL wanted(w.id, w.group_id) p ON true
+    LEFT JOIN reported r ON r.workstation_id = w.id
+    LEFT JOIN revision pv ON pv.digest = p.digest
+    LEFT JOIN revision rv ON rv.digest = (r.document #>> '{policy,digest}')::char(64)`;
+export const HEALTH_SECONDS = "greatest(pv.health_seconds, rv.health_seconds)";
 
 export const SELECT = `
   SELECT w.id, w.name, w.hostname, w.group_id, g.name AS group_name, w.labels, w.state, w.state_reason, w.agent_version,
          w.enrolled_at, w.last_receipt_at, w.last_record_time, w.skew_ms, w.presence_state, w.presence_at,
-         p.order, p.digest, r.document, r.received_at,
+         p.order, p.digest, r.document, r.received_at, ${HEALTH_SECONDS} AS health_seconds,
          (SELECT sum(t.size) FROM trail t WHERE t.workstation_id = w.id) AS records
     FROM workstation w
-    JOIN "group" g ON g.id = w.group_id
-    LEFT JOIN LATERAL wanted(w.id, w.group_id) p ON true
-    LEFT JOIN reported r ON r.workstation_id = w.id`;
+    JOIN "group" g ON g.id = w.group_id ${JOINS}`;
 
 /** What is stored is the signed report or its value; what cannot be read counts as not reported. */
 export function readReported(document: unknown): Reported | null {
@@ -86,6 +93,7 @@ export function toRow(raw: Raw): WorkstationRow {
     lastRecordTime: iso(raw.last_record_time),
     skewMs: raw.skew_ms,
     presence: raw.presence_state,
+    healthSeconds: raw.health_seconds,
     presenceAt: iso(raw.presence_at),
     desired,
     reported,
