@@ -5,7 +5,7 @@ import { copyFileSync, lstatSync, mkdtempSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { archive } from "../../hv-patches/tools/debian.ts";
+import { archive, sourceLine } from "../../hv-patches/tools/debian.ts";
 
 const run = promisify(execFile);
 const MAKE_MS_MAX = 600_000;
@@ -39,10 +39,9 @@ export class Root {
   /** `packages` are there already, so that installing what needs them downloads nothing. */
   static async make(suite: string, packages: readonly string[]): Promise<Root> {
     const folder = mkdtempSync(join(tmpdir(), `sallyport-${suite}-`));
-    const { mirror, keyring } = await archive();
+    const from = { ...(await archive()), suite };
     const excluded = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*"];
     const included = [...excluded.map((each) => `path-exclude=${each}`), "path-include=/usr/share/*/sallyport-agent*"];
-    const source = `deb ${keyring ? `[signed-by=${keyring}] ` : ""}${mirror} ${suite} main`;
     const bounds = [
       '--aptopt=Acquire::Check-Valid-Until "false"',
       "--aptopt=APT::Sandbox::User root",
@@ -50,7 +49,7 @@ export class Root {
     ];
     await run(
       "mmdebstrap",
-      ["--quiet", "--variant=minbase", `--include=${packages.join(",")}`, ...bounds, suite, folder, source],
+      ["--quiet", "--variant=minbase", `--include=${packages.join(",")}`, ...bounds, suite, folder, sourceLine(from)],
       { timeout: MAKE_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX },
     );
     writeFileSync(join(folder, "etc/hosts"), "127.0.0.1 localhost\n::1 localhost\n");

@@ -32,15 +32,15 @@ export async function archive(): Promise<Archive> {
   );
 }
 
-const sourceLine = (from: Archive, type: "deb" | "deb-src") =>
-  `${type} ${from.keyring ? `[signed-by=${from.keyring}] ` : ""}${from.mirror} ${from.suite} main`;
+/** One line of an apt source for a suite of that archive. */
+export const sourceLine = (from: Archive) =>
+  `deb ${from.keyring ? `[signed-by=${from.keyring}] ` : ""}${from.mirror} ${from.suite} main`;
 
-/** An apt of our own in the cache: the machine's lists, pins and installed packages stay out of it. */
-async function privateApt(from: Archive): Promise<string[]> {
-  const folder = path.join(CACHE, "apt");
+/** An apt of our own in the cache: the machine's lists, pins and installed packages stay out of it. Options for apt-get. */
+export async function privateApt(from: Archive, folder: string = path.join(CACHE, "apt")): Promise<string[]> {
   for (const each of ["lists/partial", "archives/partial", "etc"])
     await mkdir(path.join(folder, each), { recursive: true });
-  await writeFile(path.join(folder, "sources.list"), `${sourceLine(from, "deb")}\n`);
+  await writeFile(path.join(folder, "sources.list"), `${sourceLine(from)}\n`);
   if (!existsSync(path.join(folder, "status"))) await writeFile(path.join(folder, "status"), "");
   const options = [
     `Dir::State::Lists=${folder}/lists`,
@@ -55,12 +55,13 @@ async function privateApt(from: Archive): Promise<string[]> {
     "APT::Architectures=amd64",
     "APT::Install-Recommends=false",
     "APT::Sandbox::User=root",
+    "Acquire::Languages=none",
     "Debug::NoLocking=true",
   ].flatMap((option) => ["-o", option]);
   const stamp = path.join(folder, "updated");
-  if (!existsSync(stamp) || (await readFile(stamp, "utf8")) !== sourceLine(from, "deb")) {
+  if (!existsSync(stamp) || (await readFile(stamp, "utf8")) !== sourceLine(from)) {
     await run("apt-get", [...options, "update", "-q"], { timeoutMs: DOWNLOAD_MS_MAX });
-    await writeFile(stamp, sourceLine(from, "deb"));
+    await writeFile(stamp, sourceLine(from));
   }
   return options;
 }
@@ -170,7 +171,7 @@ async function makeRoot(packages: readonly string[], folder: string): Promise<vo
         "--format=tar",
         SUITE,
         path.join(partial, "root.tar"),
-        sourceLine(from, "deb"),
+        sourceLine(from),
       ],
       { timeoutMs: MMDEBSTRAP_MS_MAX, show: process.env.SALLYPORT_VERBOSE === "1" },
     );

@@ -2,14 +2,12 @@
  *  its own loader. Nothing of the machine is changed. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { archive } from "../../../../packages/hv-patches/tools/debian.ts";
+import { archive, CACHE, privateApt } from "../../../../packages/hv-patches/tools/debian.ts";
 
 const execute = promisify(execFile);
-const CACHE = process.env.SALLYPORT_CACHE ?? fileURLToPath(new URL("../../../../.cache", import.meta.url));
 const LIMITS = { timeout: 240_000, maxBuffer: 64 * 1024 * 1024 };
 const ATTEMPTS = 3;
 
@@ -45,33 +43,10 @@ export async function realSuricata(): Promise<Suricata | null> {
 
 /** An apt of its own: no list, pin or package of the machine is read or touched. */
 async function unpack(folder: string): Promise<void> {
-  const { mirror, suite, keyring } = await archive();
   const apt = join(folder, "apt");
-  for (const each of ["lists/partial", "archives/partial"]) await mkdir(join(apt, each), { recursive: true });
-  await writeFile(join(apt, "status"), "");
-  await writeFile(
-    join(apt, "sources.list"),
-    `deb ${keyring ? `[signed-by=${keyring}] ` : ""}${mirror} ${suite} main\n`,
-  );
-  const options = [
-    `Dir::State::Lists=${apt}/lists`,
-    `Dir::State::status=${apt}/status`,
-    `Dir::Cache=${apt}`,
-    `Dir::Cache::archives=${apt}/archives`,
-    `Dir::Etc::sourcelist=${apt}/sources.list`,
-    "Dir::Etc::sourceparts=/dev/null",
-    "Dir::Etc::preferencesparts=/dev/null",
-    "Dir::Etc::preferences=/dev/null",
-    "APT::Architecture=amd64",
-    "APT::Architectures=amd64",
-    "APT::Install-Recommends=false",
-    "APT::Sandbox::User=root",
-    "Debug::NoLocking=true",
-    "Acquire::Languages=none",
-  ].flatMap((option) => ["-o", option]);
   for (let attempt = 1; ; attempt++) {
     try {
-      await execute("apt-get", [...options, "update", "-q"], LIMITS);
+      const options = await privateApt(await archive(), apt);
       await execute("apt-get", [...options, "install", "--download-only", "-q", "-y", "suricata"], LIMITS);
       break;
     } catch (error) {

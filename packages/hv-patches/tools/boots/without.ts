@@ -6,20 +6,22 @@ import { bootJob } from "./plan.ts";
 
 const plainBoot = (name: string, xen: Variant | "unpatched") => () => bootJob(name, "refused", xen, { options: "" });
 
-/** Xen's own boot log without what differs between any two boots or builds, and without what guests' firmware says. */
-export const bootLog = (facts: Facts): string[] =>
-  facts.all("boot").flatMap((line) => {
-    if (!line.startsWith("(XEN) ")) return [];
+/** What differs between any two boots or builds. */
+const VARYING =
+  /Xen version|Latest ChangeSet|build-id|MHz|TSC|tsc|clock|timer|memory map|text_start|Freed|scrub|skew|AP |CPU|uart/i;
+
+/** Xen's own boot log, up to dom0's start: what is said afterwards depends on how busy this machine is. */
+export function bootLog(facts: Facts): string[] {
+  const lines = facts.all("boot").filter((line) => line.startsWith("(XEN) "));
+  const end = lines.findIndex((line) => /Freed \d+kB init memory/.test(line));
+  return lines.slice(0, Math.max(end, 0)).flatMap((line) => {
     const text = line
       .replace(/^\(XEN\) /, "")
       .replace(/^\[[^\]]*\] /, "")
       .replace(/\b[0-9a-f]{8,40}\b|0x[0-9a-f]+|\d+(\.\d+)?/g, "#");
-    return /Xen version|Latest ChangeSet|build-id|MHz|TSC|tsc|clock|timer|memory map|text_start|Freed|scrub|skew|AP |CPU/i.test(
-      text,
-    )
-      ? []
-      : [text];
+    return VARYING.test(text) ? [] : [text];
   });
+}
 
 let unpatchedLog: string[] | undefined;
 const bootUnpatched = async () => {
