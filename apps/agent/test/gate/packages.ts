@@ -18,6 +18,7 @@ const PROGRAMS: Record<string, string> = {
   "7z": "p7zip-full",
   zip: "zip",
   bwrap: "bubblewrap",
+  "qemu-system-x86_64": "qemu-system-x86",
   "usbguard-rule-parser": "usbguard",
 };
 

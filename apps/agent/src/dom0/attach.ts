@@ -1,0 +1,85 @@
+/** Gate → the guest: one small interface, three ways (Xen's block and USB devices, QEMU's machine protocol). Images are
+ *  always raw and read-only: their content never chooses how they are read. A handle is chosen before it is used, so
+ *  that whoever finds it in a journal can take it back. */
+
+import { qmp } from "./attach-qmp.ts";
+import type { Dom0, Ran } from "./dom0.ts";
+import { DoorError } from "./dom0.ts";
+
+export type Attach = {
+  /** A handle that is neither used nor among `taken`. @throws DoorError where all are */
+  planImage(taken: readonly string[]): Promise<string>;
+  planDevice(taken: readonly string[], device: { bus: number; address: number }): Promise<string>;
+  /** @throws DoorError where the guest does not take it */
+  image(handle: string, path: string): Promise<void>;
+  device(handle: string, device: { bus: number; address: number }): Promise<void>;
+  has(handle: string): Promise<boolean>;
+  /** Done twice is done once; one that is not there is taken back already. @throws DoorError where it stays */
+  detach(handle: string): Promise<void>;
+};
+
+/** How the guest is reached. `xl`: a Xen guest by its name. `qmp`: QEMU's Unix socket. */
+export type AttachPlace = { by: "xl"; guest: string } | { by: "qmp"; socket: string };
+
+export const attachTo = (dom0: Pick<Dom0, "run">, place: AttachPlace): Attach =>
+  place.by === "xl" ? xl(dom0, place.guest) : qmp(place.socket);
+
+/** `xvdi` to `xvdp`: guests begin at `xvda`, and these have numbers of the old, short form. */
+const DISKS = ["i", "j", "k", "l", "m", "n", "o", "p"];
+const FIRST_DISK_NUMBER = (202 << 8) + 8 * 16;
+const XL_MS = 30_000;
+
+function xl(dom0: Pick<Dom0, "run">, guest: string): Attach {
+  async function ask(...args: string[]): Promise<Ran> {
+    const ran = await dom0.run("xl", args, { timeoutMs: XL_MS });
+    if (ran.code === 0) return ran;
+    const why = ran.timedOut
+      ? `no answer within ${XL_MS / 1000} s`
+      : (ran.stderr.trim().split("\n").at(-1) ?? `exit ${ran.code}`);
+    throw new DoorError(`xl ${args[0]} for guest ${guest} failed: ${why.slice(0, 300)}`);
+  }
+  /** First column: the device's number. */
+  const disks = async (): Promise<Set<string>> => {
+    const numbers = (await ask("block-list", guest)).stdout
+      .split("\n")
+      .map((line) => Number(/^\s*(\d+)\s/.exec(line)?.[1]));
+    return new Set(
+      DISKS.flatMap((letter, at) => (numbers.includes(FIRST_DISK_NUMBER + at * 16) ? [`xvd${letter}`] : [])),
+    );
+  };
+  /** `Devid … ` opens a controller, `  Port 1: Bus 001 Device 003` is what hangs on it. */
+  const usb = async (): Promise<Map<string, { controller: string; port: string }>> => {
+    const found = new Map<string, { controller: string; port: string }>();
+    let controller = "";
+    for (const line of (await ask("usb-list", guest)).stdout.split("\n")) {
+      controller = /^(\d+)\s+\S/.exec(line)?.[1] ?? controller;
+      const [, port, bus, address] = /^\s+Port (\d+): Bus (\d+) Device (\d+)/.exec(line) ?? [];
+      if (port !== undefined) found.set(`usb:${Number(bus)}.${Number(address)}`, { controller, port });
+    }
+    return found;
+  };
+  return {
+    async planImage(taken) {
+      const used = await disks();
+      const free = DISKS.map((letter) => `xvd${letter}`).find((name) => !used.has(name) && !taken.includes(name));
+      if (free === undefined) throw new DoorError(`guest ${guest} has ${DISKS.length} sticks already`);
+      return free;
+    },
+    planDevice: async (_taken, { bus, address }) => `usb:${bus}.${address}`,
+    async image(handle, path) {
+      await ask("block-attach", guest, `format=raw,vdev=${handle},access=ro,target=${path}`);
+    },
+    async device(_handle, { bus, address }) {
+      await ask("usbdev-attach", guest, `type=hostdev,hostbus=${bus},hostaddr=${address}`);
+    },
+    has: async (handle) => (handle.startsWith("usb:") ? (await usb()).has(handle) : (await disks()).has(handle)),
+    async detach(handle) {
+      if (handle.startsWith("usb:")) {
+        const found = (await usb()).get(handle);
+        if (found) await ask("usbdev-detach", guest, found.controller, found.port);
+        return;
+      }
+      if ((await disks()).has(handle)) await ask("block-detach", guest, handle);
+    },
+  };
+}
