@@ -32,8 +32,6 @@ try {
   if (!stopping) {
     say("");
     say(`Console  ${stack.consoleUrl}`);
-    if (env.SALLYPORT_HOST)
-      say("The console speaks plain HTTP on all addresses: put a proxy with TLS before it (docs/operations.md).");
     if (stack.setupUrl) say(`First owner  ${stack.setupUrl}`);
     say(`Syslog  127.0.0.1:${stack.ports.syslog} (UDP and TCP)   Sticks  ${join(stateFolder, "sticks")}`);
     say("Ctrl-C stops everything; nothing is lost.");

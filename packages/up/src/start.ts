@@ -6,6 +6,7 @@ import { makeSetupCode } from "../../../apps/web/src/person/setup.ts";
 import { raiseEpoch } from "../../../apps/web/src/trail/restored.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { ensureBuilt, nextProgram, ROOT } from "./build.ts";
+import { type Exposure, exposure } from "./exposure.ts";
 import { ensureFirstGroup } from "./group.ts";
 import { ensureKeys, type KeyFiles } from "./keys.ts";
 import { type Agent, startAgent } from "./local-agent.ts";
@@ -51,23 +52,25 @@ const READY_MS_MAX = 120_000;
 export async function startStack(options: StackOptions): Promise<Stack> {
   const stateFolder = resolve(options.stateFolder);
   const say = options.say ?? (() => undefined);
+  const exposed = exposure(options.host, { ...process.env, ...options.env });
   openFolder(stateFolder);
   const run = new RunFile(stateFolder);
   await run.claim(say);
   const parts = new Parts(stateFolder, run, say);
   try {
-    return await startParts({ ...options, stateFolder, say }, parts);
+    return await startParts({ ...options, stateFolder, say, exposed }, parts);
   } catch (error) {
     await parts.stop();
     throw error;
   }
 }
 
-async function startParts(options: StackOptions & { say: (line: string) => void }, parts: Parts): Promise<Stack> {
-  const { stateFolder, say, host = "localhost", workers = 1 } = options;
+type Starting = StackOptions & { say: (line: string) => void; exposed: Exposure };
+
+async function startParts(options: Starting, parts: Parts): Promise<Stack> {
+  const { stateFolder, say, exposed, host = "localhost", workers = 1 } = options;
   const ports = await choosePorts(options);
   const keys = await ensureKeys(stateFolder, options.host ? [options.host] : []);
-  const bind = options.host ? "0.0.0.0" : "127.0.0.1";
   const env = { ...process.env, ...options.env };
 
   let databaseUrl = options.databaseUrl;
@@ -83,7 +86,7 @@ async function startParts(options: StackOptions & { say: (line: string) => void 
   const group = await ensureFirstGroup(databaseUrl, readSigner(keys.console));
 
   const mqttUrl = options.mqttUrl ?? `mqtts://localhost:${ports.mqtt}`;
-  const consoleUrl = `http://${host}:${ports.web}`;
+  const consoleUrl = exposed.publicUrl ?? `http://${host}:${ports.web}`;
   const listenUrl = `https://${host}:${ports.listen}`;
   const shared = {
     ...env,
@@ -92,7 +95,7 @@ async function startParts(options: StackOptions & { say: (line: string) => void 
     MQTT_URL: mqttUrl,
     SALLYPORT_MQTT_URL: options.mqttUrl ?? `mqtts://${host}:${ports.mqtt}`,
     SALLYPORT_STATE: stateFolder,
-    SALLYPORT_BIND: bind,
+    SALLYPORT_BIND: exposed.bind,
     SALLYPORT_MQTT_PORT: String(ports.mqtt),
     SALLYPORT_LISTEN_PORT: String(ports.listen),
     SALLYPORT_LISTEN_URL: listenUrl,
@@ -121,7 +124,8 @@ async function startParts(options: StackOptions & { say: (line: string) => void 
   if (options.console !== false) {
     await ensureBuilt(say);
     say("Starting the console …");
-    const args = [nextProgram(), "start", "-H", bind, "-p", String(ports.web)];
+    if (exposed.warning) say(exposed.warning);
+    const args = [nextProgram(), "start", "-H", exposed.consoleBind, "-p", String(ports.web)];
     const console = parts.start("console", { args, env: shared, cwd: join(ROOT, "apps/web") });
     await console.until(() => answersHttp(`http://127.0.0.1:${ports.web}/`), READY_MS_MAX);
   }
