@@ -1,6 +1,6 @@
 /** Which records a person should triage. Pure; ingest writes what it answers. `key` makes an alert once: the same key
  *  again counts it up. */
-import type { AgentGap, PolicyRefused, TrailOpened } from "@sallyport/shared/record/agent.ts";
+import type { AgentGap, AgentMalformed, PolicyRefused, TrailOpened } from "@sallyport/shared/record/agent.ts";
 import type { GuestSuppressed } from "@sallyport/shared/record/guest.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { IdsAlert } from "@sallyport/shared/record/ids.ts";
@@ -21,10 +21,12 @@ export type RaisedFrom = {
 };
 
 const WARNING = SEVERITIES.indexOf("warning");
+const ERROR = SEVERITIES.indexOf("error");
 const TITLE_CHARS_MAX = 300;
 
 /** `body` has its kind's shape, or is undefined where it could not be read. */
 export function raise(record: RaisedFrom): Raised | undefined {
+  if (record.kind === "agent.malformed") return malformed(record);
   if (record.body === undefined) return undefined;
   const once = `${record.trail}/${record.index}`;
   const daily = `${record.workstation}/${new Date(record.timeMs).toISOString().slice(0, 10)}`;
@@ -86,6 +88,22 @@ export function raise(record: RaisedFrom): Raised | undefined {
   }
 }
 
+/** Bytes of a source that nobody could read are a warning, and only kept. What is worse the agent says of what comes down
+ *  to it: a receipt that is forged or goes back, and that it stopped sending. That is told also where its body cannot be
+ *  read. */
+function malformed({ workstation, timeMs, severity, text, body }: RaisedFrom): Raised | undefined {
+  if (severity < ERROR) return undefined;
+  const day = new Date(timeMs).toISOString().slice(0, 10);
+  const { source = "", reason = "the record of it cannot be read" } = (body ?? {}) as Partial<AgentMalformed>;
+  return {
+    key: `malformed/${workstation}/${day}/${SEVERITIES[severity]}/${source}`,
+    kind: "agent.malformed",
+    severity: SEVERITIES[severity] ?? "error",
+    title: text.slice(0, TITLE_CHARS_MAX),
+    reason,
+  };
+}
+
 /** Kinds whose body ingest looks into; the others are only kept. */
 export const LOOKED_INTO: ReadonlySet<string> = new Set([
   "ids.alert",
@@ -96,4 +114,5 @@ export const LOOKED_INTO: ReadonlySet<string> = new Set([
   "policy.refused",
   "trail.opened",
   "hypervisor.layout",
+  "agent.malformed",
 ]);

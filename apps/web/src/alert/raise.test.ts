@@ -1,0 +1,32 @@
+import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
+import { expect, test } from "vitest";
+import { LOOKED_INTO, raise } from "./raise.ts";
+
+const record = (severity: Severity, body: unknown, text = "Sending stopped: a receipt went back") => ({
+  ...{ workstation: "w", trail: 1, index: 7, timeMs: Date.parse("2026-11-24T12:00:00Z"), guest: undefined },
+  ...{ kind: "agent.malformed", severity: SEVERITIES.indexOf(severity), text, body },
+});
+const body = { source: "receipt", reason: "a receipt went back", bytes: 0, rawBase64: "", truncated: false };
+
+test("an agent that stopped sending, or met a forged receipt, is an alert; once a day, counted up", () => {
+  for (const severity of ["critical", "error"] as const)
+    expect(raise(record(severity, body))).toEqual({
+      key: `malformed/w/2026-11-24/${severity}/receipt`,
+      kind: "agent.malformed",
+      severity,
+      title: "Sending stopped: a receipt went back",
+      reason: "a receipt went back",
+    });
+});
+
+test("a line that a source could not read is kept and nobody is called for it", () =>
+  expect(raise(record("warning", body))).toBeUndefined());
+
+test("a critical one is told also where its body cannot be read", () =>
+  expect(raise(record("critical", undefined))).toMatchObject({
+    severity: "critical",
+    reason: "the record of it cannot be read",
+  }));
+
+test("ingest looks into the body, so that the alert says the reason", () =>
+  expect(LOOKED_INTO.has("agent.malformed")).toBe(true));
