@@ -19,7 +19,9 @@ import { openAuthority } from "./listener/authority.ts";
 import { startListener } from "./listener/listener.ts";
 import { keepRevokedFile } from "./listener/revoked.ts";
 import { keepPruned } from "./person/prune.ts";
+import { Rollouts } from "./rollout/rollouts.ts";
 import { readSigner } from "./trail/crypto.ts";
+import { consoleRecorder } from "./trail/recorder.ts";
 
 const Env = z.object({
   DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "a postgresql:// address"),
@@ -92,6 +94,7 @@ export async function startWorker(env: Env): Promise<Worker> {
   });
   const ingest = new Ingest({ pool, signer, publish: link.publish, log, now });
   const dispatch = new Dispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
+  const rollouts = new Rollouts({ pool, log, recordConsole: consoleRecorder(signer) });
   const back = async (workstations: WorkstationId[]): Promise<void> => {
     const { epoch, stands, asOf } = await standing(pool, workstations);
     void sendReceipts(link.publish, signer, epoch, stands, asOf);
@@ -122,10 +125,11 @@ export async function startWorker(env: Env): Promise<Worker> {
     ingest.run(ingestStopping.signal),
     states.run(signal),
     dispatch.run(signal),
+    rollouts.run(signal),
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
     keepPartitions(pool, ingest, log, signal),
     keepPruned(pool, log, signal),
-    listenForChanges(env.DATABASE_URL, dispatch, log, signal),
+    listenForChanges(env.DATABASE_URL, { publication: dispatch, rollout: rollouts }, log, signal),
   ];
   const listener = await startListener(
     { pool, signer, authority, mqttUrl: env.SALLYPORT_MQTT_URL ?? env.MQTT_URL, now: () => new Date(), log },
@@ -182,7 +186,7 @@ async function keepPartitions(pool: pg.Pool, ingest: Ingest, log: pino.Logger, s
 /** LISTEN → wakes. What is missed while the connection is away is found by the timers. */
 async function listenForChanges(
   databaseUrl: string,
-  dispatch: Dispatch,
+  wakes: Readonly<Record<string, { wake(): void }>>,
   log: pino.Logger,
   signal: AbortSignal,
 ): Promise<void> {
@@ -194,10 +198,12 @@ async function listenForChanges(
         client.on("end", () => resolve());
         signal.addEventListener("abort", () => resolve(), { once: true });
       });
-      client.on("notification", () => dispatch.wake());
+      client.on("notification", ({ channel }) => wakes[channel]?.wake());
       await client.connect();
-      await client.query("LISTEN publication");
-      dispatch.wake();
+      for (const [channel, loop] of Object.entries(wakes)) {
+        await client.query(`LISTEN ${channel}`);
+        loop.wake();
+      }
       await gone;
     } catch (error) {
       log.warn({ error: (error as Error).message }, "listen.failed");

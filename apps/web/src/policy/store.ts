@@ -1,12 +1,12 @@
 /** Groups, revisions and publications ↔ Postgres. A publication is a row; dispatch sends what the rows say. */
 import { randomUUID } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
-import { canonicalText } from "@sallyport/shared/base/canonical.ts";
-import type { GroupId, PolicyDigest } from "@sallyport/shared/base/ids.ts";
+import type { PolicyDigest } from "@sallyport/shared/base/ids.ts";
 import { type Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
-import { signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId } from "@sallyport/shared/trail/signed.ts";
 import type { Pool, PoolClient } from "pg";
+import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
+import { supersede } from "../rollout/supersede.ts";
 import type { ConsoleKey } from "../trail/key.ts";
 import { sha256 } from "../trail/sha256.ts";
 import { Refusal } from "../trpc/errors.ts";
@@ -38,7 +38,7 @@ export async function listGroups(pool: Pool): Promise<GroupRow[]> {
             (SELECT count(*) FROM workstation w WHERE w.group_id = g.id AND w.state <> 'revoked') AS workstations,
             p.order, p.digest, coalesce(p.message, r.message) AS message, p.published_at, coalesce(who.name, p.published_by) AS by
        FROM "group" g
-       LEFT JOIN LATERAL (SELECT * FROM publication WHERE group_id = g.id ORDER BY "order" DESC LIMIT 1) p ON true
+       LEFT JOIN LATERAL wanted(NULL, g.id) p ON true
        LEFT JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
       ORDER BY g.name`,
   );
@@ -119,47 +119,13 @@ export type Published = { order: number; digest: PolicyDigest; name: string; bef
 
 /** Signs the policy for its group and puts it into force, in the caller's transaction. */
 export async function publish(tx: PoolClient, key: ConsoleKey, asked: Publishing): Promise<Published> {
-  const group = await tx.query<{ name: string; threshold: number }>(
-    'SELECT name, threshold FROM "group" WHERE id = $1 FOR UPDATE',
-    [asked.group],
-  );
-  const found = group.rows[0];
-  if (!found) throw new Refusal("NOT_FOUND", "There is no such group.");
-  if (found.threshold > 1)
-    throw new Refusal(
-      "PRECONDITION_FAILED",
-      `This group needs ${found.threshold} signatures; the console's key alone is not enough.`,
-    );
-  const newest = await tx.query<{ order: number; digest: string }>(
-    'SELECT "order", digest FROM publication WHERE group_id = $1 ORDER BY "order" DESC LIMIT 1',
-    [asked.group],
-  );
-  const last = newest.rows[0];
-  const order = (last?.order ?? 0) + 1;
-  if (asked.basedOn !== order - 1)
-    throw new Refusal(
-      "CONFLICT",
-      `Revision ${order - 1} was published while you wrote. Look at it first; your text is still here.`,
-    );
+  const { group, now } = asked;
+  const { name, whole, newest, next: order } = await lockGroup(tx, group, asked.basedOn);
   const digest = policyDigest(sha256, asked.policy);
-  if (last?.digest === digest)
+  if (whole?.digest === digest && whole.order === newest)
     throw new Refusal("CONFLICT", "This is the policy that is in force already; nothing to publish.");
-  const statement = signStatement(
-    sha256,
-    [key],
-    { type: "policy", audience: { group: asked.group as GroupId }, order, issued: asked.now.toISOString() },
-    { group: asked.group, digest, policy: asked.policy },
-  );
-  await tx.query(
-    `INSERT INTO revision (digest, canonical, source, author, message, parent) VALUES ($1, $2, $3, $4, $5, $6)
-     ON CONFLICT (digest) DO NOTHING`,
-    [digest, canonicalText(asked.policy), asked.source, asked.author, asked.message, last?.digest ?? null],
-  );
-  await tx.query(
-    `INSERT INTO publication (group_id, "order", digest, statement, published_by, message, source)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-    [asked.group, order, digest, JSON.stringify(statement), asked.author, asked.message, asked.source],
-  );
-  await tx.query("SELECT pg_notify('publication', $1)", [asked.group]);
-  return { order, digest, name: found.name, before: last?.digest ?? null };
+  const ordered = { group, order, digest, policy: asked.policy, now };
+  await supersede(tx, group, { reason: `r${order} was published to the whole group`, by: asked.author, now });
+  await putPublication(tx, ordered, signPolicy(key, ordered), { ...asked, parent: whole?.digest });
+  return { order, digest, name, before: whole?.digest ?? null };
 }

@@ -3,7 +3,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { toHex } from "@sallyport/shared/base/bytes.ts";
 import type { Sha256, Time, TrailId } from "@sallyport/shared/base/ids.ts";
-import type { PersonAct } from "@sallyport/shared/record/console.ts";
+import type { ConsoleAct, PersonAct } from "@sallyport/shared/record/console.ts";
 import { commitment, contentBytes, SALT_BYTES, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
 import type { Kind } from "@sallyport/shared/record/kinds.ts";
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
@@ -15,7 +15,7 @@ import { growTiles, loadTails, TILE_HASHES } from "../ingest/trails.ts";
 import type { ConsoleKey } from "./key.ts";
 import { sha256 } from "./sha256.ts";
 
-export type ConsoleRecord = { kind: string; severity: Severity; text: string; body: PersonAct };
+export type ConsoleRecord = { kind: string; severity: Severity; text: string; body: PersonAct | ConsoleAct };
 
 /** One writer at a time to the console's trail, whichever process it is in. */
 const TRAIL_LOCK = 0x5a11;

@@ -6,6 +6,7 @@ import { personRouter } from "../person/router.ts";
 import { tokenRouter } from "../person/token-router.ts";
 import { policyRouter } from "../policy/router.ts";
 import { recordRouter } from "../record/router.ts";
+import { rolloutRouter } from "../rollout/router.ts";
 import { trailRouter } from "../trail/router.ts";
 import { usbRouter } from "../usb/router.ts";
 import { workstationRouter } from "../workstation/router.ts";
@@ -19,6 +20,7 @@ export const appRouter = router({
   token: tokenRouter,
   policy: policyRouter,
   record: recordRouter,
+  rollout: rolloutRouter,
   trail: trailRouter,
   usb: usbRouter,
   workstation: workstationRouter,

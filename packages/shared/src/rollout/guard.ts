@@ -79,5 +79,37 @@ export function isApplied({ guards }: Plan, { done, failed, waiting }: Counts): 
   return reachable > 0 && done / reachable >= guards.applied.share;
 }
 
+export type GuardState = { guard: GuardName; outcome: Outcome | "off"; isTripped: boolean; words: string };
+
+/** Each guard in words: what it watches and what it finds. */
+export function guardStates(plan: Plan, state: RolloutState, facts: Facts): GuardState[] {
+  const { guards } = plan;
+  const { told, refused, heard, silent, alerts } = facts;
+  const all = total(told);
+  const tripped = state.name === "paused" ? state.guard : null;
+  const row = (guard: GuardName, words: string): GuardState => {
+    const set = guards[guard];
+    if (set === null) return { guard, outcome: "off", isTripped: false, words: "off" };
+    return { guard, outcome: set.outcome, isTripped: guard === tripped, words };
+  };
+  const at = "wave" in state && state.wave >= 0 ? facts.waves[state.wave] : facts.waves[0];
+  const { done, failed, waiting } = at ?? { done: 0, failed: 0, waiting: 0 };
+  const { share, withinSeconds } = guards.applied;
+  const most = (share = 0) => (share === 0 ? "none may" : `at most ${percent(share)} may`);
+  return [
+    row(
+      "applied",
+      `${done} of ${done + failed + waiting} reachable have it; ${percent(share)} wanted in ${withinSeconds} s`,
+    ),
+    row("failures", `${Math.max(0, told.failed - refused)} of ${all} failed; ${most(guards.failures?.share)}`),
+    row("refusals", `${refused} of ${all} refused; ${most(guards.refusals?.share)}`),
+    row(
+      "alerts",
+      `${alerts.since} alerts since; ${round(alerts.before)} usual, ${guards.alerts?.atLeast} or ${guards.alerts?.times} times as many is too many`,
+    ),
+    row("silent", `${silent} of ${heard} fell silent; ${most(guards.silent?.share)}`),
+  ];
+}
+
 export const percent = (share: number): string => `${round(share * 100)} %`;
 const round = (value: number): string => String(Math.round(value * 10) / 10);

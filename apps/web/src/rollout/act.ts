@@ -1,0 +1,73 @@
+/** What a person does to rollouts, from a page or by an API token: the change and its record in one transaction. */
+import { GroupId } from "@sallyport/shared/base/ids.ts";
+import { POLICY_CHARS_MAX, readPolicy } from "@sallyport/shared/policy/document.ts";
+import type { Command } from "@sallyport/shared/rollout/command.ts";
+import { Plan } from "@sallyport/shared/rollout/plan.ts";
+import type { Pool } from "pg";
+import { z } from "zod";
+import { type RecordConsole, withRecord } from "../person/act.ts";
+import type { Origin } from "../person/actor.ts";
+import type { ConsoleKey } from "../trail/key.ts";
+import { Refusal } from "../trpc/errors.ts";
+import { start } from "./start.ts";
+import { commandRollout } from "./store.ts";
+
+export const RolloutId = z.uuid({ version: "v4" });
+export const Reason = z.string().trim().min(3, "say in a few words why").max(500);
+
+export const Beginning = z.object({
+  id: RolloutId,
+  group: GroupId,
+  source: z.string().max(POLICY_CHARS_MAX),
+  message: z.string().trim().min(3, "say in a few words what changes and why").max(500),
+  basedOn: z.int().min(0).optional(),
+  plan: Plan,
+});
+export type Beginning = z.infer<typeof Beginning>;
+
+export type Parts = { pool: Pool; recordConsole: RecordConsole; consoleKey: ConsoleKey };
+type By = { id: string; email: string; session?: string };
+
+export function begin(parts: Parts, by: By, origin: Origin, asked: Beginning): Promise<{ id: string; order: number }> {
+  const read = readPolicy(asked.source);
+  if (!read.ok) {
+    const faults = read.faults.map(({ path, line, message }) => `line ${line}${path && `, ${path}`}: ${message}`);
+    throw new Refusal("BAD_REQUEST", `This is no policy.\n${faults.join("\n")}`);
+  }
+  return withRecord(parts.pool, parts.recordConsole, by, origin, async (tx) => {
+    const done = await start(tx, parts.consoleKey, { ...asked, policy: read.policy, author: by.id, now: new Date() });
+    const plan = JSON.parse(JSON.stringify(asked.plan)) as z.infer<ReturnType<typeof z.json>>; // no key without a value
+    const act = {
+      kind: "person.rollout-started",
+      text: `began to roll r${done.order} out to ${done.name}: ${asked.message}`.slice(0, 900),
+      subject: `rollout/${asked.id}`,
+      before: { digest: done.before, superseded: done.superseded ?? null },
+      after: { group: asked.group, order: done.order, digest: done.digest, message: asked.message, plan },
+    } as const;
+    return { act, value: { id: asked.id, order: done.order } };
+  });
+}
+
+const DID: Record<Command, string> = {
+  pause: "paused",
+  resume: "resumed",
+  promote: "promoted",
+  abort: "aborted",
+};
+
+export type Asked = { id: string; command: Command; reason: string; version?: number | undefined };
+
+export function actOn(parts: Parts, by: By, origin: Origin, asked: Asked): Promise<{ state: string }> {
+  return withRecord(parts.pool, parts.recordConsole, by, origin, async (tx) => {
+    const { row, after } = await commandRollout(tx, { ...asked, version: asked.version, by: by.id, now: new Date() });
+    const act = {
+      kind: `person.rollout-${DID[asked.command]}`,
+      ...(asked.command === "abort" && { severity: "warning" as const }),
+      text: `${DID[asked.command]} the rollout of r${row.order} to ${row.group_name}: ${asked.reason}`.slice(0, 900),
+      subject: `rollout/${asked.id}`,
+      before: row.state,
+      after,
+    } as const;
+    return { act, value: { state: after.name } };
+  });
+}

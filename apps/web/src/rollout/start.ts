@@ -1,0 +1,99 @@
+/** A rollout begins: the revision and what an abort goes back to are signed, and rows are made; the worker does the rest. */
+import type { PolicyDigest } from "@sallyport/shared/base/ids.ts";
+import { type Policy, Policy as PolicyDocument, policyDigest } from "@sallyport/shared/policy/policy.ts";
+import { CarriedPolicy, SignedStatement } from "@sallyport/shared/policy/statement.ts";
+import { type GroupFacts, type Plan, planFaults } from "@sallyport/shared/rollout/plan.ts";
+import type { Signer } from "@sallyport/shared/trail/signed.ts";
+import type { Pool, PoolClient } from "pg";
+import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
+import { sha256 } from "../trail/sha256.ts";
+import { Refusal } from "../trpc/errors.ts";
+import { say, wake } from "./apply.ts";
+import { type Superseded, supersede } from "./supersede.ts";
+
+export type Starting = {
+  /** Chosen by who asks, so that asking twice starts once, and the waves shown before are the waves. */
+  id: string;
+  group: string;
+  source: string;
+  policy: Policy;
+  message: string;
+  basedOn?: number | undefined;
+  plan: Plan;
+  author: string;
+  now: Date;
+};
+
+export type Started = {
+  order: number;
+  digest: PolicyDigest;
+  name: string;
+  before: string | null;
+  superseded: Superseded | undefined;
+};
+
+export async function start(tx: PoolClient, key: Signer, asked: Starting): Promise<Started> {
+  const { id, group, plan, now } = asked;
+  const { name, whole, next } = await lockGroup(tx, group, asked.basedOn);
+  const digest = policyDigest(sha256, asked.policy);
+  if (whole?.digest === digest)
+    throw new Refusal("CONFLICT", "This is the policy that the whole group should have already; nothing to roll out.");
+  const before = whole && carriedBy(whole.statement);
+  const reportSeconds = Math.max(asked.policy.agent.reportSeconds, before?.reportSeconds ?? 0);
+  const faults = planFaults(plan, await groupFacts(tx, group, reportSeconds));
+  if (faults.length > 0) throw new Refusal("BAD_REQUEST", faults.join("\n"));
+  const fallback = whole &&
+    before && { group, order: next + 1, digest: whole.digest, policy: before.policy as unknown, now };
+  const superseded = await supersede(tx, group, {
+    reason: `a rollout of r${next} began`,
+    by: asked.author,
+    now,
+  });
+  const ordered = { group, order: next, digest, policy: asked.policy, now };
+  await tx.query(
+    `INSERT INTO rollout (id, group_id, "order", digest, message, plan, state, report_seconds, fallback_order,
+                          fallback_digest, fallback, started_at, started_by)
+     VALUES ($1, $2, $3, $4, $5, $6, '{"name": "pending"}', $7, $8, $9, $10, $11, $12)`,
+    [
+      id,
+      group,
+      next,
+      digest,
+      asked.message,
+      JSON.stringify(plan),
+      reportSeconds,
+      fallback?.order ?? null,
+      fallback?.digest ?? null,
+      fallback ? JSON.stringify(signPolicy(key, fallback)) : null,
+      now,
+      asked.author,
+    ],
+  );
+  await putPublication(tx, ordered, signPolicy(key, ordered, whole?.digest), { ...asked, parent: whole?.digest });
+  await say(tx, id, "made", asked.author, asked.message, now);
+  await wake(tx, { id, group_id: group });
+  return { order: next, digest, name, before: whole?.digest ?? null, superseded };
+}
+
+/** As it was signed: a later version's defaults must not change what its digest is over. */
+function carriedBy(statement: unknown): { policy: unknown; reportSeconds: number } {
+  const { policy } = CarriedPolicy.parse(JSON.parse(SignedStatement.parse(statement).carried));
+  const read = PolicyDocument.safeParse(policy);
+  return { policy, reportSeconds: read.success ? read.data.agent.reportSeconds : 0 };
+}
+
+/** Whom a plan is held against. */
+export async function groupFacts(db: Pool | PoolClient, group: string, reportSeconds: number): Promise<GroupFacts> {
+  const { rows } = await db.query<{ name: string; workstations: string; labels: Record<string, number> | null }>(
+    `SELECT g.name, count(w.id) AS workstations,
+            (SELECT jsonb_object_agg(label, count) FROM (
+               SELECT label, count(*) FROM workstation x CROSS JOIN unnest(x.labels) AS label
+                WHERE x.group_id = g.id AND x.state = 'enrolled' GROUP BY label) l) AS labels
+       FROM "group" g LEFT JOIN workstation w ON w.group_id = g.id AND w.state = 'enrolled'
+      WHERE g.id = $1 GROUP BY g.id`,
+    [group],
+  );
+  const row = rows[0];
+  if (!row) throw new Refusal("NOT_FOUND", "There is no such group.");
+  return { name: row.name, workstations: Number(row.workstations), labels: row.labels ?? {}, reportSeconds };
+}

@@ -1,0 +1,123 @@
+/** One look at one rollout, in one transaction: facts → `advance` → rows. A worker that is killed in it has done nothing;
+ *  of several workers one looks and the others pass. Called by rollouts.ts. */
+
+import type { ConsoleAct } from "@sallyport/shared/record/console.ts";
+import type { Severity } from "@sallyport/shared/record/severity.ts";
+import { type Advanced, advance } from "@sallyport/shared/rollout/advance.ts";
+import { tellsThrough } from "@sallyport/shared/rollout/state.ts";
+import type { Pool, PoolClient } from "pg";
+import { apply, ROLLOUT, type RolloutRow, readRow, wake } from "./apply.ts";
+import { loadFacts, loadMembers, type Member } from "./facts.ts";
+
+/** A look that comes late makes up for no more than this. */
+const TELL_MS_MAX = 5_000;
+const TELL_MS_MIN = 1_000;
+/** No look for longer than this, or a clock that went back, is a break. */
+const BREAK_MS = 60_000;
+
+export type RecordAct = (
+  tx: PoolClient,
+  record: { kind: string; severity: Severity; text: string; body: ConsoleAct },
+) => Promise<unknown>;
+export type StepDeps = { pool: Pool; recordConsole: RecordAct };
+
+/** `passed`: another worker has it, or it is over. `telling`: some of the waves let go are still to be told. */
+export type Stepped = "passed" | "telling" | "watching";
+
+export async function step({ pool, recordConsole }: StepDeps, id: string, at?: Date): Promise<Stepped> {
+  const tx = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await tx.query("BEGIN");
+    const { rows } = await tx.query<RolloutRow>(
+      `${ROLLOUT} WHERE r.id = $1 AND r.ended_at IS NULL FOR UPDATE OF r SKIP LOCKED`,
+      [id],
+    );
+    const row = rows[0] && readRow(rows[0]);
+    if (!row) {
+      await tx.query("COMMIT");
+      return "passed";
+    }
+    const now = at ?? (await clock(tx));
+    const lookedAt = row.looked_at?.getTime() ?? null;
+    const passedMs = lookedAt === null ? 0 : now.getTime() - lookedAt;
+    if (passedMs < 0 || passedMs > BREAK_MS) row.watched_from = now;
+    const members = await loadMembers(tx, row, now);
+    const facts = await loadFacts(tx, row, members, now);
+    const hasFallback = row.has_fallback;
+    const decided = advance({ plan: row.plan, hasFallback, state: row.state, lookedAt }, facts, now.getTime());
+    await apply(tx, row, decided, null, now);
+    await tx.query("UPDATE rollout SET looked_at = $2, watched_from = $3 WHERE id = $1", [id, now, row.watched_from]);
+    const left = await tell(tx, row, decided, members, passedMs, now);
+    for (const [at, act] of decided.acts.entries())
+      await recordConsole(tx, recordOf(row, decided, act, decided.reasons[at] ?? ""));
+    await tx.query("COMMIT");
+    return left > 0 ? "telling" : "watching";
+  } catch (error) {
+    await tx.query("ROLLBACK").catch((cause: Error) => {
+      broken = cause; // not back into the pool
+    });
+    throw error;
+  } finally {
+    tx.release(broken);
+  }
+}
+
+/** The database's clock, so that several workers have one. */
+async function clock(tx: PoolClient): Promise<Date> {
+  const { rows } = await tx.query<{ now: Date }>("SELECT date_trunc('milliseconds', clock_timestamp()) AS now");
+  return rows[0]!.now;
+}
+
+/** Tells those whose wave has come, as many as the pace allows; answers how many are left. */
+async function tell(
+  tx: PoolClient,
+  row: RolloutRow,
+  { state }: Advanced,
+  members: readonly Member[],
+  passedMs: number,
+  now: Date,
+): Promise<number> {
+  const through = tellsThrough(state);
+  const due = members.filter(({ toldAt, wave }) => toldAt === null && wave <= through).sort((a, b) => a.wave - b.wave);
+  if (due.length === 0) return 0;
+  const ms = Math.min(TELL_MS_MAX, Math.max(TELL_MS_MIN, passedMs));
+  const some = due.slice(0, Math.max(1, Math.floor((row.plan.perSecond * ms) / 1000)));
+  await tx.query(
+    `INSERT INTO rollout_told (workstation_id, rollout_id, wave, told_at, heard, before)
+     SELECT id, $1, wave, $2, heard, coalesce(string_to_array(nullif(before, ''), ','), '{}')
+       FROM unnest($3::uuid[], $4::int[], $5::boolean[], $6::text[]) AS told (id, wave, heard, before)
+     ON CONFLICT DO NOTHING`,
+    [
+      row.id,
+      now,
+      some.map(({ id }) => id),
+      some.map(({ wave }) => wave),
+      some.map(({ isSeen }) => isSeen),
+      some.map(({ unfine }) => unfine.join(",")),
+    ],
+  );
+  await wake(tx, row);
+  return due.length - some.length;
+}
+
+const KINDS = {
+  start: "console.rollout-started",
+  "next-wave": "console.rollout-wave",
+  soak: "console.rollout-soaking",
+  pause: "console.rollout-paused",
+  "fall-back": "console.rollout-aborting",
+  finish: "console.rollout-done",
+  end: "console.rollout-aborted",
+} as const;
+
+function recordOf(row: RolloutRow, { state }: Advanced, act: keyof typeof KINDS, reason: string) {
+  const severity: Severity = act === "pause" || act === "fall-back" || act === "end" ? "warning" : "notice";
+  const detail = { group: row.group_id, order: row.order, digest: row.digest, before: row.state, after: state };
+  return {
+    kind: KINDS[act],
+    severity,
+    text: `rollout of r${row.order} to ${row.group_name}: ${reason}`.slice(0, 900),
+    body: { subject: `rollout/${row.id}`, detail },
+  };
+}
