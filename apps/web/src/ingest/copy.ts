@@ -1,6 +1,7 @@
 /** Rows → COPY's binary format (PostgreSQL manual, COPY, "Binary Format"): no escapes to print and parse again. */
 import type { PoolClient } from "pg";
 import { from as copyFrom } from "pg-copy-streams";
+import type { PlainLine } from "./plain.ts";
 import type { Row } from "./prepare.ts";
 import type { NewBundle, NewTile } from "./trails.ts";
 
@@ -98,6 +99,19 @@ class Writer {
     this.#at = this.#buffer.writeInt32BE(value ? value.length : -1, this.#at);
     if (value) this.raw(value);
   }
+  /** A few bytes: a call would cost more than they do. */
+  short(source: Uint8Array, from: number, to: number): void {
+    this.room(4 + to - from);
+    const buffer = this.#buffer;
+    let here = buffer.writeInt32BE(to - from, this.#at);
+    for (let at = from; at < to; at++) buffer[here++] = source[at]!;
+    this.#at = here;
+  }
+  long(source: Buffer, from: number, to: number): void {
+    this.room(4 + to - from);
+    const here = this.#buffer.writeInt32BE(to - from, this.#at);
+    this.#at = here + source.copy(this.#buffer, here, from, to);
+  }
   /** Bytes that are at hand as hex digits. */
   hex(value: string): void {
     this.room(4 + value.length / 2);
@@ -141,6 +155,27 @@ export class RowsWriter {
     out.bytes(salt);
     out.bytes(content);
     out.text(row.marked);
+  }
+
+  /** The same row, its texts and bytes taken from where they stand in `source`; `text` where it is not as it stands. */
+  addPlain(source: Buffer, line: PlainLine, index: number, text: string | undefined): void {
+    const out = this.#out;
+    this.#starts.push(out.length);
+    out.count(12);
+    out.int32(0);
+    out.int64(index);
+    out.int64(0);
+    out.timestamp(line.timeMs);
+    out.short(source, line.kindFrom, line.kindTo);
+    out.int16(line.severity);
+    if (line.guestFrom < 0) out.bytes(undefined);
+    else out.short(source, line.guestFrom, line.guestTo);
+    if (text === undefined) out.long(source, line.textFrom + 1, line.textTo - 1);
+    else out.text(text);
+    out.short(line.contentHash, 0, line.contentHash.length);
+    out.short(line.salt, 0, line.salt.length);
+    out.long(source, line.contentFrom, line.contentTo);
+    out.bytes(undefined);
   }
 
   end(): Rows {

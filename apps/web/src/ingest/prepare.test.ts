@@ -1,15 +1,19 @@
 import { randomBytes } from "node:crypto";
+import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import { bodySchema } from "@sallyport/shared/record/kinds.ts";
+import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
 import { readEntry } from "@sallyport/shared/trail/entry.ts";
 import { decodeBatch } from "@sallyport/shared/wire/batch.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Machine } from "../../test/machine.ts";
 import { compress, decompress } from "../trail/crypto.ts";
+import { momentOf } from "./moment.ts";
 import { place } from "./partitions.ts";
-import { momentOf, prepare, readEntryFast } from "./prepare.ts";
+import { PlainLine } from "./plain.ts";
+import { prepare, prepareCarefully, readEntryFast } from "./prepare.ts";
 import { coalesce } from "./receipts.ts";
-import { plainlyFits } from "./shape.ts";
+import { bodyEnd, shapeAt } from "./shape.ts";
 import { SHARDS, share } from "./shards.ts";
 import { unpack } from "./unpack.ts";
 
@@ -85,43 +89,98 @@ test("a moment in figures is the one that Date reads, and none where Date's own 
   );
 });
 
-test("what is plainly of its shape is so for the schema too", () => {
-  const text = fc.oneof(fc.string(), fc.string({ minLength: 60, maxLength: 300 }));
-  const value = fc.oneof(
-    text,
-    fc.integer(),
-    fc.double(),
-    fc.constant(null),
-    fc.jsonValue(),
-    fc.constantFrom("udp", "plain"),
-  );
-  const key = fc.constantFrom(
-    ...["via", "from", "format", "facility", "level", "app", "message", "raw", "part", "structured", "event"],
-    ...["eventTime", "type", "source", "sourcePort", "bytes", "flow", "other", "__proto__"],
-  );
-  const log = { via: "tcp", from: "vif1.0", format: "rfc3164", message: "" };
-  const base = fc.constantFrom(log, { eventTime: "now", type: "dns", event: { a: [1] } }, { event: {} }, {});
-  const body = fc.tuple(base, fc.array(fc.tuple(key, value), { maxLength: 3 })).map(([known, more]) => ({
-    ...known,
-    ...Object.fromEntries(more),
-  }));
+/** Bodies of the kinds that are read off their bytes: most of their shape, some nearly so. */
+const text = fc.oneof(
+  fc.string(),
+  fc.string({ unit: "grapheme" }),
+  fc.string({ unit: "binary" }),
+  fc.string({ minLength: 60, maxLength: 300 }),
+  fc.constantFrom("\u0000", "\ud800", '"\\\n\t\b\f\r/', "\u2028", "x".repeat(1_100)),
+);
+const value = fc.oneof(text, fc.integer(), fc.double(), fc.jsonValue(), fc.constantFrom("udp", "plain", null, 2 ** 60));
+const key = fc.constantFrom(
+  ...["via", "from", "format", "facility", "level", "app", "message", "raw", "part", "structured", "event"],
+  ...["eventTime", "type", "source", "sourcePort", "bytes", "flow", "other", "__proto__", 'a"b'],
+);
+const log = { via: "tcp", from: "vif1.0", format: "rfc3164", message: "" };
+const base = fc.constantFrom<object>(
+  log,
+  log,
+  { eventTime: "now", type: "dns", event: { a: [1, {}, -0.5] } },
+  { event: {} },
+);
+const body = fc
+  .tuple(base, fc.array(fc.tuple(key, value), { maxLength: 2 }), key)
+  .map(([known, more, first]) => ({ ...(more.length > 1 && { [first]: 1 }), ...known, ...Object.fromEntries(more) }));
+const kind = fc.constantFrom("guest.log", "ids.event", "net.drop", "usb.device");
+
+test("what is plainly of its shape is so for JSON.parse and the schema too", () => {
   let plain = 0;
   fc.assert(
-    fc.property(fc.constantFrom("guest.log", "ids.event", "net.drop", "usb.device"), body, (kind, made) => {
-      let parsed: object;
-      try {
-        parsed = JSON.parse(JSON.stringify(made)) as object;
-      } catch {
-        return;
-      }
-      if (!plainlyFits(kind, parsed)) return;
+    fc.property(kind, body, fc.boolean(), (kind, made, canonical) => {
+      const json = Buffer.from(
+        canonical ? (canonicalOf(made) ?? JSON.stringify(made)) : (JSON.stringify(made).toWellFormed() as string),
+      );
+      const shape = shapeAt(Buffer.from(`${kind}"`), 0);
+      if (!shape || bodyEnd(shape, json, 0, json.length) !== json.length) return;
       plain++;
-      expect(bodySchema(kind)!.safeParse(parsed).success).toBe(true);
+      expect(bodySchema(kind)!.safeParse(JSON.parse(json.toString())).success).toBe(true);
     }),
     { numRuns: 2_000 },
   );
   expect(plain).toBeGreaterThan(20);
-  expect(plainlyFits("guest.log", log)).toBe(true);
+});
+
+/** Nothing for what canonical JSON cannot say. */
+function canonicalOf(made: unknown): string | undefined {
+  try {
+    return canonicalText(made as never);
+  } catch {
+    return undefined;
+  }
+}
+
+test("a batch that is read off its bytes comes to what the careful reader makes of it, whatever it says", () => {
+  const said = fc.record({
+    kind,
+    guest: fc.constantFrom("work", "a.b-c_1", "7"),
+    severity: fc.constantFrom(...SEVERITIES),
+    text,
+    body,
+  });
+  const raw = fc.tuple(kind, fc.oneof(text, fc.json())).map(([kind, content]) => ({ kind, content }));
+  fc.assert(
+    fc.property(fc.array(fc.oneof(said, raw), { minLength: 1, maxLength: 6 }), (all) => {
+      const sender = new Machine();
+      sender.open();
+      for (const each of all) {
+        if ("content" in each) sender.sayRaw(each.kind, each.content.replace(/[\t\n]/g, " "));
+        else if (canonicalOf({ text: each.text, body: each.body }) !== undefined) sender.say(each);
+      }
+      const batch = sender.batch(0, sender.records.length);
+      expect(prepare(sender.id, batch)).toEqual(prepareCarefully(sender.id, batch));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("for every byte changed, cut or added the two readers of a batch agree", () => {
+  fc.assert(
+    fc.property(changed, (bytes) => {
+      expect(prepare(machine.id, bytes)).toEqual(prepareCarefully(machine.id, bytes));
+    }),
+    { numRuns: 400 },
+  );
+  expect(prepare(machine.id, good).ok).toBe(true);
+});
+
+test("what agents write by the thousand is read off its bytes", () => {
+  const lines = Buffer.from(`${machine.records[2]!.line}${machine.records[1]!.line}`);
+  const line = new PlainLine();
+  const second = line.read(lines, 0, 2);
+  expect(lines.toString("utf8", line.textFrom, line.textTo)).toBe('"späte Tür \u2028"');
+  expect(line.read(lines, second, 1)).toBe(lines.length);
+  expect(line.read(lines, second, 2)).toBe(-1);
 });
 
 test("a body that nests without end, or holds a number past all numbers, is kept and marked", () => {

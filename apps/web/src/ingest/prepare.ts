@@ -4,7 +4,7 @@ import { hash as digest } from "node:crypto";
 import { JSON_DEPTH_MAX } from "@sallyport/shared/base/canonical.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
-import { Content, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
+import { Content, SALT_BYTES, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
 import { bodySchema } from "@sallyport/shared/record/kinds.ts";
 import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
 import { readEntry } from "@sallyport/shared/trail/entry.ts";
@@ -13,8 +13,10 @@ import { z } from "zod";
 import { LOOKED_INTO } from "../alert/raise.ts";
 import { hash } from "../trail/crypto.ts";
 import { type Rows, RowsWriter } from "./copy.ts";
-import { isShallow, plainlyFits } from "./shape.ts";
-import { unpack } from "./unpack.ts";
+import { momentOf } from "./moment.ts";
+import { HASH_BYTES, PlainLine, quoted } from "./plain.ts";
+import { isShallow } from "./shape.ts";
+import { LF, type Line, open, readLine, unpack } from "./unpack.ts";
 
 /** One record, checked, beside its bytes. `body` only of a kind that is looked into, with its shape. */
 export type Row = {
@@ -51,38 +53,111 @@ const ROW_BYTES = 128;
 /** Salt and content side by side, to be hashed in one call. */
 let scratch = Buffer.allocUnsafe(64 * 1024);
 
+/** Lines that are plain are read as they stand, the others with care; where something is wrong, all of the batch is read
+ *  again with care, and that finds the words (a property test holds the two together). */
 export function prepare(workstation: WorkstationId, untrusted: Uint8Array): Result<Prepared, Unreadable> {
+  const quick = prepareQuickly(workstation, untrusted);
+  return quick ? ok(quick) : prepareCarefully(workstation, untrusted);
+}
+
+const plain = new PlainLine();
+
+function prepareQuickly(workstation: WorkstationId, untrusted: Uint8Array): Prepared | undefined {
+  const opened = open(untrusted);
+  if (!opened) return undefined;
+  const { header, bytes } = opened;
+  const into = new Gathered(bytes.length + header.count * ROW_BYTES);
+  let at = opened.at;
+  for (let index = header.from; at < bytes.length; index++) {
+    const next = plain.read(bytes, at, index);
+    if (next > 0) {
+      if (!into.plain(bytes, at, plain, index)) return undefined;
+      at = next;
+      continue;
+    }
+    const end = bytes.indexOf(LF, at);
+    const line = readLine(bytes, at, end);
+    if (!line || into.careful(line, index)) return undefined;
+    at = end + 1;
+  }
+  return into.count === header.count ? into.end(workstation, header, untrusted) : undefined;
+}
+
+export function prepareCarefully(workstation: WorkstationId, untrusted: Uint8Array): Result<Prepared, Unreadable> {
   const batch = unpack(untrusted);
   if (!batch.ok) return fail({ code: "malformed", reason: batch.error });
   const { header, lines, bytes } = batch.value;
-  const rows = new RowsWriter(bytes + lines.length * ROW_BYTES);
-  const lookedInto: Row[] = [];
-  const entries: string[] = [];
-  let newestMs = 0;
-  const leaves: Uint8Array[] = [];
-  for (const [at, record] of lines.entries()) {
+  const into = new Gathered(bytes + lines.length * ROW_BYTES);
+  for (const [at, line] of lines.entries()) {
     const index = header.from + at;
-    const entry = readEntryFast(record.entry);
-    if (!entry.ok) return fail({ code: "malformed", reason: `record ${index}: ${entry.error}`, header });
-    const row = entry.value;
-    if (row.index !== index)
-      return fail({ code: "malformed", reason: `record ${index}: its entry says it is ${row.index}`, header });
-    if (record.salt && record.content) {
-      if (commits(record.salt, record.content) !== row.contentHash)
-        return fail({
-          code: "hash",
-          reason: `record ${index}: its content is not the one its entry commits to`,
-          header,
-        });
-      project(row, record.content.toString());
-    }
-    rows.add(row, record.salt, record.content);
-    if (row.body !== undefined) lookedInto.push(row);
-    newestMs = row.timeMs;
-    entries.push(record.entry);
-    leaves.push(leafOf(record.entry));
+    const fault = into.careful(line, index);
+    if (fault) return fail({ code: fault.code, reason: `record ${index}: ${fault.reason}`, header });
   }
-  return ok({ workstation, header, rows: rows.end(), lookedInto, newestMs, entries, leaves, bytes: untrusted });
+  return ok(into.end(workstation, header, untrusted));
+}
+
+/** What a batch has come to so far. */
+class Gathered {
+  readonly #rows: RowsWriter;
+  readonly #lookedInto: Row[] = [];
+  readonly #entries: string[] = [];
+  readonly #leaves: Uint8Array[] = [];
+  #newestMs = 0;
+
+  constructor(bytesExpected: number) {
+    this.#rows = new RowsWriter(bytesExpected);
+  }
+
+  get count(): number {
+    return this.#entries.length;
+  }
+
+  /** False where the content is not the one its entry commits to. What stands around entry and content is written over,
+   *  so that both are hashed where they are. */
+  plain(bytes: Buffer, from: number, line: PlainLine, index: number): boolean {
+    const saltAt = line.contentFrom - SALT_BYTES;
+    bytes.set(line.salt, saltAt);
+    const found = digest("sha256", bytes.subarray(saltAt, line.contentTo), "binary");
+    for (let at = 0; at < HASH_BYTES; at++) if (found.charCodeAt(at) !== line.contentHash[at]) return false;
+    const text = line.textIsPlain ? undefined : projectedText(quoted(bytes, line.textFrom, line.textTo));
+    this.#rows.addPlain(bytes, line, index, text);
+    this.#newestMs = line.timeMs;
+    this.#entries.push(bytes.toString("latin1", from, line.entryTo));
+    bytes[from - 1] = 0; // where the line before ended
+    this.#leaves.push(hash(bytes.subarray(from - 1, line.entryTo)));
+    return true;
+  }
+
+  careful({ entry: spelled, salt, content }: Line, index: number): Omit<Unreadable, "header"> | undefined {
+    const entry = readEntryFast(spelled);
+    if (!entry.ok) return { code: "malformed", reason: entry.error };
+    const row = entry.value;
+    if (row.index !== index) return { code: "malformed", reason: `its entry says it is ${row.index}` };
+    if (salt && content) {
+      if (commits(salt, content) !== row.contentHash)
+        return { code: "hash", reason: "its content is not the one its entry commits to" };
+      project(row, content.toString());
+    }
+    this.#rows.add(row, salt, content);
+    if (row.body !== undefined) this.#lookedInto.push(row);
+    this.#newestMs = row.timeMs;
+    this.#entries.push(spelled);
+    this.#leaves.push(leafOf(spelled));
+    return undefined;
+  }
+
+  end(workstation: WorkstationId, header: BatchHeader, bytes: Uint8Array): Prepared {
+    return {
+      workstation,
+      header,
+      rows: this.#rows.end(),
+      lookedInto: this.#lookedInto,
+      newestMs: this.#newestMs,
+      entries: this.#entries,
+      leaves: this.#leaves,
+      bytes,
+    };
+  }
 }
 
 function commits(salt: Uint8Array, content: Buffer): string {
@@ -126,35 +201,6 @@ export function readEntryFast(untrusted: string): Result<Row> {
   });
 }
 
-/** Milliseconds since 1970 of a text that has a time's form; NaN where there is no such moment. In figures alone: two
- *  trips through Date would cost as much as the rest of an entry. */
-export function momentOf(text: string): number {
-  const number = (from: number, digits: number): number => {
-    let value = 0;
-    for (let at = from; at < from + digits; at++) value = value * 10 + text.charCodeAt(at) - 48;
-    return value;
-  };
-  const [year, month, day] = [number(0, 4), number(5, 2), number(8, 2)];
-  const [hour, minute, second] = [number(11, 2), number(14, 2), number(17, 2)];
-  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
-  const last = month === 2 ? (leap ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
-  if (month < 1 || month > 12 || day < 1 || day > last || hour > 23 || minute > 59 || second > 59) return Number.NaN;
-  // years from March on, so that the leap day is a year's last
-  const years = month > 2 ? year : year - 1;
-  const days =
-    Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) +
-    day +
-    365 * years +
-    Math.floor(years / 4) -
-    Math.floor(years / 100) +
-    Math.floor(years / 400) -
-    DAYS_TO_1970;
-  return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000 + number(20, 3);
-}
-
-/** From 1 March of year 0 to 1 January 1970, and one, since a month's first day is 1. */
-const DAYS_TO_1970 = 719_469;
-
 /** What search and pages are made from: lossy, never what is proved. */
 function project(row: Row, json: string): void {
   let value: unknown;
@@ -170,8 +216,6 @@ function project(row: Row, json: string): void {
   if (typeof text !== "string" || typeof body !== "object" || body === null || Array.isArray(body)) {
     const shape = Content.safeParse(value);
     row.marked = mark(`the content: ${shape.success ? "not as it should be" : z.prettifyError(shape.error)}`);
-  } else if (plainlyFits(row.kind, body)) {
-    return;
   } else if (!schema) {
     row.marked = `this console does not know the kind ${row.kind}`;
   } else if (!isShallow(body)) {

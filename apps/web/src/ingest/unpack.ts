@@ -18,7 +18,7 @@ export type Line = { entry: string; salt: Buffer | undefined; content: Buffer | 
 /** `bytes`: how many all lines are together. */
 export type Unpacked = { header: BatchHeader; lines: Line[]; bytes: number };
 
-const LF = 0x0a;
+export const LF = 0x0a;
 const TAB = 0x09;
 
 export function unpack(untrusted: Uint8Array): Result<Unpacked> {
@@ -35,6 +35,22 @@ export function unpack(untrusted: Uint8Array): Result<Unpacked> {
 }
 
 function unpackPlain(untrusted: Uint8Array): Unpacked | undefined {
+  const opened = open(untrusted);
+  if (!opened) return undefined;
+  const { header, bytes } = opened;
+  const lines: Line[] = [];
+  for (let at = opened.at; at < bytes.length; ) {
+    const end = bytes.indexOf(LF, at);
+    const line = readLine(bytes, at, end);
+    if (!line) return undefined;
+    lines.push(line);
+    at = end + 1;
+  }
+  return lines.length === header.count ? { header, lines, bytes: bytes.length } : undefined;
+}
+
+/** The header, and all bytes with the place where the first line begins; the last byte is a line's end. */
+export function open(untrusted: Uint8Array): { header: BatchHeader; bytes: Buffer; at: number } | undefined {
   if (untrusted.length > BATCH_BYTES_MAX || untrusted[0] !== BATCH_VERSION) return undefined;
   let bytes: Buffer;
   try {
@@ -43,18 +59,9 @@ function unpackPlain(untrusted: Uint8Array): Unpacked | undefined {
     return undefined;
   }
   if (bytes.at(-1) !== LF || !isUtf8(bytes)) return undefined;
-  let at = bytes.indexOf(LF);
-  const header = readHeader(bytes.toString("utf8", 0, at));
-  if (!header) return undefined;
-  const lines: Line[] = [];
-  for (at += 1; at < bytes.length; ) {
-    const end = bytes.indexOf(LF, at);
-    const line = readLine(bytes, at, end);
-    if (!line) return undefined;
-    lines.push(line);
-    at = end + 1;
-  }
-  return lines.length === header.count ? { header, lines, bytes: bytes.length } : undefined;
+  const end = bytes.indexOf(LF);
+  const header = readHeader(bytes.toString("utf8", 0, end));
+  return header && { header, bytes, at: end + 1 };
 }
 
 function readHeader(untrusted: string): BatchHeader | undefined {
@@ -68,7 +75,7 @@ function readHeader(untrusted: string): BatchHeader | undefined {
 /** 32 bytes in their one spelling: the last of 43 digits carries four bits, the other two are zero. */
 const SALT = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
 
-function readLine(bytes: Buffer, from: number, to: number): Line | undefined {
+export function readLine(bytes: Buffer, from: number, to: number): Line | undefined {
   const first = bytes.indexOf(TAB, from);
   if (first < 0 || first > to) {
     if (to - from > ENTRY_BYTES_MAX) return undefined;
