@@ -35,3 +35,16 @@ test("input that does not fit names the place and the reason", () => {
   expect(mapped.message).toMatch(/uses/);
   expect(mapped.code).toBe("BAD_REQUEST");
 });
+
+test("a body that is no JSON, or of another type, is told so in a sentence", () => {
+  const torn = new TRPCError({ code: "BAD_REQUEST", cause: new SyntaxError("Unexpected end of JSON input") });
+  expect(mapError(torn)).toMatchObject({
+    code: "BAD_REQUEST",
+    message: expect.stringMatching(/^What was sent is no JSON/),
+  });
+  const typed = new TRPCError({ code: "UNSUPPORTED_MEDIA_TYPE", message: 'Unsupported content-type "text/plain' });
+  expect(mapError(typed)).toMatchObject({
+    code: "UNSUPPORTED_MEDIA_TYPE",
+    message: expect.stringMatching(/application\/json/),
+  });
+});

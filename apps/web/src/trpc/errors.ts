@@ -25,6 +25,10 @@ export function mapError(error: TRPCError): TRPCError {
   if (cause instanceof Refusal) return new TRPCError({ code: cause.code, message: cause.message, cause });
   if (cause instanceof z.ZodError)
     return new TRPCError({ code: "BAD_REQUEST", message: z.prettifyError(cause), cause });
+  if (cause instanceof SyntaxError)
+    return new TRPCError({ code: "BAD_REQUEST", message: `What was sent is no JSON: ${cause.message}`, cause });
+  if (error.code === "UNSUPPORTED_MEDIA_TYPE")
+    return new TRPCError({ code: error.code, message: "Send it as application/json.", cause });
   if (error.code !== "INTERNAL_SERVER_ERROR") return error;
   const code = codeOf(cause);
   if (code === QUERY_CANCELLED)
