@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { Command } from "commander";
+import { isAnswer, whyNot } from "./dom0/why.ts";
 import { AGENT_VERSION } from "./version.ts";
 
 const STATE_DEFAULT = "/var/lib/sallyport-agent";
@@ -34,7 +35,10 @@ const told =
       const { name, message, stack } = error as Error;
       const expected =
         ["EnrolmentError", "ConfigError", "SpoolBusy", "DoorError"].includes(name) || "code" in (error as Error);
-      process.stderr.write(`${expected ? message.split("\n").map(escapeForDisplay).join("\n") : (stack ?? message)}\n`);
+      const said = isAnswer(error)
+        ? `${(error as NodeJS.ErrnoException).path ?? "A file"} cannot be used: ${whyNot(error)}.`
+        : message;
+      process.stderr.write(`${expected ? said.split("\n").map(escapeForDisplay).join("\n") : (stack ?? message)}\n`);
       process.exitCode = 1;
     }
   };

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { GuestId } from "@sallyport/shared/base/ids.ts";
 import { z } from "zod";
+import { whyNot } from "./dom0/why.ts";
 import { SourceChoice } from "./sources/list.ts";
 
 const device = z
@@ -74,7 +75,7 @@ export function readConfig(state: string, named: string | undefined): AgentConfi
     text = readFileSync(path, "utf8");
   } catch (error) {
     if (named === undefined && (error as NodeJS.ErrnoException).code === "ENOENT") return AgentConfig.parse({});
-    throw new ConfigError(`The configuration ${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new ConfigError(`The configuration ${path} cannot be read: ${whyNot(error)}.`, { cause: error });
   }
   let json: unknown;
   try {

@@ -17,6 +17,7 @@ import { join, resolve } from "node:path";
 import pg from "pg";
 import { embeddedUrl } from "./embedded.ts";
 import { Fault } from "./fault.ts";
+import { whyNot } from "./why.ts";
 
 export type Backup = { out: string; at: string; files: number; bytes: number; stopLsn: string };
 
@@ -36,12 +37,13 @@ const LEFT_OUT = /^(?:postmaster\.(?:pid|opts)|pg_internal\.init.*|backup_label.
 export async function backup({ stateFolder, out }: { stateFolder: string; out: string }): Promise<Backup> {
   const state = resolve(stateFolder);
   if (existsSync(out)) throw new Fault(`${out} is there already: a backup is made into a new folder.`);
+  if (out === "") throw new Fault("The backup's name is empty: name a new folder.");
   const client = new pg.Client({ connectionString: embeddedUrl(state) });
   try {
     await client.connect();
   } catch (error) {
     throw new Fault(
-      `The console's database does not answer: start it with npm run up, then run this again. (${(error as Error).message})`,
+      `The console's database does not answer: start it with npm run up, then run this again. (${whyNot(error)})`,
       1,
       { cause: error },
     );
@@ -71,7 +73,7 @@ export async function backup({ stateFolder, out }: { stateFolder: string; out: s
     return { out, at: new Date().toISOString(), files: copy.files, bytes: copy.bytes, stopLsn: lsn };
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
-    throw new Fault(`The backup was not made: ${(error as Error).message}`, 1, { cause: error });
+    throw new Fault(`The backup was not made in ${out}: ${whyNot(error)}.`, 1, { cause: error });
   } finally {
     await client.end();
   }

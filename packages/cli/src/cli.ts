@@ -10,6 +10,7 @@ import { resetSignIn } from "./people.ts";
 import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
 import { restored } from "./restored.ts";
 import { sentences, unaccounted, verifyExport } from "./verify.ts";
+import { isAnswer, whyNot } from "./why.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done, or yes; 1 an error of the command's own (bad arguments, no such file, no answer); 3 the answer is no.`;
@@ -199,12 +200,17 @@ export async function main(args: readonly string[]): Promise<void> {
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 1;
     else {
-      process.stderr.write(
-        `${error instanceof Fault ? error.message : `sallyport failed: ${(error as Error).stack}`}\n`,
-      );
+      process.stderr.write(`${told(error)}\n`);
       process.exitCode = error instanceof Fault ? error.code : 1;
     }
   }
+}
+
+/** The system's answer about a path is a sentence; a fault of our own brings its stack. */
+function told(error: unknown): string {
+  if (error instanceof Fault) return error.message;
+  const { path, stack } = error as NodeJS.ErrnoException;
+  return isAnswer(error) ? `${path ?? "A file"} cannot be used: ${whyNot(error)}.` : `sallyport failed: ${stack}`;
 }
 
 // a reader that has seen enough (head, less) is no error

@@ -1,9 +1,21 @@
 /** The console → an export on disk, as a folder or (a name that ends in .tar) one pack. */
-import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Fault } from "./fault.ts";
 import { openExport, unpack } from "./pack.ts";
+import { whyNot } from "./why.ts";
 
 export type Wanted = { url: string; token: string; workstation: string; trail?: string; out: string };
 export type Got = { out: string; trail: string; olderTrails: string[] };
@@ -11,6 +23,9 @@ export type Got = { out: string; trail: string; olderTrails: string[] };
 /** Nothing is left at `out` unless it is complete. */
 export async function download({ url, token, workstation, trail, out }: Wanted): Promise<Got> {
   if (existsSync(out) && readdirOf(out).length > 0) throw new Fault(`${out} is there already: give a new name.`);
+  if (out === "") throw new Fault("--out is empty: name a new folder, or a file that ends in .tar.");
+  refuseUnwritable(out);
+  if (!URL.canParse(url)) throw new Fault(`--url ${url} is no address; it looks like http://console.example:3000.`);
   const address = new URL(`/api/export/${encodeURIComponent(workstation)}`, url);
   if (trail) address.searchParams.set("trail", trail);
   const response = await ask(address, token);
@@ -31,7 +46,7 @@ export async function download({ url, token, workstation, trail, out }: Wanted):
     rmSync(partial, { recursive: true, force: true });
     throw error instanceof Fault
       ? error
-      : new Fault(`The export broke off: ${(error as Error).message}`, 1, { cause: error });
+      : new Fault(`The export to ${out} broke off: ${whyNot(error)}.`, 1, { cause: error });
   }
   const header = (name: string) => response.headers.get(name) ?? "";
   const olderTrails = header("x-sallyport-older-trails").split(",").filter(Boolean);
@@ -44,11 +59,9 @@ async function ask(address: URL, token: string): Promise<Response> {
     response = await fetch(address, { headers: { authorization: `Bearer ${token}` }, redirect: "error" });
   } catch (error) {
     const { cause } = error as { cause?: Error };
-    throw new Fault(
-      `The console at ${address.origin} does not answer: ${cause?.message ?? (error as Error).message}`,
-      1,
-      { cause: error },
-    );
+    throw new Fault(`The console at ${address.origin} does not answer: ${whyNot(cause ?? error)}.`, 1, {
+      cause: error,
+    });
   }
   if (response.ok && response.body) return response;
   const text = await response.text();
@@ -57,6 +70,20 @@ async function ask(address: URL, token: string): Promise<Response> {
     reason = (JSON.parse(text) as { error?: string }).error ?? reason;
   } catch {} // not our answer, then: shown as it is
   throw new Fault(`The console refused (${response.status}): ${reason}`);
+}
+
+/** Before anything is asked of the console: the nearest folder that is there must take new files. */
+function refuseUnwritable(out: string): void {
+  let folder = dirname(resolve(out));
+  while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder);
+  try {
+    if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+    accessSync(folder, constants.W_OK);
+  } catch (error) {
+    throw new Fault(`${out} cannot be written: in ${folder}, ${whyNot(error)}. Give --out another place.`, 1, {
+      cause: error,
+    });
+  }
 }
 
 const readdirOf = (path: string): string[] => {

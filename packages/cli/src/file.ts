@@ -1,19 +1,17 @@
 /** A file a person named, as text. */
 import { readFileSync } from "node:fs";
 import { Fault } from "./fault.ts";
+import { whyNot } from "./why.ts";
 
 /** `-` is standard input. */
 export function readArgumentFile(path: string): string {
+  if (path === "") throw new Fault("The file's name is empty: name a file, or - for standard input.");
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(readFileSync(path === "-" ? 0 : path));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw new Fault(`There is no ${path}.`);
-    if (code === "EISDIR") throw new Fault(`${path} is a folder.`);
-    throw new Fault(
-      error instanceof TypeError ? `${path} is not UTF-8 text.` : `${path} cannot be read: ${(error as Error).message}`,
-      1,
-      { cause: error },
-    );
+    const isText = (error as NodeJS.ErrnoException).code !== "ERR_ENCODING_INVALID_ENCODED_DATA";
+    throw new Fault(isText ? `${path} cannot be read: ${whyNot(error)}.` : `${path} is not UTF-8 text.`, 1, {
+      cause: error,
+    });
   }
 }

@@ -4,6 +4,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { padded, readTarHeader, TAR_BLOCK } from "@sallyport/shared/wire/tar.ts";
 import { Fault } from "./fault.ts";
+import { isAnswer, whyNot } from "./why.ts";
 
 /** A piece of an export is at most a bundle of contents: 256 records of 256 KiB. */
 const PIECE_BYTES_MAX = 80 * 1024 * 1024;
@@ -15,9 +16,17 @@ export type Export = {
 };
 
 export async function openExport(path: string): Promise<Export> {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) throw new Fault(`There is no ${path}.`);
-  return stat.isDirectory() ? openFolder(path) : openPack(path);
+  if (path === "")
+    throw new Fault("The export's name is empty: name a folder that `sallyport export` wrote, or a pack.");
+  try {
+    const stat = statSync(path);
+    if (!stat.isDirectory() && !stat.isFile())
+      throw new Fault(`${path} is neither a folder nor a file: name what \`sallyport export\` wrote.`);
+    return stat.isDirectory() ? openFolder(path) : await openPack(path);
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    throw new Fault(`${path} cannot be read: ${whyNot(error)}.`, 1, { cause: error });
+  }
 }
 
 function openFolder(folder: string): Export {
@@ -34,7 +43,12 @@ async function openPack(path: string): Promise<Export> {
   let at = 0;
   for (;;) {
     const header = readTarHeader(await readAt(file, at, TAR_BLOCK));
-    if (!header.ok) throw new Fault(`${path}: ${header.error}.`);
+    if (!header.ok) {
+      await file.close();
+      throw new Fault(
+        `${path} is no export: ${header.error}. Name a folder or a pack that \`sallyport export\` wrote.`,
+      );
+    }
     if (header.value === "end") break;
     const { name, size } = header.value;
     if (places.has(name)) throw new Fault(`${path} holds ${name} twice.`);

@@ -10,6 +10,7 @@ import { readVkey } from "@sallyport/shared/trail/note.ts";
 import { appendAll, type Edge, EMPTY_EDGE, root } from "@sallyport/shared/trail/tree.ts";
 import { hash, verify } from "./crypto.ts";
 import type { Export } from "./pack.ts";
+import { countInBoth } from "./ranges.ts";
 
 export type Report = {
   whole: boolean;
@@ -64,7 +65,7 @@ class Check {
     for (const tile of this.#tiler.rest()) await this.#tile(tile);
     this.#compareRoot(checkpoint, "the signed checkpoint");
     const { contents, faults } = this.report;
-    contents.namedInGaps = this.#missing.reduce((sum, range) => sum + this.#named(range), 0);
+    contents.namedInGaps = countInBoth(this.#missing, this.#gaps);
     this.report.whole = faults.length === 0;
   }
 
@@ -194,13 +195,6 @@ class Check {
     const content = readContent(held.content);
     const gap = content.ok ? AgentGap.safeParse(content.value.body) : undefined;
     if (gap?.success) this.#gaps.push([gap.data.from, gap.data.to]);
-  }
-
-  /** How many of the records in a range some gap record names. */
-  #named([from, to]: [number, number]): number {
-    let count = 0;
-    for (let at = from; at < to; at++) if (this.#gaps.some((gap) => gap[0] <= at && at < gap[1])) count++;
-    return count;
   }
 
   #compareRoot(checkpoint: Checkpoint, which: string): void {

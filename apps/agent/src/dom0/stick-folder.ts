@@ -2,6 +2,7 @@
 import { mkdir, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DoorError } from "./dom0.ts";
+import { whyNot } from "./why.ts";
 
 export type Dropped = { name: string; path: string; size: number; modifiedMs: number; inode: string };
 
@@ -21,7 +22,7 @@ export async function listDropped(folder: string): Promise<Dropped[]> {
     }
     return dropped;
   } catch (error) {
-    throw new DoorError(`the drop folder ${folder} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new DoorError(`the drop folder ${folder} cannot be read: ${whyNot(error)}`, { cause: error });
   }
 }
 
@@ -39,6 +40,6 @@ export async function readWords(path: string, bytesMax: number): Promise<string 
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw new DoorError(`${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    throw new DoorError(`${path} cannot be read: ${whyNot(error)}`, { cause: error });
   }
 }

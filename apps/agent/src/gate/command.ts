@@ -10,6 +10,7 @@ import type { Command } from "commander";
 import { startReader } from "../dom0/confine.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import { readWords } from "../dom0/stick-folder.ts";
+import { checkTarget } from "../dom0/target.ts";
 import { CLAMD_CONF, readClamdConf } from "./clamd-conf.ts";
 import { type Clamd, scan } from "./scan.ts";
 
@@ -50,6 +51,7 @@ export function scanCommand(program: Command, readText: ReadText = readWords): v
 
 async function runScan(target: string, flags: Flags, readText: ReadText): Promise<number> {
   try {
+    await checkTarget(target);
     const policy = await policyOf(flags.policy, readText);
     const clamd = await findClamd(flags.clamd, flags.clamdConf, process.env, readText);
     const body = await scan(target, {

@@ -1,15 +1,15 @@
 /** A policy as a person writes it, YAML or JSON, → the policy, or each fault with its path, line and column. Pure. */
 import { isMap, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
+import { POLICY_CHARS_MAX, tooDeep, unfoldsTooFar } from "./depth.ts";
 import { Policy } from "./policy.ts";
 
 /** `line` and `column` count from 1. `path` is `usb.deviceRules[3]`, empty for the document as a whole. */
 export type Fault = { path: string; line: number; column: number; message: string };
 export type ReadPolicy = { ok: true; policy: Policy } | { ok: false; faults: Fault[] };
 
-export const POLICY_CHARS_MAX = 512 * 1024;
-/** A document full of aliases unfolds to more than it is; this many nodes and no more. */
-const ALIASES_MAX = 100;
+export { POLICY_CHARS_MAX };
+
 const FAULTS_MAX = 50;
 
 const START = { path: "", line: 1, column: 1 };
@@ -20,6 +20,8 @@ export function readPolicy(untrusted: string): ReadPolicy {
       ok: false,
       faults: [{ ...START, message: `${untrusted.length} characters; at most ${POLICY_CHARS_MAX}` }],
     };
+  const deep = tooDeep(untrusted);
+  if (deep) return { ok: false, faults: [{ path: "", ...deep }] };
   const lines = new LineCounter();
   const document = parseDocument(untrusted, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   if (document.errors.length > 0)
@@ -29,12 +31,10 @@ export function readPolicy(untrusted: string): ReadPolicy {
         .slice(0, FAULTS_MAX)
         .map((error) => ({ path: "", ...place(lines, error.pos[0]), message: error.message })),
     };
-  let value: unknown;
-  try {
-    value = document.toJS({ maxAliasCount: ALIASES_MAX }) ?? {};
-  } catch (error) {
-    return { ok: false, faults: [{ ...START, message: (error as Error).message }] };
-  }
+  const unfolded = unfoldsTooFar(document);
+  if (unfolded)
+    return { ok: false, faults: [{ path: "", ...place(lines, unfolded.offset), message: unfolded.message }] };
+  const value: unknown = document.toJS({ maxAliasCount: -1 }) ?? {}; // bounded just now
   const policy = Policy.safeParse(value);
   if (policy.success) return { ok: true, policy: policy.data };
   const faults = policy.error.issues.flatMap((issue) => faultsOf(issue)).slice(0, FAULTS_MAX);
