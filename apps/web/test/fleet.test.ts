@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { countFleet, listNeedy } from "../src/workstation/fleet.ts";
 import { bounds, LATE_MS, SILENT_MS, status } from "../src/workstation/status.ts";
-import { listWorkstations, type WorkstationRow } from "../src/workstation/store.ts";
+import { findNames, listWorkstations, namesOf, type WorkstationRow } from "../src/workstation/store.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup } from "./seed.ts";
 
@@ -165,4 +165,23 @@ test("those to look at are the worst of all, not the first by name", async () =>
   expect((await listNeedy(pool, NOW)).rows.every(({ drift }) => drift.state === "behind")).toBe(true);
   await pool.query("DELETE FROM publication");
   expect(await listNeedy(pool, NOW)).toMatchObject({ needy: false, rows: { length: 8 } });
+});
+
+test("in a fleet of thousands a name is found by typing some of it, itself first, and an id has its name", async () => {
+  const [{ group_id: group }] = (await pool.query("SELECT group_id FROM workstation LIMIT 1")).rows as [
+    { group_id: string },
+  ];
+  const many = Array.from({ length: 10_000 }, (_, at) => `many ${String(at + 1).padStart(5, "0")}`);
+  await pool.query(
+    `INSERT INTO workstation (id, shard, name, hostname, group_id, trail_key, agent_version)
+     SELECT id, substr(id::text, 1, 2), name, '', $1, '', ''
+       FROM (SELECT gen_random_uuid() AS id, name FROM unnest($2::text[]) AS name) made`,
+    [group, [...many, "zz late", "zz late 2", "a zz late", "100%_sure"]],
+  );
+  const found = await findNames(pool, "ZZ Late");
+  expect(found.map(({ name }) => name)).toEqual(["zz late", "zz late 2", "a zz late"]);
+  expect((await findNames(pool, "many 10000")).map(({ name }) => name)).toEqual(["many 10000"]);
+  expect((await findNames(pool, "%_")).map(({ name }) => name)).toEqual(["100%_sure"]);
+  expect(await findNames(pool, "many")).toHaveLength(20);
+  expect(await namesOf(pool, [found[0]!.id])).toEqual([found[0]]);
 });

@@ -9,21 +9,30 @@ export type ChipView = { key: string; name: string; value: ReactNode; not: boole
 type Props = {
   chips: ChipView[];
   placeholder: string;
-  onAdd: (word: string) => string | undefined;
+  onAdd: (word: string) => Promise<string | undefined>;
+  onType?: (word: string) => void;
   suggestions?: string[];
 };
 
 /** `onAdd` answers a fault to show, or nothing once the word was taken. */
-export function QueryBar({ chips, placeholder, onAdd, suggestions = [] }: Props) {
+export function QueryBar({ chips, placeholder, onAdd, onType, suggestions = [] }: Props) {
   const [word, setWord] = useState("");
   const [fault, setFault] = useState<string>();
+  const type = (next: string) => {
+    setWord(next);
+    onType?.(next);
+  };
+  const add = async () => {
+    const asked = word;
+    const wrong = await onAdd(asked).catch((error: Error) => error.message);
+    setFault(wrong);
+    if (!wrong) setWord((now) => (now === asked ? "" : now));
+  };
   const onKeyDown = (event: KeyboardEvent<HTMLInputElement>) => {
     if (event.key === "Escape") event.currentTarget.blur();
     if (event.key === "Backspace" && word === "") chips.at(-1)?.onRemove();
     if (event.key !== "Enter" || word.trim() === "") return;
-    const wrong = onAdd(word);
-    setFault(wrong);
-    if (!wrong) setWord("");
+    void add();
   };
   return (
     <div className="relative min-w-0 flex-1">
@@ -52,7 +61,7 @@ export function QueryBar({ chips, placeholder, onAdd, suggestions = [] }: Props)
           data-search
           value={word}
           onChange={(event) => {
-            setWord(event.target.value);
+            type(event.target.value);
             setFault(undefined);
           }}
           onKeyDown={onKeyDown}

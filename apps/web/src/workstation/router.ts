@@ -6,7 +6,7 @@ import { allowed, router } from "../trpc/procedures.ts";
 import { describe, move, revoke } from "./change.ts";
 import { countFleet, listNeedy } from "./fleet.ts";
 import { LABELS_MAX, Label, WorkstationName } from "./label.ts";
-import { getWorkstation, listNames, listWorkstations } from "./store.ts";
+import { findNames, getWorkstation, listWorkstations, NAMED_MAX, namesOf } from "./store.ts";
 
 /** A workstation has two while one is renewed; more are a fault that its record need not repeat. */
 const CERTIFICATES_NAMED_MAX = 64;
@@ -30,7 +30,12 @@ export const workstationRouter = router({
     const [counts, needy] = await Promise.all([countFleet(ctx.wiring.pool, now), listNeedy(ctx.wiring.pool, now)]);
     return { ...counts, ...needy };
   }),
-  names: allowed("entries").query(({ ctx }) => listNames(ctx.wiring.pool)),
+  names: allowed("entries")
+    .input(z.object({ typed: z.string().max(64) }))
+    .query(({ ctx, input }) => findNames(ctx.wiring.pool, input.typed.trim())),
+  named: allowed("entries")
+    .input(z.object({ ids: z.array(WorkstationId).max(NAMED_MAX) }))
+    .query(({ ctx, input }) => namesOf(ctx.wiring.pool, input.ids)),
 
   revoke: allowed("workstations")
     .input(Seen.extend({ reason: z.string().trim().min(3, "say in a few words why").max(300) }))

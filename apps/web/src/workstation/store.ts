@@ -188,10 +188,25 @@ export async function getWorkstation(
   };
 }
 
-/** For pickers: ids and names, by name. */
-export async function listNames(pool: Pool): Promise<{ id: string; name: string }[]> {
-  const { rows } = await pool.query<{ id: string; name: string }>(
-    "SELECT id, name FROM workstation ORDER BY name LIMIT 2000",
+export type Named = { id: string; name: string };
+
+/** As many as a list of suggestions shows; typing on narrows it. */
+const SUGGESTED_MAX = 20;
+/** A filter names no more. */
+export const NAMED_MAX = 20;
+
+/** What somebody who types may mean, best first: the name itself, what begins so, what holds it. */
+export async function findNames(pool: Pool, typed: string): Promise<Named[]> {
+  const plain = typed.replace(/[\\%_]/g, "\\$&");
+  const { rows } = await pool.query<Named>(
+    `SELECT id, name FROM workstation WHERE name ILIKE '%' || $2 || '%'
+      ORDER BY lower(name) = lower($1) DESC, name ILIKE $2 || '%' DESC, name, id LIMIT ${SUGGESTED_MAX}`,
+    [typed, plain],
   );
+  return rows;
+}
+
+export async function namesOf(pool: Pool, ids: readonly string[]): Promise<Named[]> {
+  const { rows } = await pool.query<Named>("SELECT id, name FROM workstation WHERE id = ANY($1::uuid[])", [ids]);
   return rows;
 }

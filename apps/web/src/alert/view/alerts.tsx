@@ -3,6 +3,7 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
 import { severityTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
+import { setAddress } from "../../ui/address.ts";
 import { count } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
@@ -70,7 +71,7 @@ export function Alerts() {
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
   const go = (state: string, at?: string) =>
-    window.history.replaceState(null, "", `?state=${state}${at ? `&open=${at}` : ""}`);
+    setAddress(`state=${state}${at ? `&open=${at}` : ""}`, state === view ? "replace" : "push");
   const active = rows.find((row) => String(row.id) === open);
   return (
     <>

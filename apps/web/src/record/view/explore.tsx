@@ -1,8 +1,10 @@
 "use client";
-import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { keepPreviousData, useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
-import { useCallback, useMemo } from "react";
+import { useCallback, useMemo, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
+import { setAddress } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
@@ -18,15 +20,18 @@ import { RecordDrawer } from "./record-drawer.tsx";
 import { Since } from "./since.tsx";
 import { useTail } from "./use-tail.ts";
 
+/** "workstation:lab 7" as typed: the name, or what there is of it. */
+const NAMING = /^workstation:\s*(.*)$/i;
+
 export const keyOf = (row: { trail: number; index: number }): string => `${row.trail}.${row.index}`;
 
 /** Everything the page shows is in its address: filters, the open record, whether it is live. */
 function useAddress() {
   const search = useSearchParams();
   const read = useMemo(() => readFilter(new URLSearchParams(search.toString())), [search]);
-  const go = useCallback((filter: Filter, open: string | undefined, live: boolean) => {
+  const go = useCallback((filter: Filter, open: string | undefined, live: boolean, how: "push" | "replace") => {
     const parts = [writeFilter(filter), live && "live=1", open && `open=${open}`].filter(Boolean).join("&");
-    window.history.replaceState(null, "", parts ? `?${parts}` : window.location.pathname);
+    setAddress(parts, how);
   }, []);
   return { ...read, open: search.get("open") ?? undefined, live: search.get("live") === "1", go };
 }
@@ -41,22 +46,40 @@ export function Explore() {
   });
   const tail = useTail(filter, live);
   const choices = useQuery(api.record.choices.queryOptions()).data;
-  const names = useQuery(api.workstation.names.queryOptions()).data;
+  const client = useQueryClient();
+  const [typed, setTyped] = useState("");
+  const ids = filter.workstation ?? [];
+  const chosen = useQuery({ ...api.workstation.named.queryOptions({ ids }), enabled: ids.length > 0 }).data;
+  const naming = NAMING.exec(typed)?.[1];
+  const names = useQuery({
+    ...api.workstation.names.queryOptions({ typed: (naming ?? "").slice(0, 64) }),
+    enabled: naming !== undefined,
+    placeholderData: keepPreviousData,
+  }).data;
   const rows = useMemo(
     () => (live ? (tail.rows ?? []) : (pages.data?.pages.flatMap((page) => page.rows) ?? [])),
     [live, tail.rows, pages.data],
   );
   const fault = live ? tail.fault : pages.error?.message;
   const pending = live ? tail.rows === undefined : pages.isPending;
-  const nameOf = (id: string) => names?.find((each) => each.id === id)?.name ?? `${id.slice(0, 8)}…`;
+  const nameOf = (id: string) => chosen?.find((each) => each.id === id)?.name ?? `${id.slice(0, 8)}…`;
 
-  const set = (next: Filter) => go(next, open, live);
-  const onAdd = (word: string): string | undefined => {
-    const named = /^workstation:(\S+)$/.exec(word.trim())?.[1];
-    const id = named && names?.find((each) => each.name === named)?.id;
-    const read = readWord(id ? `workstation:${id}` : word);
-    if ("fault" in read) return read.fault;
-    set(adding(filter, read.field, read.value));
+  const set = (next: Filter) => go(next, open, live, "push");
+  const idsOf = async (name: string): Promise<string[]> => {
+    const found = await client.fetchQuery(api.workstation.names.queryOptions({ typed: name.slice(0, 64) }));
+    return found.filter((each) => each.name.toLowerCase() === name.toLowerCase()).map(({ id }) => id);
+  };
+  const onAdd = async (word: string): Promise<string | undefined> => {
+    const name = NAMING.exec(word.trim())?.[1];
+    const words = name && !WorkstationId.safeParse(name).success ? await idsOf(name) : [name ?? word];
+    if (words.length === 0) return `No workstation is called ${name}.`;
+    let next = filter;
+    for (const each of words) {
+      const read = readWord(name ? `workstation:${each}` : each);
+      if ("fault" in read) return read.fault;
+      next = adding(next, read.field, read.value);
+    }
+    set(next);
     return undefined;
   };
   const onEnd = () => {
@@ -79,12 +102,13 @@ export function Explore() {
           }))}
           suggestions={[
             ...(choices?.kinds ?? []).map((kind) => `kind:${kind}`),
-            ...(names ?? []).slice(0, 200).map(({ name }) => `workstation:${name}`),
+            ...(naming === undefined ? ["workstation:"] : (names ?? []).map(({ name }) => `workstation:${name}`)),
           ]}
+          onType={setTyped}
           onAdd={onAdd}
         />
         <Since filter={filter} onChange={set} />
-        <Button aria-pressed={live} look={live ? "main" : "plain"} onClick={() => go(filter, open, !live)}>
+        <Button aria-pressed={live} look={live ? "main" : "plain"} onClick={() => go(filter, open, !live, "push")}>
           {tail.state === "live" ? "● Live" : tail.state === "connecting" ? "◐ Connecting…" : "Live"}
         </Button>
       </Header>
@@ -115,7 +139,7 @@ export function Explore() {
               rows={rows}
               keyOf={keyOf}
               active={open}
-              onOpen={(row) => go(filter, row && keyOf(row), live)}
+              onOpen={(row) => go(filter, row && keyOf(row), live, "replace")}
               onEnd={onEnd}
               foot={
                 live
@@ -132,9 +156,9 @@ export function Explore() {
             trail={trail as number}
             index={index as number}
             {...(active && { row: active })}
-            onClose={() => go(filter, undefined, live)}
+            onClose={() => go(filter, undefined, live, "replace")}
             onFilter={(field, value) => set(adding(filter, field, value))}
-            onOpen={(row) => go(filter, keyOf(row), live)}
+            onOpen={(row) => go(filter, keyOf(row), live, "push")}
           />
         )}
       </div>

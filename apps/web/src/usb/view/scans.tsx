@@ -3,6 +3,7 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useRouter, useSearchParams } from "next/navigation";
 import { findingTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
+import { setAddress } from "../../ui/address.ts";
 import { count, plural } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
@@ -67,7 +68,7 @@ export function Scans() {
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
   const go = (search: Record<string, string>) => {
     const text = new URLSearchParams(Object.entries(search).filter(([, value]) => value)).toString();
-    window.history.replaceState(null, "", text ? `?${text}` : window.location.pathname);
+    setAddress(text, (search.verdict ?? "") === (wanted ?? "") ? "replace" : "push");
   };
   return (
     <>

@@ -2,6 +2,7 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useRouter, useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
+import { setAddress } from "../../ui/address.ts";
 import { ButtonLink } from "../../ui/button.tsx";
 import { count } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
@@ -60,8 +61,7 @@ export function Workstations() {
     refetchInterval: EVERY_MS,
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
-  const seek = (value: string) =>
-    window.history.replaceState(null, "", value ? `?search=${encodeURIComponent(value)}` : window.location.pathname);
+  const seek = (value: string) => setAddress(value && `search=${encodeURIComponent(value)}`, "replace");
   return (
     <>
       <Header title="Workstations">
