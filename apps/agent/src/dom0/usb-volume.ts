@@ -29,6 +29,8 @@ export type UsbVolume = {
   check(file: string): Promise<string>;
   discard(file: string): Promise<void>;
   files(): Promise<string[]>;
+  /** Lets go of the descriptors; the files stay as they are. */
+  close(): Promise<void>;
 };
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
@@ -137,6 +139,10 @@ export function usbVolume(folder: string, stallMs = STALL_MS): UsbVolume {
     async files() {
       const names = await readdir(folder).catch(() => []);
       return names.filter((name) => NAME.test(name));
+    },
+    async close() {
+      for (const handle of sealed.values()) await handle.close();
+      sealed.clear();
     },
   };
 }

@@ -19,7 +19,7 @@ export type UnitSeen = { lun: number; node: string | null; bytes: number };
 
 export type UsbPorts = {
   controllers(): Promise<Controller[]>;
-  /** @throws DoorError where the kernel does not take it */
+  /** Whether it is so then is for the next look to see. @throws DoorError where the kernel does not take it */
   holdNew(controller: string): Promise<void>;
   /** Hubs before what is behind them; root hubs are not among them. */
   plugged(): Promise<Plugged[]>;
@@ -90,13 +90,17 @@ export function usbPorts({ sysfs, dev }: UsbPlace): UsbPorts {
     }
   }
 
-  async function writeBack(path: string, value: "0" | "1"): Promise<boolean> {
+  async function write(path: string, value: "0" | "1"): Promise<boolean> {
     try {
       await writeFile(path, value, { flag: "r+" });
     } catch (error) {
       if (isGone(error)) return false;
       throw new DoorError(`cannot write ${value} to ${path}: ${(error as Error).message}`, { cause: error });
     }
+    return true;
+  }
+  async function writeBack(path: string, value: "0" | "1"): Promise<boolean> {
+    if (!(await write(path, value))) return false;
     const found = await text(path);
     if (found === undefined) return false;
     if (found !== value) throw new DoorError(`${path} was set to ${value} and reads ${found}`);
@@ -114,7 +118,7 @@ export function usbPorts({ sysfs, dev }: UsbPlace): UsbPorts {
       return found;
     },
     async holdNew(controller) {
-      await writeBack(at(controller, "authorized_default"), "0");
+      await write(at(controller, "authorized_default"), "0");
     },
     async plugged() {
       const found: Plugged[] = [];

@@ -64,6 +64,13 @@ export const unreadable = (port: string, stick: string, problem: string, time: n
     problem: cut(problem),
   });
 
+/** Another program let new devices in. */
+export const flipped = (controller: string, was: string, time: number): Observation =>
+  write("usb.device", "error", time, `Controller ${controller} let new devices in; it holds them again`, {
+    stick: controller,
+    problem: `authorized_default was ${was.slice(0, 8)}, and is 0 again`,
+  });
+
 export const held = (device: UsbDevice, time: number): Observation =>
   step(device, "held", time, "held; no driver may bind to it");
 

@@ -36,9 +36,11 @@ export type GateState =
       verdict: "allow" | "hold";
       mode: UsbMode;
       grounds: Grounds;
+      /** The statement that lets it pass; with its end the guest loses it. */
+      exception?: string;
       handles: string[];
     }
-  | { step: "attached"; device: UsbDevice; images: Image[]; mode: UsbMode; handles: string[] }
+  | { step: "attached"; device: UsbDevice; images: Image[]; mode: UsbMode; handles: string[]; exception?: string }
   | { step: "removed"; device: UsbDevice; after: GateStep }
   | { step: "refused"; device: UsbDevice; at: GateStep; reason: string };
 
@@ -57,11 +59,10 @@ export type GateEvent =
   | { event: "failed"; reason: string };
 
 export type GateAct =
-  | { act: "hold" | "classify" | "copy" | "seal" | "scan" | "decide" | "authorise" | "discard" }
+  | { act: "hold" | "classify" | "copy" | "seal" | "scan" | "decide" | "authorise" | "detach" | "discard" }
   /** Make what the guest gets, and choose its handles. */
   | { act: "deliver"; mode: UsbMode; grounds: Grounds }
-  | { act: "attach"; mode: UsbMode; handles: string[] }
-  | { act: "detach"; handles: string[] };
+  | { act: "attach"; mode: UsbMode; handles: string[] };
 
 export type Rules = { policy: UsbSection; pins: readonly UsbPin[]; workstation: string; hash: Hash };
 export type Next = { state: GateState; acts: GateAct[]; records: Observation[] };
@@ -150,14 +151,18 @@ function onWay(device: UsbDevice, way: Stands<"classified">["way"], record: Obse
 function classified(state: Stands<"classified">, event: GateEvent, now: number): Next | undefined {
   switch (event.event) {
     case "copied": {
+      if (state.way !== "read") return undefined;
       const next = { step: "copied" as const, device: state.device, images: event.images };
       return { state: next, acts: [{ act: "seal" }], records: [words.copied(next, now)] };
     }
     case "planned": {
+      if (state.way !== "direct") return undefined;
       const { handles } = event;
       return { state: { ...state, handles }, acts: [{ act: "attach", mode: "device", handles }], records: [] };
     }
     case "attached":
+      // a stick that is to be read goes nowhere from here
+      if (event.delivery.mode !== (state.way === "direct" ? "device" : state.way)) return undefined;
       return attached({ ...state, images: [] }, event.delivery, now);
     default:
       return undefined;
@@ -179,8 +184,8 @@ function decided(
     const next = failed({ ...base, verdict: "hold", grounds: "verdict" }, worst.reason, now);
     return { ...next, records: [...words.sum(device, scans, worst, now), ...next.records] };
   }
-  const allow = (grounds: Grounds, records: Observation[]): Next => ({
-    state: { ...base, verdict: "allow", grounds },
+  const allow = (grounds: Grounds, records: Observation[], exception?: string): Next => ({
+    state: { ...base, verdict: "allow", grounds, ...(exception === undefined ? {} : { exception }) },
     acts: [{ act: "deliver", mode, grounds }],
     records,
   });
@@ -193,7 +198,7 @@ function decided(
     { descriptors: device.descriptors, manifest: listed.manifest },
     { now, floor },
   );
-  if (exception) return allow("exception", [words.excepted(device, exception, now)]);
+  if (exception) return allow("exception", [words.excepted(device, exception, now)], exception.digest);
   return {
     state: { ...base, verdict: "hold", grounds: "verdict" },
     acts: [],
@@ -234,7 +239,8 @@ function attached(
   now: number,
 ): Next {
   const { device, images, handles } = from;
-  const state = { step: "attached" as const, device, images, mode: delivery.mode, handles };
+  const exception = "exception" in from && from.exception !== undefined ? { exception: from.exception } : {};
+  const state = { step: "attached" as const, device, images, mode: delivery.mode, handles, ...exception };
   return { state, acts: [], records: [words.attached(state, delivery, now)] };
 }
 
@@ -243,7 +249,7 @@ function pulled(state: GateState, now: number): Next {
   const { device } = state;
   if (state.step === "removed") return { state, acts: [], records: [] };
   const after = state.step === "refused" ? state.at : state.step;
-  const undone: GateAct[] = [{ act: "detach", handles: handlesOf(state) }, { act: "discard" }];
+  const undone: GateAct[] = [{ act: "detach" }, { act: "discard" }];
   const cut = !["attached", "refused"].includes(state.step) && !(state.step === "decided" && state.verdict === "hold");
   const records = [words.removed(device, after, "the device is gone from its port", now)];
   if (cut) records.unshift(words.refused(device, after, "pulled out before the gate was through with it", now));
@@ -255,11 +261,7 @@ function failed(state: GateState, reason: string, now: number): Next {
   const { device } = state;
   return {
     state: { step: "refused", device, at: state.step, reason: reason.slice(0, 1024) },
-    acts: [{ act: "detach", handles: handlesOf(state) }, { act: "hold" }, { act: "discard" }],
+    acts: [{ act: "detach" }, { act: "hold" }, { act: "discard" }],
     records: [words.refused(device, state.step, reason, now)],
   };
-}
-
-export function handlesOf(state: GateState): string[] {
-  return "handles" in state ? state.handles : [];
 }

@@ -73,9 +73,13 @@ export type RebuildParts = {
   now: () => number;
   signal: AbortSignal;
 };
-export type Rebuilt = { file: string; bytes: number; files: number } & Required<
-  Pick<UsbAttachBody, "leftOut" | "renamed">
->;
+export type Rebuilt = {
+  file: string;
+  bytes: number;
+  files: number;
+  leftOut: NonNullable<UsbAttachBody["leftOut"]>;
+  renamed: NonNullable<UsbAttachBody["renamed"]>;
+};
 
 /** The fresh image, sealed. @throws DoorError where it cannot be made; nothing of it is left then */
 export async function rebuildImage(

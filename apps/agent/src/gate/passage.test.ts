@@ -1,0 +1,248 @@
+/** A device's way through the gate, as a table: where it stands, what happens, where it stands then and what is done. */
+import { createHash } from "node:crypto";
+import { UsbSection } from "@sallyport/shared/policy/usb.ts";
+import type { UsbDevice } from "@sallyport/shared/usb/device.ts";
+import type { Exception } from "@sallyport/shared/usb/exception.ts";
+import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { appeared, type GateEvent, type GateState, type Next, type Rules, step } from "./passage.ts";
+
+const NOW = Date.parse("2026-11-24T08:46:00.000Z");
+const device: UsbDevice = {
+  ...{ port: "1-2", bus: 1, address: 7, id: "0951:1666", serial: "60A4", name: "DataTraveler", maker: "Kingston" },
+  ...{ interfaces: ["08:06:50"], interfaceCount: 1, speed: "480", connectType: "hotplug" },
+  ...{ descriptors: "a".repeat(64), hash: "h", parentHash: "p" },
+};
+const rules = (policy: object = {}, pins: Rules["pins"] = []): Rules => ({
+  policy: UsbSection.parse(policy),
+  pins,
+  workstation: "w",
+  hash: (bytes) => createHash("sha256").update(bytes).digest(),
+});
+const images = [{ lun: 0, bytes: 512, sha256: "b".repeat(64), file: "x.img" }];
+const listed = { files: 1, manifest: "c".repeat(64) };
+const body = (verdict: ScanBody["verdict"], more: Partial<ScanBody> = {}): ScanBody => ({
+  ...{ verdict, reason: `says ${verdict}`, rule: verdict, manifest: [], scanner: null, ...more },
+});
+const exception: Exception = {
+  workstation: "w" as Exception["workstation"],
+  descriptors: device.descriptors as Exception["descriptors"],
+  manifest: listed.manifest as Exception["manifest"],
+  reason: "seen",
+  digest: "d".repeat(64),
+  notAfter: "2026-11-25T00:00:00.000Z",
+};
+const at = {
+  seen: { step: "seen", device },
+  held: { step: "held", device },
+  read: { step: "classified", device, way: "read", handles: [] },
+  direct: { step: "classified", device, way: "direct", handles: [] },
+  copied: { step: "copied", device, images },
+  sealed: { step: "sealed", device, images },
+  listed: { step: "listed", device, images, listed },
+  clean: { step: "scanned", device, images, listed, scans: [body("allow")] },
+  audited: { step: "scanned", device, images, listed, scans: [body("allow", { audited: "block" })] },
+  doubtful: { step: "scanned", device, images, listed, scans: [body("allow"), body("hold")] },
+  infected: { step: "scanned", device, images, listed, scans: [body("hold"), body("block")] },
+  waiting: {
+    ...{ step: "decided", device, images, listed, scans: [body("hold")] },
+    ...{ verdict: "hold", mode: "rebuild", grounds: "verdict", handles: [] },
+  },
+  allowed: {
+    ...{ step: "decided", device, images, listed, scans: [body("allow")] },
+    ...{ verdict: "allow", mode: "image", grounds: "verdict", handles: ["xvdi"] },
+  },
+  attached: { step: "attached", device, images, mode: "image", handles: ["xvdi"] },
+  refused: { step: "refused", device, at: "held", reason: "no" },
+  removed: { step: "removed", device, after: "attached" },
+} as const satisfies Record<string, GateState>;
+
+const classify: GateEvent = { event: "classify", circumstances: {} };
+const decide = (...exceptions: Exception[]): GateEvent => ({ event: "decide", exceptions, floor: NOW });
+const gave: GateEvent = { event: "attached", delivery: { mode: "image", verified: true } };
+
+/** `decided allow: deliver rebuild verdict; usb.step` */
+function inWords({ state, acts, records }: Next): string {
+  const more = state.step === "decided" ? ` ${state.verdict}` : state.step === "classified" ? ` ${state.way}` : "";
+  const done = acts.map((act) => [act.act, "mode" in act ? act.mode : "", "grounds" in act ? act.grounds : ""]);
+  const said = done.map((words) => words.filter(Boolean).join(" ")).join(", ") || "nothing";
+  return `${state.step}${more}: ${said}; ${records.map(({ kind }) => kind).join(" ") || "no record"}`;
+}
+
+describe("a device's way", () => {
+  const rows: [string, GateState, GateEvent, Rules, string][] = [
+    ["is held first", at.seen, { event: "held" }, rules(), "held: classify; usb.step"],
+    ["a stick may be read", at.held, classify, rules(), "classified read: copy; usb.step"],
+    [
+      "what no rule allows ends",
+      at.held,
+      classify,
+      rules({ deviceRules: [] }),
+      "refused: detach, hold, discard; usb.verdict usb.step",
+    ],
+    [
+      "a direct rule hands it on",
+      at.held,
+      classify,
+      rules({ directRules: ["allow"] }),
+      "classified direct: deliver device verdict; usb.step",
+    ],
+    [
+      "a pin lets it in",
+      at.held,
+      classify,
+      rules({ deviceRules: [] }, [device]),
+      "classified dom0: authorise; usb.step",
+    ],
+    [
+      "a pin of other content does not",
+      at.held,
+      classify,
+      rules({ deviceRules: [] }, [{ ...device, descriptors: "0" }]),
+      "refused: detach, hold, discard; usb.verdict usb.step",
+    ],
+    ["read once, it is sealed", at.read, { event: "copied", images }, rules(), "copied: seal; usb.step"],
+    ["sealed, it is scanned", at.copied, { event: "sealed" }, rules(), "sealed: scan; usb.step"],
+    ["it is listed", at.sealed, { event: "listed", listed }, rules(), "listed: nothing; usb.step"],
+    [
+      "and scanned",
+      at.listed,
+      { event: "scanned", scans: [body("allow")] },
+      rules(),
+      "scanned: decide; usb.scan usb.step",
+    ],
+    ["clean passes", at.clean, decide(), rules(), "decided allow: deliver rebuild verdict; usb.step"],
+    [
+      "as policy gives it",
+      at.clean,
+      decide(),
+      rules({ present: "image" }),
+      "decided allow: deliver image verdict; usb.step",
+    ],
+    ["audited passes as such", at.audited, decide(), rules(), "decided allow: deliver rebuild audit; usb.step"],
+    [
+      "one doubtful unit holds all",
+      at.doubtful,
+      decide(),
+      rules(),
+      "decided hold: nothing; usb.verdict usb.step usb.request",
+    ],
+    [
+      "one infected unit ends all",
+      at.infected,
+      decide(exception),
+      rules(),
+      "refused: detach, hold, discard; usb.verdict usb.step",
+    ],
+    [
+      "an exception lets it pass",
+      at.doubtful,
+      decide(exception),
+      rules(),
+      "decided allow: deliver rebuild exception; usb.verdict",
+    ],
+    ["also later", at.waiting, decide(exception), rules(), "decided allow: deliver rebuild exception; usb.verdict"],
+    [
+      "not one that ended",
+      at.waiting,
+      decide({ ...exception, notAfter: "2026-11-24T08:00:00.000Z" }),
+      rules(),
+      "decided hold: nothing; no record",
+    ],
+    [
+      "the handle is chosen first",
+      at.allowed,
+      { event: "planned", handles: ["xvdi"] },
+      rules(),
+      "decided allow: attach image; no record",
+    ],
+    ["the guest has it", at.allowed, gave, rules(), "attached: nothing; usb.attach"],
+    ["who waits gets nothing", at.waiting, gave, rules(), "decided hold: nothing; no record"],
+    ["pulled out of the guest", at.attached, { event: "pulled" }, rules(), "removed: detach, discard; usb.removed"],
+    ["pulled out while it waited", at.waiting, { event: "pulled" }, rules(), "removed: detach, discard; usb.removed"],
+    [
+      "pulled out in the middle",
+      at.sealed,
+      { event: "pulled" },
+      rules(),
+      "removed: detach, discard; usb.step usb.removed",
+    ],
+    ["a refused one leaves", at.refused, { event: "pulled" }, rules(), "removed: detach, discard; usb.removed"],
+    [
+      "what the host refuses ends it",
+      at.copied,
+      { event: "failed", reason: "disk full" },
+      rules(),
+      "refused: detach, hold, discard; usb.step",
+    ],
+    [
+      "an ended exception ends it",
+      at.attached,
+      { event: "failed", reason: "ended" },
+      rules(),
+      "refused: detach, hold, discard; usb.step",
+    ],
+    ["refused is final", at.refused, classify, rules(), "refused: nothing; no record"],
+    ["removed is final", at.removed, { event: "failed", reason: "late" }, rules(), "removed: nothing; no record"],
+  ];
+  it.each(rows)("%s", (_, state, event, by, expected) => {
+    expect(inWords(step(state, event, by, NOW))).toBe(expected);
+  });
+
+  it("begins held, with all that it claims on record", () => {
+    expect(inWords(appeared(device, NOW))).toBe("seen: hold; usb.device");
+  });
+
+  it("leads to the guest only through every step, whatever happens in whatever order", () => {
+    const event = fc.constantFrom<GateEvent>(
+      { event: "held" },
+      classify,
+      { event: "copied", images },
+      { event: "sealed" },
+      { event: "listed", listed },
+      { event: "scanned", scans: [body("allow")] },
+      { event: "scanned", scans: [body("hold")] },
+      { event: "scanned", scans: [body("block")] },
+      decide(),
+      decide(exception),
+      { event: "planned", handles: ["xvdi"] },
+      gave,
+      { event: "pulled" },
+      { event: "failed", reason: "no" },
+    );
+    const order = ["seen", "held", "classified", "copied", "sealed", "listed", "scanned", "decided", "attached"];
+    const straight: GateEvent[] = [
+      { event: "held" },
+      classify,
+      { event: "copied", images },
+      { event: "sealed" },
+      { event: "listed", listed },
+      { event: "scanned", scans: [body("allow")] },
+      decide(),
+      { event: "planned", handles: ["xvdi"] },
+      gave,
+    ];
+    const strewn = fc.tuple(
+      ...straight.map((each) => fc.array(event, { maxLength: 2 }).map((some) => [...some, each])),
+    );
+    let through = 0;
+    fc.assert(
+      fc.property(fc.oneof(strewn, fc.tuple(fc.array(event, { maxLength: 60 }))), (events) => {
+        let state: GateState = { step: "seen", device };
+        const way: string[] = ["seen"];
+        for (const each of events.flat()) {
+          const next = step(state, each, rules(), NOW);
+          if (next.state.step !== state.step) way.push(next.state.step);
+          state = next.state;
+        }
+        const before = way.indexOf("attached");
+        if (before < 0) return;
+        through += 1;
+        expect(way.slice(0, before + 1)).toEqual(order);
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(through).toBeGreaterThan(10);
+  });
+});

@@ -1,0 +1,40 @@
+/** A pretend guest: what it has lies in a folder, one file a handle, so that a test sees it over kills of the agent. It
+ *  keeps the promises of dom0/attach.ts. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Attach } from "../dom0/attach.ts";
+import { DoorError } from "../dom0/dom0.ts";
+
+export type SimGuest = Attach & {
+  /** Handle → the image's path, or `device`. */
+  has(handle: string): Promise<boolean>;
+  given(): Map<string, string>;
+};
+
+export function simGuest(folder: string): SimGuest {
+  mkdirSync(folder, { recursive: true });
+  const at = (handle: string) => join(folder, handle);
+  const plan = async (taken: readonly string[]) => {
+    for (let number = 0; number < 8; number++) {
+      const handle = `stick-${number}`;
+      if (!existsSync(at(handle)) && !taken.includes(handle)) return handle;
+    }
+    throw new DoorError("the guest has 8 sticks already");
+  };
+  const give = async (handle: string, what: string) => {
+    if (existsSync(at(handle))) throw new DoorError(`the guest has ${handle} already`);
+    writeFileSync(at(handle), what);
+  };
+  return {
+    planImage: plan,
+    planDevice: plan,
+    image: async (handle, path) => {
+      if (!existsSync(path)) throw new DoorError(`there is no ${path}`);
+      await give(handle, path);
+    },
+    device: (handle, { bus, address }) => give(handle, `device ${bus}.${address}`),
+    has: async (handle) => existsSync(at(handle)),
+    detach: async (handle) => rmSync(at(handle), { force: true }),
+    given: () => new Map(readdirSync(folder).map((handle) => [handle, readFileSync(at(handle), "utf8")])),
+  };
+}

@@ -1,0 +1,284 @@
+/** The whole gate: a stick is plugged into a pretend sysfs, and what the guest gets is looked at. */
+import { createHash } from "node:crypto";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { UsbSection } from "@sallyport/shared/policy/usb.ts";
+import type { UsbAttachBody, UsbRequestBody, UsbStepBody } from "@sallyport/shared/record/usb.ts";
+import * as bodies from "@sallyport/shared/record/usb.ts";
+import type { Exception } from "@sallyport/shared/usb/exception.ts";
+import { ScanBody } from "@sallyport/shared/usb/scan.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { startReader } from "../../src/dom0/confine.ts";
+import { usbPorts } from "../../src/dom0/usb.ts";
+import { scan } from "../../src/gate/scan.ts";
+import { extImage, fatImage, layOut } from "../gate/images.ts";
+import { missing } from "../gate/packages.ts";
+import { type Bench, makeBench } from "./gate.ts";
+
+const absent = missing("mkfs.vfat", "mcopy", "mkfs.ext4");
+const SCHEMAS = {
+  "usb.device": bodies.UsbDeviceBody,
+  "usb.step": bodies.UsbStepBody,
+  "usb.verdict": bodies.UsbVerdictBody,
+  "usb.attach": bodies.UsbAttachBody,
+  "usb.removed": bodies.UsbRemovedBody,
+  "usb.request": bodies.UsbRequestBody,
+  "usb.scan": ScanBody,
+};
+
+let bench: Bench;
+let stick: string;
+beforeEach(() => {
+  bench = makeBench();
+  stick = fatImage(
+    join(bench.root, "stick.img"),
+    layOut(join(bench.root, "tree"), { "letter.txt": "dear reader" }),
+    12,
+  );
+});
+afterEach(async () => {
+  // every record has the shape of its kind
+  for (const { kind, body } of bench.records) SCHEMAS[kind as keyof typeof SCHEMAS].parse(body);
+  await bench.clear();
+});
+
+const steps = () =>
+  bench.records
+    .filter(({ kind }) => kind === "usb.step")
+    .map(({ body }) => body as UsbStepBody)
+    .map(({ step, refused }) => (refused ? `refused at ${step}` : step));
+const attachOf = () => bench.records.find(({ kind }) => kind === "usb.attach")?.body as UsbAttachBody | undefined;
+const isGiven = () => bench.guest.given().size > 0;
+const isRefused = () => steps().some((step) => step.startsWith("refused"));
+const sha256 = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+async function filesOf(image: string): Promise<(string | undefined)[]> {
+  const copy = join(bench.root, `${basename(image)}.copy`);
+  copyFileSync(image, copy);
+  const options = { policy: bench.policy, clamd: null, start: startReader, now: () => new Date(), lanes: 1 };
+  return (await scan(copy, options)).manifest.map(({ path }) => path);
+}
+
+describe.skipIf(absent !== null)("a stick", () => {
+  it("is held, read once, cut off, scanned, and its rebuilt copy is the guest's until it is pulled out", async () => {
+    bench.start();
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("the guest has it", isGiven);
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    expect(steps()).toEqual(["held", "classified", "copied", "sealed", "listed", "scanned", "decided"]);
+    expect(bench.kernel.authorised("1-2")).toBe(false);
+    expect(bench.kernel.bindings("1-2")).toBe(1);
+    expect(attachOf()).toMatchObject({ mode: "rebuild", verified: true, files: 1, imageSha256: sha256(stick) });
+    expect(await filesOf([...bench.guest.given().values()][0]!)).toEqual(["letter.txt"]);
+    bench.kernel.unplug("1-2");
+    await bench.until("the guest has lost it", () => !isGiven());
+    await bench.until("nothing is left of it", async () => (await bench.volumeFiles()).length === 0);
+    expect(bench.said("usb.removed")).toHaveLength(1);
+    expect(bench.said("usb.device")[0]).toMatch(/1-2: 0951:1666, claims to be "Kingston DataTraveler", 08:06:50/);
+  });
+  it("that answers otherwise the second time gives the guest what it answered first", async () => {
+    bench.policy = UsbSection.parse({ unscannable: "allow", present: "image" });
+    const first = sha256(stick);
+    bench.start({
+      async reached({ step }) {
+        if (step === "copied") writeFileSync(stick, Buffer.alloc(readFileSync(stick).length, "B"));
+      },
+    });
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("the guest has it", isGiven);
+    expect(sha256(stick)).not.toBe(first);
+    expect(sha256([...bench.guest.given().values()][0]!)).toBe(first);
+  });
+  it("whose sealed image was changed before it is attached is refused", async () => {
+    bench.policy = UsbSection.parse({ unscannable: "allow", present: "image" });
+    bench.start({
+      async reached({ step }) {
+        if (step === "scanned")
+          for (const file of await bench.volumeFiles()) writeFileSync(join(bench.volume, file), "another content");
+      },
+    });
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is refused", isRefused);
+    expect(steps().at(-1)).toBe("refused at decided");
+    expect(isGiven()).toBe(false);
+  });
+  it("that is also a keyboard never gets a driver", async () => {
+    bench.policy = UsbSection.parse({ unscannable: "allow", deviceRules: ["allow"] });
+    bench.start();
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.plug("1-2", { units: [stick], interfaces: [["08:06:50"], ["03:01:01"]] });
+    bench.kernel.plug("1-3", { units: [stick], interfaces: [["08:06:50", "03:01:01"]] });
+    await bench.until("both are refused", () => steps().filter((step) => step === "refused at held").length === 2);
+    expect([bench.kernel.bindings("1-2"), bench.kernel.bindings("1-3")]).toEqual([0, 0]);
+    expect(bench.said("usb.verdict")[0]).toMatch(/blocked, a stick has one interface; this has 08:06:50, 03:01:01/);
+  });
+  it("that becomes a keyboard once it is let in is cut off unread", async () => {
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick], binds: ["08:06:50", "03:01:01"] });
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(/judged as 08:06:50 and became 08:06:50, 03:01:01/);
+    expect(bench.kernel.authorised("1-2")).toBe(false);
+    expect(isGiven()).toBe(false);
+  });
+  it("with descriptors that do not add up stays held and is said", async () => {
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick], descriptors: Buffer.from("nonsense") });
+    await bench.until("it is said", () => bench.said("usb.device").length === 1);
+    expect(bench.said("usb.device")[0]).toMatch(/cannot be judged and stays held/);
+    await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
+  });
+  it("has each logical unit read; the one without a medium is passed over", async () => {
+    const other = extImage(
+      join(bench.root, "other.img"),
+      layOut(join(bench.root, "more"), { "more.txt": "m" }),
+      "ext2",
+    );
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick, null, other] });
+    await bench.until("the guest has both", () => bench.guest.given().size === 2);
+    const names = await Promise.all([...bench.guest.given().values()].map((path) => filesOf(path)));
+    expect(names.flat().sort()).toEqual(["letter.txt", "more.txt"]);
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    expect(attachOf()!.units.map(({ lun }) => lun)).toEqual([0, 2]);
+  });
+  it("that nobody else may have is held again when somebody lets it in", async () => {
+    bench.policy = UsbSection.parse({ deviceRules: [] });
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is refused", isRefused);
+    await usbPorts(bench.kernel.place).authorise("1-2", true);
+    await bench.until("it is held again", () => !bench.kernel.authorised("1-2"));
+    await bench.until("that is said", () => bench.said("usb.step").some((text) => text.includes("somebody else")));
+  });
+  it("comes to a controller that somebody opened: it is closed again, and said", async () => {
+    bench.start();
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.flip("1");
+    await bench.until("it holds again", () => bench.kernel.defaultOf() === "0");
+    await bench.until("that is said", () => bench.said("usb.device").some((text) => text.includes("usb1")));
+  });
+  it("that would not fit is refused before it is read, with the sizes", async () => {
+    const ports = usbPorts(bench.kernel.place);
+    const units: typeof ports.units = async (port) =>
+      (await ports.units(port)).map((unit) => ({ ...unit, bytes: 2 ** 50 }));
+    bench.start({ ports: { ...ports, units } });
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(/it has 1125899906842624 bytes; the gate's volume has \d+ free/);
+    expect(await bench.volumeFiles()).toEqual([]);
+  });
+  it("goes to the guest itself by a direct rule alone, and that nobody looked at it is said", async () => {
+    bench.policy = UsbSection.parse({ directRules: ["allow id 0951:1666"] });
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("the guest has it", isGiven);
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    expect([...bench.guest.given().values()][0]).toMatch(/^device 1\./);
+    expect(attachOf()).toMatchObject({ mode: "device", verified: false });
+    expect(bench.said("usb.attach")[0]).toMatch(/CONTENTS NOT VERIFIED/);
+    bench.kernel.unplug("1-2");
+    await bench.until("the guest has lost it", () => !isGiven());
+  });
+});
+
+describe.skipIf(absent !== null)("pulled out", () => {
+  it.each(["seen", "held", "classified", "copied", "sealed", "listed", "scanned", "decided"])(
+    "at %s it is refused, and nothing of it is left",
+    async (at) => {
+      let pulled = false;
+      bench.start({
+        async reached({ step }) {
+          if (step !== at || pulled) return;
+          pulled = true;
+          bench.kernel.unplug("1-2");
+        },
+      });
+      bench.kernel.plug("1-2", { units: [stick] });
+      await bench.until("it is removed", () => bench.said("usb.removed").length === 1);
+      await bench.until("nothing is left", async () => (await bench.volumeFiles()).length === 0 && !isGiven());
+      expect(isRefused()).toBe(true);
+      expect(bench.records.at(-1)?.kind).toBe("usb.removed");
+    },
+  );
+});
+
+describe.skipIf(absent !== null)("an exception", () => {
+  const requestOf = () => bench.records.find(({ kind }) => kind === "usb.request")?.body as UsbRequestBody | undefined;
+  const exceptionTo = (asked: UsbRequestBody, more: Partial<Exception> = {}): Exception => ({
+    workstation: "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as Exception["workstation"],
+    descriptors: asked.descriptors as Exception["descriptors"],
+    manifest: asked.manifest as Exception["manifest"],
+    reason: "looked at by hand",
+    digest: "d".repeat(64),
+    notAfter: new Date(Date.now() + 3_600_000).toISOString(),
+    ...more,
+  });
+  it("is asked for where a stick is held, lets those contents pass, and with its end the guest loses them", async () => {
+    bench.policy = UsbSection.parse({});
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is asked for", () => requestOf() !== undefined);
+    expect(requestOf()).toMatchObject({ files: 1, rule: "unscannable" });
+    const zeros = "0".repeat(64) as Exception["manifest"];
+    const other = exceptionTo(requestOf()!, { manifest: zeros, digest: "e".repeat(64) });
+    bench.exceptions = [other, exceptionTo(requestOf()!)];
+    await bench.until("the guest has it", isGiven);
+    expect(bench.said("usb.verdict").at(-1)).toMatch(/allowed until .* by an exception: looked at by hand/);
+    expect(await filesOf([...bench.guest.given().values()][0]!)).toEqual(["letter.txt"]);
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    bench.exceptions = [other];
+    await bench.until("the guest has lost it", () => !isGiven());
+    await bench.until("that is said", () =>
+      bench.said("usb.step").some((text) => text.includes("exception has ended")),
+    );
+  });
+  it("asks under the same name when the same stick comes back", async () => {
+    bench.policy = UsbSection.parse({});
+    bench.start();
+    const requests = () =>
+      bench.records.flatMap(({ kind, body }) => (kind === "usb.request" ? [(body as UsbRequestBody).request] : []));
+    for (const times of [1, 2]) {
+      bench.kernel.plug("1-2", { units: [stick] });
+      await bench.until("it is asked for", () => requests().length === times);
+      bench.kernel.unplug("1-2");
+      await bench.until("it is removed", () => bench.said("usb.removed").length === times);
+    }
+    expect(new Set(requests()).size).toBe(1);
+    expect(bench.records.filter(({ kind }) => kind === "usb.scan")).toMatchObject([
+      { body: { verdict: "hold" } },
+      { body: { verdict: "hold" } },
+    ]);
+  });
+});
+
+describe("what is no stick", () => {
+  it("a pinned keyboard lives from the first moment, another at its port does not", async () => {
+    const keyboard = { interfaces: [["03:01:01"]], vendor: "046d", product: "c31c", units: [] };
+    bench.kernel.plug("1-1", keyboard);
+    const read = await usbPorts(bench.kernel.place).read("1-1");
+    bench.pins = [{ port: "1-1", descriptors: read?.ok ? read.value.descriptors : "" }];
+    bench.start();
+    await bench.until("it is dom0's", () => bench.said("usb.attach").length === 1);
+    expect(bench.kernel.authorised("1-1")).toBe(true);
+    expect(bench.kernel.bindings("1-1")).toBe(1);
+    bench.kernel.unplug("1-1");
+    await bench.until("it is removed", () => bench.said("usb.removed").length === 1);
+    bench.kernel.plug("1-1", { ...keyboard, product: "c31d" });
+    await bench.until("it is refused", isRefused);
+    expect(bench.kernel.authorised("1-1")).toBe(false);
+  });
+  it("a hub carries others by rule, each of them judged by itself", async () => {
+    bench.policy = UsbSection.parse({ deviceRules: ["allow with-interface equals { 09:00:00 }"] });
+    bench.start();
+    bench.kernel.plug("1-1", { interfaces: [["09:00:00"]] });
+    await bench.until("it is dom0's", () => bench.said("usb.attach").length === 1);
+    bench.kernel.plug("1-1.2", { units: [stick] });
+    await bench.until("the stick is refused", isRefused);
+    expect([bench.kernel.authorised("1-1"), bench.kernel.authorised("1-1.2")]).toEqual([true, false]);
+  });
+  it("a machine without USB is said to be one", async () => {
+    bench.start({ ports: usbPorts({ sysfs: join(bench.root, "none"), dev: "/dev" }) });
+    await bench.until("it is said", () => bench.states.some(({ state }) => state === "absent"));
+  });
+});
