@@ -16,6 +16,7 @@ import { audienceKey, type Refusal, verifyStatement } from "@sallyport/shared/po
 import { keyId } from "@sallyport/shared/trail/signed.ts";
 import { z } from "zod";
 import type { Kept } from "./kept.ts";
+import { unreadable } from "./newer.ts";
 
 export type Self = { workstation: WorkstationId; group: GroupId; consoleKeys: readonly string[] };
 export type Belief = { group: GroupId; signers: Signers };
@@ -101,7 +102,7 @@ function faultOf(
       if (read.data.group !== group)
         return { code: "audience", reason: `a policy of group ${read.data.group}; this is group ${group}` };
       const policy = Policy.safeParse(read.data.policy);
-      if (!policy.success) return malformed(z.prettifyError(policy.error));
+      if (!policy.success) return malformed(unreadable(read.data.policy, policy.error));
       const same = carriedDigest(hash, read.data.policy) === read.data.digest;
       return same ? undefined : { code: "digest", reason: "the policy inside is not the revision it is called" };
     }
