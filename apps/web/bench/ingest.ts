@@ -39,8 +39,13 @@ const COPY = "plain COPY, one connection, same rows";
 const RSYSLOG = ["rsyslog → ompgsql, one worker", "rsyslog → ompgsql, two workers"];
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** `micros`: processor time a record, of the process that does the work and of the database. */
-type Figure = { what: string; perSecond: number; micros: number; databaseMicros: number };
+/** Processor time a record in microseconds: of the process that does the work (worker, rsyslog), of the broker, of this
+ *  process (which stands for the workstations, and is COPY's client), and of the database. */
+const PROCESSES = ["own", "broker", "here", "database"] as const;
+type Figure = Record<(typeof PROCESSES)[number], number> & { what: string; perSecond: number };
+type Sample = Record<(typeof PROCESSES)[number], number> & { at: number };
+/** Calls `ready` where what is measured begins. */
+type Act = (ready: () => void) => Promise<{ perSecond: number; micros: number } | undefined>;
 
 async function main(): Promise<void> {
   const stateFolder = mkdtempSync(join(tmpdir(), "sallyport-bench-"));
@@ -80,35 +85,44 @@ async function main(): Promise<void> {
     const absent = missing();
     if (absent) process.stdout.write(`Without rsyslog beside it: it is not here. ${absent}\n`);
     const database = parentOf((await pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]!.pid);
-    const measure = async (what: string, of: () => number, act: () => Promise<number>, records = RECORDS) => {
-      const [own, theirs] = [of(), serverMicros(database)];
-      const perSecond = await act();
+    const sample = (own: number | undefined): Sample => ({
+      at: performance.now(),
+      own: own === undefined ? 0 : processorMicros(own),
+      broker: processorMicros(broker.child.pid!),
+      here: processorMicros(process.pid),
+      database: serverMicros(database),
+    });
+    const measure = async (what: string, own: number | undefined, act: Act, records = RECORDS) => {
+      let from = sample(own);
+      const ready = () => {
+        from = sample(own);
+      };
+      const told = await act(ready);
+      const to = sample(own);
+      const micros = (of: "own" | "broker" | "here" | "database") => (to[of] - from[of]) / records;
+      const perSecond = told?.perSecond ?? (records / (to.at - from.at)) * 1000;
       process.stderr.write(`  ${what}: ${Math.round(perSecond)} records/s\n`);
-      const micros = (of() - own) / records;
-      figures.push({ what, perSecond, micros, databaseMicros: (serverMicros(database) - theirs) / records });
+      return {
+        what,
+        perSecond,
+        own: told?.micros ?? micros("own"),
+        broker: micros("broker"),
+        here: micros("here"),
+        database: micros("database"),
+      };
     };
-    for (let round = 0; round < REPEATS; round++) {
+    for (let round = 0; round <= REPEATS; round++) {
       const machines = await makeMachines(pool, group);
-      const ours = () => processorMicros(worker.child.pid!);
-      await measure(OURS, ours, () => ingestAll(link, signer.publicKey, machines));
-      await measure(
-        COPY,
-        () => 0,
-        () => copyAgain(pool, machines),
-      );
+      const one = [
+        await measure(OURS, worker.child.pid, (ready) => ingestAll(link, signer.publicKey, machines, ready)),
+        await measure(COPY, undefined, (ready) => copyAgain(pool, machines, ready)),
+      ];
+      if (round === 0) continue; // a worker, a broker and a database run for months: none of them is measured cold
+      figures.push(...one);
       const lines = Array.from({ length: RSYSLOG_RECORDS }, (_, at) => line(at).body.raw);
       for (const [at, what] of absent ? [] : RSYSLOG.entries()) {
-        let micros = 0;
-        await measure(
-          what,
-          () => micros,
-          async () => {
-            const done = await throughRsyslog(pool, postgres.url, lines, at + 1);
-            micros = done.micros;
-            return done.perSecond;
-          },
-          RSYSLOG_RECORDS,
-        );
+        const through = () => throughRsyslog(pool, postgres.url, lines, at + 1);
+        figures.push(await measure(what, undefined, through, RSYSLOG_RECORDS));
       }
     }
     print(figures);
@@ -180,9 +194,13 @@ function line(at: number) {
 }
 
 /** Go-back-N with the agent's window for every machine at once. */
-async function ingestAll(link: mqtt.MqttClient, consoleKey: Uint8Array, loaded: Loaded[]): Promise<number> {
+async function ingestAll(
+  link: mqtt.MqttClient,
+  consoleKey: Uint8Array,
+  loaded: Loaded[],
+  ready: () => void,
+): Promise<undefined> {
   const bySize = new Map(loaded.map((each) => [each.machine.id as string, { ...each, sent: 0, done: 0, again: -1 }]));
-  const total = loaded.reduce((sum, { batches }) => sum + batches.length, 0) * BATCH;
   let finish: () => void = () => undefined;
   const finished = new Promise<void>((resolve) => {
     finish = resolve;
@@ -224,18 +242,16 @@ async function ingestAll(link: mqtt.MqttClient, consoleKey: Uint8Array, loaded: 
       before.set(id, state.done);
     }
   }, RECEIPT_WAIT_MS);
-  const started = performance.now();
+  ready();
   for (const id of bySize.keys()) pump(id);
   await finished;
   clearInterval(again);
-  const seconds = (performance.now() - started) / 1000;
   link.off("message", onMessage);
-  return total / seconds;
 }
 
 /** The very rows that are stored, in COPY's text format as psql's \copy sends it, into the same table under other
  *  trails' numbers, in one transaction. */
-async function copyAgain(pool: pg.Pool, loaded: Loaded[]): Promise<number> {
+async function copyAgain(pool: pg.Pool, loaded: Loaded[], ready: () => void): Promise<undefined> {
   const { rows } = await pool.query<{ num: number }>("SELECT num FROM trail WHERE id = ANY($1::uuid[])", [
     loaded.map(({ machine }) => machine.trail),
   ]);
@@ -247,38 +263,38 @@ async function copyAgain(pool: pg.Pool, loaded: Loaded[]): Promise<number> {
           FROM record WHERE trail = ANY('{${rows.map(({ num }) => num).join(",")}}')) TO STDOUT`),
   );
   for await (const chunk of out) chunks.push(chunk as Buffer);
-  const total = loaded.reduce((sum, { batches }) => sum + batches.length, 0) * BATCH;
-  const started = performance.now();
+  ready();
   await tx.query("BEGIN");
   await copy(tx, COPY_RECORDS.replace(" (FORMAT binary)", ""), chunks);
   await tx.query("COMMIT");
-  const seconds = (performance.now() - started) / 1000;
   tx.release();
-  return total / seconds;
 }
 
 const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 function print(figures: Figure[]): void {
   const whats = [...new Set(figures.map(({ what }) => what))];
-  const of = (what: string) => {
-    const some = figures.filter((each) => each.what === what);
-    return {
-      perSecond: Math.round(median(some.map(({ perSecond }) => perSecond))),
-      micros: Number(median(some.map(({ micros }) => micros)).toFixed(1)),
-      databaseMicros: Number(median(some.map(({ databaseMicros }) => databaseMicros)).toFixed(1)),
-    };
-  };
-  const plain = of(COPY).perSecond;
-  const rows = whats.map((what) => ({ what, ...of(what), ratio: Number((of(what).perSecond / plain).toFixed(2)) }));
+  const middle = (what: string, of: "perSecond" | (typeof PROCESSES)[number]) =>
+    median(figures.filter((each) => each.what === what).map((each) => each[of]));
+  const plain = middle(COPY, "perSecond");
+  const rows = whats.map((what) => ({
+    what,
+    perSecond: Math.round(middle(what, "perSecond")),
+    ratio: Number((middle(what, "perSecond") / plain).toFixed(2)),
+    micros: Object.fromEntries(PROCESSES.map((of) => [of, Number(middle(what, of).toFixed(1))])),
+  }));
   process.stdout.write(
-    `${RECORDS} records of ${MACHINES} workstations, median of ${REPEATS}; ${cpus().length} × ${cpus()[0]?.model}; load ${loadavg()[0]!.toFixed(1)}\n`,
+    `${RECORDS} records of ${MACHINES} workstations, median of ${REPEATS} after one that warms up; ${cpus().length} × ${cpus()[0]?.model}; load ${loadavg()[0]!.toFixed(1)}\n`,
   );
-  process.stdout.write(`${"".padEnd(46)} records/s  to COPY  processor µs a record: own, database\n`);
-  for (const { what, perSecond, micros, databaseMicros, ratio } of rows)
+  process.stdout.write("processor time in µs a record: of worker or rsyslog, broker, clients, database\n");
+  const names = ["records/s", " to COPY", "    own", "  broker", " clients", "database"];
+  process.stdout.write(`${"".padEnd(46)} ${names.join(" ")}\n`);
+  for (const { what, perSecond, micros, ratio } of rows) {
+    const columns = PROCESSES.map((of) => micros[of]!.toFixed(1).padStart(9)).join("");
     process.stdout.write(
-      `${what.padEnd(46)} ${String(perSecond).padStart(9)} ${ratio.toFixed(2).padStart(8)} ${micros.toFixed(1).padStart(15)} ${databaseMicros.toFixed(1).padStart(8)}\n`,
+      `${what.padEnd(46)} ${String(perSecond).padStart(9)} ${ratio.toFixed(2).padStart(8)} ${columns}\n`,
     );
+  }
   const result = Object.fromEntries(rows.map(({ what, ...rest }) => [what, rest]));
   process.stdout.write(`${JSON.stringify({ bench: "ingest", records: RECORDS, ...result })}\n`);
 }

@@ -33,8 +33,8 @@ class Writer {
   #buffer: Buffer;
   #at = 0;
 
-  constructor(bytesExpected = CHUNK_BYTES, whenFull: "grow" | "next" = "next") {
-    this.#buffer = Buffer.allocUnsafe(bytesExpected);
+  constructor(memory = Buffer.allocUnsafe(CHUNK_BYTES), whenFull: "grow" | "next" = "next") {
+    this.#buffer = memory;
     this.#whenFull = whenFull;
   }
   /** Bytes in the piece that is being written. */
@@ -130,13 +130,27 @@ class Writer {
   }
 }
 
+/** Memory of rows that are committed, for the next ones: fresh memory for each batch costs page faults and collections.
+ *  Only batches of a usual size share it, so that many small ones that wait take no more than they need. */
+const spare: Buffer[] = [];
+const SPARE_BYTES = 512 * 1024;
+const SPARE_MAX = 48;
+
+/** Nobody reads these rows any more. */
+export function reuse({ bytes }: Rows): void {
+  const whole = bytes.buffer;
+  if (whole.byteLength === SPARE_BYTES && spare.length < SPARE_MAX) spare.push(Buffer.from(whole as ArrayBuffer));
+}
+
 /** Rows one behind another in one piece of memory. */
 export class RowsWriter {
   readonly #out: Writer;
   readonly #starts: number[] = [];
 
   constructor(bytesExpected: number) {
-    this.#out = new Writer(bytesExpected, "grow");
+    const usual = bytesExpected <= SPARE_BYTES && bytesExpected > SPARE_BYTES / 2;
+    const memory = usual ? (spare.pop() ?? Buffer.allocUnsafeSlow(SPARE_BYTES)) : Buffer.allocUnsafe(bytesExpected);
+    this.#out = new Writer(memory, "grow");
   }
 
   add(row: Row, salt: Uint8Array | undefined, content: Uint8Array | undefined): void {

@@ -8,6 +8,7 @@ import { EMPTY_EDGE } from "@sallyport/shared/trail/tree.ts";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { commit, Stale } from "./commit.ts";
+import { reuse } from "./copy.ts";
 import { isRowsFault } from "./fault.ts";
 import { type Answer, type Judged, judge, type Known, type Offer, type Refused } from "./judge.ts";
 import { listPartitions, openPartitions, type Partition, place } from "./partitions.ts";
@@ -87,6 +88,7 @@ export class Ingest {
       this.#busy = true;
       const group = this.#take();
       if (group.length > 0) await this.#insist(group, signal);
+      for (const each of group) if ("offer" in each) reuse(each.offer.rows); // in, or given up: nobody asks for them again
       this.#busy = false;
     }
   }
