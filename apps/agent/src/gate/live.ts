@@ -214,8 +214,8 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     const open = controllers.filter(({ authorizedDefault }) => authorizedDefault !== "0");
     for (const { name } of open) await parts.ports.holdNew(name);
     // said once for each time, also where it does not go back
-    const news = open.filter(({ name }) => !first && !opened.has(name));
-    opened = new Set(open.map(({ name }) => name));
+    const news = first ? [] : open.filter(({ name }) => !opened.has(name));
+    opened = new Set(first ? [] : open.map(({ name }) => name));
     if (news.length > 0)
       await commit(news.map(({ name, authorizedDefault }) => words.flipped(name, authorizedDefault, parts.now())));
     return controllers.length;
