@@ -121,11 +121,13 @@ async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
 }
 
 if (!["enrol", "run", "status"].includes(process.argv[2] ?? "")) {
-  const [{ scanCommand }, { replayCommand }] = await Promise.all([
+  const [{ scanCommand }, { replayCommand }, { diskCommand }] = await Promise.all([
     import("./gate/command.ts"),
     import("./sources/command.ts"),
+    import("./disk-command.ts"),
   ]);
   scanCommand(program);
   replayCommand(program);
+  diskCommand(program, told, stateOption);
 }
 await program.parseAsync();

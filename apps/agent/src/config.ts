@@ -51,6 +51,19 @@ export const DetectorChoice = z.strictObject({
 });
 export type DetectorChoice = z.infer<typeof DetectorChoice>;
 
+/** The guest's volume. Without it none is looked at, and the report says so. */
+export const VolumeChoice = z.strictObject({
+  volume: absolute,
+  /** Its name while it is open, as in /dev/mapper. */
+  mapping: z
+    .string()
+    .regex(/^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}$/, "a mapping's name as in /dev/mapper")
+    .optional(),
+  /** Backups of its header that lie in dom0: a wipe destroys them as well. */
+  headerCopies: z.array(absolute).max(16).default([]),
+});
+export type VolumeChoice = z.infer<typeof VolumeChoice>;
+
 /** `guestNames` are labels for people, `domains` the names that Xen knows, by guest id. `sticks` is the drop folder; null
  *  turns it off. */
 export const AgentConfig = SourceChoice.extend({
@@ -59,6 +72,7 @@ export const AgentConfig = SourceChoice.extend({
   sticks: z.string().max(256).nullable().default("sticks"),
   firewall: FirewallChoice.optional(),
   ids: DetectorChoice.optional(),
+  disk: VolumeChoice.optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 export type AgentConfig = z.infer<typeof AgentConfig>;

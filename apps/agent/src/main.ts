@@ -39,6 +39,7 @@ import { prepare } from "./spool/prepare.ts";
 import { sticks } from "./sticks.ts";
 import { Uplink } from "./uplink/uplink.ts";
 import { AGENT_VERSION } from "./version.ts";
+import { volumeOf } from "./volume.ts";
 
 export type AgentParts = { state: string; config: AgentConfig; dom0: Dom0; log: Log };
 
@@ -145,6 +146,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     },
   });
   const firewall = firewallOf(config);
+  const volume = volumeOf(config, state, dom0);
   const appliers = listAppliers(
     { log: setting("log"), agent: setting("agent", () => spool.setBytesMax(settings.agent.spoolBytesMax)) },
     {
@@ -166,6 +168,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       ids: config.ids
         ? idsApplier({ detector: suricata(dom0, config.ids), config: config.ids, hash: sha256, now, tell, log })
         : unwatched(),
+      disk: volume.applier,
     },
   );
   const sources = runSources(
@@ -179,6 +182,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         consoleSkewMs: () => skewMs,
       }),
       ...sticks(sticksFolder(state, config), () => policy.inForce?.policy.usb, now),
+      ...volume.sources,
     ],
     {
       emit: (parcel) => {
@@ -204,6 +208,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       return found;
     },
     rescan: droppedAgain(sticksFolder(state, config), intake.emit),
+    wipe: volume.wipe,
   });
 
   let outcomes: Outcomes | undefined;

@@ -3,9 +3,8 @@ import type { GuestId } from "@sallyport/shared/base/ids.ts";
 import { isolatePerformer, releasePerformer, type SettleNetwork } from "./command/cut.ts";
 import { diagnosticsPerformer } from "./command/diagnostics.ts";
 import { destroyPerformer, pausePerformer, resumePerformer } from "./command/guest.ts";
-import type { Performers } from "./command/performer.ts";
+import type { Performer, Performers } from "./command/performer.ts";
 import { type Rescan, rescanPerformer } from "./command/rescan.ts";
-import { noVolume } from "./command/wipe.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import { listDropped } from "./dom0/stick-folder.ts";
 import { xlOf } from "./dom0/xl.ts";
@@ -18,11 +17,13 @@ export type PerformersParts = {
   domainOf: (guest: GuestId) => string;
   settleNetwork: SettleNetwork;
   rescan: Rescan;
+  wipe: Performer<"wipe">;
 };
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
-export function listPerformers({ dom0, agentVersion, domainOf, settleNetwork, rescan }: PerformersParts): Performers {
+export function listPerformers(parts: PerformersParts): Performers {
+  const { dom0, agentVersion, domainOf, settleNetwork, rescan, wipe } = parts;
   const guest = { xl: xlOf(dom0), domainOf, bootId: async () => (await dom0.readText(BOOT_ID, 64))?.trim() ?? "" };
   return {
     isolate: isolatePerformer(settleNetwork),
@@ -37,7 +38,7 @@ export function listPerformers({ dom0, agentVersion, domainOf, settleNetwork, re
       now: () => dom0.now(),
       versions: (signal) => programVersions(dom0, signal),
     }),
-    wipe: noVolume(),
+    wipe,
   };
 }
 

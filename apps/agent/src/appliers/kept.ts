@@ -5,7 +5,6 @@ import type { Applier } from "./applier.ts";
 
 const REASONS = {
   usb: "No USB controller is held by this version: devices are not gated. Images laid into the sticks folder are scanned and judged by this section.",
-  disk: "The disk applier is not part of this version; the guest's volume is neither checked nor encrypted by the agent.",
 } as const satisfies Partial<Record<SectionName, string>>;
 export type KeptSection = keyof typeof REASONS;
 export const KEPT_SECTIONS = Object.keys(REASONS) as KeptSection[];

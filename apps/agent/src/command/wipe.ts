@@ -1,5 +1,31 @@
-/** wipe → the guest's volume. */
-import type { Performer } from "./performer.ts";
+/** wipe → the guest's volume. Its keys first, then its whole header area, then every copy of a header and every sealed
+ *  recovery key that dom0 has. Each step is gone through again after a kill until nothing is left; what the volume was is
+ *  noted before the first. */
+import type { Sha256 } from "@sallyport/shared/base/ids.ts";
+import { DiskWiped } from "@sallyport/shared/record/disk.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import { z } from "zod";
+import type { VolumePlace } from "../appliers/disk.ts";
+import { AREA_BYTES_MAX, type Disk, NO_KNOWN_KIND } from "../dom0/disk.ts";
+import type { Outcome, Performer } from "./performer.ts";
+
+/** A sealed recovery key that lies in dom0; `ciphertext` is the sha256 over what is sealed. */
+export type Escrowed = { volume: string; ciphertext: Sha256; path: string };
+export type WipeParts = {
+  disk: Disk;
+  place: VolumePlace;
+  escrow: () => Promise<Escrowed[]>;
+  now: () => number;
+};
+
+const Noted = z.object({
+  device: z.string(),
+  areaBytes: z.int().min(1).max(AREA_BYTES_MAX),
+  before: z.string(),
+  escrow: z.array(z.object({ volume: z.string(), ciphertext: z.string(), path: z.string() })).max(64),
+});
+type Noted = z.infer<typeof Noted>;
+type Part = DiskWiped["parts"][number];
 
 /** Where no volume is named there is nothing to wipe, and the order fails aloud. */
 export const noVolume = (): Performer<"wipe"> => ({
@@ -9,3 +35,113 @@ export const noVolume = (): Performer<"wipe"> => ({
     ),
   perform: async () => ({ outcome: "failed", reason: "no volume is named" }),
 });
+
+export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
+  async note({ arguments: { volume } }) {
+    const { disk, place } = parts;
+    const found = await disk.look(place.device);
+    if (found.is !== "luks2")
+      throw new Error(`${place.device} is not LUKS2 (${found.is}): there is no header to destroy.`);
+    if (found.uuid !== volume)
+      throw new Error(`The order is for volume ${volume}; ${place.device} is ${found.uuid}. Nothing was touched.`);
+    const { areaBytes } = found.header;
+    if (areaBytes > AREA_BYTES_MAX)
+      throw new Error(`The header says that it has ${areaBytes} bytes: that is no header.`);
+    const escrow = (await parts.escrow()).filter((each) => each.volume === volume);
+    return {
+      device: place.device,
+      areaBytes,
+      before: await disk.hash(place.device, areaBytes),
+      escrow,
+    } satisfies Noted;
+  },
+
+  async perform({ command, noted, isAgain }): Promise<Outcome> {
+    const { disk, place, now } = parts;
+    const { volume } = command.arguments;
+    const { device, areaBytes, before, escrow } = Noted.parse(noted);
+    const wrong = isAgain ? await anotherThere(disk, device, volume) : undefined;
+    if (wrong) return { outcome: "failed", reason: wrong };
+    const steps: Part[] = [
+      await step("the volume's keys", async () => {
+        const found = await disk.look(device);
+        if (found.is !== "luks2") return "absent";
+        await disk.erase(device);
+        return "gone";
+      }),
+      await step("the header area", async () => {
+        await disk.overwrite(device, areaBytes);
+        return "gone";
+      }),
+    ];
+    const mapping = place.mapping;
+    if (mapping !== undefined)
+      steps.push(
+        await step(`the open volume ${mapping}`, async () => {
+          // without a device-mapper nothing can be open
+          if (!(await disk.isOpen(mapping))) return "absent";
+          await disk.close(mapping);
+          return "gone";
+        }),
+      );
+    for (const path of [...place.copies, ...escrow.map((each) => each.path)])
+      steps.push(await step(path, () => disk.remove(path)));
+
+    const after = await disk.hash(device, areaBytes).catch(() => undefined);
+    const left = await disk.look(device).catch(() => undefined);
+    const isStill = left === undefined || left.is === "luks2" || (left.is === "other" && left.uuids.includes(volume));
+    if (after === undefined || after === before || isStill)
+      steps.push({ what: "a look afterwards", outcome: "failed", why: "the header is still there, or cannot be read" });
+    const failed = steps.filter(({ outcome }) => outcome === "failed");
+    const body = DiskWiped.parse({
+      command: command.id,
+      volume,
+      areaBytes,
+      before,
+      ...(after !== undefined && { after }),
+      parts: steps.slice(0, 64),
+      escrow: escrow.map(({ volume: of, ciphertext }) => ({ volume: of, ciphertext })),
+      whole: failed.length === 0,
+    });
+    const words = failed.map(({ what, why }) => `${what}: ${why}`).join("; ");
+    const text = failed.length === 0 ? `Volume ${volume} was wiped` : `Volume ${volume} was not wiped whole: ${words}`;
+    const observation: Observation = {
+      kind: "disk.wiped",
+      severity: "critical",
+      time: now(),
+      text: text.toWellFormed().slice(0, 512),
+      body,
+    };
+    return failed.length === 0
+      ? { outcome: "done", reason: "no key and no header is left", observations: [observation] }
+      : { outcome: "failed", reason: words, observations: [observation] };
+  },
+});
+
+/** Since the kill somebody may have put something else there: that is not what was ordered to be wiped. */
+async function anotherThere(disk: Disk, device: string, volume: string): Promise<string | undefined> {
+  const found = await disk.look(device);
+  switch (found.is) {
+    case "luks2":
+      return found.uuid === volume
+        ? undefined
+        : `${device} is another volume by now (${found.uuid}); it was not touched`;
+    case "absent":
+      return `${device} is gone`;
+    case "blank":
+      return undefined;
+    case "other":
+      return found.uuids.includes(volume) || found.what === NO_KNOWN_KIND
+        ? undefined
+        : `${device} carries something else by now (${found.what}); it was not touched`;
+  }
+}
+
+async function step(what: string, act: () => Promise<"gone" | "absent">): Promise<Part> {
+  const named = what.toWellFormed().slice(0, 256);
+  try {
+    return { what: named, outcome: await act() };
+  } catch (error) {
+    return { what: named, outcome: "failed", why: (error as Error).message.toWellFormed().slice(0, 512) };
+  }
+}

@@ -4,7 +4,12 @@
 /** What a finished process left. `code` is null where a signal or the time limit ended it. */
 export type Ran = { code: number | null; stdout: string; stderr: string; timedOut: boolean };
 /** `input` is what the program reads; without it, nothing. */
-export type RunLimits = { timeoutMs: number; outputBytesMax?: number; signal?: AbortSignal; input?: string };
+export type RunLimits = {
+  timeoutMs: number;
+  outputBytesMax?: number;
+  signal?: AbortSignal;
+  input?: string | Uint8Array;
+};
 
 export type FileFacts = { device: string; inode: string; size: number; modifiedMs: number };
 

@@ -4,6 +4,7 @@
 import { type Policy, SECTIONS, type SectionName } from "@sallyport/shared/policy/policy.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import type { Applier } from "../appliers/applier.ts";
+import { unknownVolume } from "../appliers/disk.ts";
 import { keptApplier } from "../appliers/kept.ts";
 import { type Setting, settingsApplier } from "../appliers/settings.ts";
 
@@ -17,7 +18,7 @@ export const listAppliers = (
 ): Appliers => ({
   usb: keptApplier("usb"),
   log: settingsApplier("log", settings.log),
-  disk: keptApplier("disk"),
+  disk: unknownVolume(),
   agent: settingsApplier("agent", settings.agent),
   ...made,
 });

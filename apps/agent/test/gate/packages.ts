@@ -18,6 +18,8 @@ const PROGRAMS: Record<string, string> = {
   "7z": "p7zip-full",
   zip: "zip",
   bwrap: "bubblewrap",
+  cryptsetup: "cryptsetup-bin",
+  wipefs: "util-linux",
   "qemu-system-x86_64": "qemu-system-x86",
   "usbguard-rule-parser": "usbguard",
 };

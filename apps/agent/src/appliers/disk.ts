@@ -1,0 +1,76 @@
+/** policy → disk applier → the guest's volume. It looks and says; it never encrypts, changes or unlocks one: that takes a
+ *  person (disk-provision.ts) or an order (command/wipe.ts). */
+import type { Json } from "@sallyport/shared/base/canonical.ts";
+import { DiskState, diskFaults, diskWords } from "@sallyport/shared/disk/state.ts";
+import type { Disk } from "../dom0/disk.ts";
+import type { Applier } from "./applier.ts";
+
+/** `mapping` is the name it has while it is open. `copies` are backups of its header that dom0 holds. */
+export type VolumePlace = { device: string; mapping?: string; copies: readonly string[] };
+
+/** Where no volume is named there is nothing to look at. */
+export const unknownVolume = (): Applier<"disk"> => ({
+  section: "disk",
+  inspect: async () => null,
+  judge: () => ({
+    outcome: "not-applied",
+    reason:
+      "No volume is named in the agent's configuration, so none is looked at. Name it under disk.volume (docs/disk.md).",
+  }),
+  apply: async () => {},
+});
+
+export const diskApplier = (look: () => Promise<DiskState>): Applier<"disk"> => ({
+  section: "disk",
+  inspect: async () => (await look()) as unknown as Json,
+  judge(wanted, untrustedFound) {
+    const found = DiskState.parse(untrustedFound);
+    const faults = diskFaults(wanted, found);
+    const shown = found as unknown as Json;
+    if (faults.length > 0 && wanted.mode === "enforce")
+      return {
+        outcome: "failed",
+        reason: `The volume is not as policy wants: ${faults.join("; ")}.`.slice(0, 1024),
+        found: shown,
+      };
+    return {
+      outcome: wanted.mode === "audit" ? "audit" : "applied",
+      reason: (faults.length > 0 ? faults.join("; ") : diskWords(found)).slice(0, 1024),
+      found: shown,
+    };
+  },
+  apply: async () => {},
+});
+
+/** What dom0 finds of the volume now. @throws never: what cannot be read is part of the answer */
+export async function lookAtVolume(disk: Disk, { device, mapping }: VolumePlace): Promise<DiskState> {
+  const tpm = (await disk.hasTpm().catch(() => false)) ? "present" : "absent";
+  const state = (content: DiskState["content"]): DiskState => ({ volume: device, tpm, content });
+  try {
+    const looked = await disk.look(device);
+    switch (looked.is) {
+      case "absent":
+        return state({ is: "absent" });
+      case "blank":
+        return state({ is: "other", what: "nothing is on it" });
+      case "other":
+        return state({ is: "other", what: looked.what.slice(0, 256) });
+      case "luks2": {
+        const { cipher, sectorBytes, slots, tokens, headerBytes } = looked.header;
+        const open = mapping === undefined ? undefined : await disk.isOpen(mapping);
+        return state({
+          is: "luks2",
+          uuid: looked.uuid,
+          cipher,
+          sectorBytes,
+          slots,
+          tokens,
+          header: await disk.hash(device, headerBytes),
+          ...(open !== undefined && { open }),
+        });
+      }
+    }
+  } catch (error) {
+    return state({ is: "unreadable", why: (error as Error).message.toWellFormed().slice(0, 512) });
+  }
+}

@@ -1,0 +1,127 @@
+/** `sallyport-agent disk`: what a person in dom0 does with the guest's volume. No pass phrase is an argument. */
+import { randomBytes } from "node:crypto";
+import { OrganisationKey } from "@sallyport/shared/disk/sealed.ts";
+import { DiskState, diskWords } from "@sallyport/shared/disk/state.ts";
+import type { Command } from "commander";
+import { lookAtVolume } from "./appliers/disk.ts";
+import { provision } from "./appliers/disk-provision.ts";
+import { sha256 } from "./dom0/crypto.ts";
+import { cryptsetupDisk } from "./dom0/disk.ts";
+import { DoorError } from "./dom0/dom0.ts";
+import { keptText } from "./dom0/kept-text.ts";
+import { realDom0 } from "./dom0/real.ts";
+import { hpke } from "./dom0/seal.ts";
+import { readEnrolment } from "./enrol/folder.ts";
+import { inForce } from "./policy/believe.ts";
+import { findKept } from "./policy/kept.ts";
+import { recoveryPath } from "./volume.ts";
+
+const KEY_BYTES_MAX = 512;
+type Told = (act: (...args: never[]) => Promise<void>) => (...args: unknown[]) => Promise<void>;
+type StateOption = readonly [string, string, string];
+
+export function diskCommand(program: Command, told: Told, stateOption: StateOption): void {
+  const disk = program.command("disk").description("the guest's encrypted volume");
+  const quick = (cheap: boolean | undefined) =>
+    cheap ? ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"] : [];
+
+  disk
+    .command("provision")
+    .description("make a new LUKS2 volume with a pass phrase, and a recovery key sealed to the organisation")
+    .requiredOption("--device <path>", "a device whose beginning is all zeros, or a file that is not there yet")
+    .option("--size <MiB>", "make a file of that size")
+    .requiredOption("--key-file <path>", "the pass phrase, as it is in the file; - reads it from standard input")
+    .option("--recovery-to <key>", "the organisation's public key; else the one that the policy in force names")
+    .option("--weak-stretch", "stretch keys hardly at all: for tests, and key files of full entropy")
+    .option(...stateOption)
+    .option("--json", "print the result as JSON")
+    .action(
+      told(async (options: ProvisionOptions) => {
+        const { state, device, size, json } = options;
+        const { facts } = readEnrolment(state);
+        const recoveryTo = options.recoveryTo ?? inForce(sha256, facts, findKept(state).kept)?.policy.disk.recoveryTo;
+        if (recoveryTo === undefined || !OrganisationKey.safeParse(recoveryTo).success)
+          throw new DoorError(
+            "There is no organisation's key to seal the recovery key to. Name it under disk.recoveryTo in the policy, or with --recovery-to; `sallyport disk key` makes one.",
+          );
+        if (size !== undefined && !/^\d{1,9}$/.test(size)) throw new DoorError(`${size} is no number of MiB`);
+        const made = await provision(
+          {
+            disk: cryptsetupDisk(realDom0, quick(options.weakStretch)),
+            hash: sha256,
+            hpke,
+            random: (bytes) => new Uint8Array(randomBytes(bytes)),
+            keepSealed: (sealed) =>
+              keptText(realDom0, recoveryPath(state, sealed.volume), 1).write(`${JSON.stringify(sealed)}\n`),
+          },
+          {
+            device,
+            ...(size !== undefined && { bytes: Number(size) * 1024 * 1024 }),
+            key: await keyIn(options.keyFile),
+            workstation: facts.workstation,
+            recoveryTo,
+          },
+        );
+        process.stdout.write(
+          json
+            ? `${JSON.stringify(made)}\n`
+            : `${device} is volume ${made.volume}. Its recovery key is sealed to key ${made.sealed.to} and goes to the console as that.\n`,
+        );
+      }),
+    );
+
+  disk
+    .command("show")
+    .description("what is found of a volume: cipher, keys, tokens")
+    .argument("<path>", "the device or file")
+    .option("--json", "print it as JSON")
+    .action(
+      told(async (device: string, { json }: { json?: boolean }) => {
+        const state = DiskState.parse(await lookAtVolume(cryptsetupDisk(realDom0), { device, copies: [] }));
+        process.stdout.write(`${json ? JSON.stringify(state) : diskWords(state)}\n`);
+      }),
+    );
+
+  disk
+    .command("tpm")
+    .description("add a key that this machine's TPM2 holds, so that the volume opens at boot where nothing was changed")
+    .argument("<path>", "the device or file")
+    .requiredOption("--key-file <path>", "a pass phrase that opens it; - reads it from standard input")
+    .action(
+      told(async (device: string, { keyFile }: { keyFile: string }) => {
+        await cryptsetupDisk(realDom0).enrolTpm(device, await keyIn(keyFile));
+        process.stdout.write(`A key of ${device} is held by this machine's TPM2.\n`);
+      }),
+    );
+}
+
+type ProvisionOptions = {
+  state: string;
+  device: string;
+  size?: string;
+  keyFile: string;
+  recoveryTo?: string;
+  weakStretch?: boolean;
+  json?: boolean;
+};
+
+/** As it is, to the byte: a line's end at its end is part of it. */
+async function keyIn(path: string): Promise<Uint8Array> {
+  if (path === "-") {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > KEY_BYTES_MAX) break;
+    }
+    return Buffer.concat(chunks);
+  }
+  const file = await realDom0.open(path);
+  if (!file) throw new DoorError(`There is no key file ${path}.`);
+  try {
+    return await file.read(0, KEY_BYTES_MAX + 1);
+  } finally {
+    await file.close();
+  }
+}

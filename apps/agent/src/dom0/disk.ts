@@ -1,0 +1,243 @@
+/** disk applier, command → the guest's volume, by cryptsetup and its kin. No pass phrase is ever an argument of a program:
+ *  keys go in by its standard input. */
+import { createHash, randomFillSync } from "node:crypto";
+import { type FileHandle, open, stat, unlink } from "node:fs/promises";
+import type { Sha256 } from "@sallyport/shared/base/ids.ts";
+import { HEADER_CHARS_MAX, type Header, readHeader } from "@sallyport/shared/disk/header.ts";
+import { z } from "zod";
+import { type Dom0, DoorError, type Ran } from "./dom0.ts";
+
+/** By what is found at its known places; `uuids` of every LUKS header there, the second copy's too. `blank`: no
+ *  signature is known and the first mebibyte is nothing but zeros. */
+export type Looked =
+  | { is: "absent" }
+  | { is: "blank" }
+  | { is: "luks2"; uuid: string; header: Header }
+  | { is: "other"; what: string; uuids: string[] };
+
+export type Disk = {
+  /** @throws DoorError where one may not look, or a program is not there */
+  look(device: string): Promise<Looked>;
+  /** sha256 of the first so many bytes, or of all where there are fewer. */
+  hash(device: string, bytes: number): Promise<Sha256>;
+  /** Whether this mapping is there; nothing where there is no device-mapper to ask. */
+  isOpen(mapping: string): Promise<boolean | undefined>;
+  /** A file of that size, all zeros. @throws DoorError where there is one already */
+  create(path: string, bytes: number): Promise<void>;
+  /** LUKS2 over whatever is there: the caller has looked. The key is slot 0. */
+  format(device: string, key: Uint8Array): Promise<void>;
+  addKey(device: string, key: Uint8Array, next: Uint8Array, slot: number): Promise<void>;
+  removeKey(device: string, slot: number, key: Uint8Array): Promise<void>;
+  /** Whether the key opens it (that slot, or any); tried, and nothing is opened. */
+  opens(device: string, key: Uint8Array, slot?: number): Promise<boolean>;
+  addToken(device: string, token: { type: string; keyslots: string[] }): Promise<void>;
+  /** Every key of it is destroyed. */
+  erase(device: string): Promise<void>;
+  /** Random bytes over the first so many, on the disk when it returns. */
+  overwrite(device: string, bytes: number): Promise<void>;
+  /** The mapping is gone, also where it is in use: then all that reads from it fails. */
+  close(mapping: string): Promise<void>;
+  /** A file overwritten and gone. */
+  remove(path: string): Promise<"gone" | "absent">;
+  hasTpm(): Promise<boolean>;
+  /** A new key of it, held by this machine's TPM2. @throws DoorError where there is none */
+  enrolTpm(device: string, key: Uint8Array): Promise<void>;
+};
+
+/** Argon2id takes seconds by design, and minutes on a machine that is busy. */
+const PROGRAM_MS_MAX = 300_000;
+const CHUNK_BYTES = 1024 * 1024;
+/** More than any header and small enough to be read at a look. */
+const BLANK_BYTES = 1024 * 1024;
+/** Bounds what a damaged header can make us read or write: LUKS2's largest is 4 MiB of metadata and 128 MiB of keys. */
+export const AREA_BYTES_MAX = 256 * 1024 * 1024;
+const PACKAGE: Record<string, string> = { cryptsetup: "cryptsetup-bin", wipefs: "util-linux", dmsetup: "dmsetup" };
+
+/** What `other` is where no signature tells: somebody's bytes, or what overwriting left. */
+export const NO_KNOWN_KIND = "bytes of no known kind";
+
+/** How keys are stretched; absent: as cryptsetup does, for a second of this machine's time. */
+export type Stretch = readonly string[];
+
+export function cryptsetupDisk(dom0: Pick<Dom0, "run" | "list">, stretch: Stretch = []): Disk {
+  const run = (program: string, args: readonly string[], input?: Uint8Array) =>
+    dom0
+      .run(program, args, {
+        timeoutMs: PROGRAM_MS_MAX,
+        outputBytesMax: 2 * HEADER_CHARS_MAX,
+        ...(input !== undefined && { input }),
+      })
+      .catch((error: Error) => {
+        throw new DoorError(`${error.message} (apt-get install ${PACKAGE[program] ?? program})`, { cause: error });
+      });
+  const must = async (program: string, args: readonly string[], input?: Uint8Array): Promise<string> => {
+    const ran = await run(program, args, input);
+    if (ran.code !== 0) throw new DoorError(`${program} ${args[0]} ${args.at(-1)}: ${wordsOf(ran)}`);
+    return ran.stdout;
+  };
+  const cryptsetup = (args: readonly string[], input?: Uint8Array) => must("cryptsetup", args, input);
+
+  return {
+    async look(device) {
+      if (!(await stat(device).catch(absent))) return { is: "absent" };
+      const signatures = readSignatures(await must("wipefs", ["--no-act", "--json", device]));
+      const uuids = signatures.flatMap(({ type, uuid }) => (type === "crypto_LUKS" && uuid ? [uuid] : []));
+      if (signatures.length === 0) {
+        return (await isBlank(device)) ? { is: "blank" } : { is: "other", what: NO_KNOWN_KIND, uuids };
+      }
+      const what = [...new Set(signatures.map(({ type }) => type))].join(", ").slice(0, 200);
+      if (uuids.length === 0) return { is: "other", what, uuids };
+      const dumped = await run("cryptsetup", ["luksDump", "--dump-json-metadata", device]);
+      const header = dumped.code === 0 ? readHeader(dumped.stdout) : undefined;
+      if (!header?.ok) return { is: "other", what: `${what}, with no LUKS2 header that can be read`, uuids };
+      return { is: "luks2", uuid: (await cryptsetup(["luksUUID", device])).trim(), header: header.value };
+    },
+    async hash(device, bytes) {
+      const hash = createHash("sha256");
+      await each(device, "r", bytes, async (file, at, chunk) => {
+        const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+        hash.update(chunk.subarray(0, bytesRead));
+        return bytesRead;
+      });
+      return hash.digest("hex") as Sha256;
+    },
+    async isOpen(mapping) {
+      const ran = await run("cryptsetup", ["status", nameOf(mapping)]);
+      // 4: there is a device-mapper, and no such mapping (cryptsetup(8), return codes)
+      return ran.code === 0 ? true : ran.code === 4 ? false : undefined;
+    },
+    async create(path, bytes) {
+      const file = await open(path, "wx", 0o600).catch((error: Error) => {
+        throw new DoorError(`cannot make ${path}: ${error.message}`, { cause: error });
+      });
+      try {
+        await file.truncate(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    },
+    format: async (device, key) =>
+      void (await cryptsetup(
+        ["luksFormat", "--batch-mode", "--type", "luks2", "--key-slot", "0", ...stretch, "--key-file", "-", device],
+        key,
+      )),
+    async addKey(device, key, next, slot) {
+      // both come by standard input, the first ended by its length
+      const sizes = ["--keyfile-size", String(key.length), "--new-keyfile-size", String(next.length)];
+      const args = ["luksAddKey", "--batch-mode", "--key-slot", String(slot), ...stretch, ...sizes];
+      await cryptsetup([...args, "--key-file", "-", device, "-"], Buffer.concat([key, next]));
+    },
+    removeKey: async (device, slot, key) =>
+      void (await cryptsetup(["luksKillSlot", "--batch-mode", "--key-file", "-", device, String(slot)], key)),
+    async opens(device, key, slot) {
+      const only = slot === undefined ? [] : ["--key-slot", String(slot)];
+      const args = ["open", "--test-passphrase", ...only, "--key-file", "-", device];
+      const ran = await run("cryptsetup", args, key);
+      if (ran.code === 0) return true;
+      // 2: no key there is for this pass phrase; 1: no slot at all
+      if (ran.code === 2 || /No usable keyslot|No key available|not active/.test(ran.stderr)) return false;
+      throw new DoorError(`cryptsetup cannot try a key on ${device}: ${wordsOf(ran)}`);
+    },
+    addToken: async (device, token) =>
+      void (await cryptsetup(["token", "import", "--json-file", "-", device], Buffer.from(JSON.stringify(token)))),
+    erase: async (device) => void (await cryptsetup(["luksErase", "--batch-mode", device])),
+    async overwrite(device, bytes) {
+      await each(device, "r+", bytes, async (file, at, chunk) => {
+        const { bytesWritten } = await file.write(randomFillSync(chunk), 0, chunk.length, at);
+        return bytesWritten;
+      });
+    },
+    async close(mapping) {
+      const name = nameOf(mapping);
+      if ((await run("cryptsetup", ["close", name])).code === 0) return;
+      // in use: its table becomes one that answers every read with an error, and its key is gone from memory
+      await must("dmsetup", ["wipe_table", "--force", name]);
+    },
+    async remove(path) {
+      const found = await stat(path).catch(absent);
+      if (!found) return "absent";
+      await this.overwrite(path, found.size);
+      await unlink(path);
+      return "gone";
+    },
+    hasTpm: async () => ((await dom0.list("/sys/class/tpm").catch(() => undefined)) ?? []).length > 0,
+    async enrolTpm(device, key) {
+      if (!(await this.hasTpm())) throw new DoorError("There is no TPM on this machine: no key can be held by one.");
+      // measured boot up to the kernel's command line and the firmware's state (systemd-cryptenroll(1), PCRs)
+      const args = ["--tpm2-device=auto", "--tpm2-pcrs=7", "--unlock-key-file=/dev/stdin", device];
+      await must("systemd-cryptenroll", args, key);
+    },
+  };
+}
+
+const absent = (error: NodeJS.ErrnoException): undefined => {
+  if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+  throw new DoorError(error.message, { cause: error });
+};
+
+const Signatures = z.object({
+  signatures: z.array(z.object({ type: z.string().max(128), uuid: z.string().max(64).nullish() })).max(256),
+});
+
+/** wipefs prints nothing at all where it finds nothing. */
+function readSignatures(untrusted: string): z.infer<typeof Signatures>["signatures"] {
+  if (untrusted.trim() === "") return [];
+  try {
+    return Signatures.parse(JSON.parse(untrusted)).signatures;
+  } catch (cause) {
+    throw new DoorError("wipefs prints what cannot be read", { cause });
+  }
+}
+
+async function isBlank(device: string): Promise<boolean> {
+  const zeros = Buffer.alloc(BLANK_BYTES);
+  let blank = true;
+  await each(device, "r", BLANK_BYTES, async (file, at, chunk) => {
+    const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+    blank &&= chunk.subarray(0, bytesRead).equals(zeros.subarray(0, bytesRead));
+    return bytesRead;
+  });
+  return blank;
+}
+
+/** Piece by piece, up to the bound or the end. Written pieces are on the disk when it returns. */
+async function each(
+  path: string,
+  flags: "r" | "r+",
+  bytes: number,
+  act: (file: FileHandle, at: number, chunk: Buffer) => Promise<number>,
+): Promise<void> {
+  if (!Number.isSafeInteger(bytes) || bytes < 0)
+    throw new DoorError(`${bytes} bytes of ${path} are no number of bytes`);
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, flags);
+    // a block device says that it has no size: reading and writing end at its end
+    const found = await file.stat();
+    const end = found.isFile() ? Math.min(bytes, found.size) : bytes;
+    for (let at = 0; at < end; ) {
+      const done = await act(file, at, Buffer.alloc(Math.min(CHUNK_BYTES, end - at)));
+      if (done === 0) break;
+      at += done;
+    }
+    if (flags === "r+") await file.sync();
+  } catch (error) {
+    throw new DoorError(`cannot ${flags === "r" ? "read" : "write"} ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  } finally {
+    await file?.close();
+  }
+}
+
+/** @throws DoorError for what device-mapper would take for an option or a path */
+function nameOf(mapping: string): string {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}$/.test(mapping)) throw new DoorError(`${mapping} is no name of a mapping`);
+  return mapping;
+}
+
+function wordsOf({ code, stderr, timedOut }: Ran): string {
+  if (timedOut) return `it took longer than ${PROGRAM_MS_MAX / 60_000} minutes`;
+  return (stderr.split("\n").find((line) => line.trim()) ?? `exit ${code}`).trim().slice(0, 400);
+}

@@ -1,0 +1,109 @@
+/** Pretend volumes in memory, with cryptsetup's promises: keys open slots, an erased header opens for nobody. */
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import type { Sha256 } from "@sallyport/shared/base/ids.ts";
+import { type Disk, NO_KNOWN_KIND } from "../dom0/disk.ts";
+import { DoorError } from "../dom0/dom0.ts";
+
+type Luks = { uuid: string; slots: Map<number, string>; tokens: { type: string; slots: number[] }[] };
+/** `noise` stands for bytes nobody knows; `luks` and `foreign` for what has a signature. */
+type Medium = { bytes: number; luks?: Luks; foreign?: string; noise?: string };
+
+export type SimDisk = Disk & {
+  /** Lays a medium there, with a foreign signature where one is given. */
+  lay(path: string, bytes: number, foreign?: string): void;
+  openAs(mapping: string): void;
+  tpm: boolean;
+};
+
+const HEADER_BYTES = 32_768;
+const AREA_BYTES = 16_777_216;
+const text = (key: Uint8Array) => Buffer.from(key).toString("hex");
+
+export function simDisk(): SimDisk {
+  const media = new Map<string, Medium>();
+  const open = new Set<string>();
+  const at = (path: string): Medium => {
+    const medium = media.get(path);
+    if (!medium) throw new DoorError(`there is no ${path}`);
+    return medium;
+  };
+  const luks = (path: string): Luks => {
+    const found = at(path).luks;
+    if (!found) throw new DoorError(`Device ${path} is not a valid LUKS device.`);
+    return found;
+  };
+  const slotOf = (volume: Luks, key: Uint8Array) => [...volume.slots].find(([, each]) => each === text(key))?.[0];
+  return {
+    tpm: false,
+    lay: (path, bytes, foreign) => void media.set(path, { bytes, ...(foreign !== undefined && { foreign }) }),
+    openAs: (mapping) => void open.add(mapping),
+    async look(path) {
+      const medium = media.get(path);
+      if (!medium) return { is: "absent" };
+      const { luks: volume, foreign, noise } = medium;
+      if (volume) {
+        const slots = [...volume.slots.keys()].map((slot) => ({ slot, kdf: "argon2id", keyBits: 512 }));
+        const { uuid, tokens } = volume;
+        const sizes = { headerBytes: HEADER_BYTES, areaBytes: AREA_BYTES };
+        return { is: "luks2", uuid, header: { cipher: "aes-xts-plain64", sectorBytes: 4096, slots, tokens, ...sizes } };
+      }
+      if (foreign === undefined && noise === undefined) return { is: "blank" };
+      return { is: "other", what: foreign ?? NO_KNOWN_KIND, uuids: [] };
+    },
+    async hash(path, bytes) {
+      const { luks: volume, foreign, noise, bytes: length } = at(path);
+      const slots = volume ? [...volume.slots] : [];
+      const said = JSON.stringify([Math.min(bytes, length), volume?.uuid, slots, volume?.tokens, foreign, noise]);
+      return createHash("sha256").update(said).digest("hex") as Sha256;
+    },
+    isOpen: async (mapping) => open.has(mapping),
+    async create(path, bytes) {
+      if (media.has(path)) throw new DoorError(`cannot make ${path}: it exists`);
+      media.set(path, { bytes });
+    },
+    async format(path, key) {
+      const { bytes } = at(path);
+      media.set(path, { bytes, luks: { uuid: randomUUID(), slots: new Map([[0, text(key)]]), tokens: [] } });
+    },
+    async addKey(path, key, next, slot) {
+      const volume = luks(path);
+      if (slotOf(volume, key) === undefined) throw new DoorError("No key available with this passphrase.");
+      if (volume.slots.has(slot)) throw new DoorError(`Key slot ${slot} is full, please select another one.`);
+      volume.slots.set(slot, text(next));
+    },
+    async removeKey(path, slot, key) {
+      const volume = luks(path);
+      if (slotOf(volume, key) === undefined) throw new DoorError("No key available with this passphrase.");
+      volume.slots.delete(slot);
+    },
+    async opens(path, key, slot) {
+      const volume = luks(path);
+      return slot === undefined ? slotOf(volume, key) !== undefined : volume.slots.get(slot) === text(key);
+    },
+    async addToken(path, { type, keyslots }) {
+      luks(path).tokens.push({ type, slots: keyslots.map(Number) });
+    },
+    async erase(path) {
+      luks(path).slots.clear();
+    },
+    async overwrite(path) {
+      const { bytes } = at(path);
+      media.set(path, { bytes, noise: randomBytes(8).toString("hex") });
+    },
+    async close(mapping) {
+      if (!open.delete(mapping)) throw new DoorError(`Device ${mapping} is not active.`);
+    },
+    remove: async (path) => (media.delete(path) ? "gone" : "absent"),
+    async hasTpm() {
+      return this.tpm;
+    },
+    async enrolTpm(path, key) {
+      if (!this.tpm) throw new DoorError("There is no TPM on this machine: no key can be held by one.");
+      const volume = luks(path);
+      if (slotOf(volume, key) === undefined) throw new DoorError("No key available with this passphrase.");
+      const slot = [...Array(32).keys()].find((each) => !volume.slots.has(each))!;
+      volume.slots.set(slot, randomBytes(32).toString("hex"));
+      volume.tokens.push({ type: "systemd-tpm2", slots: [slot] });
+    },
+  };
+}

@@ -1,0 +1,54 @@
+/** The guest's volume → disk.state, at each start and when it changes; and its sealed recovery key → disk.recovery, once. */
+import { setTimeout as delay } from "node:timers/promises";
+import { canonicalText } from "@sallyport/shared/base/canonical.ts";
+import type { SealedRecovery } from "@sallyport/shared/disk/sealed.ts";
+import { type DiskState, diskWords } from "@sallyport/shared/disk/state.ts";
+import type { Source } from "../source.ts";
+
+export type DiskNeeds = {
+  look: () => Promise<DiskState>;
+  /** Those that lie on this machine. */
+  recoveries: () => Promise<SealedRecovery[]>;
+  now: () => number;
+  everyMs?: number;
+};
+
+const LOOK_EVERY_MS = 60_000;
+
+export function diskSource({ look, recoveries, now, everyMs = LOOK_EVERY_MS }: DiskNeeds): Source {
+  return {
+    name: "disk",
+    async run(outlet, signal) {
+      outlet.state({ state: "running" });
+      while (!signal.aborted) {
+        for (const sealed of await recoveries()) {
+          const position = { name: `disk/recovery/${sealed.volume}`, value: canonicalText(sealed) };
+          if (outlet.position(position.name) === position.value) continue;
+          const text = `The recovery key of volume ${sealed.volume}, sealed to key ${sealed.to}`;
+          const observation = {
+            kind: "disk.recovery",
+            severity: "notice",
+            time: now(),
+            text,
+            body: { sealed },
+          } as const;
+          await outlet.emit({ observations: [observation], position });
+        }
+        const body = await look();
+        const position = { name: "disk/state", value: canonicalText(body) };
+        if (outlet.position(position.name) !== position.value && !signal.aborted) {
+          const severity = body.content.is === "luks2" ? "info" : "warning";
+          const observation = {
+            kind: "disk.state",
+            severity,
+            time: now(),
+            text: diskWords(body).toWellFormed(),
+            body,
+          } as const;
+          await outlet.emit({ observations: [observation], position });
+        }
+        await delay(everyMs, undefined, { signal }).catch(() => {});
+      }
+    },
+  };
+}

@@ -1,0 +1,226 @@
+/** An order to wipe, carried out by cryptsetup on a plain file, over kill -9 at each of its steps. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash, generateKeyPairSync, randomBytes, randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { toBase64 } from "@sallyport/shared/base/bytes.ts";
+import type { SessionId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { signStatement } from "@sallyport/shared/policy/statement.ts";
+import { DiskWiped } from "@sallyport/shared/record/disk.ts";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { provision } from "../../src/appliers/disk-provision.ts";
+import { wipePerformer } from "../../src/command/wipe.ts";
+import { ed25519Signer, sha256 } from "../../src/dom0/crypto.ts";
+import { cryptsetupDisk } from "../../src/dom0/disk.ts";
+import { realDom0 } from "../../src/dom0/real.ts";
+import { hpke } from "../../src/dom0/seal.ts";
+import { simDisk } from "../../src/sim/disk.ts";
+import { openSpool } from "../../src/spool/open.ts";
+import { escrowIn, recoveryPath } from "../../src/volume.ts";
+import { missing } from "../gate/packages.ts";
+import { QUICK } from "./volume.ts";
+
+const WIPING = fileURLToPath(new URL("wiping.ts", import.meta.url));
+const WORKSTATION = "11111111-1111-4111-8111-111111111111" as WorkstationId;
+const AREA_BYTES = 16_777_216;
+const key = new TextEncoder().encode("the pass phrase");
+const pem = () => generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string;
+const without = missing("cryptsetup", "wipefs");
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "sallyport-wipe-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.skipIf(without !== null)("a volume that two persons order to be wiped", () => {
+  const disk = cryptsetupDisk(realDom0, QUICK);
+  const at = (name: string) => join(folder, name);
+
+  /** Made once, and copied for each test: what stretches keys is not what is tested. */
+  let template: string;
+  let laid: { volume: string; before: string };
+  beforeAll(async () => {
+    template = mkdtempSync(join(tmpdir(), "sallyport-wipe-template-"));
+    laid = await lay(template);
+  });
+  afterAll(() => rmSync(template, { recursive: true, force: true }));
+  beforeEach(() => void execFileSync("cp", ["--recursive", "--sparse=always", `${template}/.`, folder]));
+
+  async function lay(into: string): Promise<{ volume: string; before: string }> {
+    const at = (name: string) => join(into, name);
+    const { volume } = await provision(
+      {
+        disk,
+        hash: sha256,
+        hpke,
+        random: (count) => new Uint8Array(randomBytes(count)),
+        keepSealed: (sealed) => writeFileSync(recoveryPath(into, sealed.volume), JSON.stringify(sealed)),
+      },
+      {
+        device: at("volume"),
+        bytes: 32 * 1024 * 1024,
+        key,
+        workstation: WORKSTATION,
+        recoveryTo: toBase64(hpke.publicOf(new Uint8Array(randomBytes(32)))),
+      },
+    );
+    execFileSync("cryptsetup", ["luksHeaderBackup", at("volume"), "--header-backup-file", at("header.backup")]);
+    writeFileSync(at("trail.key"), pem());
+    const notAfter = new Date(Date.now() + 3_600_000).toISOString();
+    const order = signStatement(
+      sha256,
+      [ed25519Signer(pem()), ed25519Signer(pem())],
+      { type: "command", audience: { workstation: WORKSTATION }, order: 1, issued: new Date().toISOString(), notAfter },
+      { id: randomUUID(), verb: "wipe", arguments: { volume }, notAfter },
+    );
+    writeFileSync(at("order.json"), JSON.stringify(order));
+    return { volume, before: sumOf(at("volume"), AREA_BYTES) };
+  }
+  const sumOf = (path: string, bytes: number) =>
+    createHash("sha256").update(readFileSync(path).subarray(0, bytes)).digest("hex");
+  const live = (dieBefore: number) =>
+    spawnSync(process.execPath, ["--disable-warning=ExperimentalWarning", WIPING, folder, String(dieBefore)], {
+      encoding: "utf8",
+      timeout: 200_000,
+    });
+  function trail() {
+    const signer = ed25519Signer(readFileSync(at("trail.key"), "utf8"));
+    const session = randomUUID() as SessionId;
+    const identity = { workstation: WORKSTATION, signer, session, agentVersion: "test", hostname: "test" };
+    const spool = openSpool(
+      folder,
+      identity,
+      () => Date.now(),
+      64 * 1_048_576,
+      () => {},
+    );
+    try {
+      return spool.read(0, 100, 10_000_000).records.map(({ entry, content }) => ({
+        kind: (JSON.parse(entry) as { kind: string }).kind,
+        body: (JSON.parse(content!) as { body: Record<string, unknown> }).body,
+      }));
+    } finally {
+      spool.close();
+    }
+  }
+
+  // look, hash; look, look and erase, overwrite, the copy, the escrow, hash
+  it.each([0, 4, 5, 7])(
+    "dies before its act %i, and is wiped whole all the same, once",
+    async (dieBefore) => {
+      const { volume, before } = laid;
+      const backup = readFileSync(at("header.backup"));
+      const first = live(dieBefore);
+      if (dieBefore > 0) {
+        expect(first.signal).toBe("SIGKILL");
+        const again = live(0);
+        expect(again.stderr).toBe("");
+        expect(again.status).toBe(0);
+      } else expect([first.stderr, first.status]).toEqual(["", 0]);
+
+      expect(await disk.look(at("volume"))).toMatchObject({ is: "other", uuids: [] });
+      expect(readFileSync(at("volume")).includes(backup.subarray(0, 512))).toBe(false);
+      expect(existsSync(at("header.backup"))).toBe(false);
+      expect(existsSync(recoveryPath(folder, volume))).toBe(false);
+      const records = trail();
+      expect(records.map(({ kind }) => kind)).toEqual([
+        "trail.opened",
+        "command.received",
+        "disk.wiped",
+        "command.done",
+      ]);
+      const wiped = DiskWiped.parse(records[2]?.body);
+      expect(wiped).toMatchObject({ volume, before, areaBytes: AREA_BYTES, whole: true });
+      expect(wiped.after).toBe(sumOf(at("volume"), AREA_BYTES));
+      expect(wiped.after).not.toBe(before);
+      // whoever holds the sealed key is told to delete it
+      expect(wiped.escrow.map((each) => each.volume)).toEqual([volume]);
+      expect(records[3]?.body).toMatchObject({ outcome: "done", verb: "wipe" });
+    },
+    480_000,
+  );
+
+  it("and is another volume by now is not touched", async () => {
+    const { before } = laid;
+    const order = JSON.parse(readFileSync(at("order.json"), "utf8"));
+    const carried = JSON.parse(order.carried);
+    carried.arguments.volume = randomUUID();
+    order.carried = JSON.stringify(carried);
+    writeFileSync(at("order.json"), JSON.stringify(order));
+    expect(live(0).status).toBe(0);
+    expect(sumOf(at("volume"), AREA_BYTES)).toBe(before);
+    expect(await disk.opens(at("volume"), key)).toBe(true);
+    const done = trail().find(({ kind }) => kind === "command.done");
+    expect(done?.body).toMatchObject({ outcome: "failed", reason: expect.stringContaining("Nothing was touched") });
+    expect(await escrowIn(realDom0, folder)).toHaveLength(1);
+  });
+});
+
+describe("a wipe", () => {
+  const turn = (volume: string, noted: never, isAgain: boolean) =>
+    ({
+      command: { id: randomUUID(), verb: "wipe", arguments: { volume }, notAfter: "2026-11-24T11:00:00.000Z" },
+      noted,
+      isAgain,
+      signal: new AbortController().signal,
+    }) as never;
+
+  async function volume() {
+    const disk = simDisk();
+    await disk.create("/dev/guest", 32 * 1024 * 1024);
+    await disk.format("/dev/guest", key);
+    const found = await disk.look("/dev/guest");
+    const uuid = found.is === "luks2" ? found.uuid : "";
+    const place = { device: "/dev/guest", mapping: "guest", copies: ["/root/header"] };
+    const performer = wipePerformer({ disk, place, escrow: async () => [], now: () => 0 });
+    return { disk, uuid, performer };
+  }
+
+  it("closes the volume that is open, after its keys and header are gone", async () => {
+    const { disk, uuid, performer } = await volume();
+    disk.openAs("guest");
+    const noted = (await performer.note({ arguments: { volume: uuid } } as never)) as never;
+    const outcome = await performer.perform(turn(uuid, noted, false));
+    expect(outcome.outcome).toBe("done");
+    expect(await disk.isOpen("guest")).toBe(false);
+    const parts = DiskWiped.parse(outcome.observations?.[0]?.body).parts;
+    expect(parts.map(({ what, outcome: how }) => `${what}: ${how}`)).toEqual([
+      "the volume's keys: gone",
+      "the header area: gone",
+      "the open volume guest: gone",
+      "/root/header: absent",
+    ]);
+  });
+
+  it("that cannot destroy a part goes on with the others, and says which is left", async () => {
+    const { disk, uuid, performer } = await volume();
+    disk.openAs("guest");
+    disk.close = async () => {
+      throw new Error("Device guest is still in use.");
+    };
+    const noted = (await performer.note({ arguments: { volume: uuid } } as never)) as never;
+    const outcome = await performer.perform(turn(uuid, noted, false));
+    expect(outcome).toMatchObject({
+      outcome: "failed",
+      reason: "the open volume guest: Device guest is still in use.",
+    });
+    expect(DiskWiped.parse(outcome.observations?.[0]?.body).whole).toBe(false);
+    expect((await disk.look("/dev/guest")).is).toBe("other");
+  });
+
+  it("that was begun before a kill touches nothing that was put there since", async () => {
+    const { disk, uuid, performer } = await volume();
+    const noted = (await performer.note({ arguments: { volume: uuid } } as never)) as never;
+    await disk.format("/dev/guest", key);
+    const before = await disk.hash("/dev/guest", AREA_BYTES);
+    const outcome = await performer.perform(turn(uuid, noted, true));
+    expect(outcome).toMatchObject({ outcome: "failed", reason: expect.stringContaining("another volume by now") });
+    expect(await disk.hash("/dev/guest", AREA_BYTES)).toBe(before);
+    disk.lay("/dev/guest", 1, "ext4");
+    expect((await performer.perform(turn(uuid, noted, true))).outcome).toBe("failed");
+    expect(await disk.look("/dev/guest")).toEqual({ is: "other", what: "ext4", uuids: [] });
+  });
+});
