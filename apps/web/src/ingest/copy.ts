@@ -33,7 +33,7 @@ class Writer {
   #buffer: Buffer;
   #at = 0;
 
-  constructor(memory = Buffer.allocUnsafe(CHUNK_BYTES), whenFull: "grow" | "next" = "next") {
+  constructor(memory: Buffer = Buffer.allocUnsafe(CHUNK_BYTES), whenFull: "grow" | "next" = "next") {
     this.#buffer = memory;
     this.#whenFull = whenFull;
   }
