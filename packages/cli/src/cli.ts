@@ -2,6 +2,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { backup, describeBackup } from "./backup.ts";
 import { completion, SHELLS } from "./completion.ts";
+import { makeOrganisationKey, unseal } from "./disk.ts";
 import { download } from "./download.ts";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
@@ -136,6 +137,28 @@ export function program(): Command {
     .action((file: string, options: { json?: boolean }) => {
       const rules = usbRules(file, readArgumentFile(file));
       show(options.json, rules, rules.join("\n"));
+    });
+
+  const disk = root.command("disk").description("recovery keys of the guests' volumes");
+  disk
+    .command("key")
+    .description("make the organisation's key pair; recovery keys are sealed to its public half")
+    .argument("<file>", "a new file for the private half")
+    .addOption(json())
+    .action((out: string, options: { json?: boolean }) => {
+      const { text, ...made } = makeOrganisationKey(out);
+      show(options.json, made, text);
+    });
+  disk
+    .command("unseal")
+    .description("open a volume's recovery key with the organisation's private key; needs no console")
+    .argument("<file>", "the body of a disk.recovery record; - for standard input")
+    .requiredOption("--key <file>", "the organisation's private key")
+    .addOption(json())
+    .addHelpText("after", "\nExit codes: 0 opened, 3 it does not open with this key, 1 an error of the command's own.")
+    .action((file: string, options: { key: string; json?: boolean }) => {
+      const opened = unseal(file, readArgumentFile(file), readArgumentFile(options.key));
+      show(options.json, opened, opened.recoveryKey);
     });
 
   const state = () => new Option("--state <folder>", "the state folder").env("SALLYPORT_STATE").default(".sallyport");
