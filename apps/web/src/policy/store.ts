@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { PolicyDigest } from "@sallyport/shared/base/ids.ts";
 import { type Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
+import type { StateName } from "@sallyport/shared/rollout/state.ts";
 import { keyId } from "@sallyport/shared/trail/signed.ts";
 import type { Pool, PoolClient } from "pg";
 import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
@@ -67,6 +68,8 @@ export type PublicationRow = {
   source: string;
   publishedAt: string;
   by: string;
+  /** The rollout that moves the group to it, or did. */
+  rollout: { id: string; state: StateName } | null;
 };
 
 export async function getGroup(pool: Pool, id: string): Promise<{ group: GroupRow; publications: PublicationRow[] }> {
@@ -79,9 +82,12 @@ export async function getGroup(pool: Pool, id: string): Promise<{ group: GroupRo
     source: string;
     published_at: Date;
     by: string;
+    rollout: PublicationRow["rollout"];
   }>(
     `SELECT p.order, p.digest, coalesce(p.message, r.message) AS message, coalesce(p.source, r.source) AS source,
-            p.published_at, coalesce(who.name, p.published_by) AS by
+            p.published_at, coalesce(who.name, p.published_by) AS by,
+            (SELECT json_build_object('id', o.id, 'state', o.state ->> 'name') FROM rollout o
+              WHERE o.group_id = p.group_id AND o."order" = p."order") AS rollout
        FROM publication p JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
       WHERE p.group_id = $1 ORDER BY p.order DESC LIMIT $2`,
     [id, REVISIONS_MAX],

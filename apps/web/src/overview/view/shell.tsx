@@ -23,6 +23,7 @@ const PLACES: { href: string; word: string; letter: string; act: Act }[] = [
   { href: "/explore", word: "Explore", letter: "e", act: "entries" },
   { href: "/workstations", word: "Workstations", letter: "w", act: "entries" },
   { href: "/policy", word: "Policy", letter: "p", act: "entries" },
+  { href: "/rollouts", word: "Rollouts", letter: "r", act: "entries" },
   { href: "/enrol", word: "Enrol", letter: "n", act: "enrol" },
   { href: "/people", word: "People", letter: "m", act: "people" },
 ];

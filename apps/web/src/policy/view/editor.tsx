@@ -5,6 +5,7 @@ import { type Fault, readPolicy } from "@sallyport/shared/policy/document.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
 import { useMemo, useRef, useState } from "react";
+import { Start } from "../../rollout/view/start.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
@@ -18,26 +19,30 @@ const LINE_PX = 18;
 const ROWS_MIN = 14;
 const ROWS_MAX = 30;
 
-type Props = { group: GroupRow; newest: PublicationRow | undefined; mayWrite: boolean };
+/** `wanted` is what the whole group should have; `latest` the newest order, also of one that is being rolled out. */
+type Props = { group: GroupRow; wanted: PublicationRow | undefined; latest: number; mayWrite: boolean };
 
-export function Editor({ group, newest, mayWrite }: Props) {
-  const [text, setText] = useState(newest?.source ?? POLICY_TEMPLATE);
-  const [basedOn, setBasedOn] = useState(newest?.order ?? 0);
-  const [publishing, setPublishing] = useState(false);
+export function Editor({ group, wanted, latest, mayWrite }: Props) {
+  const [text, setText] = useState(wanted?.source ?? POLICY_TEMPLATE);
+  const [basedOn, setBasedOn] = useState(latest);
+  const [publishing, setPublishing] = useState<"to all" | "in waves">();
   const area = useRef<HTMLTextAreaElement>(null);
   const gutter = useRef<HTMLDivElement>(null);
   const read = useMemo(() => readPolicy(text), [text]);
   const changes = useMemo(() => {
     if (!read.ok) return [];
-    const before = newest ? readPolicy(newest.source) : undefined;
+    const before = wanted ? readPolicy(wanted.source) : undefined;
     return diffPolicy(before?.ok ? before.policy : Policy.parse({}), read.policy);
-  }, [read, newest]);
+  }, [read, wanted]);
   const faults: Fault[] = read.ok ? [] : read.faults;
   const wrong = new Set(faults.map(({ line }) => line));
   const lines = text.split("\n").length;
   const rows = Math.min(ROWS_MAX, Math.max(ROWS_MIN, lines + 1));
-  const touched = text !== (newest?.source ?? POLICY_TEMPLATE);
-  const behind = newest !== undefined && newest.order !== basedOn;
+  const touched = text !== (wanted?.source ?? POLICY_TEMPLATE);
+  const behind = latest !== basedOn;
+
+  const mayPublish = read.ok && (wanted === undefined || touched);
+  const against = wanted ? `r${wanted.order}` : "the strict defaults";
 
   const goTo = (fault: Fault) => {
     const at =
@@ -52,8 +57,8 @@ export function Editor({ group, newest, mayWrite }: Props) {
     area.current?.setSelectionRange(at, at);
   };
   const takeNewest = () => {
-    setText(newest?.source ?? POLICY_TEMPLATE);
-    setBasedOn(newest?.order ?? 0);
+    setText(wanted?.source ?? POLICY_TEMPLATE);
+    setBasedOn(latest);
   };
 
   return (
@@ -64,25 +69,26 @@ export function Editor({ group, newest, mayWrite }: Props) {
           {read.ok ? <Mark tone="allow">valid</Mark> : <Mark tone="block">{plural(faults.length, "fault")}</Mark>}
           {mayWrite && touched && <Button onClick={takeNewest}>Discard</Button>}
           {mayWrite && (
-            <Button
-              look="main"
-              disabled={!read.ok || (newest !== undefined && !touched)}
-              onClick={() => setPublishing(true)}
-            >
-              Publish…
-            </Button>
+            <>
+              <Button disabled={!mayPublish} onClick={() => setPublishing("to all")}>
+                Publish…
+              </Button>
+              <Button look="main" disabled={!mayPublish} onClick={() => setPublishing("in waves")}>
+                Roll out…
+              </Button>
+            </>
           )}
         </span>
       }
     >
       {behind && (
         <p role="alert" className="mb-2 text-hold">
-          ◐ r{newest.order} was published while you wrote.{" "}
+          ◐ r{latest} was published while you wrote.{" "}
           <button type="button" className="underline" onClick={takeNewest}>
             Take it
           </button>{" "}
           (your text goes), or{" "}
-          <button type="button" className="underline" onClick={() => setBasedOn(newest.order)}>
+          <button type="button" className="underline" onClick={() => setBasedOn(latest)}>
             publish yours over it
           </button>
           .
@@ -121,22 +127,24 @@ export function Editor({ group, newest, mayWrite }: Props) {
           />
         </div>
         <div className="min-w-0 overflow-auto" style={{ maxHeight: rows * LINE_PX + 18 }}>
-          {read.ok ? (
-            <Changes changes={changes} against={newest ? `r${newest.order}` : "the strict defaults"} />
-          ) : (
-            <Faults faults={faults} onPick={goTo} />
-          )}
+          {read.ok ? <Changes changes={changes} against={against} /> : <Faults faults={faults} onPick={goTo} />}
         </div>
       </div>
-      {publishing && read.ok && (
+      {publishing === "in waves" && read.ok && (
+        <Start group={group} source={text} basedOn={basedOn} onClose={() => setPublishing(undefined)}>
+          <Changes changes={changes} against={against} />
+        </Start>
+      )}
+      {publishing === "to all" && read.ok && (
         <Publish
           group={group}
           source={text}
           basedOn={basedOn}
           changes={changes}
-          onClose={() => setPublishing(false)}
+          against={against}
+          onClose={() => setPublishing(undefined)}
           onDone={(order) => {
-            setPublishing(false);
+            setPublishing(undefined);
             setBasedOn(order);
           }}
         />

@@ -1,5 +1,7 @@
 "use client";
+import { ENDED } from "@sallyport/shared/rollout/state.ts";
 import { useQuery } from "@tanstack/react-query";
+import Link from "next/link";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
@@ -22,25 +24,32 @@ export function Group({ id }: { id: string }) {
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
   const { group, publications } = found.data;
-  const newest = publications[0];
+  const wanted = publications.find(({ order }) => order === group.inForce?.order);
+  const latest = publications[0];
+  const moving = latest?.rollout && !(ENDED as readonly string[]).includes(latest.rollout.state) ? latest : undefined;
   return (
     <>
       <Header title={group.name}>
         <span className="text-ink-2">
-          {newest ? (
+          {wanted ? (
             <>
-              wanted <b className="mono text-ink">r{newest.order}</b>, published <Ago time={newest.publishedAt} /> by{" "}
-              {newest.by}
+              wanted <b className="mono text-ink">r{wanted.order}</b>, published <Ago time={wanted.publishedAt} /> by{" "}
+              {wanted.by}
             </>
           ) : (
             "no policy published yet: workstations keep the strict defaults they came with"
           )}
         </span>
+        {moving?.rollout && (
+          <Link href={`/rollouts/${moving.rollout.id}`} className="underline">
+            r{moving.order} is being rolled out: {moving.rollout.state}
+          </Link>
+        )}
         <Grow />
         <ButtonLink href="/policy">All groups</ButtonLink>
       </Header>
       <div className="grid gap-3.5 px-5 py-4">
-        <Editor key={group.id} group={group} newest={newest} mayWrite={mayWrite} />
+        <Editor key={group.id} group={group} wanted={wanted} latest={latest?.order ?? 0} mayWrite={mayWrite} />
         <div className="grid grid-cols-[1.5fr_1fr] items-start gap-3.5">
           <Reach group={group.id} />
           <Revisions publications={publications} />
@@ -69,6 +78,13 @@ function Revisions({ publications }: { publications: PublicationRow[] }) {
                 <p className="[overflow-wrap:anywhere]">
                   <Untrusted text={row.message} />
                 </p>
+                {row.rollout && (
+                  <p>
+                    <Link href={`/rollouts/${row.rollout.id}`} className="underline">
+                      rollout {row.rollout.state}
+                    </Link>
+                  </p>
+                )}
                 <p className="text-ink-3">
                   {sameAs(publications, row) !== undefined && <>r{sameAs(publications, row)} again, by </>}
                   {row.by}, <Ago time={row.publishedAt} /> · <Hash text={row.digest} />

@@ -16,12 +16,13 @@ type Props = {
   source: string;
   basedOn: number;
   changes: Change[];
+  against: string;
   onClose: () => void;
   onDone: (order: number) => void;
 };
 
 /** Says what it will do to how many before it does it. */
-export function Publish({ group, source, basedOn, changes, onClose, onDone }: Props) {
+export function Publish({ group, source, basedOn, changes, against, onClose, onDone }: Props) {
   const api = useApi();
   const tell = useTell();
   const publish = useMutation(api.policy.publish.mutationOptions());
@@ -40,12 +41,12 @@ export function Publish({ group, source, basedOn, changes, onClose, onDone }: Pr
       open
       onClose={onClose}
       width={560}
-      title={`Publish r${basedOn + 1} to ${group.name}`}
-      description={`It goes to ${plural(group.workstations, "workstation")} at once, signed with the console’s key. To undo it, publish an earlier revision’s text again.`}
+      title={`Publish to all of ${group.name}`}
+      description={`It goes to ${plural(group.workstations, "workstation")} at once, with no guard, and ends a rollout that is under way. Roll it out instead to watch it on a few first. To undo it, publish an earlier revision’s text again.`}
     >
       <form onSubmit={submit} className="grid gap-3.5">
         <div className="max-h-[240px] overflow-auto rounded-[8px] border border-line bg-sunk px-3 py-2.5">
-          <Changes changes={changes} against={basedOn > 0 ? `r${basedOn}` : "the strict defaults"} />
+          <Changes changes={changes} against={against} />
         </div>
         <Input
           label="What changes, and why"
