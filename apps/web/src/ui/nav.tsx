@@ -12,7 +12,7 @@ export function Nav({ items, children }: { items: NavItem[]; children: ReactNode
   return (
     <nav
       aria-label="Main"
-      className="sticky top-0 flex h-screen w-[196px] shrink-0 flex-col gap-0.5 border-r border-line bg-sunk px-2.5 py-3.5"
+      className="sticky top-0 flex h-screen w-[196px] max-[900px]:w-[148px] shrink-0 flex-col gap-0.5 border-r border-line bg-sunk px-2.5 py-3.5"
     >
       <Link href="/" className="flex items-center gap-[9px] px-2 pt-1 pb-3.5 font-semibold tracking-[-0.01em]">
         <svg width="18" height="18" viewBox="0 0 18 18" fill="none" stroke="currentColor" strokeWidth="1.6" aria-hidden>

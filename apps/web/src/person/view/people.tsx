@@ -38,47 +38,52 @@ export function People() {
       </Header>
       <div className="grid max-w-[1080px] gap-3.5 px-5 py-4">
         <Card>
-          <table className="w-full">
-            <thead>
-              <tr className="text-left text-xs text-ink-3">
-                {["Name", "E-mail", "Role", "Second factor", "Seen", ""].map((head) => (
-                  <th key={head} className="border-b border-line py-1 pr-4 font-medium">
-                    {head}
-                  </th>
-                ))}
-              </tr>
-            </thead>
-            <tbody>
-              {people.map((person) => (
-                <tr key={person.id} className="border-b border-line last:border-b-0 [&>td]:py-1.5 [&>td]:pr-4">
-                  <td>
-                    <Untrusted text={person.name} />
-                    {person.id === actor.id && <span className="text-ink-3"> · you</span>}
-                  </td>
-                  <td className="mono">
-                    <Untrusted text={person.email} />
-                  </td>
-                  <td>
-                    <RoleOf person={person} actor={actor.role} />
-                  </td>
-                  <td>
-                    <SignInOf person={person} />
-                  </td>
-                  <td>
-                    <Ago time={person.seenAt} />
-                  </td>
-                  <td className="text-right whitespace-nowrap">
-                    {mayManage(actor.role, person.role) && person.id !== actor.id && (
-                      <Button className="mr-1.5" onClick={() => setResetting(person)}>
-                        Reset sign-in…
-                      </Button>
-                    )}
-                    <Switch person={person} may={mayManage(actor.role, person.role) && person.id !== actor.id} />
-                  </td>
+          <div className="overflow-x-auto">
+            <table className="w-full">
+              <thead>
+                <tr className="text-left text-xs text-ink-3">
+                  {["Name", "E-mail", "Role", "Second factor", "Seen", ""].map((head) => (
+                    <th key={head} className="border-b border-line py-1 pr-4 font-medium">
+                      {head}
+                    </th>
+                  ))}
                 </tr>
-              ))}
-            </tbody>
-          </table>
+              </thead>
+              <tbody>
+                {people.map((person) => (
+                  <tr
+                    key={person.id}
+                    className="border-b border-line last:border-b-0 [&>td]:py-1.5 [&>td]:pr-4 [&>td:last-child]:pr-0"
+                  >
+                    <td>
+                      <Untrusted text={person.name} />
+                      {person.id === actor.id && <span className="text-ink-3"> · you</span>}
+                    </td>
+                    <td className="mono">
+                      <Untrusted text={person.email} />
+                    </td>
+                    <td>
+                      <RoleOf person={person} actor={actor.role} />
+                    </td>
+                    <td>
+                      <SignInOf person={person} />
+                    </td>
+                    <td className="whitespace-nowrap">
+                      <Ago time={person.seenAt} />
+                    </td>
+                    <td className="text-right whitespace-nowrap">
+                      {mayManage(actor.role, person.role) && person.id !== actor.id && (
+                        <Button className="mr-1.5" onClick={() => setResetting(person)}>
+                          Reset sign-in…
+                        </Button>
+                      )}
+                      <Switch person={person} may={mayManage(actor.role, person.role) && person.id !== actor.id} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
         </Card>
         {invites.length > 0 && (
           <Card title="Invited">
@@ -142,7 +147,7 @@ function SignInOf({ person }: { person: { twoFactorEnabled: boolean; resetUntil:
   if (person.resetUntil === null) return <Mark tone="hold">password alone</Mark>;
   return (
     <Mark tone="info">
-      {Date.parse(person.resetUntil) > Date.now() ? "reset, waits for a new password" : "reset, the link ran out"}
+      {Date.parse(person.resetUntil) > Date.now() ? "reset, waits for a new password" : "reset, link ran out"}
     </Mark>
   );
 }
@@ -154,9 +159,7 @@ function Switch({ person, may }: { person: Person; may: boolean }) {
   const off = person.disabledAt !== null;
   if (!may) return off ? <Mark tone="info">off</Mark> : null;
   return (
-    <Button look={off ? "plain" : "danger"} onClick={() => set.mutate({ id: person.id, disabled: !off })}>
-      {off ? "Switch on" : "Switch off"}
-    </Button>
+    <Button onClick={() => set.mutate({ id: person.id, disabled: !off })}>{off ? "Switch on" : "Switch off"}</Button>
   );
 }
 
