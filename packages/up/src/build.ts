@@ -25,18 +25,18 @@ export function nextProgram(): string {
 }
 
 /** Builds unless the last build was from the same sources; two processes do not build at once. */
-export async function ensureBuilt(say: (line: string) => void): Promise<void> {
+export async function ensureBuilt(say: (line: string) => void, signal?: AbortSignal): Promise<void> {
   const stamp = join(WEB, ".next", "built-from");
   const isFresh = (wanted: string) => existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
   const wanted = fingerprint();
   if (isFresh(wanted)) return;
-  const release = await takeLock(join(WEB, ".next-building"));
+  const release = await takeLock(join(WEB, ".next-building"), signal);
   try {
     if (isFresh(wanted)) return;
     const startedAt = Date.now();
     say("Building the console (once, and after each change; about half a minute) …");
     rmSync(stamp, { force: true });
-    await build(say);
+    await build(say, signal);
     writeFileSync(stamp, wanted);
     say(`Built in ${Math.round((Date.now() - startedAt) / 1000)} s.`);
   } finally {
@@ -63,11 +63,12 @@ function filesOf(path: string): string[] {
   });
 }
 
-async function build(say: (line: string) => void): Promise<void> {
+async function build(say: (line: string) => void, signal: AbortSignal | undefined): Promise<void> {
   const child = spawn(process.execPath, [nextProgram(), "build"], {
     cwd: WEB,
     env: { ...process.env, NODE_ENV: "production", NEXT_TELEMETRY_DISABLED: "1" },
     stdio: ["ignore", "pipe", "pipe"],
+    signal,
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr])
@@ -75,14 +76,19 @@ async function build(say: (line: string) => void): Promise<void> {
       output = (output + bytes.toString("utf8")).slice(-20_000);
     });
   const beat = setInterval(() => say("  … still building"), 10_000);
-  const code = await new Promise<number | null>((resolve, reject) => child.once("error", reject).once("exit", resolve));
-  clearInterval(beat);
-  if (code !== 0) throw new Error(`The console could not be built:\n${output.trim()}`);
+  try {
+    const code = await new Promise<number | null>((resolve, reject) =>
+      child.once("error", reject).once("exit", resolve),
+    );
+    if (code !== 0) throw new Error(`The console could not be built:\n${output.trim()}`);
+  } finally {
+    clearInterval(beat);
+  }
 }
 
 /** A file with the builder's process id; one whose process is gone is taken over. */
-async function takeLock(file: string): Promise<() => void> {
-  for (const end = Date.now() + OTHER_BUILD_MS_MAX; ; await delay(500)) {
+async function takeLock(file: string, signal: AbortSignal | undefined): Promise<() => void> {
+  for (const end = Date.now() + OTHER_BUILD_MS_MAX; ; await delay(500, undefined, { signal })) {
     try {
       writeFileSync(file, String(process.pid), { flag: "wx" });
       return () => rmSync(file, { force: true });

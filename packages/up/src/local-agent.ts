@@ -22,6 +22,7 @@ export type AgentOptions = {
   syslogPort: number;
   parts: Parts;
   env: NodeJS.ProcessEnv;
+  signal?: AbortSignal | undefined;
 };
 
 const TOKEN_MINUTES = 15;
@@ -41,6 +42,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   writeConfig(join(state, "config.json"), options, eveFile);
   const facts = join(state, "enrolment", "enrolment.json");
   if (!existsSync(facts)) await enrol(state, options);
+  options.signal?.throwIfAborted();
   const { workstation } = followPorts(facts, options);
   const args = [...LEAN, QUIET, await makeAgentProgram(options.stateFolder), "run", "--state", state];
   const startedAt = new Date();
@@ -68,7 +70,7 @@ function writeConfig(file: string, { stateFolder, syslogPort }: AgentOptions, ev
   replace(file, { ...config, udp: moved(config.udp), tcp: moved(config.tcp) });
 }
 
-async function enrol(state: string, { databaseUrl, group, ca, listenUrl, env }: AgentOptions): Promise<void> {
+async function enrol(state: string, { databaseUrl, group, ca, listenUrl, env, signal }: AgentOptions): Promise<void> {
   const secret = randomBytes(32).toString("base64url");
   const fingerprint = createHash("sha256")
     .update(new X509Certificate(readFileSync(ca)).raw)
@@ -83,8 +85,9 @@ async function enrol(state: string, { databaseUrl, group, ca, listenUrl, env }: 
   const token = printToken({ url: listenUrl, ca: fingerprint, secret });
   await new Promise<void>((resolve, reject) => {
     const args = [QUIET, CLI, "enrol", "-", "--state", state];
-    const child = execFile(process.execPath, args, { env, timeout: ENROL_MS_MAX }, (error, _out, told) => {
+    const child = execFile(process.execPath, args, { env, timeout: ENROL_MS_MAX, signal }, (error, _out, told) => {
       if (!error) return resolve();
+      if (signal?.aborted) return reject(signal.reason);
       reject(
         new Error(`This machine's agent could not be enrolled: ${told.trim() || error.message}`, { cause: error }),
       );

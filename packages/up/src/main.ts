@@ -8,12 +8,14 @@ const { env } = process;
 const stateFolder = env.SALLYPORT_STATE || join(ROOT, ".sallyport");
 
 let stopping = false;
+const stop = new AbortController();
 const stopped = new Promise<void>((resolve) => {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
     process.on(signal, () => {
       if (stopping) return say("Still stopping: everything is written to disk first.");
       stopping = true;
       say("\nStopping …");
+      stop.abort();
       resolve();
     });
 });
@@ -23,6 +25,7 @@ try {
   const starting = startStack({
     stateFolder,
     say,
+    signal: stop.signal,
     ...(env.DATABASE_URL ? { databaseUrl: env.DATABASE_URL } : {}),
     ...(env.MQTT_URL ? { mqttUrl: env.MQTT_URL } : {}),
     ...(env.SALLYPORT_HOST ? { host: env.SALLYPORT_HOST } : {}),

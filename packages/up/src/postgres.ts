@@ -35,6 +35,7 @@ export type PostgresOptions = {
   port: number;
   onStart?: (pid: number) => void;
   onRestart?: (reason: string) => void;
+  signal?: AbortSignal | undefined;
 };
 export type Postgres = { url: string; child: Child; stop: () => Promise<void> };
 
@@ -45,9 +46,10 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   checkSpace(stateFolder);
   const password = ensurePassword(join(stateFolder, "keys", "database.secret"));
   const as = await runAs(existsSync(data) ? statSync(data).uid : undefined, programs.postgres);
-  if (!existsSync(join(data, "PG_VERSION"))) await makeCluster(programs.initdb, data, password, as);
+  if (!existsSync(join(data, "PG_VERSION"))) await makeCluster(programs.initdb, data, password, as, options.signal);
   chmodSync(data, 0o700); // a copy of a backup may have been made with looser ones, which the server refuses
   await stopOldServer(data);
+  options.signal?.throwIfAborted();
   const flags = {
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
@@ -70,6 +72,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     env: { ...process.env, LC_ALL: "C.UTF-8" },
     logFile: join(stateFolder, "logs", "postgres.log"),
     stopSignal: "SIGINT", // fast: sessions are ended, everything is written
+    signal: options.signal,
     ...(options.onStart ? { onStart: options.onStart } : {}),
     ...(options.onRestart ? { onRestart: options.onRestart } : {}),
   });
@@ -172,7 +175,13 @@ async function postgresUser(): Promise<{ uid: number; gid: number }> {
 }
 
 /** Beside, then renamed: a crash in between leaves no half cluster. */
-async function makeCluster(initdb: string, data: string, password: string, as: As): Promise<void> {
+async function makeCluster(
+  initdb: string,
+  data: string,
+  password: string,
+  as: As,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const made = `${data}.new`;
   const passwordFile = `${data}.password`;
   rmSync(made, { recursive: true, force: true });
@@ -187,9 +196,10 @@ async function makeCluster(initdb: string, data: string, password: string, as: A
     ...["--encoding", "UTF8", "--locale", "C.UTF-8", "--lc-messages", "C", "--data-checksums"],
   ];
   try {
-    await run(command!, args, { ...as.ids, cwd: made, env: { ...process.env, LC_ALL: "C.UTF-8" } });
+    await run(command!, args, { ...as.ids, cwd: made, env: { ...process.env, LC_ALL: "C.UTF-8" }, signal });
     renameSync(made, data);
   } catch (error) {
+    if (signal?.aborted) throw signal.reason;
     const reason = (error as { stderr?: string }).stderr || (error as Error).message;
     throw new Error(`The database could not be made in ${data}:\n${reason.trim()}`, { cause: error });
   } finally {

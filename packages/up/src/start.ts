@@ -30,6 +30,8 @@ export type StackOptions = {
   agent?: boolean;
   env?: NodeJS.ProcessEnv;
   say?: (line: string) => void;
+  /** Ends the start wherever it is; what runs by then is stopped, and the next start goes on from there. */
+  signal?: AbortSignal | undefined;
 };
 
 export type Stack = {
@@ -56,7 +58,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   openFolder(stateFolder);
   const run = new RunFile(stateFolder);
   await run.claim(say);
-  const parts = new Parts(stateFolder, run, say);
+  const parts = new Parts(stateFolder, run, say, options.signal);
   try {
     return await startParts({ ...options, stateFolder, say, exposed }, parts);
   } catch (error) {
@@ -68,7 +70,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 type Starting = StackOptions & { say: (line: string) => void; exposed: Exposure };
 
 async function startParts(options: Starting, parts: Parts): Promise<Stack> {
-  const { stateFolder, say, exposed, host = "localhost", workers = 1 } = options;
+  const { stateFolder, say, exposed, host = "localhost", workers = 1, signal } = options;
   const ports = await choosePorts(options);
   const keys = await ensureKeys(stateFolder, options.host ? [options.host] : []);
   const env = { ...process.env, ...options.env };
@@ -80,7 +82,8 @@ async function startParts(options: Starting, parts: Parts): Promise<Stack> {
     parts.add(postgres.child);
     databaseUrl = postgres.url;
   }
-  const applied = await migrate(databaseUrl);
+  signal?.throwIfAborted();
+  const applied = await migrate(databaseUrl); // each in a transaction, and short: this one is waited for
   if (applied.length > 0) say(`The database is set up (${applied.length} migrations).`);
   await raiseIfRestored(databaseUrl, stateFolder, say);
   const group = await ensureFirstGroup(databaseUrl, readSigner(keys.console));
@@ -122,7 +125,7 @@ async function startParts(options: Starting, parts: Parts): Promise<Stack> {
     await worker.until(async () => worker.tail.includes("worker.ready"), READY_MS_MAX);
   }
   if (options.console !== false) {
-    await ensureBuilt(say);
+    await ensureBuilt(say, signal);
     say("Starting the console …");
     if (exposed.warning) say(exposed.warning);
     const args = [nextProgram(), "start", "-H", exposed.consoleBind, "-p", String(ports.web)];
@@ -145,6 +148,7 @@ async function startParts(options: Starting, parts: Parts): Promise<Stack> {
       syslogPort: ports.syslog,
       parts,
       env: shared,
+      signal,
     });
   }
   const setupUrl = await firstOwnerUrl(databaseUrl, consoleUrl);
@@ -170,9 +174,11 @@ export class Parts {
   readonly #stateFolder: string;
   readonly #run: RunFile;
   readonly #say: (line: string) => void;
+  readonly #signal: AbortSignal | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor(stateFolder: string, run: RunFile, say: (line: string) => void) {
+  constructor(stateFolder: string, run: RunFile, say: (line: string) => void, signal: AbortSignal | undefined) {
+    this.#signal = signal;
     this.#stateFolder = stateFolder;
     this.#run = run;
     this.#say = say;
@@ -181,6 +187,7 @@ export class Parts {
   hooks(name: string) {
     return {
       onStart: (pid: number) => this.#run.note(name, pid),
+      signal: this.#signal,
       onRestart: (reason: string) =>
         this.#say(`${name} ${reason}; starting it again (${join(this.#stateFolder, "logs", `${name}.log`)}).`),
     };
@@ -192,6 +199,7 @@ export class Parts {
   }
 
   start(name: string, options: Pick<ChildOptions, "args" | "env" | "cwd">): Child {
+    this.#signal?.throwIfAborted();
     const logFile = join(this.#stateFolder, "logs", `${name}.log`);
     const child = new Child({ cwd: ROOT, ...options, name, command: process.execPath, logFile, ...this.hooks(name) });
     child.start();

@@ -17,6 +17,8 @@ export type ChildOptions = {
   /** Told of each start, so that a later run can find what a killed parent left behind. */
   onStart?: (pid: number) => void;
   onRestart?: (reason: string) => void;
+  /** Ends the wait for it to be ready; stopping it stays its owner's. */
+  signal?: AbortSignal | undefined;
 };
 
 const BACKOFF_MS_MIN = 250;
@@ -75,12 +77,19 @@ export class Child {
 
   /** Rejects when the child ends before `ready` says yes; asks again at a steady pace. */
   async until(ready: () => Promise<boolean>, withinMs: number): Promise<void> {
+    const { signal } = this.#options;
     const end = Date.now() + withinMs;
     for (;;) {
-      if (await ready().catch(() => false)) return;
+      if (
+        await unlessAborted(
+          ready().catch(() => false),
+          signal,
+        )
+      )
+        return;
       if (this.#process?.exitCode != null) throw new Error(`${this.name} ended while it started:\n${this.tail}`);
       if (Date.now() > end) throw new Error(`${this.name} was not ready within ${withinMs / 1000} s:\n${this.tail}`);
-      await delay(100);
+      await delay(100, undefined, { signal });
     }
   }
 
@@ -121,6 +130,22 @@ export class Child {
       backoffMs = Math.min(backoffMs * 2, BACKOFF_MS_MAX);
       this.#spawn();
     }
+  }
+}
+
+/** What takes its time is left to itself when the signal aborts. @throws the signal's reason */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  signal.throwIfAborted();
+  let stop = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
   }
 }
 
