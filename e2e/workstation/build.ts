@@ -6,6 +6,14 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { CACHE, folderImage, programOf, type Root, root, rootImage } from "../../packages/hv-patches/tools/debian.ts";
+import {
+  cpio as archive,
+  busybox,
+  folder as emptyFolder,
+  kernelOf,
+  moduleEntries,
+  program,
+} from "../../packages/hv-patches/tools/initramfs.ts";
 import { run } from "../../packages/hv-patches/tools/run.ts";
 import { type CpioEntry, cpio } from "./cpio.ts";
 import { type Change, putInto } from "./ext4.ts";
@@ -26,6 +34,8 @@ const GUEST_MODULES = [
   "usb-storage",
   "sd_mod",
 ];
+/** What dom0 needs before it has its disk, and the driver that keeps the guest's display for it. */
+const DOM0_MODULES = ["xen_pciback", "virtio_pci", "virtio_blk", "crc32c_generic", "ext4"];
 /** Services of a general machine that only cost time here. */
 const MASKED = [
   "e2scrub_reap.service",
@@ -97,7 +107,7 @@ export async function build(say: (line: string) => void = () => {}): Promise<Bui
     dom0Disk: path.join(folder, "dom0.img"),
     guestDisk: path.join(folder, "primary.luks"),
     kernel: newest("vmlinuz-"),
-    initrd: newest("initrd.img-"),
+    initrd: path.join(folder, "dom0-initrd"),
     sshKey: path.join(folder, "ssh-key"),
     knownHosts: path.join(folder, "known-hosts"),
   };
@@ -110,6 +120,7 @@ export async function build(say: (line: string) => void = () => {}): Promise<Bui
   try {
     await makeKeys(from, partial);
     await writeFile(at("guest-initrd"), gzipSync(cpio(await guestFiles(from)), { level: 1 }));
+    await writeFile(at("dom0-initrd"), await dom0Initrd(from));
     await makeGuestDisk(from, partial);
     await copyImage(await rootImage(from, { label: "dom0", sizeMiB: DOM0_MIB }), at("dom0.img"));
     await putInto(from, at("dom0.img"), await dom0Changes(partial, made));
@@ -127,7 +138,7 @@ const copyImage = (from: string, to: string) => run("cp", ["--reflink=auto", "--
 async function digestOf(from: Root): Promise<string> {
   const hash = createHash("sha256").update(from.digest);
   const files: string[] = [];
-  for await (const file of glob(["dom0/**", "guest/**", "*.ts"], { cwd: HERE }))
+  for await (const file of glob(["dom0/**", "dom0-init", "guest/**", "*.ts"], { cwd: HERE }))
     if (!/\.test\.ts$|cli\.ts$/.test(file)) files.push(file);
   for (const file of files.sort()) {
     const full = path.join(HERE, file);
@@ -181,12 +192,12 @@ async function guestFiles(from: Root): Promise<CpioEntry[]> {
   const modules = path.join(from.tree, "usr/lib/modules");
   const version = (await readdir(modules))[0]!;
   const order = loadOrder(await readFile(path.join(modules, version, "modules.dep"), "utf8"), GUEST_MODULES);
-  const busybox = path.join(from.tree, "usr/bin/busybox");
+  const busyboxFile = path.join(from.tree, "usr/bin/busybox");
   const entries: CpioEntry[] = ["bin", "dev", "modules"].map((name) => ({ path: name, kind: "folder", mode: 0o755 }));
   entries.push({ path: "dev/console", kind: "character", mode: 0o600, major: 5, minor: 1 });
   const file = async (name: string, source: string, mode: number) =>
     entries.push({ path: name, kind: "file", mode, content: await readFile(source) });
-  await file("bin/busybox", busybox, 0o755);
+  await file("bin/busybox", busyboxFile, 0o755);
   await file("init", path.join(HERE, "guest/init"), 0o755);
   await file("main", path.join(HERE, "guest/main"), 0o755);
   const names: string[] = [];
@@ -197,12 +208,20 @@ async function guestFiles(from: Root): Promise<CpioEntry[]> {
       path: `modules/${name}.ko`,
       kind: "file",
       mode: 0o644,
-      content: await unpacked(busybox, path.join(modules, version, each)),
+      content: await unpacked(busyboxFile, path.join(modules, version, each)),
     });
   }
   entries.push({ path: "modules/order", kind: "file", mode: 0o644, content: Buffer.from(`${names.join("\n")}\n`) });
   return entries;
 }
+
+const dom0Initrd = async (from: Root) =>
+  archive([
+    await busybox(from),
+    program("init", await readFile(path.join(HERE, "dom0-init"))),
+    ...(await moduleEntries(await kernelOf(from), DOM0_MODULES)),
+    ...["proc", "sys", "dev", "root"].map(emptyFolder),
+  ]);
 
 /** A kernel module as the guest's busybox can load it. */
 async function unpacked(busybox: string, file: string): Promise<Uint8Array> {
