@@ -8,6 +8,7 @@ import { openBrowser, openPage } from "./chromium.ts";
 import { startConsole } from "./console.ts";
 import { type FleetSeeded, seedFleet } from "./fleet.ts";
 import { makeOwner } from "./people.ts";
+import { type RolloutsSeeded, seedRollouts } from "./rollouts.ts";
 
 const WIDTHS = [1280, 1600];
 const THEMES = ["light", "dark"] as const;
@@ -21,7 +22,7 @@ type Picture = { name: string; path: string; act?: (page: Page) => Promise<void>
 const tab = (name: string) => async (page: Page) => void (await page.getByRole("tab", { name }).click());
 const press = (name: string) => async (page: Page) => void (await page.getByRole("button", { name }).first().click());
 
-function pictures({ groups, workstations }: FleetSeeded, scan: string): Picture[] {
+function pictures({ groups, workstations }: FleetSeeded, rollouts: RolloutsSeeded, scan: string): Picture[] {
   const lab = workstations.get("lab-07");
   return [
     { name: "overview", path: "/" },
@@ -46,6 +47,19 @@ function pictures({ groups, workstations }: FleetSeeded, scan: string): Picture[
     { name: "alert", path: "/alerts", act: (page) => page.keyboard.press("j") },
     { name: "policy", path: "/policy" },
     { name: "policy-group", path: `/policy/${groups.laboratory}` },
+    {
+      name: "policy-roll-out",
+      path: `/policy/${groups.finance}`,
+      act: async (page) => {
+        await page.getByLabel("Policy text").fill("log:\n  linesPerSecond: 100\n");
+        await press("Roll out…")(page);
+      },
+    },
+    { name: "rollouts", path: "/rollouts" },
+    { name: "rollout-paused", path: `/rollouts/${rollouts.paused}` },
+    { name: "rollout-soaking", path: `/rollouts/${rollouts.soaking}` },
+    { name: "rollout-aborted", path: `/rollouts/${rollouts.aborted}` },
+    { name: "rollout-abort", path: `/rollouts/${rollouts.paused}`, act: press("Abort…") },
     { name: "enrol", path: "/enrol" },
     { name: "enrol-line", path: "/enrol", act: press("Make a token") },
     { name: "people", path: "/people" },
@@ -84,10 +98,11 @@ try {
   await settled(page);
   await door("overview-empty");
   const fleet = await seedFleet(made.pool, made.consoleKey);
+  const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
   const { rows } = await made.pool.query<{ trail: number; index: string }>(
     "SELECT trail, index FROM scan WHERE verdict = 'block' ORDER BY trail LIMIT 1",
   );
-  const shown = pictures(fleet, `${rows[0]?.trail}.${rows[0]?.index}`).filter(({ name }) =>
+  const shown = pictures(fleet, rollouts, `${rows[0]?.trail}.${rows[0]?.index}`).filter(({ name }) =>
     only.split(",").some((each) => name.includes(each)),
   );
   for (const { name, path, act } of shown) {

@@ -10,6 +10,7 @@ import { openExport } from "./pack.ts";
 import { resetSignIn } from "./people.ts";
 import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
 import { restored } from "./restored.ts";
+import { addRollout } from "./rollout-commands.ts";
 import { sentences, unaccounted, verifyExport } from "./verify.ts";
 import { isAnswer, whyNot } from "./why.ts";
 
@@ -125,6 +126,8 @@ export function program(): Command {
     .argument("<file>", "rules.conf; - for standard input")
     .addHelpText("after", "\nExit codes: 0 done, 3 a rule cannot be read, 1 an error of the command's own.")
     .action((file: string) => say(importUsbguard(file, readArgumentFile(file))));
+
+  addRollout(root, say);
 
   root
     .command("usb")

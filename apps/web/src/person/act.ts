@@ -19,7 +19,8 @@ export type Act = {
   after?: PersonAct["after"];
 };
 
-type By = Pick<Actor, "id" | "email"> & { session?: string };
+/** A session's person, or the bearer of an API token, whose id `token` is. */
+type By = Pick<Actor, "id" | "email"> & { session?: string; token?: string };
 
 export function actRecord(by: By, origin: Origin, act: Act): Parameters<RecordConsole>[1] {
   return {
@@ -27,7 +28,7 @@ export function actRecord(by: By, origin: Origin, act: Act): Parameters<RecordCo
     severity: act.severity ?? "notice",
     text: `${by.email} ${act.text}`,
     body: {
-      actor: { id: by.id, email: by.email },
+      actor: { id: by.id, email: by.email, ...(by.token !== undefined && { token: by.token }) },
       ...(origin.address !== undefined && { address: origin.address.slice(0, 64) }),
       ...(by.session !== undefined && { session: by.session }),
       ...(act.subject !== undefined && { subject: act.subject.slice(0, 256) }),

@@ -26,7 +26,7 @@ export const Beginning = z.object({
 export type Beginning = z.infer<typeof Beginning>;
 
 export type Parts = { pool: Pool; recordConsole: RecordConsole; consoleKey: ConsoleKey };
-type By = { id: string; email: string; session?: string };
+type By = { id: string; email: string; session?: string; token?: string };
 
 export function begin(parts: Parts, by: By, origin: Origin, asked: Beginning): Promise<{ id: string; order: number }> {
   const read = readPolicy(asked.source);

@@ -1,5 +1,6 @@
 /** Rollouts ↔ Postgres: for pages and pipelines, and what a person does to one. */
 import { type Command, command } from "@sallyport/shared/rollout/command.ts";
+import { issueWords } from "@sallyport/shared/rollout/document.ts";
 import { type GuardState, guardStates } from "@sallyport/shared/rollout/guard.ts";
 import { Plan, type Plan as PlanType, planFaults } from "@sallyport/shared/rollout/plan.ts";
 import type { Counts, STANDINGS, Standing } from "@sallyport/shared/rollout/standing.ts";
@@ -143,7 +144,7 @@ export async function preview(
   const facts = await groupFacts(pool, asked.group, asked.reportSeconds);
   const whole = { workstations: facts.workstations, labels: facts.labels };
   const read = Plan.safeParse(asked.plan);
-  if (!read.success) return { faults: planFaultsOf(read.error.issues), waves: [], ...whole };
+  if (!read.success) return { faults: read.error.issues.map(issueWords), waves: [], ...whole };
   const { rows } = await pool.query<{ id: string; labels: string[] }>(
     "SELECT id, labels FROM workstation WHERE group_id = $1 AND state = 'enrolled'",
     [asked.group],
@@ -152,9 +153,6 @@ export async function preview(
   for (const row of rows) waves[waveOf(sha256, read.data, asked.id, row)]!.workstations++;
   return { faults: planFaults(read.data, facts), waves, ...whole };
 }
-
-export const planFaultsOf = (issues: readonly { path: PropertyKey[]; message: string }[]): string[] =>
-  issues.map(({ path, message }) => (path.length > 0 ? `${path.map(String).join(".")}: ${message}` : message));
 
 export type Commanding = {
   id: string;

@@ -5,11 +5,18 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Copy } from "../../ui/copy.tsx";
-import { Input } from "../../ui/field.tsx";
+import { Input, Select } from "../../ui/field.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 
 const DAYS = 90;
+/** What people make tokens for. */
+const USES = {
+  export: ["export"],
+  "rollouts, read": ["rollout:read"],
+  "rollouts, begin and move": ["rollout:read", "rollout:write"],
+} as const;
+type Use = keyof typeof USES;
 
 /** Tokens of one's own for the command line. What a token may do is its scope, and never more than its person. */
 export function ApiTokens() {
@@ -24,7 +31,8 @@ export function ApiTokens() {
     event.preventDefault();
     const form = event.currentTarget;
     const name = String(new FormData(form).get("name"));
-    const done = await make.mutateAsync({ name, scopes: ["export"], days: DAYS }).catch(() => undefined); // shown under the field
+    const scopes = [...USES[String(new FormData(form).get("use")) as Use]];
+    const done = await make.mutateAsync({ name, scopes, days: DAYS }).catch(() => undefined); // shown under the field
     if (!done) return;
     form.reset();
     setMade(done.token);
@@ -34,7 +42,8 @@ export function ApiTokens() {
     <Card title="API tokens">
       <p className="pb-2 text-ink-2">
         For <span className="mono">sallyport export</span>: with the scope <span className="mono">export</span> a token
-        fetches trails as you could read them here. Put it into <span className="mono">SALLYPORT_TOKEN</span>.
+        fetches trails as you could read them here. For <span className="mono">sallyport rollout</span>: what you may do
+        to rollouts. Put it into <span className="mono">SALLYPORT_TOKEN</span>.
       </p>
       {made && (
         <div className="mb-3 grid gap-1.5 rounded-[8px] border border-line bg-sunk p-2.5">
@@ -74,6 +83,11 @@ export function ApiTokens() {
           fault={make.error?.message}
           hint={`It runs out after ${DAYS} days.`}
         />
+        <Select label="For" name="use" defaultValue="export">
+          {Object.keys(USES).map((use) => (
+            <option key={use}>{use}</option>
+          ))}
+        </Select>
         <Button type="submit" disabled={make.isPending} className="justify-self-start">
           Make a token
         </Button>

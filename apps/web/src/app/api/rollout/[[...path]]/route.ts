@@ -1,0 +1,11 @@
+import { respondRollout } from "../../../../rollout/respond.ts";
+import { wiring } from "../../../../wiring.ts";
+
+export const dynamic = "force-dynamic";
+
+type Asked = { params: Promise<{ path?: string[] }> };
+const respond = async (request: Request, { params }: Asked): Promise<Response> =>
+  respondRollout(wiring(), request, (await params).path ?? []);
+
+export const GET = respond;
+export const POST = respond;

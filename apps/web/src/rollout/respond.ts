@@ -1,0 +1,96 @@
+/** /api/rollout … → rollouts for the command line and pipelines, by an API token: the same acts and records as a page's. */
+import { readPolicy } from "@sallyport/shared/policy/document.ts";
+import { COMMANDS } from "@sallyport/shared/rollout/command.ts";
+import { issueWords } from "@sallyport/shared/rollout/document.ts";
+import { Plan } from "@sallyport/shared/rollout/plan.ts";
+import type { Pool } from "pg";
+import { z } from "zod";
+import { originOf } from "../person/actor.ts";
+import { openToken } from "../person/api-token.ts";
+import { ACTS, may } from "../person/role.ts";
+import { Refusal } from "../trpc/errors.ts";
+import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
+import { actOn, Beginning, begin, type Parts, Reason, RolloutId } from "./act.ts";
+import { getRollout, listRollouts, preview } from "./store.ts";
+
+const BODY_CHARS_MAX = 1024 * 1024;
+const TOO_LONG = `More than ${BODY_CHARS_MAX} characters.`;
+const STATUS: Record<Refusal["code"], number> = {
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  BAD_REQUEST: 400,
+  FORBIDDEN: 403,
+  PRECONDITION_FAILED: 412,
+};
+
+const Start = Beginning.omit({ group: true, plan: true }).extend({
+  /** Its id or its name. */
+  group: z.string().min(1).max(128),
+  plan: z.unknown(),
+  /** Says who would be in which wave, and makes nothing. */
+  preview: z.boolean().default(false),
+});
+const Move = z.object({ command: z.enum(COMMANDS), reason: Reason, version: z.int().optional() });
+
+const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
+
+/** `path` is what follows /api/rollout. */
+export async function respondRollout(parts: Parts, request: Request, path: readonly string[]): Promise<Response> {
+  const isRead = request.method === "GET";
+  const opened = await openToken(
+    parts.pool,
+    request.headers.get("authorization"),
+    isRead ? "rollout:read" : "rollout:write",
+  );
+  if (!opened.ok) return refuse(opened.status, opened.reason);
+  const { bearer } = opened;
+  if (!may(bearer.role, isRead ? "entries" : "policy"))
+    return refuse(403, `As ${bearer.role} you may not ${ACTS[isRead ? "entries" : "policy"]}.`);
+  try {
+    const id = path[0] === undefined ? undefined : RolloutId.safeParse(path[0]).data;
+    if (path.length > 1 || (path[0] !== undefined && id === undefined)) return refuse(404, "There is no such rollout.");
+    if (isRead) return Response.json(id ? await getRollout(parts.pool, id) : await listRollouts(parts.pool));
+    const body = await readBody(request);
+    const origin = originOf(request.headers);
+    if (id) return Response.json(await actOn(parts, bearer, origin, { id, ...Move.parse(body) }));
+    const asked = Start.parse(body);
+    const group = await groupOf(parts.pool, asked.group);
+    if (asked.preview) return Response.json(await seen(parts.pool, { ...asked, group }));
+    const plan = Plan.safeParse(asked.plan);
+    if (!plan.success) return refuse(400, `This is no plan.\n${plan.error.issues.map(issueWords).join("\n")}`);
+    return Response.json(await begin(parts, bearer, origin, Beginning.parse({ ...asked, group, plan: plan.data })));
+  } catch (error) {
+    if (error instanceof Refusal) return refuse(STATUS[error.code], error.message);
+    if (error instanceof z.ZodError) return refuse(400, z.prettifyError(error));
+    if ((error as { code?: string }).code === "23505") return refuse(409, "A rollout of this id was begun already.");
+    throw error;
+  }
+}
+
+async function readBody(request: Request): Promise<unknown> {
+  if (Number(request.headers.get("content-length") ?? 0) > BODY_CHARS_MAX) throw new Refusal("BAD_REQUEST", TOO_LONG);
+  const text = await request.text();
+  if (text.length > BODY_CHARS_MAX) throw new Refusal("BAD_REQUEST", TOO_LONG);
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    throw new Refusal("BAD_REQUEST", `This is no JSON: ${(error as Error).message}`);
+  }
+  if (holdsNul(body)) throw new Refusal("BAD_REQUEST", NUL_REFUSED);
+  return body;
+}
+
+async function groupOf(pool: Pool, named: string): Promise<string> {
+  const { rows } = await pool.query<{ id: string }>('SELECT id FROM "group" WHERE id::text = $1 OR name = $1', [named]);
+  const [only, another] = rows;
+  if (!only || another) throw new Refusal("NOT_FOUND", `There is ${only ? "more than one" : "no"} group ${named}.`);
+  return only.id;
+}
+
+async function seen(pool: Pool, asked: { id: string; group: string; plan?: unknown; source: string }) {
+  const read = readPolicy(asked.source);
+  if (!read.ok)
+    return { faults: read.faults.map(({ line, path, message }) => `line ${line}, ${path}: ${message}`), waves: [] };
+  return preview(pool, { ...asked, plan: asked.plan, reportSeconds: read.policy.agent.reportSeconds });
+}
