@@ -53,7 +53,10 @@ const says = async (name: string, options: string, answer: RegExp, memoryMiB = 4
   );
 
 describe("a wrong command line is answered with what to write instead", () => {
-  beforeAll(needPackages);
+  beforeAll(async () => {
+    await needPackages();
+    await xenOf("release");
+  });
 
   it.each(ROWS)("%s", async (name, options, answer, memoryMiB) => {
     expect(await says(name, options, answer, memoryMiB)).not.toBe("");

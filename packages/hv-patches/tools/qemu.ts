@@ -10,8 +10,8 @@ import { typeInto } from "./serial.ts";
 
 const POLL_MS = 100;
 const QUIT_MS_MAX = 4_000;
-/** A monitor that is not there this long after the start means that QEMU refused its arguments. */
-const MONITOR_MS_MAX = 20_000;
+/** QEMU that refuses its arguments ends at once; one that is there and silent this long is a busy machine's. */
+const MONITOR_MS_MAX = 60_000;
 const TAIL_CHARACTERS_MAX = 3_000;
 
 function systemEmulator(root: Root): Program {
