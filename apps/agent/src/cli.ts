@@ -109,6 +109,34 @@ program
     }),
   );
 
+program
+  .command("pin-keyboards")
+  .description("let the boot keyboards that are plugged in now, and the hubs on the way, always pass the USB gate")
+  .option(...stateOption)
+  .option("--config <file>", "the configuration to write them into (else config.json in the state folder)")
+  .option("--json", "print the result as JSON")
+  .action(
+    told(async ({ state, config: named, json }: { state: string; config?: string; json?: boolean }) => {
+      const [{ findKeyboards, keepPins }, { GateChoice, readConfig }, { usbPorts }, { join }] = await Promise.all([
+        import("./pin-keyboards.ts"),
+        import("./config.ts"),
+        import("./dom0/usb.ts"),
+        import("node:path"),
+      ]);
+      const path = named ?? join(state, "config.json");
+      const place = readConfig(state, named).usb ?? GateChoice.parse({});
+      const found = await findKeyboards(usbPorts(place));
+      keepPins(path, found.pins);
+      const lines = found.devices.map(({ port, id, maker, name }) => `${port}  ${id}  ${maker} ${name}`);
+      const words =
+        lines.length === 0 ? ["No boot keyboard is plugged in; none is pinned."] : [`Pinned in ${path}:`, ...lines];
+      const all = [...words, ...found.unreadable.map((each) => `cannot be judged: ${each}`)];
+      process.stdout.write(
+        json ? `${JSON.stringify({ path, ...found })}\n` : `${all.map(escapeForDisplay).join("\n")}\n`,
+      );
+    }),
+  );
+
 async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -120,7 +148,7 @@ async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-if (!["enrol", "run", "status"].includes(process.argv[2] ?? "")) {
+if (!["enrol", "run", "status", "pin-keyboards"].includes(process.argv[2] ?? "")) {
   const [{ scanCommand }, { replayCommand }, { diskCommand }] = await Promise.all([
     import("./gate/command.ts"),
     import("./sources/command.ts"),

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { GuestId } from "@sallyport/shared/base/ids.ts";
+import { UsbPin } from "@sallyport/shared/usb/device.ts";
 import { z } from "zod";
 import { whyNot } from "./dom0/why.ts";
 import { SourceChoice } from "./sources/list.ts";
@@ -64,6 +65,28 @@ export const VolumeChoice = z.strictObject({
 });
 export type VolumeChoice = z.infer<typeof VolumeChoice>;
 
+/** The USB ports that dom0 gates. Without it no device is held, and the report says so. */
+export const GateChoice = z.strictObject({
+  sysfs: absolute.default("/sys"),
+  dev: absolute.default("/dev"),
+  /** Where sticks' images lie: a file system of its own, larger than any stick; `usb` in the state folder otherwise. */
+  volume: absolute.optional(),
+  /** Who gets what passes. Without it nobody does. */
+  guest: z
+    .union([
+      z.strictObject({ by: z.literal("xl"), guest: z.string().min(1).max(128) }),
+      z.strictObject({ by: z.literal("qmp"), socket: absolute }),
+    ])
+    .optional(),
+  /** Keyboards of dom0 and the hubs on the way to them; written by `sallyport-agent pin-keyboards`. */
+  pins: z.array(UsbPin).max(64).default([]),
+  /** Kernel events wake the gate; without udev it looks each second. */
+  udev: z.boolean().default(true),
+  /** How long a stick's last logical unit may come after the one before it. */
+  settleMs: z.int().min(1).max(60_000).optional(),
+});
+export type GateChoice = z.infer<typeof GateChoice>;
+
 /** `guestNames` are labels for people, `domains` the names that Xen knows, by guest id. `sticks` is the drop folder; null
  *  turns it off. */
 export const AgentConfig = SourceChoice.extend({
@@ -73,6 +96,7 @@ export const AgentConfig = SourceChoice.extend({
   firewall: FirewallChoice.optional(),
   ids: DetectorChoice.optional(),
   disk: VolumeChoice.optional(),
+  usb: GateChoice.optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 export type AgentConfig = z.infer<typeof AgentConfig>;

@@ -38,6 +38,7 @@ import { lockState, openSpool } from "./spool/open.ts";
 import { prepare } from "./spool/prepare.ts";
 import { sticks } from "./sticks.ts";
 import { Uplink } from "./uplink/uplink.ts";
+import { usbGate } from "./usb-gate.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { volumeOf } from "./volume.ts";
 
@@ -147,6 +148,15 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   });
   const firewall = firewallOf(config);
   const volume = volumeOf(config, state, dom0);
+  const usb = usbGate(config, {
+    dom0,
+    state,
+    workstation,
+    policy: () => policy.inForce?.policy.usb,
+    exceptions: () => policy.exceptions(),
+    floor: () => policy.floor(),
+    log,
+  });
   const appliers = listAppliers(
     { log: setting("log"), agent: setting("agent", () => spool.setBytesMax(settings.agent.spoolBytesMax)) },
     {
@@ -169,6 +179,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         ? idsApplier({ detector: suricata(dom0, config.ids), config: config.ids, hash: sha256, now, tell, log })
         : unwatched(),
       disk: volume.applier,
+      usb: usb.applier,
     },
   );
   const sources = runSources(
@@ -183,6 +194,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       }),
       ...sticks(sticksFolder(state, config), () => policy.inForce?.policy.usb, now),
       ...volume.sources,
+      ...usb.sources,
     ],
     {
       emit: (parcel) => {

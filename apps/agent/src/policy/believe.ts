@@ -15,6 +15,7 @@ import {
 import { audienceKey, type Refusal, verifyStatement } from "@sallyport/shared/policy/verify.ts";
 import { keyId } from "@sallyport/shared/trail/signed.ts";
 import { z } from "zod";
+import { exceptionFault, exceptionsWith } from "./exceptions.ts";
 import type { Kept } from "./kept.ts";
 import { unreadable } from "./newer.ts";
 
@@ -60,7 +61,11 @@ export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untr
     floor: Math.max(kept.floor, Date.parse(statement.issued)),
     consoleKeys: keys ? keys.consoleKeys : kept.consoleKeys,
     cas: keys ? keys.cas : kept.cas,
+    ...(kept.exceptions && { exceptions: kept.exceptions }),
   };
+  if (statement.type === "exception") next.exceptions = exceptionsWith(kept, signed, now);
+  // another group's signers made these
+  if (beliefOf(hash, self, next).group !== group) delete next.exceptions;
   // a move to a group that has no policy here keeps the one that was in force before the move
   const before = keyInForce(hash, self, kept);
   const key = keyInForce(hash, self, { ...next, ...(before !== undefined && { inForce: before }) });
@@ -72,7 +77,7 @@ function isHeld(kept: Kept, untrusted: unknown): boolean {
   const signed = SignedStatement.safeParse(untrusted);
   return (
     signed.success &&
-    Object.values(kept.statements).some(
+    [...Object.values(kept.statements), ...(kept.exceptions ?? [])].some(
       ({ signed: held }) => held.text === signed.data.text && held.carried === signed.data.carried,
     )
   );
@@ -110,6 +115,8 @@ function faultOf(
       const read = CarriedKeys.safeParse(carried);
       return read.success ? undefined : malformed(z.prettifyError(read.error));
     }
+    case "exception":
+      return exceptionFault(self, statement, carried);
     case "command":
       return faultOfCommand(statement, carried);
     default:

@@ -6,10 +6,18 @@ import { SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { z } from "zod";
 import { replaceFile } from "../enrol/folder.ts";
 
+/** More at once than any workstation needs; the oldest gives way. */
+export const EXCEPTIONS_MAX = 64;
+
 export const Kept = z.object({
   /** The newest statement taken, by order key (`policy/group/…`). */
   statements: z.record(z.string(), z.object({ signed: SignedStatement, taken: z.iso.datetime() })),
   orders: z.record(z.string(), z.int().min(0)),
+  /** Exceptions stand beside each other until each ends; `statements` holds only the newest of a key. */
+  exceptions: z
+    .array(z.object({ signed: SignedStatement, taken: z.iso.datetime() }))
+    .max(EXCEPTIONS_MAX)
+    .optional(),
   /** The order key of the policy in force: what stays while a new group has none. */
   inForce: z.string().optional(),
   /** Milliseconds; signed console time, the latest seen. */

@@ -5,11 +5,13 @@ import { DESIRED_CHARS_MAX, Desired, SignedStatement } from "@sallyport/shared/p
 import type { Refusal } from "@sallyport/shared/policy/verify.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { readJson } from "@sallyport/shared/trail/signed.ts";
+import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import { z } from "zod";
 import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import type { Log } from "../dom0/log.ts";
 import { REFUSED_REMEMBERED } from "../limits.ts";
 import { beliefOf, believe, type InForce, inForce, type Self } from "./believe.ts";
+import { exceptionsOf } from "./exceptions.ts";
 import { type Kept, writeKept } from "./kept.ts";
 
 export type PolicyParts = {
@@ -66,6 +68,11 @@ export class PolicyKeeper {
   /** The latest moment that has come for certain. */
   floor(): number {
     return this.#floorAt.floor + (this.#parts.monotonic() - this.#floorAt.monotonic);
+  }
+
+  /** Exceptions that hold now, by our own clock and by the floor. */
+  exceptions(): Exception[] {
+    return exceptionsOf(sha256, this.#kept, { now: this.#parts.now(), floor: this.floor() });
   }
 
   /** Signed console time. */

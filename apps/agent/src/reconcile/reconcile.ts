@@ -5,8 +5,9 @@ import { type Policy, SECTIONS, type SectionName } from "@sallyport/shared/polic
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import type { Applier } from "../appliers/applier.ts";
 import { unknownVolume } from "../appliers/disk.ts";
-import { keptApplier } from "../appliers/kept.ts";
+
 import { type Setting, settingsApplier } from "../appliers/settings.ts";
+import { ungated } from "../appliers/usb.ts";
 
 export type Appliers = { [N in SectionName]: Applier<N> };
 export type Outcomes = Record<SectionName, SectionState>;
@@ -16,7 +17,7 @@ export const listAppliers = (
   settings: { log: Setting<Policy["log"]>; agent: Setting<Policy["agent"]> },
   made: Pick<Appliers, "network" | "ids"> & Partial<Appliers>,
 ): Appliers => ({
-  usb: keptApplier("usb"),
+  usb: ungated(),
   log: settingsApplier("log", settings.log),
   disk: unknownVolume(),
   agent: settingsApplier("agent", settings.agent),

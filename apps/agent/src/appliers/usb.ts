@@ -1,0 +1,75 @@
+/** policy → usb applier → the controllers. The live gate (gate/live.ts) asks the policy in force at each step; here is
+ *  looked whether every controller holds what is new, and whether the gate runs at all. A controller that somebody
+ *  opened is drift: it is closed again, and what was found stays in the report. */
+import type { Json } from "@sallyport/shared/base/canonical.ts";
+import type { SectionState } from "@sallyport/shared/state/reported.ts";
+import type { Controller, UsbPorts } from "../dom0/usb.ts";
+import type { Applier } from "./applier.ts";
+
+export type UsbFacts = {
+  ports: Pick<UsbPorts, "controllers" | "holdNew">;
+  /** What the gate says of itself. */
+  gate: () => { state: "running" } | { state: "absent" | "failed"; reason: string } | undefined;
+  /** Guests are reached; without one nothing can be handed on. */
+  guest: boolean;
+  pins: number;
+};
+type Found = { controllers: Controller[]; gate: ReturnType<UsbFacts["gate"]>; opened: string[] };
+
+const NO_GUEST = "No guest is named (usb.guest in the agent's configuration): what passes is handed to nobody.";
+
+/** Where no ports are named nothing is held, and nothing is touched. */
+export const ungated = (): Applier<"usb"> => ({
+  section: "usb",
+  inspect: async () => null,
+  judge: () => ({
+    outcome: "not-applied",
+    reason:
+      "The gate is not turned on in the agent's configuration (usb, docs/usb-gate.md), so no device is held. Images laid into the sticks folder are scanned and judged by this section.",
+  }),
+  apply: async () => {},
+});
+
+export function usbApplier({ ports, gate, guest, pins }: UsbFacts): Applier<"usb"> {
+  /** Controllers that were found open since the last report that said so. */
+  let opened: string[] = [];
+  return {
+    section: "usb",
+    async inspect() {
+      const controllers = await ports.controllers();
+      return { controllers, gate: gate(), opened } as Found as unknown as Json;
+    },
+    judge(wanted, untrustedFound): SectionState {
+      const { controllers, gate: said, opened: before } = untrustedFound as unknown as Found;
+      const found = {
+        controllers: controllers.map(({ name, authorizedDefault }) => `${name}=${authorizedDefault}`),
+        pins,
+      };
+      if (controllers.length === 0)
+        return { outcome: "not-applied", reason: "dom0 has no USB controller, so there is nothing to gate." };
+      const open = controllers.filter(({ authorizedDefault }) => authorizedDefault !== "0").map(({ name }) => name);
+      if (open.length > 0)
+        return { outcome: "failed", reason: `Controllers that let new devices in: ${open.join(", ")}.`, found };
+      if (said?.state !== "running") {
+        const why = said === undefined ? "it has not begun yet" : said.reason;
+        return {
+          outcome: "failed",
+          reason: `Every device is held, and the gate does not run: ${why}`.slice(0, 1024),
+          found,
+        };
+      }
+      const reasons = [
+        ...(guest ? [] : [NO_GUEST]),
+        ...(before.length > 0 ? [`Somebody had opened ${before.join(", ")}; it is closed again.`] : []),
+      ];
+      const reason = reasons.length > 0 ? { reason: reasons.join(" ") } : {};
+      // contents are only audited then; devices are held all the same
+      return { outcome: wanted.mode === "audit" ? "audit" : "applied", ...reason, found };
+    },
+    async apply() {
+      const open = (await ports.controllers()).filter(({ authorizedDefault }) => authorizedDefault !== "0");
+      opened = open.map(({ name }) => name);
+      for (const { name } of open) await ports.holdNew(name);
+    },
+  };
+}

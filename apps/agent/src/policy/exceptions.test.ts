@@ -1,0 +1,92 @@
+/** What a workstation makes of exceptions: whose they are, when they end, and that one takes no other's place. */
+import { generateKeyPairSync } from "node:crypto";
+import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
+import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
+import { describe, expect, it } from "vitest";
+import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import { type Believed, believe, type Self } from "./believe.ts";
+import { exceptionsOf } from "./exceptions.ts";
+import { EMPTY_KEPT, type Kept } from "./kept.ts";
+
+const newSigner = (): Signer =>
+  ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
+const console = newSigner();
+const OWN = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as WorkstationId;
+const OTHER = "4f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as WorkstationId;
+const GROUP = "11111111-2222-4333-8444-555555555555" as GroupId;
+const self: Self = {
+  workstation: OWN,
+  group: GROUP,
+  consoleKeys: [Buffer.from(console.publicKey).toString("base64")],
+};
+const ISSUED = "2026-11-24T10:00:00.000Z";
+const END = "2026-11-25T10:00:00.000Z";
+const NOW = Date.parse(ISSUED);
+const hex = (digit: string) => digit.repeat(64) as Sha256;
+
+type More = {
+  order?: number;
+  workstation?: WorkstationId;
+  carries?: WorkstationId;
+  by?: Signer;
+  notAfter?: string | null;
+  manifest?: Sha256;
+};
+function exception({
+  order = 1,
+  workstation = OWN,
+  carries = workstation,
+  by = console,
+  notAfter = END,
+  manifest = hex("b"),
+}: More = {}): SignedStatement {
+  const head = { type: "exception" as const, audience: { workstation }, order, issued: ISSUED };
+  const carried = { workstation: carries, descriptors: hex("a"), manifest, reason: "looked at" };
+  return signStatement(sha256, [by], { ...head, ...(notAfter === null ? {} : { notAfter }) }, carried);
+}
+const offer = (kept: Kept, statement: unknown): Believed => believe(sha256, ed25519Verify, self, kept, statement, NOW);
+function taken(kept: Kept, statement: unknown): Kept {
+  const believed = offer(kept, statement);
+  if (believed.answer !== "taken") throw new Error(JSON.stringify(believed));
+  return believed.kept;
+}
+
+describe("an exception", () => {
+  it("is taken, holds until its end, and is no news the second time", () => {
+    const kept = taken(EMPTY_KEPT, exception());
+    const holds = (now: number, floor: number) => exceptionsOf(sha256, kept, { now, floor }).length;
+    expect(exceptionsOf(sha256, kept, { now: NOW, floor: NOW })).toMatchObject([{ manifest: hex("b"), notAfter: END }]);
+    expect([holds(Date.parse(END), NOW), holds(NOW, Date.parse(END)), holds(0, 0)]).toEqual([0, 0, 1]);
+    expect(offer(kept, exception())).toEqual({ answer: "held" });
+  });
+  it("stands beside others, and one that has ended makes room", () => {
+    const two = taken(taken(EMPTY_KEPT, exception()), exception({ order: 2, manifest: hex("c") }));
+    expect(exceptionsOf(sha256, two, { now: NOW, floor: NOW }).map(({ manifest }) => manifest)).toEqual([
+      hex("b"),
+      hex("c"),
+    ]);
+    expect(offer(two, exception())).toEqual({ answer: "held" });
+    const late = { ...two, floor: Date.parse(END) };
+    expect(taken(late, exception({ order: 3, notAfter: "2026-12-01T00:00:00.000Z" })).exceptions).toHaveLength(1);
+  });
+  const refusals: [string, SignedStatement, string][] = [
+    ["for another workstation", exception({ workstation: OTHER }), "audience"],
+    ["that carries another workstation", exception({ carries: OTHER }), "audience"],
+    ["that never ends", exception({ notAfter: null }), "malformed"],
+    ["that has ended", exception({ notAfter: "2026-11-24T09:00:00.000Z" }), "expired"],
+    ["by another key", exception({ by: newSigner() }), "signatures"],
+    ["changed on the way", { ...exception(), carried: exception({ manifest: hex("c") }).carried }, "digest"],
+  ];
+  it.each(refusals)("%s is refused", (_, statement, code) => {
+    expect(offer({ ...EMPTY_KEPT, floor: NOW }, statement)).toMatchObject({ answer: "refused", refusal: { code } });
+  });
+  it("of one group does not outlive a move to another", () => {
+    const kept = taken(EMPTY_KEPT, exception());
+    const keys = [{ id: keyId(sha256, console.publicKey), publicKey: self.consoleKeys[0], role: "console" }];
+    const group = "22222222-2222-4333-8444-555555555555";
+    const carried = { workstation: OWN, group, groupName: "other", signers: { threshold: 1, keys } };
+    const head = { type: "membership" as const, audience: { workstation: OWN }, order: 1, issued: ISSUED };
+    expect(taken(kept, signStatement(sha256, [console], head, carried as never)).exceptions).toBeUndefined();
+  });
+});

@@ -1,0 +1,45 @@
+/** Exceptions that this workstation believes: beside each other, each until its own end. Pure. */
+import { toHex } from "@sallyport/shared/base/bytes.ts";
+import type { Hash } from "@sallyport/shared/base/crypto.ts";
+import { SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
+import { audienceKey, type Refusal } from "@sallyport/shared/policy/verify.ts";
+import { CarriedException, type Clocks, type Exception, isCurrent } from "@sallyport/shared/usb/exception.ts";
+import { z } from "zod";
+import type { Self } from "./believe.ts";
+import { EXCEPTIONS_MAX, type Kept } from "./kept.ts";
+
+/** What a well-signed exception may still have wrong with it: it is for one workstation, by name, and it ends. */
+export function exceptionFault(
+  self: Pick<Self, "workstation">,
+  statement: Statement,
+  carried: unknown,
+): Omit<Refusal, "statement"> | undefined {
+  const read = CarriedException.safeParse(carried);
+  if (!read.success) return { code: "malformed", reason: z.prettifyError(read.error) };
+  const own = audienceKey(statement.audience) === `workstation/${self.workstation}`;
+  if (!own || read.data.workstation !== self.workstation)
+    return { code: "audience", reason: "an exception is for one workstation, by name" };
+  if (statement.notAfter === undefined) return { code: "malformed", reason: "an exception that never ends" };
+  return undefined;
+}
+
+export function exceptionsWith(kept: Kept, untrusted: unknown, now: number): NonNullable<Kept["exceptions"]> {
+  const signed = SignedStatement.parse(untrusted);
+  const current = (kept.exceptions ?? []).filter((each) => isCurrent(read(each.signed), { now: kept.floor, floor: 0 }));
+  return [...current, { signed, taken: new Date(now).toISOString() }].slice(-EXCEPTIONS_MAX);
+}
+
+/** Those that hold now. */
+export const exceptionsOf = (hash: Hash, kept: Kept, clocks: Clocks): Exception[] =>
+  (kept.exceptions ?? []).flatMap(({ signed }) => {
+    const { notAfter } = read(signed);
+    if (!isCurrent({ notAfter }, clocks)) return [];
+    const digest = toHex(hash(new TextEncoder().encode(signed.text)));
+    return [{ ...CarriedException.parse(JSON.parse(signed.carried)), digest, notAfter }];
+  });
+
+/** One without an end was never taken. */
+function read(signed: SignedStatement): { notAfter: string } {
+  const { notAfter } = Statement.parse(JSON.parse(signed.text));
+  return { notAfter: notAfter ?? new Date(0).toISOString() };
+}

@@ -1,0 +1,101 @@
+/** Wires the live gate: ports and volume, the confined reader and rebuilder, the guest, and the applier that looks. */
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { DEFAULT_USB, type UsbSection } from "@sallyport/shared/policy/usb.ts";
+import type { Exception } from "@sallyport/shared/usb/exception.ts";
+import type { Applier } from "./appliers/applier.ts";
+import { ungated, usbApplier } from "./appliers/usb.ts";
+import type { AgentConfig } from "./config.ts";
+import { attachTo } from "./dom0/attach.ts";
+import { sha256 } from "./dom0/crypto.ts";
+import type { Dom0 } from "./dom0/dom0.ts";
+import type { Log } from "./dom0/log.ts";
+import { readWords } from "./dom0/stick-folder.ts";
+import { usbPorts } from "./dom0/usb.ts";
+import { usbVolume } from "./dom0/usb-volume.ts";
+import { usbEvents } from "./dom0/usb-watch.ts";
+import { liveGate } from "./gate/live.ts";
+import { rebuildImage } from "./gate/rebuild.ts";
+import type { Source, SourceState } from "./sources/source.ts";
+
+export type GateNeeds = {
+  dom0: Dom0;
+  state: string;
+  workstation: string;
+  policy: () => UsbSection | undefined;
+  exceptions: () => readonly Exception[];
+  floor: () => number;
+  log: Log;
+};
+
+/** How long a stick's last logical unit may come after the one before it. */
+const SETTLE_MS = 2_000;
+
+export function usbGate(config: AgentConfig, needs: GateNeeds): { sources: Source[]; applier: Applier<"usb"> } {
+  const { usb } = config;
+  if (!usb) return { sources: [], applier: ungated() };
+  const { dom0, workstation, exceptions, floor, log } = needs;
+  const policy = () => needs.policy() ?? DEFAULT_USB;
+  const now = () => dom0.now();
+  const place = { sysfs: usb.sysfs, dev: usb.dev };
+  const ports = usbPorts(place);
+  const volume = usbVolume(usb.volume ?? join(needs.state, "usb"));
+  let said: SourceState | undefined;
+  const gate = liveGate({
+    ports,
+    place,
+    volume,
+    attach: usb.guest && attachTo(dom0, usb.guest),
+    events: (signal) => usbEvents(signal, { udev: usb.udev }),
+    async scan(path, { source, sha256: imageSha256, onProgress, signal }) {
+      const [{ scan }, { findClamd }, { startReader }] = await Promise.all([
+        import("./gate/scan.ts"),
+        import("./gate/command.ts"),
+        import("./dom0/confine.ts"),
+      ]);
+      const clamd = await findClamd(undefined, undefined, process.env, readWords);
+      return scan(path, {
+        policy: policy(),
+        clamd,
+        start: startReader,
+        now: () => new Date(now()),
+        lanes: availableParallelism(),
+        imageSha256,
+        source,
+        onProgress,
+        signal,
+      });
+    },
+    async rebuild(image, manifest, grounds, signal) {
+      const { startRebuild } = await import("./dom0/usb-rebuild.ts");
+      return rebuildImage(image, manifest, grounds, { volume, start: startRebuild, policy: policy(), now, signal });
+    },
+    rules: () => ({ policy: policy(), pins: usb.pins, workstation, hash: sha256 }),
+    exceptions,
+    floor,
+    now,
+    settleMs: usb.settleMs ?? SETTLE_MS,
+    log,
+  });
+  const heard: Source = {
+    name: gate.name,
+    run: (outlet, signal) =>
+      gate
+        .run(
+          {
+            ...outlet,
+            state(next) {
+              said = next;
+              outlet.state(next);
+            },
+          },
+          signal,
+        )
+        .catch((error: unknown) => {
+          said = { state: "failed", reason: (error as Error).message };
+          throw error;
+        }),
+  };
+  const applier = usbApplier({ ports, gate: () => said, guest: usb.guest !== undefined, pins: usb.pins.length });
+  return { sources: [heard], applier };
+}

@@ -1,0 +1,131 @@
+/** kill -9 at each step of the gate, over a real spool: the guest has nothing that is not on record, what was under way is
+ *  undone, and the same stick goes the whole way afterwards. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { GATE_STEPS } from "@sallyport/shared/record/usb.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { simGuest } from "../../src/sim/guest.ts";
+import { type SimUsb, simUsb } from "../../src/sim/usb.ts";
+import { until } from "../core/agent.ts";
+import { fatImage, layOut } from "../gate/images.ts";
+import { missing } from "../gate/packages.ts";
+import { openKilled, recordsOf } from "./spool.ts";
+
+const absent = missing("mkfs.vfat", "mcopy");
+const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
+const LONG_MS = 110_000;
+
+let root: string;
+let kernel: SimUsb;
+let stick: string;
+const running = new Set<ChildProcess>();
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "sallyport-killed-"));
+  for (const name of ["host", "volume"]) mkdirSync(join(root, name));
+  kernel = simUsb(join(root, "host"));
+  stick = fatImage(join(root, "stick.img"), layOut(join(root, "tree"), { "letter.txt": "dear reader" }), 12);
+});
+afterAll(() => {
+  for (const child of running) child.kill("SIGKILL");
+  kernel.stop();
+  rmSync(root, { recursive: true, force: true });
+});
+
+type Gate = { child: ChildProcess; steps: string[]; said: string };
+function startGate(stopAt: string): Gate {
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", CHILD, root, stopAt], {
+    stdio: "pipe",
+  });
+  const gate: Gate = { child, steps: [], said: "" };
+  child.stdout?.on("data", (chunk: Buffer) => gate.steps.push(...chunk.toString().split("\n").filter(Boolean)));
+  child.stderr?.on("data", (chunk: Buffer) => {
+    gate.said = (gate.said + chunk).slice(-2_000);
+  });
+  running.add(child);
+  return gate;
+}
+async function kill({ child }: Gate): Promise<void> {
+  const ended = once(child, "exit");
+  child.kill("SIGKILL");
+  await ended;
+  running.delete(child);
+}
+const reaches = (gate: Gate, step: string) =>
+  until(
+    `the gate reaches ${step}`,
+    () => {
+      if (gate.child.exitCode !== null) throw new Error(`the gate ended: ${gate.said}`);
+      return gate.steps.includes(step);
+    },
+    undefined,
+    LONG_MS,
+  );
+const records = () => {
+  const spool = openKilled(root);
+  try {
+    return recordsOf(spool);
+  } finally {
+    spool.close();
+  }
+};
+const given = () => [...simGuest(join(root, "guest")).given().keys()];
+
+describe.skipIf(absent !== null)("killed", () => {
+  it.each(GATE_STEPS.filter((step) => step !== "removed"))(
+    "at %s, the device is held again, the trail is whole, and the next life begins anew",
+    async (step) => {
+      const first = startGate(step);
+      await until("the controller holds", () => kernel.defaultOf() === "0", undefined, LONG_MS);
+      kernel.plug("1-2", { units: [stick] });
+      await reaches(first, step);
+      await kill(first);
+
+      const before = records();
+      expect(before.at(-1)?.kind).toBe(
+        step === "seen" ? "usb.device" : step === "attached" ? "usb.attach" : "usb.step",
+      );
+      // nothing is with the guest that the trail does not say is there
+      expect(given().length > 0).toBe(step === "attached");
+
+      const second = startGate("held");
+      await reaches(second, step === "attached" ? "attached" : "held");
+      expect(kernel.authorised("1-2")).toBe(false);
+      expect(given()).toHaveLength(step === "attached" ? 1 : 0);
+      const images = readdirSync(join(root, "volume")).filter((name) => name.endsWith(".img"));
+      expect(images.length > 0).toBe(step === "attached");
+      await kill(second);
+      const said = step === "attached" ? /stays attached; the agent was started again/ : /held and begins anew/;
+      expect(records().map(({ text }) => text)).toContainEqual(expect.stringMatching(said));
+      kernel.unplug("1-2");
+
+      const third = startGate("none");
+      await reaches(third, "looked");
+      expect(given()).toEqual([]);
+      await kill(third);
+      expect(records().at(-1)?.kind).toBe("usb.removed");
+    },
+    LONG_MS * 4,
+  );
+
+  it.each(["planned", "given"])(
+    "when its handle is %s and not yet on record, what the guest may have is taken back",
+    async (when) => {
+      const first = startGate(when);
+      kernel.plug("1-3", { units: [stick] });
+      await reaches(first, when);
+      await kill(first);
+      expect(given()).toHaveLength(when === "given" ? 1 : 0);
+      expect(records().at(-1)?.kind).not.toBe("usb.attach");
+      const second = startGate("held");
+      await reaches(second, "held");
+      expect(given()).toEqual([]);
+      await kill(second);
+      kernel.unplug("1-3");
+    },
+    LONG_MS * 2,
+  );
+});
