@@ -1,7 +1,7 @@
 /** The agent as a process of its own, as it runs on a workstation. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -84,6 +84,13 @@ export async function until(
     if (Date.now() > end) throw new Error(`still not: ${what}\n${machine?.log.slice(-25).join("\n") ?? ""}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** The order of the membership that it holds on disk. */
+export function membershipOf({ state, workstation }: Machine): number | undefined {
+  const path = join(state, "policy.json");
+  if (!existsSync(path)) return undefined;
+  return JSON.parse(readFileSync(path, "utf8")).orders[`membership/workstation/${workstation}`];
 }
 
 export const eveLine = (number: number): string =>
