@@ -129,7 +129,7 @@ describe("sallyport verify", () => {
   it("tells its own errors from an answer of no", () => {
     expect(sallyport("verify", join(folder, "nowhere"))).toMatchObject({
       status: 1,
-      err: expect.stringContaining("There is no"),
+      err: expect.stringContaining("there is no such file or folder"),
     });
     expect(sallyport("verify").status).toBe(1);
     expect(sallyport("nonsense").status).toBe(1);
