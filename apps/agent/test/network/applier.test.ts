@@ -60,6 +60,7 @@ describe.skipIf(absent).each<[string, () => Ruleset]>([
 function agent() {
   const disk: { text?: string } = {};
   const clock = { lostMs: 0 };
+  const cut: { until?: string } = {};
   const start = () =>
     networkApplier({
       ruleset: nftRuleset(wire.spaces.dom0("dom0")),
@@ -73,6 +74,7 @@ function agent() {
       },
       broker: { host: "broker.example", port: 8883 },
       lostMs: () => clock.lostMs,
+      isolatedUntil: () => cut.until,
       resolve: async (name) => fail(`${name}: nobody answers`),
       hash: sha256,
       now: () => Date.now(),
@@ -89,6 +91,7 @@ function agent() {
   const look = async (draft: unknown) => applier.judge(NetworkSection.parse(draft), await applier.inspect());
   return {
     clock,
+    cut,
     disk,
     look,
     async settle(draft: unknown) {
@@ -154,6 +157,19 @@ describe.skipIf(absent)("the firewall's applier", () => {
     clock.lostMs = BROKER_LOST_MS;
     expect(await settle({})).toMatchObject({ outcome: "applied", found: { path: "any address" } });
     expect([await reaches(8883), await reaches(443)]).toEqual([true, false]);
+  });
+
+  it("lets nothing to a guest while a command isolates it, whatever the section allows, and all of it afterwards", async () => {
+    const { settle, cut } = agent();
+    const open = { mode: "audit", otherwise: "allow" };
+    await settle(open);
+    expect(await reaches(443)).toBe(true);
+    cut.until = "2126-11-24T12:00:00.000Z";
+    expect(await settle(open)).toMatchObject({ outcome: "applied", found: { isolatedUntil: cut.until } });
+    expect(await reaches(443)).toBe(false);
+    delete cut.until;
+    expect((await settle(open)).outcome).toBe("audit");
+    expect(await reaches(443)).toBe(true);
   });
 
   it("leaves a record of a drop that names its rule, within the limit, while the counter has them all", async () => {
