@@ -16,12 +16,17 @@ const START_TRIES_MAX = 300;
 
 export type ClamdServer = Clamd & { conf: string; process: ChildProcess; stop(): Promise<void> };
 
-export async function startClamd(more: Record<string, string> = {}): Promise<ClamdServer> {
+/** `more` settings; `definitions`: further databases, text by file name. */
+export async function startClamd(
+  more: Record<string, string> = {},
+  definitions: Record<string, string> = {},
+): Promise<ClamdServer> {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-clamd-"));
   const hex = (text: string) => Buffer.from(text).toString("hex");
   await mkdir(join(folder, "db"));
   await mkdir(join(folder, "tmp"));
   await writeFile(join(folder, "db", "test.ndb"), `Test.Eicar:0:*:${hex(EICAR)}\nTest.Marker:0:*:${hex(MARKER)}\n`);
+  for (const [name, text] of Object.entries(definitions)) await writeFile(join(folder, "db", name), text);
   const settings: Record<string, string> = {
     DatabaseDirectory: join(folder, "db"),
     TemporaryDirectory: join(folder, "tmp"),
