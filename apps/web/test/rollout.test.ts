@@ -201,6 +201,16 @@ test("a guard that trips pauses with its reason; aborting brings those that were
   await look(id);
   expect(await wanted()).toEqual({ canary: 2, other: 1, third: 1 });
 
+  const alerts = await pool.query("SELECT kind, title, reason, state FROM alert");
+  expect(alerts.rows).toEqual([
+    {
+      kind: "console.rollout-paused",
+      title: "The rollout of r2 to floor is paused",
+      reason: held.events[0]?.text,
+      state: "open",
+    },
+  ]);
+
   await command(id, "abort", "the detector does not start");
   expect(await state(id)).toMatchObject({ name: "aborting" });
   expect(await wanted()).toEqual({ canary: 3, other: 3, third: 3 });
@@ -498,6 +508,7 @@ async function everything(id: string): Promise<unknown> {
     rollout: await of("SELECT * FROM rollout WHERE id = $1", [id]),
     told: await of("SELECT * FROM rollout_told ORDER BY workstation_id"),
     events: await of("SELECT * FROM rollout_event ORDER BY id"),
+    alerts: await of("SELECT key FROM alert ORDER BY key"),
     publications: await of('SELECT group_id, "order", digest FROM publication ORDER BY 1, 2'),
     trail: await of("SELECT size FROM trail WHERE workstation_id IS NULL"),
   };

@@ -2,7 +2,7 @@
  *  of several workers one looks and the others pass. Called by rollouts.ts. */
 
 import type { ConsoleAct } from "@sallyport/shared/record/console.ts";
-import type { Severity } from "@sallyport/shared/record/severity.ts";
+import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
 import { type Advanced, advance } from "@sallyport/shared/rollout/advance.ts";
 import { tellsThrough } from "@sallyport/shared/rollout/state.ts";
 import type { Pool, PoolClient } from "pg";
@@ -49,6 +49,7 @@ export async function step({ pool, recordConsole }: StepDeps, id: string, at?: D
     await apply(tx, row, decided, null, now);
     await tx.query("UPDATE rollout SET looked_at = $2, watched_from = $3 WHERE id = $1", [id, now, row.watched_from]);
     const left = await tell(tx, row, decided, members, passedMs, now);
+    if (row.state.name === "running" || row.state.name === "soaking") await raiseAlert(tx, row, decided, now);
     for (const [at, act] of decided.acts.entries())
       await recordConsole(tx, recordOf(row, decided, act, decided.reasons[at] ?? ""));
     await tx.query("COMMIT");
@@ -99,6 +100,25 @@ async function tell(
   );
   await wake(tx, row);
   return due.length - some.length;
+}
+
+/** What a guard stopped needs a person. */
+async function raiseAlert(tx: PoolClient, row: RolloutRow, { state, reasons }: Advanced, now: Date): Promise<void> {
+  if (state.name !== "paused" && state.name !== "aborting" && state.name !== "aborted") return;
+  const severity = SEVERITIES.indexOf(state.name === "paused" ? "warning" : "error");
+  await tx.query(
+    `INSERT INTO alert (key, kind, severity, title, reason, raised_at, last_at) VALUES ($1, $2, $3, $4, $5, $6, $6)
+     ON CONFLICT (key) DO NOTHING`,
+    [
+      `rollout/${row.id}/${row.version}`,
+      `console.rollout-${state.name}`,
+      severity,
+      `The rollout of r${row.order} to ${row.group_name} is ${state.name}`,
+      reasons[0] ?? "",
+      now,
+    ],
+  );
+  await tx.query("SELECT pg_notify('alert', '')");
 }
 
 const KINDS = {

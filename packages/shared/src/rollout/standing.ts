@@ -42,7 +42,7 @@ export function standing(
     return { word: "failed", reason: `refused: ${found.refused.reason}` };
   if (!isHeard) {
     const since = unheardForMs === null ? "never heard from" : `not heard from for ${minutes(unheardForMs)}`;
-    return { word: "unreachable", reason: `${since}; it gets what its wave has when it is back` };
+    return { word: "unreachable", reason: `${since}; it gets what it should have when it is back` };
   }
   if (!told) return { word: "waiting", reason: "not told yet" };
   const has = found?.order ? `has r${found.order} in force` : "has no policy in force";

@@ -16,7 +16,8 @@ import { Buttons } from "./buttons.tsx";
 import { Track } from "./track.tsx";
 import { FourCounts, STANDING_TONES, StateMark } from "./words.tsx";
 
-const EVERY_MS = 2_000;
+/** As often as the worker looks. */
+const EVERY_MS = 5_000;
 
 export function Rollout({ id }: { id: string }) {
   const api = useApi();
@@ -144,6 +145,16 @@ function Members({ rollout: { members, membersAll, towards } }: { rollout: Rollo
   );
 }
 
+const ACT_WORDS: Record<string, string> = {
+  start: "began",
+  "next-wave": "next wave",
+  soak: "soaking",
+  pause: "paused",
+  "fall-back": "aborting",
+  finish: "done",
+  end: "aborted",
+};
+
 function Events({ rollout: { events } }: { rollout: RolloutFull }) {
   return (
     <Card title="What happened" aside="also on the console’s trail">
@@ -154,7 +165,7 @@ function Events({ rollout: { events } }: { rollout: RolloutFull }) {
               <Clock time={at} />
             </span>
             <span className="[overflow-wrap:anywhere]">
-              <b className="font-medium">{act}</b> <Untrusted text={text} />
+              <b className="font-medium">{ACT_WORDS[act] ?? act}</b> <Untrusted text={text} />
               <span className="text-ink-3"> · {by ?? "the console"}</span>
             </span>
           </li>
