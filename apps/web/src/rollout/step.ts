@@ -11,7 +11,9 @@ import { loadFacts, loadMembers, type Member } from "./facts.ts";
 
 /** A look that comes late makes up for no more than this. */
 const TELL_MS_MAX = 5_000;
-const TELL_MS_MIN = 1_000;
+const TELL_MS_FIRST = 1_000;
+/** Another worker looked so shortly before that nothing can have changed: the pace holds however many there are. */
+const LOOK_MS_MIN = 900;
 /** No look for longer than this, or a clock that went back, is a break. */
 const BREAK_MS = 60_000;
 
@@ -21,7 +23,7 @@ export type RecordAct = (
 ) => Promise<unknown>;
 export type StepDeps = { pool: Pool; recordConsole: RecordAct };
 
-/** `passed`: another worker has it, or it is over. `telling`: some of the waves let go are still to be told. */
+/** `passed`: another worker has it or just had it, or it is over. `telling`: some of the waves let go are still to be told. */
 export type Stepped = "passed" | "telling" | "watching";
 
 export async function step({ pool, recordConsole }: StepDeps, id: string, at?: Date): Promise<Stepped> {
@@ -41,6 +43,10 @@ export async function step({ pool, recordConsole }: StepDeps, id: string, at?: D
     const now = at ?? (await clock(tx));
     const lookedAt = row.looked_at?.getTime() ?? null;
     const passedMs = lookedAt === null ? 0 : now.getTime() - lookedAt;
+    if (lookedAt !== null && passedMs >= 0 && passedMs < LOOK_MS_MIN) {
+      await tx.query("COMMIT");
+      return "passed";
+    }
     if (passedMs < 0 || passedMs > BREAK_MS) row.watched_from = now;
     const members = await loadMembers(tx, row, now);
     const facts = await loadFacts(tx, row, members, now);
@@ -82,8 +88,8 @@ async function tell(
   const through = tellsThrough(state);
   const due = members.filter(({ toldAt, wave }) => toldAt === null && wave <= through).sort((a, b) => a.wave - b.wave);
   if (due.length === 0) return 0;
-  const ms = Math.min(TELL_MS_MAX, Math.max(TELL_MS_MIN, passedMs));
-  const some = due.slice(0, Math.max(1, Math.floor((row.plan.perSecond * ms) / 1000)));
+  const ms = row.looked_at === null ? TELL_MS_FIRST : Math.min(TELL_MS_MAX, Math.max(LOOK_MS_MIN, passedMs));
+  const some = due.slice(0, Math.max(1, Math.round((row.plan.perSecond * ms) / 1000)));
   await tx.query(
     `INSERT INTO rollout_told (workstation_id, rollout_id, wave, told_at, heard, before)
      SELECT id, $1, wave, $2, heard, coalesce(string_to_array(nullif(before, ''), ','), '{}')
