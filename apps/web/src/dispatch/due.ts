@@ -8,7 +8,7 @@ export type Target = {
   group_id: string;
   /** Order of the policy that it should have: the group's, or an earlier one while a rollout has not come to it. */
   policy: number | null;
-  /** The newest statement of each type that is for this workstation alone. */
+  /** The newest statement of each type that is for this workstation alone; of exceptions all that have not ended. */
   own: unknown[];
   /** Names the rows that the message is made from; `sent` is the one of the newest message. */
   basis: string;
@@ -41,13 +41,22 @@ export async function due(pool: Pool, { shards, back, after, limit }: Asked): Pr
           AND (own.named IS NOT NULL OR p."order" IS NOT NULL)
           AND (b.basis IS DISTINCT FROM d.sent OR w.id = ANY($3::uuid[]))
         ORDER BY w.id LIMIT $4)
-     SELECT due.*, ARRAY(SELECT DISTINCT ON (type) statement FROM workstation_statement
-                          WHERE workstation_id = due.id AND type <> 'command' ORDER BY type DESC, "order" DESC) AS own
+     SELECT due.*, ARRAY(
+              SELECT s.statement
+                FROM (SELECT *, max("order") OVER (PARTITION BY type) - "order" AS older FROM workstation_statement
+                       WHERE workstation_id = due.id AND type <> 'command') s
+               WHERE CASE WHEN s.type = 'exception'
+                          THEN s.older < $5 AND ((s.statement->>'text')::jsonb->>'notAfter')::timestamptz > now()
+                          ELSE s.older = 0 END
+               ORDER BY s.type DESC, s."order") AS own
        FROM due ORDER BY id`,
-    [shards, after, back, limit],
+    [shards, after, back, limit, EXCEPTIONS_MAX],
   );
   return rows;
 }
+
+/** A message holds 64 statements. */
+const EXCEPTIONS_MAX = 32;
 
 export const policyKey = (group: string, order: number): string => `${group} ${order}`;
 

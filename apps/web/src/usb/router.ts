@@ -2,8 +2,10 @@
 import { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Verdict } from "@sallyport/shared/usb/scan.ts";
 import { z } from "zod";
+import { withRecord } from "../person/act.ts";
 import { Cursor, RecordAt } from "../record/filter.ts";
 import { allowed, router } from "../trpc/procedures.ts";
+import { makeException, requestOf } from "./exception.ts";
 import { findHash, getScan, listFiles, listScans } from "./store.ts";
 
 export const FileHash = z
@@ -22,6 +24,29 @@ export const usbRouter = router({
   files: allowed("content")
     .input(RecordAt.extend({ suspect: z.boolean(), cursor: z.int().min(-1).nullish() }))
     .query(({ ctx, input }) => listFiles(ctx.wiring.pool, { ...input, after: input.cursor ?? -1 })),
+  request: allowed("content")
+    .input(RecordAt)
+    .query(({ ctx, input }) => requestOf(ctx.wiring.pool, input.trail, input.index)),
+  except: allowed("policy")
+    .input(
+      RecordAt.extend({
+        hours: z
+          .int()
+          .min(1)
+          .max(24 * 31),
+        reason: z.string().trim().min(3, "say in a few words why it may pass").max(500),
+      }),
+    )
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const given = await makeException(tx, ctx.wiring.consoleKey, { ...input, now: new Date() });
+        const { name, notAfter, stick, manifest, workstation } = given;
+        const text = `made an exception for a stick on ${name} until ${notAfter}: ${input.reason}`.slice(0, 900);
+        const after = { stick, manifest, notAfter, reason: input.reason };
+        const act = { kind: "person.exception-made", text, subject: `workstation/${workstation}`, after } as const;
+        return { act, value: given };
+      }),
+    ),
   find: allowed("content")
     .input(z.object({ hash: FileHash }))
     .query(({ ctx, input }) => findHash(ctx.wiring.pool, input.hash)),

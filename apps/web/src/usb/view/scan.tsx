@@ -14,6 +14,7 @@ import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { FileRow } from "../store.ts";
+import { Exception } from "./exception.tsx";
 
 const COLUMNS: Column<FileRow>[] = [
   { head: "Path", track: "minmax(0, 1.4fr)", cell: (row) => <Untrusted text={row.path} /> },
@@ -91,6 +92,7 @@ export function Scan({ trail, index }: { trail: number; index: number }) {
           ]}
         />
       </div>
+      {data.verdict === "hold" && <Exception trail={trail} index={index} />}
       {pages.isError ? (
         <Fault message={pages.error.message} again={() => void pages.refetch()} />
       ) : pages.isPending ? (

@@ -1,0 +1,115 @@
+/** A held stick's request → an exception that its workstation believes, and how it goes down. */
+import "reflect-metadata";
+import { generateKeyPairSync, sign, verify } from "node:crypto";
+import { toBase64 } from "@sallyport/shared/base/bytes.ts";
+import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import type { SignedStatement } from "@sallyport/shared/policy/statement.ts";
+import { verifyStatement } from "@sallyport/shared/policy/verify.ts";
+import { keyId } from "@sallyport/shared/trail/signed.ts";
+import type pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { migrate } from "../../../prisma/migrate.ts";
+import { due } from "../src/dispatch/due.ts";
+import { makeException, requestOf } from "../src/usb/exception.ts";
+import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
+import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation, sha256 } from "./seed.ts";
+
+const pair = generateKeyPairSync("ed25519");
+const signer = {
+  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
+  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
+};
+const SHARDS = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, "0"));
+const STICK = "1-2/0951:1666/7";
+const hex = (digit: string) => digit.repeat(64);
+
+let postgres: TestPostgres;
+let pool: pg.Pool;
+let group: string;
+let workstation: string;
+let trail: number;
+
+const seen = (kind: string, body: object): Seen => ({ kind, severity: "warning", text: kind, body, agoMs: 0 });
+const scan = (source: string) =>
+  seen("usb.scan", { source, verdict: "hold", reason: "no scanner answered", manifest: [], scanner: null });
+const asks = (stick: string, manifest: string) =>
+  seen("usb.request", {
+    ...{ stick, request: hex(manifest), descriptors: hex("a"), manifest: hex(manifest) },
+    ...{ files: 2, rule: "unscannable", reason: "no scanner answered" },
+  });
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  await migrate(postgres.url);
+  pool = openPool(postgres.url);
+  await seedPartition(pool);
+  group = await seedGroup(pool, "lab", signer.publicKey);
+  workstation = await seedWorkstation(pool, { name: "lab-07", group });
+  const records = [
+    scan(STICK), // 0
+    asks("1-3/0951:1666/8", "d"), // another stick's
+    asks(STICK, "b"), // 2
+    scan("holiday.img"), // 3, of a stick that asks for nothing
+  ];
+  trail = await seedTrail(
+    pool,
+    workstation,
+    records.map((each, at) => ({ ...each, agoMs: (records.length - at) * 1_000 })),
+  );
+});
+afterAll(async () => {
+  await pool?.end();
+  await postgres?.stop();
+});
+
+async function except(index: number, hours = 8, now = new Date()) {
+  const tx = await pool.connect();
+  try {
+    return await makeException(tx, signer, { trail, index, hours, reason: "looked at by hand", now });
+  } finally {
+    tx.release();
+  }
+}
+async function sent(): Promise<SignedStatement[]> {
+  const rows = await due(pool, {
+    ...{ shards: SHARDS, back: [workstation as WorkstationId] },
+    ...{ after: "00000000-0000-0000-0000-000000000000", limit: 10 },
+  });
+  return rows[0]?.own as SignedStatement[];
+}
+
+test("the stick of a scan asks with its own request, and an exception signs exactly that", async () => {
+  expect(await requestOf(pool, trail, 0)).toMatchObject({ index: 2, request: hex("b"), files: 2, given: null });
+  expect(await requestOf(pool, trail, 3)).toBeNull();
+  expect(await except(0)).toMatchObject({ name: "lab-07", stick: STICK, manifest: hex("b") });
+  expect(await requestOf(pool, trail, 0)).toMatchObject({ given: { reason: "looked at by hand" } });
+  const [statement] = await sent();
+  const key = { id: keyId(sha256, signer.publicKey), publicKey: toBase64(signer.publicKey), role: "console" as const };
+  const trust = {
+    ...{ workstation: workstation as WorkstationId, group: group as GroupId },
+    ...{ signers: { threshold: 1, keys: [key] }, orders: {}, now: Date.now() },
+  };
+  const believed = verifyStatement(
+    sha256,
+    (_, bytes, signature) => verify(null, bytes, pair.publicKey, signature),
+    trust,
+    statement,
+  );
+  expect(believed).toMatchObject({
+    ok: true,
+    value: { carried: { workstation, descriptors: hex("a"), manifest: hex("b"), request: hex("b") } },
+  });
+});
+
+test("all that have not ended go down together, in order; one that has does not", async () => {
+  await except(0, 1, new Date(Date.now() - 7_200_000));
+  await except(0, 24);
+  const orders = (await sent()).map(({ text }) => (JSON.parse(text) as { order: number }).order);
+  expect(orders).toEqual([1, 3]);
+});
+
+test("nothing is signed for a scan that asks for nothing, nor where the console's key is not enough", async () => {
+  await expect(except(3)).rejects.toThrow(/asks for no exception/);
+  await pool.query('UPDATE "group" SET threshold = 2 WHERE id = $1', [group]);
+  await expect(except(0)).rejects.toThrow(/lab needs 2 signatures/);
+});
