@@ -1,6 +1,6 @@
 // `npm test`: installs what is missing, checks, runs every suite, adds up. The last line reads `N passed, N failed`.
 // `npm test -- unit browser` (or SALLYPORT_SUITES) runs only those. Suites run two at a time: they share nothing but the machine;
-// those that boot machines run last, by themselves.
+// those that boot machines are asked for, and run last, by themselves.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -17,11 +17,9 @@ const SUITE_MS_MAX = 40 * 60_000;
 
 // the longest first, so that the two lanes end together
 const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit", "hv"];
-// Machines in QEMU, which take both processors: alone, once the lanes are done
-const ALONE = ["boots"];
-// Xen built patch by patch, and a whole workstation: many minutes each, run when asked for by name
-// (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
-const BY_NAME = ["proofs", "workstation"];
+// Xen built and booted, built patch by patch, and a whole workstation: many minutes each, run when asked for by name, each
+// alone, once the lanes are done (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
+const BY_NAME = ["boots", "proofs", "workstation"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
@@ -47,10 +45,10 @@ try {
 }
 
 async function main(asked) {
-  const unknown = asked.filter((name) => ![...SUITES, ...ALONE, ...BY_NAME, "check"].includes(name));
+  const unknown = asked.filter((name) => ![...SUITES, ...BY_NAME, "check"].includes(name));
   if (unknown.length > 0)
     throw new Error(
-      `There is no suite ${unknown.join(", ")}. There are: check, ${[...SUITES, ...ALONE, ...BY_NAME].join(", ")}.`,
+      `There is no suite ${unknown.join(", ")}. There are: check, ${[...SUITES, ...BY_NAME].join(", ")}.`,
     );
   await install(say);
   if (generate()) say("Made the database client.");
@@ -61,7 +59,7 @@ async function main(asked) {
     ...(wanted("check") ? CHECKS.map((check) => () => runCheck(check)) : []),
     ...SUITES.filter(wanted).map((suite) => () => runSuite(suite)),
   ];
-  const alone = [...ALONE.filter(wanted), ...BY_NAME.filter((name) => asked.includes(name))];
+  const alone = BY_NAME.filter((name) => asked.includes(name));
   const beat = setInterval(() => {
     const now = Date.now();
     const parts = [...running].map(([name, { at }]) => `${name} ${Math.round((now - at) / 1000)} s`);

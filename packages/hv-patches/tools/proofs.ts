@@ -7,8 +7,8 @@ import { main } from "./boots/main.ts";
 import { grub, uefi } from "./boots/routes.ts";
 import { absent, unpatched } from "./boots/without.ts";
 
-/** Those of every `npm test`: one build serves them all, and none failed since they have their form, on a busy machine either. */
-export const EVERY_TIME: readonly ProvingBoot[] = [main, again, devices, uefi];
-/** Those that run when asked for, because each needs a build of its own or repeats another one by another loader. */
-export const WHEN_ASKED: readonly ProvingBoot[] = [unpatched, absent, control, grub];
-export const BOOTS: readonly ProvingBoot[] = [...EVERY_TIME, ...WHEN_ASKED];
+/** The suite `boots`: one release build serves them all. */
+export const ONE_BUILD: readonly ProvingBoot[] = [main, again, devices, uefi];
+/** In the suite `proofs`: each needs another build or repeats a boot by another loader. */
+export const MORE_BUILDS: readonly ProvingBoot[] = [unpatched, absent, control, grub];
+export const BOOTS: readonly ProvingBoot[] = [...ONE_BUILD, ...MORE_BUILDS];
