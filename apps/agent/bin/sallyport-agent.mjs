@@ -5,16 +5,9 @@ import { existsSync } from "node:fs";
 import { createRequire, enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { LEAN, LEAN_ENV } from "./lean.mjs";
 
 const entry = new URL("../src/cli.ts", import.meta.url);
-// Small memory for what stays running: dom0 has little of it.
-const flags = [
-  "--max-old-space-size=48",
-  "--max-semi-space-size=2",
-  "--optimize-for-size",
-  "--max-opt=2",
-  "--v8-pool-size=1",
-];
 const runs = process.argv[2] === "run";
 if (Number(process.versions.node.split(".")[0]) >= 24) {
   // Types that were stripped once are kept beside the state, where only the agent may write: the next start neither
@@ -40,11 +33,11 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
     node,
     [
       "--disable-warning=ExperimentalWarning",
-      ...(runs ? flags : []),
+      ...(runs ? LEAN : []),
       fileURLToPath(import.meta.url),
       ...process.argv.slice(2),
     ],
-    { stdio: "inherit", env: runs ? { MALLOC_ARENA_MAX: "1", ...process.env } : process.env },
+    { stdio: "inherit", env: runs ? { ...LEAN_ENV, ...process.env } : process.env },
   );
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
   child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

@@ -10,18 +10,6 @@ const AGENT = join(ROOT, "apps/agent");
 /** Says where the agent's other programs lie, from where it lies itself: that stays the clone. */
 const OWN_FILES = join(AGENT, "src/dom0/own-files.ts");
 
-/** What a Node that stays running in dom0 gets: small spaces, and no optimizing compiler, whose pages alone are 6 MB.
- *  apps/agent/bin/sallyport-agent.mjs and packages/deb/debian/sallyport-agent.sh start it with the same. */
-export const LEAN = [
-  "--max-old-space-size=48",
-  "--max-semi-space-size=2",
-  "--optimize-for-size",
-  "--max-opt=2",
-  "--v8-pool-size=1",
-];
-/** One malloc arena: each thread's own would keep what it once freed. */
-export const LEAN_ENV = { MALLOC_ARENA_MAX: "1" };
-
 /** Made anew at each start, beside the old one and then in its place; returns the file to run. */
 export async function makeAgentProgram(stateFolder: string): Promise<string> {
   const folder = join(stateFolder, "agent-program");

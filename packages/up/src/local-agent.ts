@@ -7,7 +7,8 @@ import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.
 import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import pg from "pg";
 import { z } from "zod";
-import { LEAN, LEAN_ENV, makeAgentProgram } from "./agent-program.ts";
+import { LEAN, LEAN_ENV } from "../../../apps/agent/bin/lean.mjs";
+import { makeAgentProgram } from "./agent-program.ts";
 import { ROOT } from "./build.ts";
 import type { Parts } from "./start.ts";
 
