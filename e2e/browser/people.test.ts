@@ -1,6 +1,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { seedGroup } from "../../apps/web/test/seed.ts";
+import { ask as askPlainly, badInput } from "./bad-input.ts";
 import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
 import { type Console, startConsole } from "./console.ts";
 import { join, makeOwner, PASSWORD, signIn, signOut, totp } from "./people.ts";
@@ -185,15 +186,39 @@ describe.skipIf(isAbsent())("people at the console", () => {
       message: "There is no such alert.",
     });
     expect(await ask(owner, "no.such", {})).toMatchObject({ status: 404 });
-    const bare = async (path: string, init: RequestInit) => (await fetch(console_.url + path, init)).status;
-    const json = { "content-type": "application/json" };
-    expect(await bare("/api/trpc/policy.groups", {})).toBe(401);
-    expect(await bare("/api/trpc/policy.publish", { method: "POST", body: "\u0000{", headers: json })).toBe(403);
-    expect(await bare("/api/auth/sign-up/email", { method: "POST", body: "{}", headers: json })).toBe(404);
-    const origin = { ...json, origin: "http://evil.example" };
-    expect(await bare("/api/auth/sign-in/email", { method: "POST", body: "{}", headers: origin })).toBe(403);
     await owner.goto("/usb/0/-1");
     await owner.getByText("nothing at this address").waitFor();
+  });
+
+  test("what no page would ask is told what is wrong with it, and by a token's holder as well", async () => {
+    const wrong: string[] = [];
+    for (const [what, asking, status, sentence] of badInput(console_.url)) {
+      const answer = await askPlainly(console_.url, asking);
+      if (answer.status !== status || !sentence.test(answer.text)) wrong.push(`${what}: ${JSON.stringify(answer)}`);
+    }
+    expect(wrong).toEqual([]);
+    const made = await owner.evaluate(async () => {
+      const body = JSON.stringify({ name: "probe", scopes: ["export"], days: 1 });
+      const headers = { "content-type": "application/json" };
+      const response = await fetch("/api/trpc/token.make", { method: "POST", headers, body });
+      return (await response.json()) as { result: { data: { token: string } } };
+    });
+    const headers = { authorization: `Bearer ${made.result.data.token}` };
+    for (const name of ["%25zz", "%2500", "%252e%252e%252f", "%F0%9F%92%BE"])
+      expect(await askPlainly(console_.url, { path: `/api/export/${name}`, headers })).toEqual({
+        status: 404,
+        text: expect.stringMatching(/There is no workstation .+ with a trail\./),
+      });
+  });
+
+  test("NUL in the address of a page is no failure of the page", async () => {
+    const cookies = await owner.context().cookies();
+    const headers = { cookie: cookies.map(({ name, value }) => `${name}=${value}`).join("; ") };
+    const paths = ["explore?text=", "explore?open=", "workstations?search=", "workstations/", "usb?hash=", "policy/"];
+    for (const path of [...paths, "rollouts/", "usb/1/"]) {
+      const { status, text } = await askPlainly(console_.url, { path: `/${path}%00`, headers });
+      expect([200, 404], `${path}: ${text.slice(0, 200)}`).toContain(status);
+    }
   });
 
   test("every act is on the console's own trail, under the name of who did it", async () => {

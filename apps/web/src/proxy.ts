@@ -1,10 +1,13 @@
 /** Browser → pages. Gives each page a content security policy with a nonce of its own: nothing runs here that we did
- *  not send, and nothing is fetched from another host. */
+ *  not send, and nothing is fetched from another host. An address that no page can read ends here. */
 import { type NextRequest, NextResponse } from "next/server";
 
 const NONCE_BYTES = 16;
 
 export function proxy(request: NextRequest): NextResponse {
+  const path = new URL(request.url).pathname;
+  if (!isReadable(path)) return refuse();
+  if (path.startsWith("/api/")) return NextResponse.next();
   const nonce = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(NONCE_BYTES))));
   const policy = contentSecurityPolicy(nonce, process.env.NODE_ENV === "development");
   const headers = new Headers(request.headers);
@@ -14,6 +17,22 @@ export function proxy(request: NextRequest): NextResponse {
   response.headers.set("content-security-policy", policy);
   return response;
 }
+
+/** Next itself answers an address that it cannot decode with a failure of its own. */
+function isReadable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const refuse = (): NextResponse =>
+  new NextResponse(
+    "This address cannot be read: after each % come two hexadecimal digits, together they are UTF-8. Write a % itself as %25.\n",
+    { status: 400, headers: { "content-type": "text/plain; charset=utf-8" } },
+  );
 
 /** Style attributes are allowed (widths of bars, places of rows); style sheets and scripts only with the nonce. */
 const contentSecurityPolicy = (nonce: string, development: boolean): string =>
@@ -30,4 +49,6 @@ const contentSecurityPolicy = (nonce: string, development: boolean): string =>
     "frame-ancestors 'none'",
   ].join("; ");
 
-export const config = { matcher: [{ source: "/((?!api/|_next/static|_next/image|icon.svg).*)" }] };
+export const config = {
+  matcher: [{ source: "/((?!api/|_next/static|_next/image|icon.svg).*)" }, { source: "/(api/.*%.*)" }],
+};
