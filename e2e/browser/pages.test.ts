@@ -79,6 +79,33 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
     }
   });
 
+  test("Back takes a filter, and Live, away again; opening records is no step of its own", async () => {
+    await owner.goto("/explore");
+    const query = owner.getByLabel("Add to the query");
+    await query.fill("kind:guest.log");
+    await query.press("Enter");
+    await owner.waitForURL("**/explore?kind=guest.log");
+    await query.fill("workstation:LAB-07");
+    await query.press("Enter");
+    await owner.waitForURL("**/explore?kind=guest.log&workstation=*");
+    await owner.getByText("lab-07", { exact: true }).first().waitFor();
+    await query.press("Escape");
+    await owner.keyboard.press("j");
+    await owner.waitForURL("**&open=*");
+    await owner.keyboard.press("j");
+    await owner.getByRole("button", { name: "Live" }).click();
+    await owner.waitForURL("**&live=1*");
+    await owner.goBack();
+    await owner.waitForURL((url) => !url.search.includes("live") && url.search.includes("workstation"));
+    await owner.goBack();
+    await owner.waitForURL("**/explore?kind=guest.log");
+    await owner.goBack();
+    await owner.waitForURL("**/explore");
+    await query.fill("workstation:nobody is called so");
+    await query.press("Enter");
+    await owner.getByText("No workstation is called nobody is called so.").waitFor();
+  });
+
   test("an API token is made, shown once, fetches a trail, and is refused once it is revoked", async () => {
     await owner.goto("/account");
     await owner.getByLabel("Name of a new token").fill("nightly export");
