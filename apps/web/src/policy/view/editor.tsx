@@ -11,7 +11,7 @@ import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { cx } from "../../ui/class.ts";
 import { Mark } from "../../ui/mark.tsx";
-import type { GroupRow, PublicationRow } from "../store.ts";
+import type { GroupRow, PublishedText } from "../store.ts";
 import { Changes } from "./changes.tsx";
 import { Publish } from "./publish.tsx";
 
@@ -20,7 +20,7 @@ const ROWS_MIN = 14;
 const ROWS_MAX = 30;
 
 /** `wanted` is what the whole group should have; `latest` the newest order, also of one that is being rolled out. */
-type Props = { group: GroupRow; wanted: PublicationRow | undefined; latest: number; mayWrite: boolean };
+type Props = { group: GroupRow; wanted: PublishedText | undefined; latest: number; mayWrite: boolean };
 
 export function Editor({ group, wanted, latest, mayWrite }: Props) {
   const [text, setText] = useState(wanted?.source ?? POLICY_TEMPLATE);
@@ -94,7 +94,7 @@ export function Editor({ group, wanted, latest, mayWrite }: Props) {
           .
         </p>
       )}
-      <div className="grid grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)] gap-4">
+      <div className="grid gap-4 lg:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
         <div className="flex overflow-hidden rounded-[8px] border border-line-strong bg-sunk focus-within:outline-2 focus-within:outline-focus">
           <div
             ref={gutter}

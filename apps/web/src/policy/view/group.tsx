@@ -1,7 +1,9 @@
 "use client";
+import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { ENDED } from "@sallyport/shared/rollout/state.ts";
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
+import { useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
@@ -24,7 +26,7 @@ export function Group({ id }: { id: string }) {
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
   const { group, publications } = found.data;
-  const wanted = publications.find(({ order }) => order === group.inForce?.order);
+  const wanted = found.data.wanted ?? undefined;
   const latest = publications[0];
   const moving = latest?.rollout && !(ENDED as readonly string[]).includes(latest.rollout.state) ? latest : undefined;
   return (
@@ -50,9 +52,9 @@ export function Group({ id }: { id: string }) {
       </Header>
       <div className="grid gap-3.5 px-5 py-4">
         <Editor key={group.id} group={group} wanted={wanted} latest={latest?.order ?? 0} mayWrite={mayWrite} />
-        <div className="grid grid-cols-[1.5fr_1fr] items-start gap-3.5">
+        <div className="grid items-start gap-3.5 xl:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
           <Reach group={group.id} />
-          <Revisions publications={publications} />
+          <Revisions group={group.id} publications={publications} />
         </div>
       </div>
     </>
@@ -64,7 +66,30 @@ function sameAs(publications: PublicationRow[], { digest, order }: PublicationRo
   return publications.findLast((each) => each.digest === digest && each.order < order)?.order;
 }
 
-function Revisions({ publications }: { publications: PublicationRow[] }) {
+/** Fetched once it is opened: a text may be long, and the page asks for its rows every few seconds. */
+function Text({ group, order }: { group: string; order: number }) {
+  const api = useApi();
+  const [open, setOpen] = useState(false);
+  const found = useQuery({
+    ...api.policy.source.queryOptions({ id: group as GroupId, order }),
+    enabled: open,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="text-xs text-ink-3">its text</summary>
+      {found.isError && <Fault message={found.error.message} again={() => void found.refetch()} />}
+      {open && found.isPending && <Waiting />}
+      {found.data !== undefined && (
+        <pre className="mono mt-1 max-h-[260px] overflow-auto rounded-[6px] border border-line bg-sunk p-2 whitespace-pre-wrap">
+          {found.data}
+        </pre>
+      )}
+    </details>
+  );
+}
+
+function Revisions({ group, publications }: { group: string; publications: PublicationRow[] }) {
   return (
     <Card title="Revisions" aside="immutable, named by their content">
       {publications.length === 0 ? (
@@ -89,12 +114,7 @@ function Revisions({ publications }: { publications: PublicationRow[] }) {
                   {sameAs(publications, row) !== undefined && <>r{sameAs(publications, row)} again, by </>}
                   {row.by}, <Ago time={row.publishedAt} /> · <Hash text={row.digest} />
                 </p>
-                <details>
-                  <summary className="text-xs text-ink-3">its text</summary>
-                  <pre className="mono mt-1 max-h-[260px] overflow-auto rounded-[6px] border border-line bg-sunk p-2 whitespace-pre-wrap">
-                    {row.source}
-                  </pre>
-                </details>
+                <Text group={group} order={row.order} />
               </div>
             </li>
           ))}
