@@ -8,6 +8,7 @@ import { readTopic, shardFilter, UP } from "@sallyport/shared/wire/topics.ts";
 import pg from "pg";
 import pino from "pino";
 import { z } from "zod";
+import { CommandDispatch } from "./dispatch/commands.ts";
 import { Dispatch } from "./dispatch/dispatch.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import { openPartitions, sealEnded, splitFull } from "./ingest/partitions.ts";
@@ -94,6 +95,7 @@ export async function startWorker(env: Env): Promise<Worker> {
   });
   const ingest = new Ingest({ pool, signer, publish: link.publish, log, now });
   const dispatch = new Dispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
+  const commands = new CommandDispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
   const rollouts = new Rollouts({ pool, log, recordConsole: consoleRecorder(signer) });
   const back = async (workstations: WorkstationId[]): Promise<void> => {
     const { epoch, stands, asOf } = await standing(pool, workstations);
@@ -125,11 +127,12 @@ export async function startWorker(env: Env): Promise<Worker> {
     ingest.run(ingestStopping.signal),
     states.run(signal),
     dispatch.run(signal),
+    commands.run(signal),
     rollouts.run(signal),
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
     keepPartitions(pool, ingest, log, signal),
     keepPruned(pool, log, signal),
-    listenForChanges(env.DATABASE_URL, { publication: dispatch, rollout: rollouts }, log, signal),
+    listenForChanges(env.DATABASE_URL, { publication: dispatch, rollout: rollouts, command: commands }, log, signal),
   ];
   const listener = await startListener(
     { pool, signer, authority, mqttUrl: env.SALLYPORT_MQTT_URL ?? env.MQTT_URL, now: () => new Date(), log },

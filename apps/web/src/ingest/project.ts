@@ -6,6 +6,7 @@ import { countFindings } from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { ClientBase } from "pg";
 import { type Raised, raise } from "../alert/raise.ts";
+import { storeAnswer } from "./command.ts";
 import type { Append } from "./judge.ts";
 import { projectedText } from "./prepare.ts";
 
@@ -18,6 +19,7 @@ export async function project(tx: ClientBase, appends: readonly Append[], receiv
       const from = { ...row, workstation: trail.workstation, trail: trail.num };
       const raised = raise(from);
       if (raised) alerts.push({ ...raised, workstation: trail.workstation, trail: trail.num, index: row.index });
+      await storeAnswer(tx, from);
       if (row.kind === "usb.scan") await storeScan(tx, from, row.body as ScanBody, receivedMs);
     }
   }

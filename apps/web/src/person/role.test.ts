@@ -6,9 +6,9 @@ const granted = (role: Role) => Object.keys(ACTS).filter((act) => may(role, act 
 test("each role may do what its sentence says, and nothing else", () => {
   expect(Object.fromEntries(ROLES.map((role) => [role, granted(role).join(" ")]))).toEqual({
     viewer: "entries content",
-    responder: "entries content triage",
-    admin: "entries content triage policy enrol workstations people",
-    owner: "entries content triage policy enrol workstations people",
+    responder: "entries content triage command",
+    admin: "entries content triage command destroy policy enrol workstations people",
+    owner: "entries content triage command destroy policy enrol workstations people",
     auditor: "entries",
   });
 });

@@ -8,6 +8,8 @@ export const ACTS = {
   entries: "see lists and proofs",
   content: "read the contents of records",
   triage: "acknowledge and close alerts",
+  command: "isolate a workstation, pause its guest or have it looked into",
+  destroy: "end guests and wipe volumes",
   policy: "write and publish policy",
   enrol: "make enrolment tokens",
   workstations: "revoke, move and describe workstations",
@@ -18,9 +20,9 @@ export type Act = keyof typeof ACTS;
 const MAY: Record<Role, readonly Act[]> = {
   auditor: ["entries"],
   viewer: ["entries", "content"],
-  responder: ["entries", "content", "triage"],
-  admin: ["entries", "content", "triage", "policy", "enrol", "workstations", "people"],
-  owner: ["entries", "content", "triage", "policy", "enrol", "workstations", "people"],
+  responder: ["entries", "content", "triage", "command"],
+  admin: ["entries", "content", "triage", "command", "destroy", "policy", "enrol", "workstations", "people"],
+  owner: ["entries", "content", "triage", "command", "destroy", "policy", "enrol", "workstations", "people"],
 };
 
 export const may = (role: Role, act: Act): boolean => MAY[role].includes(act);
@@ -31,8 +33,8 @@ export const mayManage = (actor: Role, subject: Role): boolean =>
 
 export const ROLE_WORDS: Record<Role, string> = {
   viewer: "reads everything, changes nothing",
-  responder: "a viewer who triages alerts",
-  admin: "a responder who writes policy, enrols, moves and revokes workstations, and adds people",
+  responder: "a viewer who triages alerts and isolates workstations",
+  admin: "a responder who writes policy, enrols, moves, revokes and wipes workstations, and adds people",
   owner: "an admin who may also make owners",
   auditor: "verifies that evidence is whole, without reading its contents",
 };

@@ -1,5 +1,6 @@
 /** Every noun's router, under its name. */
 import { alertRouter } from "../alert/router.ts";
+import { commandRouter } from "../command/router.ts";
 import { enrolRouter } from "../enrol/router.ts";
 import { overviewRouter } from "../overview/router.ts";
 import { personRouter } from "../person/router.ts";
@@ -14,6 +15,7 @@ import { router } from "./procedures.ts";
 
 export const appRouter = router({
   alert: alertRouter,
+  command: commandRouter,
   enrol: enrolRouter,
   overview: overviewRouter,
   person: personRouter,

@@ -1,0 +1,81 @@
+/** Rows → the `command` topic of each workstation of our shards. Not retained: one that is away hears it when it is back,
+ *  since what is not answered is sent again until it has run out. Woken by a notification or a timer. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { topic } from "@sallyport/shared/wire/topics.ts";
+import type { Pool } from "pg";
+import type { Logger } from "pino";
+
+export type CommandDispatchDeps = {
+  pool: Pool;
+  log: Logger;
+  publish(topic: string, text: string, retain: boolean): Promise<void>;
+  shards(): readonly string[];
+};
+
+/** What was not answered is sent again this often. */
+const LOOK_MS = 10_000;
+/** In order, so that a later one never overtakes one before it. */
+const AT_ONCE = 500;
+/** A workstation that took it in time may still be on its way to say so. */
+const GRACE_SECONDS = 600;
+
+export class CommandDispatch {
+  readonly #deps: CommandDispatchDeps;
+  #wake: () => void = () => undefined;
+  #woken = false;
+
+  constructor(deps: CommandDispatchDeps) {
+    this.#deps = deps;
+  }
+
+  wake(): void {
+    this.#woken = true;
+    this.#wake();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
+    while (!signal.aborted) {
+      this.#woken = false;
+      try {
+        await this.#look(signal);
+      } catch (error) {
+        this.#deps.log.warn({ error: (error as Error).message }, "commands.failed");
+        await delay(1_000, undefined, { signal }).catch(() => undefined);
+      }
+      if (!this.#woken) await this.#sleep(signal);
+    }
+  }
+
+  async #sleep(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    const timer = setTimeout(() => this.#wake(), LOOK_MS);
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    clearTimeout(timer);
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const { pool, publish, shards } = this.#deps;
+    await pool.query(
+      `UPDATE command SET standing = 'expired',
+              state = jsonb_build_object('state', 'expired', 'by', 'console',
+                                         'at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+        WHERE standing = 'sent' AND not_after < now() - make_interval(secs => $1)`,
+      [GRACE_SECONDS],
+    );
+    const { rows } = await pool.query<{ id: string; workstation: WorkstationId; statement: unknown }>(
+      `SELECT c.id, c.workstation_id AS workstation, c.statement FROM command c JOIN workstation w ON w.id = c.workstation_id
+        WHERE c.standing = 'sent' AND c.not_after > now() AND w.state = 'enrolled' AND w.shard = ANY($1::text[])
+        ORDER BY c."order" LIMIT ${AT_ONCE}`,
+      [shards()],
+    );
+    for (const { id, workstation, statement } of rows) {
+      if (signal.aborted) return;
+      await publish(topic(workstation, "command"), JSON.stringify(statement), false);
+      this.#deps.log.info({ workstation, command: id }, "command.sent");
+    }
+  }
+}

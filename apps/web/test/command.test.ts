@@ -1,0 +1,181 @@
+/** Commands from the procedure to the topic, and a workstation's answers back to the row. */
+import "reflect-metadata";
+import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { toBase64 } from "@sallyport/shared/base/bytes.ts";
+import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { SignedStatement, type Signers } from "@sallyport/shared/policy/statement.ts";
+import { verifyStatement } from "@sallyport/shared/policy/verify.ts";
+import { keyId } from "@sallyport/shared/trail/signed.ts";
+import type pg from "pg";
+import pino from "pino";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { migrate } from "../../../prisma/migrate.ts";
+import { CommandDispatch } from "../src/dispatch/commands.ts";
+import { storeAnswer } from "../src/ingest/command.ts";
+import type { Role } from "../src/person/role.ts";
+import { hash, verify } from "../src/trail/crypto.ts";
+import { consoleRecorder } from "../src/trail/recorder.ts";
+import type { Context } from "../src/trpc/context.ts";
+import { appRouter } from "../src/trpc/router.ts";
+import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
+import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+
+const WAIT = { timeout: 120_000, interval: 20 };
+const pair = generateKeyPairSync("ed25519");
+const consoleKey = {
+  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
+  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
+};
+let postgres: TestPostgres;
+let pool: pg.Pool;
+let group: string;
+beforeAll(async () => {
+  postgres = await startPostgres();
+  pool = openPool(postgres.url);
+  await migrate(postgres.url);
+  await seedPartition(pool);
+  group = await seedGroup(pool, "desks", consoleKey.publicKey);
+});
+afterAll(async () => {
+  await pool?.end();
+  await postgres?.stop();
+});
+
+function as(role: Role) {
+  const actor = { id: role, email: `${role}@example.org`, name: role, role, session: "s", twoFactor: true } as const;
+  const wiring = { pool, consoleKey, recordConsole: consoleRecorder(consoleKey) } as unknown as Context["wiring"];
+  const context: Context = { wiring, actor, still: async () => actor, origin: {}, host: "x" };
+  return appRouter.createCaller(context).command;
+}
+const station = async (name: string, of = group) => (await seedWorkstation(pool, { name, group: of })) as WorkstationId;
+const until = () => new Date(Date.now() + 3_600_000).toISOString();
+const isolate = (workstation: WorkstationId, name: string) => ({
+  workstation,
+  name,
+  verb: "isolate" as const,
+  arguments: { until: until() },
+  minutes: 30,
+  reason: "it speaks to a stranger",
+});
+const answer = async (workstation: string, kind: string, body: object) => {
+  const tx = await pool.connect();
+  try {
+    await storeAnswer(tx, { workstation, kind, body, timeMs: Date.now() });
+  } finally {
+    tx.release();
+  }
+};
+
+test("a responder's isolation is signed, sent until it is answered, and shows what the workstation said", async () => {
+  const workstation = await station("desk-1");
+  const { id } = await as("responder").send(isolate(workstation, "desk-1"));
+  expect(await as("viewer").list({ workstation })).toMatchObject([{ id, verb: "isolate", state: { state: "sent" } }]);
+
+  const sent: { topic: string; statement: unknown; retain: boolean }[] = [];
+  const dispatch = new CommandDispatch({
+    pool,
+    log: pino({ level: "silent" }),
+    shards: () => [workstation.slice(0, 2)],
+    publish: async (topic, text, retain) => void sent.push({ topic, statement: JSON.parse(text), retain }),
+  });
+  const stopping = new AbortController();
+  const running = dispatch.run(stopping.signal);
+  await vi.waitFor(() => expect(sent.length).toBeGreaterThan(0), WAIT);
+  expect(sent[0]).toMatchObject({
+    topic: `sallyport/1/${workstation.slice(0, 2)}/${workstation}/command`,
+    retain: false,
+  });
+  const statement = SignedStatement.parse(sent[0]!.statement);
+  const signers: Signers = {
+    threshold: 1,
+    keys: [{ id: keyId(hash, consoleKey.publicKey), publicKey: toBase64(consoleKey.publicKey), role: "console" }],
+  };
+  const trust = { workstation, group: group as never, signers, orders: {}, now: Date.now() };
+  expect(verifyStatement(hash, verify, trust, statement).ok).toBe(true);
+
+  // nobody has answered: it is sent again
+  const before = sent.length;
+  dispatch.wake();
+  await vi.waitFor(() => expect(sent.length).toBeGreaterThan(before), WAIT);
+  const about = { command: id, verb: "isolate", digest: "a".repeat(64) };
+  const finished = new Date().toISOString();
+  await answer(await station("another"), "command.done", { ...about, outcome: "done", finished });
+  expect((await as("viewer").list({ workstation }))[0]?.state.state).toBe("sent");
+  await answer(workstation, "command.received", { ...about, order: 1, notAfter: finished });
+  expect((await as("viewer").list({ workstation }))[0]?.state.state).toBe("received");
+  await answer(workstation, "command.done", { ...about, outcome: "failed", reason: "no firewall", finished });
+  await answer(workstation, "command.done", { ...about, outcome: "done", finished });
+  expect((await as("viewer").list({ workstation }))[0]?.state).toMatchObject({
+    state: "failed",
+    reason: "no firewall",
+  });
+  stopping.abort();
+  await running;
+  const { rows } = await pool.query<{ text: string }>("SELECT text FROM record WHERE kind = 'person.command-sent'");
+  expect(rows.map(({ text }) => text)).toEqual([
+    "responder@example.org told desk-1 to isolate: it speaks to a stranger",
+  ]);
+});
+
+test("who may tell what, and what the console's key alone cannot", async () => {
+  const strict = await seedGroup(pool, "strict", consoleKey.publicKey);
+  await pool.query('UPDATE "group" SET threshold = 2 WHERE id = $1', [strict]);
+  const [plain, guarded] = [await station("desk-2"), await station("desk-3", strict)];
+  const wipe = (workstation: WorkstationId, name: string) => ({
+    workstation,
+    name,
+    verb: "wipe" as const,
+    arguments: { volume: randomUUID() },
+    minutes: 60,
+    reason: "it was lost",
+  });
+  await expect(as("viewer").send(isolate(plain, "desk-2"))).rejects.toThrow("As viewer you may not isolate");
+  await expect(as("responder").send(wipe(plain, "desk-2"))).rejects.toThrow("As responder you may not end guests");
+  await expect(as("admin").send(wipe(guarded, "desk-3"))).rejects.toThrow("In strict this needs 2 signatures");
+  await expect(as("admin").send(wipe(plain, "desk-9"))).rejects.toThrow("is called desk-2 by now");
+  await expect(as("admin").send({ ...wipe(plain, "desk-2"), arguments: {} })).rejects.toThrow("volume");
+  const long = { until: new Date(Date.now() + 30 * 86_400_000).toISOString() };
+  await expect(as("admin").send({ ...isolate(plain, "desk-2"), arguments: long })).rejects.toThrow("at most 7 days");
+  expect(await as("admin").list({ workstation: plain })).toEqual([]);
+  await as("admin").send(wipe(plain, "desk-2"));
+  await as("responder").send(isolate(guarded, "desk-3"));
+  const orders = await pool.query<{ order: string }>('SELECT "order" FROM command ORDER BY "order"');
+  expect(Number(orders.rows[0]!.order)).toBeGreaterThan(1_700_000_000);
+});
+
+test("a refusal names the statement, and ends the command it carries", async () => {
+  const workstation = await station("desk-4");
+  await as("admin").send(isolate(workstation, "desk-4"));
+  const { rows } = await pool.query<{ digest: string }>("SELECT digest FROM command WHERE workstation_id = $1", [
+    workstation,
+  ]);
+  const body = { type: "command", digest: rows[0]!.digest, order: 1, code: "signatures", reason: "too few" };
+  await answer(workstation, "policy.refused", { ...body, type: "policy" });
+  expect((await as("viewer").list({ workstation }))[0]?.state.state).toBe("sent");
+  await answer(workstation, "policy.refused", body);
+  expect((await as("viewer").list({ workstation }))[0]?.state).toMatchObject({
+    state: "failed",
+    reason: "The workstation refused it: too few",
+  });
+});
+
+test("what nobody answered in time has expired, until the workstation says otherwise", async () => {
+  const workstation = await station("desk-5");
+  const { id } = await as("admin").send(isolate(workstation, "desk-5"));
+  await pool.query("UPDATE command SET not_after = now() - interval '1 hour' WHERE id = $1", [id]);
+  const dispatch = new CommandDispatch({
+    pool,
+    log: pino({ level: "silent" }),
+    shards: () => [],
+    publish: async () => undefined,
+  });
+  const stopping = new AbortController();
+  const running = dispatch.run(stopping.signal);
+  const state = async () => (await as("viewer").list({ workstation }))[0]?.state;
+  await vi.waitFor(async () => expect(await state()).toMatchObject({ state: "expired", by: "console" }), WAIT);
+  stopping.abort();
+  await running;
+  const finished = new Date().toISOString();
+  await answer(workstation, "command.done", { command: id, digest: "a".repeat(64), outcome: "done", finished });
+  expect(await state()).toMatchObject({ state: "done" });
+});
