@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
-import { countAttempt } from "../src/person/attempt.ts";
+import { countAttempt, forgetAttempt } from "../src/person/attempt.ts";
 import { makeAuth } from "../src/person/auth.ts";
 import { prune } from "../src/person/prune.ts";
 import type { Role } from "../src/person/role.ts";
@@ -73,11 +73,15 @@ function as(role: Role, id: string = role) {
   return appRouter.createCaller(context).person;
 }
 
-async function signIn(id: string, password: string): Promise<{ status: number; twoFactor: boolean }> {
+async function signIn(
+  id: string,
+  password: string,
+  address = "10.0.0.9",
+): Promise<{ status: number; twoFactor: boolean }> {
   const response = await auth.handler(
     new Request(`${URL_}/api/auth/sign-in/email`, {
       method: "POST",
-      headers: { "content-type": "application/json", origin: URL_ },
+      headers: { "content-type": "application/json", origin: URL_, "x-forwarded-for": address },
       body: JSON.stringify({ email: `${id}@example.org`, password }),
     }),
   );
@@ -99,7 +103,7 @@ const records = async (subject: string) => {
 
 test("a reset takes password, factor and sessions; the link gives a new password once; both are on the trail", async () => {
   expect(await signIn("viewer", OLD)).toEqual({ status: 200, twoFactor: true });
-  for (let at = 0; at < 30; at++) await countAttempt(pool, "viewer@example.org");
+  for (let at = 0; at < 30; at++) await countAttempt(pool, "viewer@example.org", "10.0.0.9");
   const { code } = await as("admin").resetSignIn({ id: "viewer" });
   expect(await sessions("viewer")).toBe(0);
   expect((await signIn("viewer", OLD)).status).toBe(401); // and not 429: who is let in again begins anew
@@ -176,17 +180,38 @@ test("an owner with a shell on the console's machine gets back in by the command
   expect(await run("nobody@example.org")).toMatchObject({ code: 3, error: expect.stringMatching(/Nobody .* has/) });
 });
 
+test("tries from elsewhere keep nobody out who has signed in from where they are; right ones cost nothing", async () => {
+  const email = "admin@example.org";
+  await pool.query("DELETE FROM person_two_factor WHERE person_id = 'admin'");
+  await pool.query("UPDATE person SET two_factor_enabled = false WHERE id = 'admin'");
+  expect(await signIn("admin", OLD, "10.0.0.7")).toEqual({ status: 200, twoFactor: false });
+  for (let at = 0; at < 30; at++) await countAttempt(pool, email, "192.0.2.66");
+  expect((await signIn("admin", OLD, "192.0.2.66")).status).toBe(429); // that address alone
+  expect((await signIn("admin", OLD, "10.0.0.8")).status).toBe(200);
+  for (let at = 0; at < 110; at++) await countAttempt(pool, email, `192.0.2.${at}`);
+  expect((await signIn("admin", OLD, "10.0.0.99")).status).toBe(429); // a new address, amid tries from everywhere
+  expect((await signIn("admin", OLD, "10.0.0.7")).status).toBe(200);
+  await pool.query("DELETE FROM person_rate_limit");
+  for (let at = 0; at < 30; at++) {
+    expect(await countAttempt(pool, email, "10.0.0.7")).toBe(true);
+    await forgetAttempt(pool, email, "10.0.0.7");
+  }
+});
+
 test("counters that no window holds any more go, however many; those that count stay", async () => {
   await pool.query(
     `INSERT INTO person_rate_limit (id, key, count, last_request)
      SELECT 'old ' || n, 'old ' || n, 1, (extract(epoch FROM now()) * 1000)::bigint - 3600000 FROM generate_series(1, 12000) n`,
   );
-  await countAttempt(pool, "viewer@example.org");
+  await countAttempt(pool, "viewer@example.org", "10.0.0.9");
   await pool.query(
     `INSERT INTO person_verification (id, identifier, value, expires_at)
      VALUES ('v1', 'a', 'b', now() - interval '1 second'), ('v2', 'a', 'b', now() + interval '1 hour')`,
   );
   expect(await prune(pool, new AbortController().signal)).toBeGreaterThanOrEqual(12_001);
-  expect((await pool.query("SELECT key FROM person_rate_limit")).rows).toEqual([{ key: "account:viewer@example.org" }]);
+  expect((await pool.query("SELECT key FROM person_rate_limit ORDER BY key")).rows).toEqual([
+    { key: "account:viewer@example.org" },
+    { key: "account:viewer@example.org@10.0.0.9" },
+  ]);
   expect((await pool.query("SELECT id FROM person_verification WHERE identifier = 'a'")).rows).toEqual([{ id: "v2" }]);
 });

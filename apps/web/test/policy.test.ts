@@ -44,12 +44,17 @@ test("a revision published again says why, by whom and with which text this time
   await as("ada").publish({ group, source: POLICY_TEMPLATE, message: "the first", basedOn: 0 });
   await as("ada").publish({ group, source: other, message: "fewer health records", basedOn: 1 });
   await as("bob").publish({ group, source: noted, message: "back: the fleet looked silent", basedOn: 2 });
-  const { group: row, publications } = await as("ada").group({ id: group });
+  const { group: row, publications, wanted } = await as("ada").group({ id: group });
   expect(publications).toMatchObject([
-    { order: 3, by: "bob", message: "back: the fleet looked silent", source: noted },
-    { order: 2, by: "ada", message: "fewer health records", source: other },
-    { order: 1, by: "ada", message: "the first", source: POLICY_TEMPLATE },
+    { order: 3, by: "bob", message: "back: the fleet looked silent" },
+    { order: 2, by: "ada", message: "fewer health records" },
+    { order: 1, by: "ada", message: "the first" },
   ]);
+  expect(publications.some((each) => "source" in each)).toBe(false); // texts are asked for one at a time
+  expect(wanted).toMatchObject({ order: 3, source: noted });
+  expect(await as("ada").source({ id: group, order: 2 })).toBe(other);
+  expect(await as("ada").source({ id: group, order: 1 })).toBe(POLICY_TEMPLATE);
+  await expect(as("ada").source({ id: group, order: 4 })).rejects.toThrow("no revision 4");
   expect(publications[0]!.digest).toBe(publications[2]!.digest);
   expect(row.inForce).toMatchObject({ order: 3, message: "back: the fleet looked silent", by: "bob" });
   const { rows } = await pool.query<{ actor: string; message: string }>(

@@ -7,7 +7,7 @@ import { twoFactor } from "better-auth/plugins/two-factor";
 import type { Pool } from "pg";
 import { type Act, type RecordConsole, withRecord } from "./act.ts";
 import { originOf } from "./actor.ts";
-import { countAttempt } from "./attempt.ts";
+import { countAttempt, forgetAttempt } from "./attempt.ts";
 import { PASSWORD_CHARS_MIN } from "./password.ts";
 import { ROLES } from "./role.ts";
 
@@ -154,13 +154,16 @@ export function makeAuth({ pool, secret, url, recordConsole }: AuthParts) {
             SIGNED_OUT,
           );
         if (ctx.path !== "/sign-in/email" || typeof ctx.body?.email !== "string") return;
-        const left = await countAttempt(pool, ctx.body.email);
+        const left = await countAttempt(pool, ctx.body.email, originOf(ctx.headers).address ?? "");
         if (!left)
           throw new APIError("TOO_MANY_REQUESTS", {
             message: "Too many attempts for this address. Wait a quarter of an hour, or ask an admin.",
           });
       }),
       after: createAuthMiddleware(async (ctx) => {
+        const wasRight = ctx.path === "/sign-in/email" && !(ctx.context.returned instanceof Error);
+        if (wasRight && typeof ctx.body?.email === "string")
+          await forgetAttempt(pool, ctx.body.email, originOf(ctx.headers).address ?? "");
         const found = actOf(ctx.path, ctx.context);
         if (!found) return;
         const email = found.email ?? (typeof ctx.body?.email === "string" ? ctx.body.email.slice(0, 320) : "somebody");

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import type { PoolClient } from "pg";
 import type { Act } from "./act.ts";
-import { attemptKey } from "./attempt.ts";
+import { accountKey } from "./attempt.ts";
 import { hashCode, newCode } from "./setup.ts";
 import type { PersonRow } from "./store.ts";
 
@@ -20,7 +20,9 @@ export async function resetSignIn(
   const accounts = await tx.query("DELETE FROM person_account WHERE person_id = $1", [person.id]);
   const sessions = await tx.query("DELETE FROM person_session WHERE person_id = $1", [person.id]);
   await tx.query("DELETE FROM person_verification WHERE value = $1", [person.id]); // a sign-in half done, a trusted browser
-  await tx.query("DELETE FROM person_rate_limit WHERE key = $1", [attemptKey(person.email)]);
+  await tx.query("DELETE FROM person_rate_limit WHERE key = $1 OR starts_with(key, $1 || '@')", [
+    accountKey(person.email),
+  ]);
   await tx.query("DELETE FROM person_invite WHERE person_id = $1 AND used_at IS NULL", [person.id]);
   await tx.query("UPDATE person SET two_factor_enabled = false, updated_at = now() WHERE id = $1", [person.id]);
   const code = newCode();

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
-import { getGroup, listGroups, makeGroup, publish } from "./store.ts";
+import { getGroup, getSource, listGroups, makeGroup, publish } from "./store.ts";
 
 const GroupName = Name(64).pipe(
   z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u, "a name of letters, digits, spaces and . _ -, at most 64"),
@@ -18,6 +18,10 @@ export const policyRouter = router({
   group: allowed("entries")
     .input(z.object({ id: GroupId }))
     .query(({ ctx, input }) => getGroup(ctx.wiring.pool, input.id)),
+
+  source: allowed("entries")
+    .input(z.object({ id: GroupId, order: z.int().min(1).max(2_147_483_647) }))
+    .query(({ ctx, input }) => getSource(ctx.wiring.pool, input.id, input.order)),
 
   makeGroup: allowed("policy")
     .input(z.object({ name: GroupName }))

@@ -22,7 +22,8 @@ export type GroupRow = {
   inForce: { order: number; digest: string; message: string; publishedAt: string; by: string } | null;
 };
 
-export async function listGroups(pool: Pool): Promise<GroupRow[]> {
+/** All of them, or the one of this id. */
+export async function listGroups(pool: Pool, id: string | null = null): Promise<GroupRow[]> {
   type Raw = {
     id: string;
     name: string;
@@ -41,7 +42,9 @@ export async function listGroups(pool: Pool): Promise<GroupRow[]> {
        FROM "group" g
        LEFT JOIN LATERAL wanted(NULL, g.id) p ON true
        LEFT JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
+      WHERE $1::text IS NULL OR g.id::text = $1
       ORDER BY g.name`,
+    [id],
   );
   return rows.map((raw) => ({
     id: raw.id,
@@ -65,37 +68,53 @@ export type PublicationRow = {
   order: number;
   digest: string;
   message: string;
-  source: string;
   publishedAt: string;
   by: string;
   /** The rollout that moves the group to it, or did. */
   rollout: { id: string; state: StateName } | null;
 };
 
-export async function getGroup(pool: Pool, id: string): Promise<{ group: GroupRow; publications: PublicationRow[] }> {
-  const group = (await listGroups(pool)).find((each) => each.id === id);
+/** A publication with its text, which may be 512 KiB: sent for one at a time. */
+export type PublishedText = PublicationRow & { source: string };
+
+export async function getGroup(
+  pool: Pool,
+  id: string,
+): Promise<{ group: GroupRow; publications: PublicationRow[]; wanted: PublishedText | null }> {
+  const [group] = await listGroups(pool, id);
   if (!group) throw new Refusal("NOT_FOUND", "There is no such group.");
   const { rows } = await pool.query<{
     order: number;
     digest: string;
     message: string;
-    source: string;
     published_at: Date;
     by: string;
     rollout: PublicationRow["rollout"];
   }>(
-    `SELECT p.order, p.digest, coalesce(p.message, r.message) AS message, coalesce(p.source, r.source) AS source,
-            p.published_at, coalesce(who.name, p.published_by) AS by,
+    `SELECT p.order, p.digest, coalesce(p.message, r.message) AS message, p.published_at, coalesce(who.name, p.published_by) AS by,
             (SELECT json_build_object('id', o.id, 'state', o.state ->> 'name') FROM rollout o
               WHERE o.group_id = p.group_id AND o."order" = p."order") AS rollout
        FROM publication p JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
       WHERE p.group_id = $1 ORDER BY p.order DESC LIMIT $2`,
     [id, REVISIONS_MAX],
   );
-  return {
-    group,
-    publications: rows.map(({ published_at, ...row }) => ({ ...row, publishedAt: published_at.toISOString() })),
-  };
+  const publications = rows.map(({ published_at, ...row }) => ({ ...row, publishedAt: published_at.toISOString() }));
+  const order = group.inForce?.order;
+  const found = publications.find((each) => each.order === order);
+  const wanted = found ? { ...found, source: await getSource(pool, id, found.order) } : null;
+  return { group, publications, wanted };
+}
+
+/** The text one publication was written as. */
+export async function getSource(pool: Pool, group: string, order: number): Promise<string> {
+  const { rows } = await pool.query<{ source: string }>(
+    `SELECT coalesce(p.source, r.source) AS source FROM publication p JOIN revision r ON r.digest = p.digest
+      WHERE p.group_id = $1 AND p."order" = $2`,
+    [group, order],
+  );
+  const [row] = rows;
+  if (!row) throw new Refusal("NOT_FOUND", `This group has no revision ${order}.`);
+  return row.source;
 }
 
 /** A group that only the console's key signs for, until it is given approvers. */

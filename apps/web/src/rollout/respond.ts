@@ -9,12 +9,11 @@ import { originOf } from "../person/actor.ts";
 import { openToken } from "../person/api-token.ts";
 import { ACTS, may } from "../person/role.ts";
 import { Refusal } from "../trpc/errors.ts";
+import { refuseForeign } from "../trpc/foreign.ts";
 import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
 import { actOn, Beginning, begin, type Parts, Reason, RolloutId } from "./act.ts";
 import { getRollout, listRollouts, preview } from "./store.ts";
 
-const BODY_CHARS_MAX = 1024 * 1024;
-const TOO_LONG = `More than ${BODY_CHARS_MAX} characters.`;
 const STATUS: Record<Refusal["code"], number> = {
   NOT_FOUND: 404,
   CONFLICT: 409,
@@ -49,8 +48,10 @@ export async function respondRollout(parts: Parts, request: Request, path: reado
   try {
     const id = path[0] === undefined ? undefined : RolloutId.safeParse(path[0]).data;
     if (path.length > 1 || (path[0] !== undefined && id === undefined)) return refuse(404, "There is no such rollout.");
+    const unread = isRead ? undefined : refuseForeign(request);
+    if (unread) return unread;
     if (isRead) return Response.json(id ? await getRollout(parts.pool, id) : await listRollouts(parts.pool));
-    const body = await readBody(request);
+    const body = readBody(await request.text());
     const origin = originOf(request.headers);
     if (id) return Response.json(await actOn(parts, bearer, origin, { id, ...Move.parse(body) }));
     const asked = Start.parse(body);
@@ -67,10 +68,7 @@ export async function respondRollout(parts: Parts, request: Request, path: reado
   }
 }
 
-async function readBody(request: Request): Promise<unknown> {
-  if (Number(request.headers.get("content-length") ?? 0) > BODY_CHARS_MAX) throw new Refusal("BAD_REQUEST", TOO_LONG);
-  const text = await request.text();
-  if (text.length > BODY_CHARS_MAX) throw new Refusal("BAD_REQUEST", TOO_LONG);
+function readBody(text: string): unknown {
   let body: unknown;
   try {
     body = JSON.parse(text);

@@ -8,9 +8,8 @@ export async function GET(): Promise<Response> {
     await wiring().pool.query("SELECT 1");
     return Response.json({ ok: true });
   } catch (error) {
-    return Response.json(
-      { ok: false, reason: error instanceof Error ? error.message : String(error) },
-      { status: 503 },
-    );
+    const reason = error instanceof Error ? error.message : String(error); // names hosts and roles: for the log alone
+    console.error(JSON.stringify({ event: "health.database", reason }));
+    return Response.json({ ok: false }, { status: 503 });
   }
 }
