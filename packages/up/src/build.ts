@@ -108,3 +108,12 @@ function isAlive(pid: number): boolean {
     return false;
   }
 }
+
+if (import.meta.main) {
+  try {
+    await ensureBuilt((line) => process.stdout.write(`${line}\n`));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}

@@ -1,18 +1,17 @@
 /** Debian's own PostgreSQL 15 and Mosquitto, started for one test in a folder of their own. */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import pg from "pg";
-import { keyFiles } from "../src/keys.ts";
 import { Child } from "../src/supervise.ts";
 
 const run = promisify(execFile);
 const BIN = "/usr/lib/postgresql/15/bin";
-const DEPLOY = fileURLToPath(new URL("../../../deploy/mosquitto/", import.meta.url));
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 export const absentPackages = (): string[] =>
   Object.entries({ "postgresql-15": `${BIN}/postgres`, mosquitto: "/usr/sbin/mosquitto" })
@@ -69,33 +68,40 @@ export async function startDebianPostgres(folder: string): Promise<{ url: string
   return { url, child };
 }
 
-/** With the very files that docs/operations.md tells people to copy; only paths and the port are this test's. */
-export async function startMosquitto(stateFolder: string, port: number, crl?: string): Promise<Child> {
-  const keys = keyFiles(stateFolder);
-  const folder = join(stateFolder, "mosquitto");
-  mkdirSync(folder, { recursive: true });
-  let conf = readFileSync(join(DEPLOY, "sallyport.conf"), "utf8")
-    .replace("listener 8883", `listener ${port} 127.0.0.1`)
-    .replace("/etc/mosquitto/certs/ca.crt", keys.ca)
-    .replace("/etc/mosquitto/certs/broker.crt", keys.broker.cert)
-    .replace("/etc/mosquitto/certs/broker.key", keys.broker.key)
-    .replace("/etc/mosquitto/sallyport.acl", join(DEPLOY, "sallyport.acl"));
-  if (crl === undefined) conf = conf.replace(/^crlfile .*$/m, "");
-  else {
-    writeFileSync(join(folder, "crl.pem"), crl);
-    conf = conf.replace("/etc/mosquitto/certs/crl.pem", join(folder, "crl.pem"));
+/** Where Debian's Mosquitto has /etc/mosquitto, filled by the very commands of docs/operations.md. As root it drops to
+ *  Debian's user `mosquitto` before it opens its files, so `etc` must let that user in. */
+export async function installMosquitto(stateFolder: string, etc: string, port: number): Promise<void> {
+  for (const folder of [etc, join(etc, "conf.d"), join(etc, "certs")]) {
+    mkdirSync(folder, { recursive: true });
+    chmodSync(folder, 0o755);
   }
-  if (process.getuid?.() === 0) conf += "\nuser root\n"; // the keys are readable by their owner alone
-  const file = join(folder, "mosquitto.conf");
-  writeFileSync(file, conf);
+  const here = (text: string) => text.replaceAll("/etc/mosquitto", etc).replaceAll("/var/lib/sallyport", stateFolder);
+  let commands = here(brokerCommands()).replace(/^ *systemctl .*$/gm, "");
+  if (process.getuid?.() !== 0) commands = commands.replaceAll(/ -[og] mosquitto/g, ""); // nothing is dropped then
+  await run("sh", ["-ec", commands], { cwd: ROOT });
+  const conf = join(etc, "conf.d", "sallyport.conf");
+  writeFileSync(conf, here(readFileSync(conf, "utf8")).replace("listener 8883", `listener ${port} 127.0.0.1`));
+  // Debian's own first file; its log and its pid are this test's
+  const main = readFileSync("/etc/mosquitto/mosquitto.conf", "utf8").replace(/^(?:pid_file|log_dest) .*$/gm, "");
+  writeFileSync(join(etc, "mosquitto.conf"), here(main).replaceAll("/var/lib/mosquitto", etc));
+}
+
+function brokerCommands(): string {
+  const blocks = readFileSync(join(ROOT, "docs/operations.md"), "utf8").split(/^ *```\n/m);
+  const found = blocks.filter((text) => text.includes("/etc/mosquitto/conf.d/\n"));
+  if (found.length !== 1) throw new Error("docs/operations.md has no single block that installs Mosquitto's files.");
+  return found[0]!;
+}
+
+export async function startMosquitto(etc: string, logFolder: string, port: number): Promise<Child> {
   const child = new Child({
     name: "mosquitto",
     command: "/usr/sbin/mosquitto",
-    args: ["-c", file],
-    logFile: join(folder, "mosquitto.log"),
+    args: ["-c", join(etc, "mosquitto.conf")],
+    logFile: join(logFolder, "mosquitto.log"),
   });
   child.start();
-  await child.until(() => answersTls(port), 20_000);
+  await child.until(() => answersTls(port), 60_000);
   return child;
 }
 

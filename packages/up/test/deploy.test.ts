@@ -39,9 +39,39 @@ describe("deploy/", () => {
     }
   });
 
+  it("gives the broker's container its files from where prepare writes them, and no other key", () => {
+    const { services, volumes } = parse(readFileSync(join(DEPLOY, "compose/compose.yaml"), "utf8"), { merge: true });
+    const to = services.prepare.environment.SALLYPORT_BROKER_FILES;
+    expect(services.prepare.environment.DATABASE_URL).toMatch(/^postgresql:/);
+    expect(services.prepare.volumes).toContain(`broker:${to}`);
+    expect(services.broker.volumes).toContain("broker:/etc/mosquitto/certs:ro");
+    expect(services.broker.volumes.filter((volume: string) => volume.startsWith("state:"))).toEqual([]);
+    expect(Object.keys(volumes)).toEqual(["database", "state", "broker"]);
+    const image = readFileSync(join(DEPLOY, "compose/Dockerfile"), "utf8");
+    for (const folder of [to, "/var/lib/sallyport"])
+      expect(image).toMatch(new RegExp(`chown node:node .*${folder}\\b`));
+  });
+
+  it("keeps keys, history and what was installed out of the image", () => {
+    const ignored = readFileSync(join(ROOT, ".dockerignore"), "utf8").split("\n");
+    for (const name of [".sallyport", ".git", ".cache", "**/node_modules", "**/.next", "sallyport-backup", "**/*.key"])
+      expect(ignored).toContain(name);
+    expect(ignored.filter((line) => line.startsWith("!"))).toEqual([]);
+  });
+
+  it("has a timer for the unit that renews certificates, which installs the broker's as the documents do", () => {
+    expect(unit(readFileSync(join(DEPLOY, "systemd/sallyport-prepare.timer"), "utf8")).has("OnCalendar")).toBe(true);
+    const text = readFileSync(join(DEPLOY, "systemd/sallyport-prepare.service"), "utf8");
+    const posts = unit(text).get("ExecStartPost") ?? [];
+    const key = "install -o mosquitto -g mosquitto -m 0400 /var/lib/sallyport/keys/broker.key /etc/mosquitto/certs/";
+    expect(posts).toContain(`+/usr/bin/${key}`);
+    expect(readFileSync(join(ROOT, "docs/operations.md"), "utf8")).toContain(key);
+    expect(posts.at(-1)).toMatch(/try-restart mosquitto\.service sallyport-worker@\*\.service$/);
+  });
+
   it("has units that start programs that are there", () => {
     const units = readdirSync(join(DEPLOY, "systemd")).filter((name) => name.endsWith(".service"));
-    expect(units).toHaveLength(2);
+    expect(units).toHaveLength(3);
     for (const name of units) {
       const found = unit(readFileSync(join(DEPLOY, "systemd", name), "utf8"));
       const start = found.get("ExecStart")![0]!;
