@@ -4,6 +4,10 @@
 export const COMMIT_RECORDS_MAX = 2_048;
 export const COMMIT_BYTES_MAX = 4 * 1024 * 1024;
 
+/** While the disk refuses commits so much waits in memory; what comes beyond it is counted and lost. */
+export const REFUSED_RECORDS_MAX = 2_048;
+export const REFUSED_BYTES_MAX = 4 * 1024 * 1024;
+
 /** An entry takes about this much disk, so entries are bounded by `spoolBytesMax` over it. */
 export const ENTRY_DISK_BYTES = 256;
 

@@ -63,6 +63,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   const spool = openSpool(state, identity, now, settings.agent.spoolBytesMax, (aside, why) =>
     log.error({ aside, why }, "spool.damaged"),
   );
+  const work = new Bell();
   const kept = recoverKept({
     state,
     workstation,
@@ -78,10 +79,25 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     log: () => settings.log,
     now,
     monotonic,
-    onTrouble: (error) => log.error({ error: error.message }, "spool.refused"),
+    onTrouble: (error) => {
+      log.error({ error: error.message }, "spool.refused");
+      // reported when it begins, not for each attempt
+      if (intake.refused === undefined) work.ring();
+    },
+    onMended: () => {
+      log.info({}, "spool.mended");
+      work.ring();
+    },
   });
   const tell = (observation: Observation) => void intake.emit({ observations: [observation] }).catch(() => {});
-  const work = new Bell();
+  /** For what the next round says again: a disk that is full does not end the agent. */
+  const remember = (key: string, value: Parameters<typeof spool.remember>[1]) => {
+    try {
+      spool.remember(key, value);
+    } catch (error) {
+      log.error({ key, error: (error as Error).message }, "spool.refused");
+    }
+  };
   const ordersFile = (name: string) => keptText(dom0, join(state, name), JOURNAL_BYTES_MAX);
   const commands = await Commands.open({
     file: journalFile(ordersFile("commands.json"), ordersFile("commands.json.copy")),
@@ -229,6 +245,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     const { state: uplinkState } = uplink;
     const sourceStates = sources.states();
     if (uplinkState.state === "alarm") sourceStates.uplink = { state: "failed", reason: uplinkState.why.slice(0, 512) };
+    if (intake.refused) sourceStates.spool = { state: "failed", reason: `the disk takes nothing: ${intake.refused}` };
     return {
       workstation,
       session,
@@ -264,7 +281,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       outcomes = await reconcile(appliers, wanted?.policy ?? Policy.parse({}));
       if (wanted) recordApplied(wanted, outcomes);
       const next = gather();
-      spool.remember("report", { ...next, link: uplink.state } as never);
+      remember("report", { ...next, link: uplink.state } as never);
       const due = monotonic() - reportedAt >= settings.agent.reportSeconds * 1000;
       if (link.isConnected && (due || isChange(last, next) || reportWanted)) {
         reportWanted = false;
@@ -279,6 +296,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   let reportWanted = false;
 
   /** Once for each policy and outcome, also over restarts. */
+  let applied = spool.remembered("applied");
   const recordApplied = ({ digest, order }: { digest: string; order: number }, found: Outcomes) => {
     const said = Object.fromEntries(
       Object.entries(found).map(([name, { outcome, reason }]) => [
@@ -287,17 +305,18 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       ]),
     );
     const mark = toHex(sha256(Buffer.from(JSON.stringify({ digest, order, said }))));
-    if (spool.remembered("applied") === mark) return;
+    if (applied === mark) return;
+    applied = mark;
     const wrong = Object.values(said).some(({ outcome }) => outcome === "failed");
-    const applied = Object.entries(said).flatMap(([name, { outcome }]) => (outcome === "applied" ? [name] : []));
+    const inForce = Object.entries(said).flatMap(([name, { outcome }]) => (outcome === "applied" ? [name] : []));
     tell({
       kind: "policy.applied",
       severity: wrong ? "error" : "notice",
       time: now(),
-      text: `Policy ${digest.slice(0, 12)} (order ${order}) is in force: ${applied.join(", ") || "no section"} applied`,
+      text: `Policy ${digest.slice(0, 12)} (order ${order}) is in force: ${inForce.join(", ") || "no section"} applied`,
       body: { digest: digest as never, order, outcomes: said },
     });
-    spool.remember("applied", mark);
+    remember("applied", mark);
   };
 
   const renewing = async () => {

@@ -194,7 +194,7 @@ class Check {
     if (entry.kind !== "agent.gap") return;
     const content = readContent(held.content);
     const gap = content.ok ? AgentGap.safeParse(content.value.body) : undefined;
-    if (gap?.success) this.#gaps.push([gap.data.from, gap.data.to]);
+    if (gap?.success && gap.data.from < gap.data.to) this.#gaps.push([gap.data.from, gap.data.to]);
   }
 
   #compareRoot(checkpoint: Checkpoint, which: string): void {

@@ -121,8 +121,13 @@ export class Link {
       });
       client.on("message", (name, bytes) => {
         const channel = DOWN.find((each) => topic(workstation, each) === name);
-        if (channel) events.message(channel, bytes);
-        else log.warn({ topic: name }, "link.unknown-topic");
+        if (!channel) return log.warn({ topic: name }, "link.unknown-topic");
+        try {
+          events.message(channel, bytes);
+        } catch (error) {
+          // what came is not taken, on a full disk say; the console says it again, and the agent goes on
+          log.error({ channel, error: (error as Error).message }, "link.not-taken");
+        }
       });
       client.on("connect", () => {
         const filters = DOWN.map((channel) => topic(workstation, channel));

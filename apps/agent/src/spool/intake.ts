@@ -4,11 +4,18 @@ import type { LogSection } from "@sallyport/shared/policy/log.ts";
 import type { GuestLog } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
-import { BUCKETS_MAX, COMMIT_BYTES_MAX, COMMIT_RECORDS_MAX, SUPPRESSED_FLUSH_MS } from "../limits.ts";
+import {
+  BUCKETS_MAX,
+  COMMIT_BYTES_MAX,
+  COMMIT_RECORDS_MAX,
+  REFUSED_BYTES_MAX,
+  REFUSED_RECORDS_MAX,
+  SUPPRESSED_FLUSH_MS,
+} from "../limits.ts";
 import type { Emit, EmitAnswer, Parcel } from "../sources/source.ts";
 import { type Bucket, fullBucket, take } from "./bucket.ts";
 import { type Prepared, prepare } from "./prepare.ts";
-import type { Spool } from "./spool.ts";
+import { type Spool, unindexed } from "./spool.ts";
 import { copyHeld, type Held } from "./store.ts";
 import { Suppressed } from "./suppressed.ts";
 
@@ -23,6 +30,8 @@ export type IntakeParts = {
   monotonic: () => number;
   /** The disk refused a commit: said once each time, the commit is tried again. */
   onTrouble: (error: Error) => void;
+  /** It takes them again. */
+  onMended?: () => void;
 };
 
 type Waiting = {
@@ -43,6 +52,10 @@ const CHECKPOINT_MS = 250;
 export class Intake {
   readonly #parts: IntakeParts;
   readonly #suppressed = new Suppressed();
+  readonly #lost = new Map<"spool-full" | "disk-refused", { records: number; bytes: number }>();
+  #refused: string | undefined;
+  /** Smaller after each refusal: a little room takes a little, where the whole group would be refused for ever. */
+  #groupMax = COMMIT_RECORDS_MAX;
   readonly #buckets = new Map<string, Bucket>();
   #queue: Waiting[] = [];
   #waiting: Held = nothing();
@@ -54,6 +67,11 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
+  }
+
+  /** Why the disk takes nothing at present, if so. */
+  get refused(): string | undefined {
+    return this.#refused;
   }
 
   readonly emit: Emit = (parcel) =>
@@ -75,7 +93,7 @@ export class Intake {
         continue;
       }
       const record = prepare(observation);
-      if (!this.#parts.spool.hasRoom(record.way, record.content.length, this.#waiting)) {
+      if (this.#isOverfull || !this.#parts.spool.hasRoom(record.way, record.content.length, this.#waiting)) {
         if (parcel.position) {
           // its input is durable and can wait: nothing of the parcel is taken
           this.#waiting = before;
@@ -84,10 +102,8 @@ export class Intake {
           return;
         }
         if (record.way === 2) answer.refused++;
-        else {
-          answer.suppressed++;
-          this.#holdBack(observation, "spool-full");
-        }
+        else answer.suppressed++;
+        this.#lose(observation, record);
         continue;
       }
       records.push(record);
@@ -131,14 +147,42 @@ export class Intake {
     if (observation.kind !== "guest.log") return;
     const { via, from, message } = observation.body as GuestLog;
     this.#suppressed.count({ guest: observation.guest, via, from, reason, bytes: message.length }, this.#parts.now());
+    this.#flushLater();
+  }
+
+  /** What waits for a disk that refuses is bounded in memory. */
+  get #isOverfull(): boolean {
+    if (this.#refused === undefined) return false;
+    const { records, bytes } = this.#waiting;
+    return records >= REFUSED_RECORDS_MAX || bytes[0] + bytes[1] + bytes[2] >= REFUSED_BYTES_MAX;
+  }
+
+  /** Guests' lines are told per guest; the rest, and all that a disk refused, in one gap record. */
+  #lose(observation: Observation, record: Prepared): void {
+    this.#holdBack(observation, "spool-full");
+    if (this.#refused === undefined && observation.kind === "guest.log") return;
+    const reason = this.#refused === undefined ? "spool-full" : "disk-refused";
+    const { records, bytes } = this.#lost.get(reason) ?? { records: 0, bytes: 0 };
+    this.#lost.set(reason, { records: records + 1, bytes: bytes + record.content.length });
+    this.#flushLater();
+  }
+
+  #flushLater(): void {
     this.#flushTimer ??= setTimeout(() => this.#flush(), SUPPRESSED_FLUSH_MS).unref();
   }
 
   /** Tells what was held back: past the bounds if need be, since a full spool must say so. */
   #flush(): void {
     this.#flushTimer = undefined;
-    if (this.#closed || this.#suppressed.isEmpty) return;
-    const records = this.#suppressed.drain().map(prepare);
+    if (this.#closed || (this.#suppressed.isEmpty && this.#lost.size === 0)) return;
+    // told when the disk takes something again; until then it is counted on
+    if (this.#refused !== undefined) return;
+    const { spool, now } = this.#parts;
+    const gaps = [...this.#lost].map(([reason, { records, bytes }]) =>
+      unindexed(now(), spool.size, records, bytes, reason),
+    );
+    this.#lost.clear();
+    const records = [...this.#suppressed.drain().map(prepare), ...gaps];
     const none = { resolve() {}, reject() {} };
     this.#queue.push({
       parcel: { observations: [] },
@@ -169,19 +213,29 @@ export class Intake {
         );
       } catch (error) {
         this.#parts.onTrouble(error as Error);
+        this.#refused = (error as Error).message;
+        this.#groupMax = Math.max(1, Math.floor(this.#groupMax / 2));
         this.#schedule(RETRY_MS);
         return;
       }
       this.#queue.splice(0, group.length);
+      this.#groupMax = Math.min(COMMIT_RECORDS_MAX, this.#groupMax * 2);
       if (this.#queue.length === 0) this.#waiting = nothing();
       else for (const each of group) this.#forget(each);
       for (const each of group) each.resolve(each.answer);
+      if (this.#refused !== undefined && this.#queue.length === 0) this.#mended();
     }
     const stalled = this.#stalled;
     this.#stalled = [];
     for (const { parcel, resolve, reject } of stalled) this.#admit(parcel, resolve, reject);
     if (this.#queue.length > 0) this.#schedule(0);
     if (this.#parts.spool.checkpointIsOld) this.#saveSoon();
+  }
+
+  #mended(): void {
+    this.#refused = undefined;
+    this.#flush();
+    this.#parts.onMended?.();
   }
 
   /** A sync of its own, so not for each commit. */
@@ -202,7 +256,7 @@ export class Intake {
     const end = this.#queue.findIndex((each, at) => {
       records += each.records.length;
       bytes += each.bytes;
-      return at > 0 && (records > COMMIT_RECORDS_MAX || bytes > COMMIT_BYTES_MAX);
+      return at > 0 && (records > this.#groupMax || bytes > COMMIT_BYTES_MAX);
     });
     return end < 0 ? [...this.#queue] : this.#queue.slice(0, end);
   }
@@ -220,7 +274,7 @@ export class Intake {
     if (this.#closed) return;
     clearTimeout(this.#flushTimer);
     clearTimeout(this.#saveTimer);
-    if (!this.#suppressed.isEmpty) this.#flush();
+    this.#flush();
     clearImmediate(this.#timer as NodeJS.Immediate);
     clearTimeout(this.#timer as NodeJS.Timeout);
     this.#timer = undefined;

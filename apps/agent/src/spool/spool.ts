@@ -125,7 +125,12 @@ export class Spool {
     if (hasRoom(sum(this.#held, waiting), this.#bytesMax, way, bytes)) return true;
     // what the console has committed already is no loss: it goes before anything else does
     if (this.committed <= this.base) return false;
-    this.#store.transaction(() => this.#releaseTo(this.committed));
+    try {
+      this.#change(() => this.#releaseTo(this.committed));
+    } catch {
+      // a disk that refuses even that has no room; the commit that follows says so
+      return false;
+    }
     this.#recount();
     return hasRoom(sum(this.#held, waiting), this.#bytesMax, way, bytes);
   }
@@ -137,7 +142,7 @@ export class Spool {
     const oldest: [number, number] = [...this.#oldest];
     let edge = this.#trail.edge;
     try {
-      this.#store.transaction(() => {
+      this.#change(() => {
         edge = this.#insert(edge, records);
         const gaps = this.#giveWay(edge.size);
         if (gaps.length > 0) edge = this.#insert(edge, gaps);
@@ -147,6 +152,7 @@ export class Spool {
     } catch (error) {
       this.#held = before;
       this.#oldest = oldest;
+      this.#store.emptyLog();
       throw error;
     }
     this.#grownTo(edge, records);
@@ -198,12 +204,13 @@ export class Spool {
     return root(sha256, this.#edges.at(size));
   }
 
-  /** Keeps a receipt that was judged to fit, and lets go of what it calls safe. */
+  /** Keeps a receipt that was judged to fit, and lets go of what it calls safe.
+   *  @throws where the disk refuses; the receipt counts all the same until the agent ends, and nothing was let go */
   settle(receipt: Receipt): void {
     const base = Math.min(receipt.safe, receipt.size);
-    this.#store.transaction(() => {
+    this.#receipt = receipt;
+    this.#change(() => {
       this.#store.setState("receipt", canonicalText(receipt));
-      this.#receipt = receipt;
       if (base > this.base) this.#releaseTo(base);
     });
     this.#recount();
@@ -269,8 +276,11 @@ export class Spool {
   }
 
   close(): void {
-    if (this.#dirtyCheckpoint) this.saveCheckpoint();
-    this.#store.close();
+    try {
+      if (this.#dirtyCheckpoint) this.saveCheckpoint();
+    } finally {
+      this.#store.close();
+    }
   }
 
   #use(trail: TrailRow): void {
@@ -338,6 +348,18 @@ export class Spool {
     ];
   }
 
+  /** A transaction after which memory says what the disk says, however it ended. */
+  #change(act: () => void): void {
+    const before = this.#trail;
+    try {
+      this.#store.transaction(act);
+    } catch (error) {
+      this.#trail = before;
+      this.#edges.reset(before.baseEdge);
+      throw error;
+    }
+  }
+
   /** Inside a transaction. */
   #releaseTo(base: number): void {
     const edge = this.#edges.at(base);
@@ -386,6 +408,22 @@ const sum = (a: Held, b: Held): Held => ({
   contents: [a.contents[0] + b.contents[0], a.contents[1] + b.contents[1], a.contents[2] + b.contents[2]],
   bytes: [a.bytes[0] + b.bytes[0], a.bytes[1] + b.bytes[1], a.bytes[2] + b.bytes[2]],
 });
+
+/** What had no room and so has no index; it would have stood before `at`. */
+export const unindexed = (
+  now: number,
+  at: number,
+  contents: number,
+  bytes: number,
+  reason: "spool-full" | "disk-refused",
+): Prepared =>
+  prepare({
+    kind: "agent.gap",
+    severity: "error",
+    time: now,
+    text: `${reason === "disk-refused" ? "The disk refused the spool's writes" : "The spool is full"}: ${contents} observations were lost`,
+    body: { from: at as Index, to: at as Index, contents, bytes, reason },
+  });
 
 function gap(now: number, body: Observation<"agent.gap">["body"]): Prepared {
   return prepare({

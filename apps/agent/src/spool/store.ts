@@ -145,6 +145,14 @@ export function storeOf(database: DatabaseSync) {
     setPosition: (name: string, value: string) => void sql.setPosition.run(name, value),
     state: (key: string) => (sql.state.get(key) as { value: string } | undefined)?.value,
     setState: (key: string, value: string) => void sql.setState.run(key, value),
+    /** What the write-ahead log holds goes into the file, and the log begins anew: room where the disk has none. */
+    emptyLog(): void {
+      try {
+        database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      } catch {
+        // the disk has not even room for that; the next attempt tries again
+      }
+    },
     close: () => database.close(),
   };
 }

@@ -91,6 +91,8 @@ export class Uplink {
       const opened = openReceipt(ed25519Verify, key, text);
       if (opened.ok && opened.value.workstation === this.#parts.workstation) {
         this.#heard(opened.value);
+        // last: it keeps the clock on a disk that may be full, and a receipt must count all the same
+        this.#parts.heard(opened.value);
         return;
       }
       why = opened.ok ? "the receipt is for another workstation" : opened.error;
@@ -163,7 +165,6 @@ export class Uplink {
 
   #heard(receipt: Receipt): void {
     const { spool, log } = this.#parts;
-    this.#parts.heard(receipt);
     const judgement = judge(
       {
         trail: spool.trail,
@@ -194,7 +195,11 @@ export class Uplink {
 
   #take(receipt: Receipt, again: boolean): void {
     const progress = receipt.size > this.#parts.spool.committed;
-    this.#parts.spool.settle(receipt);
+    try {
+      this.#parts.spool.settle(receipt);
+    } catch (error) {
+      this.#parts.log.error({ size: receipt.size, error: (error as Error).message }, "receipt.not-kept");
+    }
     this.#alarm = undefined;
     this.#inFlight = this.#inFlight.filter((end) => end > receipt.size);
     if (progress || this.#inFlight.length === 0) {

@@ -58,7 +58,10 @@ export function raise(record: RaisedFrom): Raised | undefined {
     }
     case "agent.gap": {
       const { from, to, contents, reason } = record.body as AgentGap;
-      const words = `contents of ${contents} records from ${from} to ${to} were given up: ${reason}`;
+      const words =
+        from === to
+          ? `${contents} observations before record ${from} were lost: ${reason}`
+          : `contents of ${contents} records from ${from} to ${to} were given up: ${reason}`;
       return make(`gap/${daily}`, "error", words);
     }
     case "guest.suppressed": {

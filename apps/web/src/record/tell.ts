@@ -114,6 +114,14 @@ export function tell(kind: string, untrusted: unknown): Told | undefined {
     }
     case "agent.gap": {
       const { from, to, contents, bytes, reason } = body as AgentGap;
+      if (from === to)
+        return {
+          sentence: `${contents} observations had no room and never became records (${reason}).`,
+          facts: present([
+            ["before record", from],
+            ["bytes", bytes],
+          ]),
+        };
       return {
         sentence: `The contents of ${contents} records were given up (${reason}); their entries, and so their proofs, stand.`,
         facts: present([

@@ -19,13 +19,14 @@ export const TrailOpened = z.object({
 });
 export type TrailOpened = z.infer<typeof TrailOpened>;
 
-/** `agent.gap`: contents of the records `from` (inclusive) to `to` (exclusive) were given up. Their entries stand. */
+/** `agent.gap`: contents of the records `from` (inclusive) to `to` (exclusive) were given up. Their entries stand. Where
+ *  `from` is `to`, so many observations never got an index, and would have stood there. */
 export const AgentGap = z.object({
   from: Index,
   to: Index,
   contents: z.int().min(1),
   bytes: z.int().min(0),
-  reason: z.enum(["spool-full", "too-old", "unreadable"]),
+  reason: z.enum(["spool-full", "too-old", "unreadable", "disk-refused"]),
 });
 export type AgentGap = z.infer<typeof AgentGap>;
 
