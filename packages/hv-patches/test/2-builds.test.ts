@@ -42,6 +42,9 @@ describe("Xen", async () => {
     const before = await symbolsOf(await buildXen(tree, [], "release"));
     const after = await symbolsOf(await buildXen(tree, patches, "release"));
     expect([...before].filter((name) => !after.has(name))).toEqual([]);
-    expect([...after].filter((name) => !before.has(name) && !added.includes(`${name}(`))).toEqual([]);
+    // as written: without what custom_param() puts before a name and the compiler behind that of a static variable
+    const written = (name: string) => name.replace(/^__setup_(str_)?/, "").replace(/\.\d+$/, "");
+    const has = (name: string) => new RegExp(`\\b${written(name)}\\b`).test(added);
+    expect([...after].filter((name) => !before.has(name) && !has(name))).toEqual([]);
   });
 });
