@@ -11,6 +11,11 @@ export const RECORDS_MAX = 4_000_000;
 const SEAL_AFTER_MS = 60_000;
 /** One process at a time changes partitions. */
 const LOCK = 0x5a14;
+/** Whoever waits for a lock on `record` holds up every COPY and every page behind it: better to give up, and try again
+ *  at the next look. */
+const LOCK_WAIT_MS_MAX = 1_000;
+/** Postgres' word for a lock that was not had in time. */
+const LOCK_NOT_AVAILABLE = "55P03";
 
 export type Partition = { name: string; fromMs: number; toMs: number; sealed: boolean };
 
@@ -44,10 +49,13 @@ export function place(
 
 const nameOf = (fromMs: number): string => `record_${new Date(fromMs).toISOString().replace(/\D/g, "")}`;
 
+/** Made apart and then attached: that goes on beside an export, a backup and a COPY. `PARTITION OF` would wait for all
+ *  of them to end. */
 async function create(tx: PoolClient, fromMs: number, toMs: number): Promise<void> {
   const name = nameOf(fromMs);
   const [from, to] = [new Date(fromMs).toISOString(), new Date(toMs).toISOString()];
-  await tx.query(`CREATE TABLE "${name}" PARTITION OF record FOR VALUES FROM ('${from}') TO ('${to}')`);
+  await tx.query(`CREATE TABLE "${name}" (LIKE record INCLUDING ALL)`);
+  await tx.query(`ALTER TABLE record ATTACH PARTITION "${name}" FOR VALUES FROM ('${from}') TO ('${to}')`);
   await tx.query("INSERT INTO record_partition (name, received_from, received_to) VALUES ($1, $2, $3)", [
     name,
     from,
@@ -60,7 +68,8 @@ async function changing<T>(pool: Pool, act: (tx: PoolClient) => Promise<T>): Pro
   const tx = await pool.connect();
   try {
     await tx.query("BEGIN");
-    await tx.query("SELECT pg_advisory_xact_lock($1)", [LOCK]);
+    await tx.query("SELECT pg_advisory_xact_lock($1)", [LOCK]); // holds up nobody: without a bound
+    await tx.query(`SET LOCAL lock_timeout = ${LOCK_WAIT_MS_MAX}`);
     const value = await act(tx);
     await tx.query("COMMIT");
     return value;
@@ -93,7 +102,8 @@ export async function openPartitions(pool: Pool): Promise<Partition[]> {
   });
 }
 
-/** Ends the partition in use now, where it has grown past `recordsMax`, and opens another for the rest of its span. */
+/** Ends the partition in use now, where it has grown past `recordsMax`, and opens another for the rest of its span. False
+ *  also where somebody reads for so long that it has to wait: a larger partition is slower to search, and no worse. */
 export async function splitFull(pool: Pool, recordsMax: number = RECORDS_MAX): Promise<boolean> {
   const { rows } = await pool.query<{ name: string }>(
     `SELECT name FROM record_partition WHERE sealed_at IS NULL AND records > $1
@@ -102,24 +112,31 @@ export async function splitFull(pool: Pool, recordsMax: number = RECORDS_MAX): P
   );
   const full = rows[0]?.name;
   if (!full) return false;
-  await changing(pool, async (tx) => {
-    await tx.query("LOCK TABLE record IN ACCESS EXCLUSIVE MODE");
-    const found = await tx.query<Raw & { boundary: Date }>(
-      `SELECT *, date_trunc('milliseconds', greatest(clock_timestamp(),
-         (SELECT max(received) FROM "${full}"))) + interval '1 millisecond' AS boundary
-         FROM record_partition WHERE name = $1`,
-      [full],
-    );
-    const { boundary, ...raw } = found.rows[0]!;
-    const part = toPartition(raw);
-    if (boundary.getTime() >= part.toMs) return;
-    const [from, to] = [new Date(part.fromMs).toISOString(), boundary.toISOString()];
-    await tx.query(`ALTER TABLE record DETACH PARTITION "${full}"`);
-    await tx.query(`ALTER TABLE record ATTACH PARTITION "${full}" FOR VALUES FROM ('${from}') TO ('${to}')`);
-    await tx.query("UPDATE record_partition SET received_to = $2 WHERE name = $1", [full, to]);
-    await create(tx, boundary.getTime(), part.toMs);
-  });
-  return true;
+  try {
+    await changing(pool, (tx) => split(tx, full));
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === LOCK_NOT_AVAILABLE) return false;
+    throw error;
+  }
+}
+
+async function split(tx: PoolClient, full: string): Promise<void> {
+  await tx.query("LOCK TABLE ONLY record IN ACCESS EXCLUSIVE MODE");
+  const found = await tx.query<Raw & { boundary: Date }>(
+    `SELECT *, date_trunc('milliseconds', greatest(clock_timestamp(),
+       (SELECT max(received) FROM "${full}"))) + interval '1 millisecond' AS boundary
+       FROM record_partition WHERE name = $1`,
+    [full],
+  );
+  const { boundary, ...raw } = found.rows[0]!;
+  const part = toPartition(raw);
+  if (boundary.getTime() >= part.toMs) return;
+  const [from, to] = [new Date(part.fromMs).toISOString(), boundary.toISOString()];
+  await tx.query(`ALTER TABLE record DETACH PARTITION "${full}"`);
+  await tx.query(`ALTER TABLE record ATTACH PARTITION "${full}" FOR VALUES FROM ('${from}') TO ('${to}')`);
+  await tx.query("UPDATE record_partition SET received_to = $2 WHERE name = $1", [full, to]);
+  await create(tx, boundary.getTime(), part.toMs);
 }
 
 /** What search needs of a sealed partition. */
