@@ -167,3 +167,54 @@ test("a report from before 1970 is refused, and the next workstation's is stored
   ]);
   await stop();
 });
+
+test("an older report that a broker says again is not taken for what is so now; nor is a trail's that was closed", async () => {
+  const [machine, behind] = (await machines(2)) as [Machine, Machine];
+  const { states, run } = open();
+  /** Reports are taken in turn: when this one is stored, what was said before it has been looked at. */
+  const untilLookedAt = async (minute: number) => {
+    states.reported(behind.id, "t", report(behind, at(minute)), false);
+    await vi.waitFor(async () => {
+      const { rows } = await pool.query("SELECT at FROM reported WHERE workstation_id = $1", [behind.id]);
+      expect(rows[0]?.at.toISOString()).toBe(at(minute));
+    }, WAIT);
+  };
+  const held = async () =>
+    (
+      await pool.query<{ at: Date; version: string }>(
+        `SELECT r.at, w.agent_version AS version FROM reported r JOIN workstation w ON w.id = r.workstation_id
+          WHERE w.id = $1`,
+        [machine.id],
+      )
+    ).rows[0];
+  const at = (minute: number) => `2026-05-06T07:0${minute}:00.000Z`;
+  const say = (minute: number) => states.reported(machine.id, "t", report(machine, at(minute)), false);
+  const until = (minute: number) =>
+    vi.waitFor(async () => expect((await held())?.at.toISOString()).toBe(at(minute)), WAIT);
+  const stop = run();
+  say(3);
+  await until(3);
+  const trail = machine.trail;
+  say(1);
+  await untilLookedAt(1);
+  expect((await held())?.at.toISOString()).toBe(at(3));
+  const claims = { session: machine.session, state: "online", at: NOW, agentVersion: "a broker's word" };
+  states.presence(machine.id, "t", Buffer.from(JSON.stringify(claims)));
+  await untilOnline([machine]);
+  say(4);
+  await until(4);
+  expect((await held())?.version).toBe("1");
+
+  await pool.query(
+    "INSERT INTO trail (id, workstation_id, origin, public_key, edge, state) VALUES ($1, $2, 'o', '', '', 'closed')",
+    [trail, machine.id],
+  );
+  machine.trail = randomUUID() as never;
+  say(5);
+  await until(5);
+  machine.trail = trail;
+  say(6);
+  await untilLookedAt(2);
+  expect((await held())?.at.toISOString()).toBe(at(5));
+  await stop();
+});

@@ -206,8 +206,8 @@ function project(row: Row, json: string): void {
   let value: unknown;
   try {
     value = JSON.parse(json);
-  } catch (error) {
-    row.marked = mark(`the content is no JSON: ${(error as Error).message}`);
+  } catch {
+    row.marked = "the content is no JSON"; // the parser's words would quote it to those who may not read contents
     return;
   }
   const { text, body } = Object(value) as { text?: unknown; body?: unknown };

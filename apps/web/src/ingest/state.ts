@@ -145,16 +145,14 @@ export class States {
   /** A will of another session than the newest online one is late and changes nothing. */
   async #updatePresences(said: readonly [WorkstationId, Said][]): Promise<void> {
     await this.#deps.pool.query(
-      `UPDATE workstation w SET presence_session = v.session, presence_state = v.state, presence_at = v.at,
-              agent_version = v.version
-         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[]) AS v (id, session, state, at, version)
+      `UPDATE workstation w SET presence_session = v.session, presence_state = v.state, presence_at = v.at
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) AS v (id, session, state, at)
         WHERE w.id = v.id AND (v.state = 'online' OR w.presence_session = v.session)`,
       [
         said.map(([id]) => id),
         said.map(([, { presence }]) => presence.session),
         said.map(([, { presence }]) => presence.state),
         said.map(([, { presence }]) => presence.at),
-        said.map(([, { presence }]) => presence.agentVersion.replaceAll("\u0000", "\u2400")),
       ],
     );
   }
@@ -173,8 +171,7 @@ export class States {
     if (!read.ok) return refuse({ code: "malformed", workstation, topic, reason: read.error, bytes });
     const report = read.value;
     const before = Reported.safeParse(known.document);
-    if (before.success && before.data.trail.id === report.trail.id && before.data.trail.size > report.trail.size)
-      return; // an older one, played again
+    if (before.success && (await this.#isOlder(report, before.data))) return; // played again: shown as what is so now, it would hide drift
     await pool.query(
       `INSERT INTO reported (workstation_id, at, received_at, document) VALUES ($1, $2, $3, $4::jsonb)
        ON CONFLICT (workstation_id) DO UPDATE SET at = excluded.at, received_at = excluded.received_at, document = excluded.document`,
@@ -182,13 +179,26 @@ export class States {
     );
     if (!retained) {
       const skew = Math.round(receivedMs - Date.parse(report.at));
-      await pool.query("UPDATE workstation SET skew_ms = $2, hostname = $3 WHERE id = $1", [
+      await pool.query("UPDATE workstation SET skew_ms = $2, hostname = $3, agent_version = $4 WHERE id = $1", [
         workstation,
         Math.max(-SKEW_MS_MAX, Math.min(SKEW_MS_MAX, skew)),
         report.hostname.replaceAll("\u0000", "\u2400"),
+        report.agentVersion.replaceAll("\u0000", "\u2400"),
       ]);
     }
     await pool.query("SELECT pg_notify('reported', $1)", [workstation]);
+  }
+
+  /** Both are signed by the workstation; a broker can still say an old one again. */
+  async #isOlder(report: Reported, before: Reported): Promise<boolean> {
+    if (report.trail.id === before.trail.id) {
+      if (report.trail.size !== before.trail.size) return report.trail.size < before.trail.size;
+      return Date.parse(report.at) <= Date.parse(before.at);
+    }
+    const { rows } = await this.#deps.pool.query("SELECT 1 FROM trail WHERE id = $1 AND state <> 'open'", [
+      report.trail.id,
+    ]);
+    return rows.length > 0;
   }
 }
 
