@@ -77,8 +77,8 @@ describe.skipIf(absent !== null)("sallyport-agent scan", () => {
     const broken = join(work, "broken.yaml");
     writeFileSync(broken, "usb: { unscannable: maybe }\n");
     for (const [args, message] of [
-      [[join(work, "nothing")], /nothing cannot be read: ENOENT/],
-      [["/dev/null"], /neither an image file nor a folder/],
+      [[join(work, "nothing")], /nothing cannot be scanned: there is no such file or folder/],
+      [["/dev/null"], /neither a file, a device with blocks nor a folder/],
       [[join(work, "clean"), "--policy", broken], /broken\.yaml: .*unscannable/s],
       [[join(work, "clean"), "--policy", join(work, "none")], /no policy file/],
       [[join(work, "clean"), "--clamd-conf", join(work, "none")], /no clamd configuration/],

@@ -54,7 +54,8 @@ it("replay prints one record a line, of a file or of standard input", async () =
 
 it("replay says what is wrong on standard error, with exit code 1", async () => {
   const absent = await replay(["--source", "eve", "/nowhere/eve.json"]);
-  expect(absent).toEqual({ code: 1, stdout: "", stderr: "cannot read /nowhere/eve.json: there is no such file\n" });
+  const stderr = "/nowhere/eve.json cannot be read: there is no such file or folder.\n";
+  expect(absent).toEqual({ code: 1, stdout: "", stderr });
   const unknown = await replay(["--source", "fax", "/dev/null"]);
   expect(unknown).toMatchObject({
     code: 1,
