@@ -59,7 +59,7 @@ export async function throughRsyslog(
     }
     const seconds = (performance.now() - started) / 1000;
     socket.destroy();
-    return { perSecond: lines.length / seconds, micros: processorMicros(child.pid!) };
+    return { perSecond: lines.length / seconds, micros: processorMicros(child.pid!) / lines.length };
   } finally {
     child.kill("SIGKILL");
     await gone;
