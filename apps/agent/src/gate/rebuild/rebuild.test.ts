@@ -11,16 +11,18 @@ import { emptyFolder, place } from "./tree.ts";
 
 const stamp = { label: "SALLYPORT", serial: 0x1234_5678, timeMs: Date.parse("2026-11-24T08:46:00.000Z") };
 
-function build(files: Record<string, Buffer>): { image: Buffer; names: Record<string, string> } {
+type Files = ReadonlyMap<string, Buffer>;
+
+function build(files: Files): { image: Buffer; names: ReadonlyMap<string, string> } {
   const root = emptyFolder<Buffer>();
-  const names: Record<string, string> = {};
+  const names = new Map<string, string>();
   let bytes = 0;
-  for (const [path, content] of Object.entries(files)) {
-    names[path] = place(root, safeParts(Buffer.from(path)), content.length, content);
+  for (const [path, content] of files) {
+    names.set(path, place(root, safeParts(Buffer.from(path)), content.length, content));
     bytes += content.length;
   }
   const layout = exfatLayout(root, bytes, stamp);
-  expect(layout.bytes).toBeLessThanOrEqual(imageBytesMax(bytes, Object.keys(files).length));
+  expect(layout.bytes).toBeLessThanOrEqual(imageBytesMax(bytes, files.size));
   const image = Buffer.alloc(layout.bytes);
   layout.write((at, part) => image.set(part, at));
   for (const { file, at } of layout.files) image.set(file, at);
@@ -46,28 +48,32 @@ function readBack(image: Buffer): Map<string, Buffer> {
 
 describe("a fresh file system", () => {
   it("holds the files under their names, empty ones and folders too", () => {
-    const files = { "a.txt": Buffer.from("a"), empty: Buffer.alloc(0), "folder/deep/b.bin": Buffer.alloc(10_000, 7) };
-    expect(Object.fromEntries(readBack(build(files).image))).toEqual(files);
+    const files = new Map([
+      ["a.txt", Buffer.from("a")],
+      ["empty", Buffer.alloc(0)],
+      ["folder/deep/b.bin", Buffer.alloc(10_000, 7)],
+    ]);
+    expect(readBack(build(files).image)).toEqual(files);
   });
   it("of nothing is an empty one", () => {
-    expect(readBack(build({}).image).size).toBe(0);
+    expect(readBack(build(new Map()).image).size).toBe(0);
   });
   it("gives back whatever was put in, byte for byte, each under a name of its own", () => {
     const name = fc.string({ unit: "binary", minLength: 1, maxLength: 40 }).filter((text) => text.isWellFormed());
     fc.assert(
-      fc.property(fc.dictionary(name, fc.uint8Array({ maxLength: 9_000 }), { maxKeys: 12 }), (made) => {
-        const files = Object.fromEntries(Object.entries(made).map(([key, bytes]) => [key, Buffer.from(bytes)]));
+      fc.property(fc.array(fc.tuple(name, fc.uint8Array({ maxLength: 9_000 })), { maxLength: 12 }), (made) => {
+        const files: Files = new Map(made.map(([path, bytes]) => [path, Buffer.from(bytes)]));
         const { image, names } = build(files);
         const found = readBack(image);
-        expect(found.size).toBe(Object.keys(files).length);
-        for (const [path, content] of Object.entries(files)) expect(found.get(names[path]!)).toEqual(content);
+        expect(found.size).toBe(files.size);
+        for (const [path, content] of files) expect(found.get(names.get(path)!)).toEqual(content);
         expect(new Set([...found.keys()].map(upper)).size).toBe(found.size);
       }),
       { numRuns: 60 },
     );
   });
   it("has many files in one folder", () => {
-    const files = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`file ${at}`, Buffer.from(String(at))]));
+    const files = new Map(Array.from({ length: 3_000 }, (_, at) => [`file ${at}`, Buffer.from(String(at))]));
     expect(readBack(build(files).image).size).toBe(3_000);
   });
 });
