@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Suites by what they touch. `unit` is pure and takes seconds; `integration` runs real Postgres, broker and disk;
  *  the others need Debian packages and are called by name from tools/test.mjs. */
 const suite = (name: string, include: string[], more: object = {}) => ({
-  test: { name, include, environment: "node" as const, ...more },
+  test: { name, include, environment: "node" as const, setupFiles: ["tools/seed.ts"], ...more },
 });
 
 const HV = "packages/hv-patches/test";
