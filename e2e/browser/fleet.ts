@@ -8,6 +8,7 @@ import { raise } from "../../apps/web/src/alert/raise.ts";
 import { makeGroup, publish } from "../../apps/web/src/policy/store.ts";
 import type { ConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { type Seen, seedTrail, seedWorkstation } from "../../apps/web/test/seed.ts";
+import { seedRefused } from "./refused.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -185,6 +186,7 @@ export async function seedFleet(pool: pg.Pool, key: ConsoleKey): Promise<FleetSe
     await seedAlerts(pool, id, trail, seen);
     if (machine.layout) await seedReport(pool, id, groups[machine.group], machine, digests);
   }
+  await seedRefused(pool, workstations.get("lab-07") ?? "");
   await pool.query("UPDATE workstation SET state = 'quarantined', state_reason = $2 WHERE id = $1", [
     workstations.get("spare-01"),
     "two live sessions sign with its key: a cloned disk",

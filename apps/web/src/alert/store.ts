@@ -1,6 +1,7 @@
 /** Alerts ↔ Postgres: what a person should triage, and what became of it. */
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
 import type { Pool, PoolClient } from "pg";
+import { quarantineOf } from "../quarantine/words.ts";
 import { Refusal } from "../trpc/errors.ts";
 
 export const PAGE_ROWS_MAX = 200;
@@ -12,6 +13,8 @@ export type AlertRow = {
   id: number;
   workstation: { id: string; name: string } | null;
   record: { trail: number; index: number } | null;
+  /** The page with the refused messages that it counts. */
+  quarantine: string | null;
   kind: string;
   severity: Severity;
   title: string;
@@ -27,6 +30,7 @@ export type AlertRow = {
 
 type Raw = {
   id: string;
+  key: string;
   workstation_id: string | null;
   workstation_name: string | null;
   trail: number | null;
@@ -48,6 +52,7 @@ const toRow = (raw: Raw): AlertRow => ({
   id: Number(raw.id),
   workstation: raw.workstation_id ? { id: raw.workstation_id, name: raw.workstation_name ?? raw.workstation_id } : null,
   record: raw.trail !== null && raw.index !== null ? { trail: raw.trail, index: Number(raw.index) } : null,
+  quarantine: quarantineOf(raw.key),
   kind: raw.kind,
   severity: SEVERITIES[raw.severity] ?? "warning",
   title: raw.title,
@@ -68,7 +73,7 @@ export async function listAlerts(
   limit = PAGE_ROWS_MAX,
 ) {
   const { rows } = await pool.query<Raw>(
-    `SELECT a.id, a.workstation_id, w.name AS workstation_name, a.trail, a.index, a.kind, a.severity, a.title, a.reason,
+    `SELECT a.id, a.key, a.workstation_id, w.name AS workstation_name, a.trail, a.index, a.kind, a.severity, a.title, a.reason,
             a.raised_at, a.count, a.last_at, a.state, coalesce(p.name, a.acknowledged_by) AS by, a.acknowledged_at, a.note
        FROM alert a LEFT JOIN workstation w ON w.id = a.workstation_id LEFT JOIN person p ON p.id = a.acknowledged_by
       WHERE ($1::text IS NULL OR a.state = $1) AND ($2::bigint IS NULL OR a.id < $2)

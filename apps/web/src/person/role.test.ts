@@ -7,8 +7,8 @@ test("each role may do what its sentence says, and nothing else", () => {
   expect(Object.fromEntries(ROLES.map((role) => [role, granted(role).join(" ")]))).toEqual({
     viewer: "entries content",
     responder: "entries content triage command",
-    admin: "entries content triage command destroy policy enrol workstations people",
-    owner: "entries content triage command destroy policy enrol workstations people",
+    admin: "entries content triage command destroy policy enrol workstations people quarantine",
+    owner: "entries content triage command destroy policy enrol workstations people quarantine",
     auditor: "entries",
   });
 });

@@ -14,15 +14,23 @@ export const ACTS = {
   enrol: "make enrolment tokens",
   workstations: "revoke, move and describe workstations",
   people: "add people and change their roles",
+  /** They may be hostile, and may hold what a guest said. */
+  quarantine: "take the bytes of refused messages",
 } as const;
 export type Act = keyof typeof ACTS;
+
+const RESPONDER: readonly Act[] = ["entries", "content", "triage", "command"];
+const ADMIN: readonly Act[] = [
+  ...RESPONDER,
+  ...(["destroy", "policy", "enrol", "workstations", "people", "quarantine"] as const),
+];
 
 const MAY: Record<Role, readonly Act[]> = {
   auditor: ["entries"],
   viewer: ["entries", "content"],
-  responder: ["entries", "content", "triage", "command"],
-  admin: ["entries", "content", "triage", "command", "destroy", "policy", "enrol", "workstations", "people"],
-  owner: ["entries", "content", "triage", "command", "destroy", "policy", "enrol", "workstations", "people"],
+  responder: RESPONDER,
+  admin: ADMIN,
+  owner: ADMIN,
 };
 
 export const may = (role: Role, act: Act): boolean => MAY[role].includes(act);

@@ -6,6 +6,7 @@ import { overviewRouter } from "../overview/router.ts";
 import { personRouter } from "../person/router.ts";
 import { tokenRouter } from "../person/token-router.ts";
 import { policyRouter } from "../policy/router.ts";
+import { quarantineRouter } from "../quarantine/router.ts";
 import { recordRouter } from "../record/router.ts";
 import { rolloutRouter } from "../rollout/router.ts";
 import { trailRouter } from "../trail/router.ts";
@@ -21,6 +22,7 @@ export const appRouter = router({
   person: personRouter,
   token: tokenRouter,
   policy: policyRouter,
+  quarantine: quarantineRouter,
   record: recordRouter,
   rollout: rolloutRouter,
   trail: trailRouter,

@@ -67,6 +67,11 @@ function Story({ alert }: { alert: AlertRow }) {
           The record it came from, with its proof
         </Link>
       )}
+      {alert.quarantine && (
+        <Link href={alert.quarantine} className="justify-self-start underline">
+          What was refused, in quarantine
+        </Link>
+      )}
       {alert.by && alert.at && (
         <div className="rounded-[8px] border border-line bg-sunk px-3 py-2.5">
           <p className="text-ink-2">

@@ -4,7 +4,7 @@ import Link from "next/link";
 import type { ReactNode } from "react";
 import { severityTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
-import { count } from "../../ui/bytes.ts";
+import { count, plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
@@ -40,7 +40,7 @@ export function Overview() {
             {store.quarantined > 0 && (
               <>
                 {" · "}
-                <span className="text-block">■ {count(store.quarantined)} batches refused today</span>
+                <Refused messages={store.quarantined} link={content} />
               </>
             )}
           </span>
@@ -64,6 +64,17 @@ export function Overview() {
         </div>
       )}
     </>
+  );
+}
+
+/** Whatever came and did not verify: batches, presences, reports. */
+function Refused({ messages, link }: { messages: number; link: boolean }) {
+  const words = `■ ${plural(messages, "message")} refused in 24 h`;
+  if (!link) return <span className="text-block">{words}</span>;
+  return (
+    <Link href="/quarantine" className="text-block hover:underline">
+      {words}
+    </Link>
   );
 }
 

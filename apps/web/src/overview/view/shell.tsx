@@ -19,6 +19,7 @@ const COUNTS_EVERY_MS = 10_000;
 const PLACES: { href: string; word: string; letter: string; act: Act }[] = [
   { href: "/", word: "Overview", letter: "o", act: "entries" },
   { href: "/alerts", word: "Alerts", letter: "a", act: "content" },
+  { href: "/quarantine", word: "Quarantine", letter: "q", act: "content" },
   { href: "/usb", word: "USB", letter: "u", act: "content" },
   { href: "/explore", word: "Explore", letter: "e", act: "entries" },
   { href: "/workstations", word: "Workstations", letter: "w", act: "entries" },

@@ -1,0 +1,44 @@
+/** GET /api/quarantine/ID → the bytes that were kept, as a file; that someone took them is on the console's trail. */
+import type { Pool } from "pg";
+import { type RecordConsole, withRecord } from "../person/act.ts";
+import { type Actor, originOf } from "../person/actor.ts";
+import { ACTS, may } from "../person/role.ts";
+import { Refusal } from "../trpc/errors.ts";
+import { readKept } from "./store.ts";
+
+type Parts = { pool: Pool; recordConsole: RecordConsole };
+
+const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
+
+export async function respondKept(
+  { pool, recordConsole }: Parts,
+  actor: Actor | undefined,
+  request: Request,
+  untrustedId: string,
+): Promise<Response> {
+  if (!actor) return refuse(401, "You are signed out. Sign in and try again.");
+  if (!may(actor.role, "quarantine")) return refuse(403, `As ${actor.role} you may not ${ACTS.quarantine}.`);
+  const id = /^[1-9]\d{0,14}$/.test(untrustedId) ? Number(untrustedId) : undefined;
+  if (id === undefined) return refuse(404, "There is no such message.");
+  try {
+    const bytes = await withRecord(pool, recordConsole, actor, originOf(request.headers), async (tx) => {
+      const kept = await readKept(tx, id);
+      if (!kept) throw new Refusal("NOT_FOUND", "It is no longer kept: of a flood only the first and the newest are.");
+      const text = `took the bytes of refused message ${id} (${kept.code}, ${kept.topic})`.slice(0, 900);
+      return { act: { kind: "person.quarantine-read", text, subject: `quarantine/${id}` }, value: kept.bytes };
+    });
+    return new Response(new Uint8Array(bytes), {
+      headers: {
+        // whatever it holds, no browser runs or shows it
+        "content-type": "application/octet-stream",
+        "content-disposition": `attachment; filename="refused-${id}.bin"`,
+        "content-security-policy": "sandbox; default-src 'none'",
+        "x-content-type-options": "nosniff",
+        "cache-control": "no-store",
+      },
+    });
+  } catch (error) {
+    if (error instanceof Refusal) return refuse(404, error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,14 @@
+/** Quarantine: what came and was refused. Its bytes are not here: respond.ts hands them to those who may have them. */
+import { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { z } from "zod";
+import { allowed, router } from "../trpc/procedures.ts";
+import { listRefused, listSenders } from "./store.ts";
+
+export const Code = z.string().regex(/^[a-z]{1,32}$/, "a code is one small word");
+
+export const quarantineRouter = router({
+  list: allowed("content")
+    .input(z.object({ workstation: WorkstationId.optional(), code: Code.optional(), cursor: z.int().min(1).nullish() }))
+    .query(({ ctx, input }) => listRefused(ctx.wiring.pool, { ...input, after: input.cursor ?? undefined })),
+  senders: allowed("content").query(({ ctx }) => listSenders(ctx.wiring.pool)),
+});

@@ -1,0 +1,85 @@
+/** What ingest refused and kept ↔ Postgres. Reading alone: ingest writes it and bounds it. */
+import type { Pool, PoolClient } from "pg";
+import { type What, whatCame } from "./words.ts";
+
+export const PAGE_ROWS_MAX = 200;
+const SENDERS_MAX = 500;
+
+export type RefusedRow = {
+  id: number;
+  received: string;
+  /** Whose topic it came on; the name is missing where no such workstation is enrolled. */
+  workstation: { id: string; name: string | null } | null;
+  what: What;
+  topic: string;
+  code: string;
+  reason: string;
+  size: number;
+  /** How many of its bytes were kept. */
+  kept: number;
+};
+
+type Raw = {
+  id: string;
+  received: Date;
+  workstation_id: string | null;
+  name: string | null;
+  topic: string;
+  code: string;
+  reason: string;
+  size: number;
+  kept: number;
+};
+
+const toRow = (raw: Raw): RefusedRow => ({
+  id: Number(raw.id),
+  received: raw.received.toISOString(),
+  workstation: raw.workstation_id === null ? null : { id: raw.workstation_id, name: raw.name },
+  what: whatCame(raw.topic),
+  topic: raw.topic,
+  code: raw.code,
+  reason: raw.reason,
+  size: raw.size,
+  kept: raw.kept,
+});
+
+export type Asked = { workstation?: string | undefined; code?: string | undefined; after?: number | undefined };
+
+/** Newest first; one row more than the page tells whether there is another. */
+export async function listRefused(
+  pool: Pool,
+  { workstation, code, after }: Asked,
+  limit = PAGE_ROWS_MAX,
+): Promise<{ rows: RefusedRow[]; next: number | null }> {
+  const { rows } = await pool.query<Raw>(
+    `SELECT q.id, q.received, q.workstation_id, w.name, q.topic, q.code, q.reason, q.size, octet_length(q.bytes) AS kept
+       FROM quarantine q LEFT JOIN workstation w ON w.id = q.workstation_id
+      WHERE ($1::uuid IS NULL OR q.workstation_id = $1) AND ($2::text IS NULL OR q.code = $2)
+        AND ($3::bigint IS NULL OR q.id < $3)
+      ORDER BY q.id DESC LIMIT $4`,
+    [workstation ?? null, code ?? null, after ?? null, limit + 1],
+  );
+  const page = rows.slice(0, limit).map(toRow);
+  return { rows: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
+}
+
+/** The workstations of which something is kept, by name. */
+export async function listSenders(pool: Pool): Promise<{ id: string; name: string }[]> {
+  const { rows } = await pool.query<{ id: string; name: string }>(
+    `SELECT w.id, w.name FROM workstation w
+      WHERE EXISTS (SELECT 1 FROM quarantine q WHERE q.workstation_id = w.id) ORDER BY w.name, w.id LIMIT $1`,
+    [SENDERS_MAX],
+  );
+  return rows;
+}
+
+export async function readKept(
+  tx: PoolClient,
+  id: number,
+): Promise<{ topic: string; code: string; bytes: Buffer } | undefined> {
+  const { rows } = await tx.query<{ topic: string; code: string; bytes: Buffer }>(
+    "SELECT topic, code, bytes FROM quarantine WHERE id = $1",
+    [id],
+  );
+  return rows[0];
+}
