@@ -1,5 +1,6 @@
 /** Sources → spool. Limits come before the index; then many parcels share one transaction, one sync. */
 import type { GuestId } from "@sallyport/shared/base/ids.ts";
+import { type Bucket, fullBucket, take } from "@sallyport/shared/policy/bucket.ts";
 import type { LogSection } from "@sallyport/shared/policy/log.ts";
 import type { GuestLog } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
@@ -13,7 +14,6 @@ import {
   SUPPRESSED_FLUSH_MS,
 } from "../limits.ts";
 import type { Emit, EmitAnswer, Parcel } from "../sources/source.ts";
-import { type Bucket, fullBucket, take } from "./bucket.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import { type Spool, unindexed } from "./spool.ts";
 import { copyHeld, type Held } from "./store.ts";

@@ -1,6 +1,6 @@
+import { fullBucket, take } from "@sallyport/shared/policy/bucket.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fullBucket, take } from "./bucket.ts";
 import { entriesMax, hasRoom, mustGiveWay } from "./room.ts";
 import type { Held, Way } from "./store.ts";
 
