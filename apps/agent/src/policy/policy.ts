@@ -1,10 +1,10 @@
 /** link → policy → reconcile. Statements are verified, kept on disk, and only then acted on; the last good one stays. */
 import { createHash } from "node:crypto";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
+import { readJson } from "@sallyport/shared/base/json.ts";
 import { DESIRED_CHARS_MAX, Desired, SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import type { Refusal } from "@sallyport/shared/policy/verify.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
-import { readJson } from "@sallyport/shared/trail/signed.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import { z } from "zod";
 import { ed25519Verify, sha256 } from "../dom0/crypto.ts";

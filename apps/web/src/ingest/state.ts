@@ -2,8 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fromUtf8 } from "@sallyport/shared/base/bytes.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { readJson } from "@sallyport/shared/base/json.ts";
 import { REPORTED_CHARS_MAX, Reported } from "@sallyport/shared/state/reported.ts";
-import { isSignedBy, readJson, readSigned } from "@sallyport/shared/trail/signed.ts";
+import { isSignedBy, readSigned } from "@sallyport/shared/trail/signed.ts";
 import { PRESENCE_BYTES_MAX, Presence } from "@sallyport/shared/wire/presence.ts";
 import type { Pool } from "pg";
 import type { Logger } from "pino";

@@ -5,7 +5,7 @@ import { toHex, toUtf8 } from "../base/bytes.ts";
 import { canonicalText } from "../base/canonical.ts";
 import type { Hash } from "../base/crypto.ts";
 import { GroupId, KeyId, PolicyDigest, Sha256, WorkstationId } from "../base/ids.ts";
-import { Signature, type Signer, signText } from "../trail/signed.ts";
+import { Signature, SignedText, type Signer, signText } from "../trail/signed.ts";
 
 /** Grows only. What the console's key alone may send: `overlay`, and a `command` that isolates. */
 export const StatementType = z.enum(["policy", "membership", "keys", "exception", "overlay", "command"]);
@@ -33,13 +33,14 @@ export const Statement = z.object({
 });
 export type Statement = z.infer<typeof Statement>;
 
+export const STATEMENT_CHARS_MAX = 4096;
 export const CARRIED_CHARS_MAX = 512 * 1024;
 
 /** On the wire: `text` is the statement's JSON as signed, `carried` the text its digest is over. */
 export const SignedStatement = z.object({
-  text: z.string().max(4096),
+  text: SignedText(STATEMENT_CHARS_MAX),
   signatures: z.array(Signature).min(1).max(32),
-  carried: z.string().max(CARRIED_CHARS_MAX),
+  carried: SignedText(CARRIED_CHARS_MAX),
 });
 export type SignedStatement = z.infer<typeof SignedStatement>;
 

@@ -3,10 +3,19 @@ import { z } from "zod";
 import { fromBase64, toHex, toUtf8 } from "../base/bytes.ts";
 import type { Hash, Verify } from "../base/crypto.ts";
 import type { GroupId, WorkstationId } from "../base/ids.ts";
+import { readJson } from "../base/json.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { mayConsoleAlone } from "../command/command.ts";
 import { isSignedBy } from "../trail/signed.ts";
-import { type Audience, SignedStatement, type Signers, Statement, type StatementType } from "./statement.ts";
+import {
+  type Audience,
+  CARRIED_CHARS_MAX,
+  SignedStatement,
+  type Signers,
+  STATEMENT_CHARS_MAX,
+  Statement,
+  type StatementType,
+} from "./statement.ts";
 
 /** What a workstation believes already. `orders` holds the highest order taken by `orderKey`. `now` is the latest
  *  moment it knows for certain to have come (persisted floor), in milliseconds. */
@@ -73,20 +82,16 @@ function readStatement(
 ): Result<{ signed: SignedStatement; statement: Statement; carried: unknown }, Refusal> {
   const signed = SignedStatement.safeParse(untrusted);
   if (!signed.success) return fail({ code: "malformed", reason: z.prettifyError(signed.error) });
-  let json: unknown;
-  let carried: unknown;
-  try {
-    json = JSON.parse(signed.data.text);
-    carried = JSON.parse(signed.data.carried);
-  } catch (error) {
-    return fail({ code: "malformed", reason: `no JSON: ${(error as Error).message}` });
-  }
-  const statement = Statement.safeParse(json);
+  const json = readJson(signed.data.text, STATEMENT_CHARS_MAX);
+  if (!json.ok) return fail({ code: "malformed", reason: `the statement: ${json.error}` });
+  const carried = readJson(signed.data.carried, CARRIED_CHARS_MAX);
+  if (!carried.ok) return fail({ code: "malformed", reason: `what it carries: ${carried.error}` });
+  const statement = Statement.safeParse(json.value);
   if (!statement.success) return fail({ code: "malformed", reason: z.prettifyError(statement.error) });
   if (toHex(hash(toUtf8(signed.data.carried))) !== statement.data.digest) {
     return fail({ code: "digest", reason: "what it carries is not what was signed", statement: statement.data });
   }
-  return ok({ signed: signed.data, statement: statement.data, carried });
+  return ok({ signed: signed.data, statement: statement.data, carried: carried.value });
 }
 
 const isFor = (trust: Trust, audience: Audience): boolean =>

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { concat, fromUtf8 } from "../base/bytes.ts";
 import { canonicalBytes } from "../base/canonical.ts";
 import type { Hash } from "../base/crypto.ts";
+import { readJson } from "../base/json.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 
 export const SALT_BYTES = 32;
@@ -29,12 +30,14 @@ export function commitment(hash: Hash, salt: Uint8Array, content: Uint8Array): U
 
 /** For eyes and projections only: what is kept is the bytes. */
 export function readContent(untrusted: Uint8Array): Result<Content> {
-  let value: unknown;
+  let text: string;
   try {
-    value = JSON.parse(fromUtf8(untrusted));
-  } catch (error) {
-    return fail(`the content is no JSON: ${(error as Error).message}`);
+    text = fromUtf8(untrusted);
+  } catch {
+    return fail("the content is not UTF-8");
   }
-  const content = Content.safeParse(value);
+  const json = readJson(text, CONTENT_BYTES_MAX);
+  if (!json.ok) return fail(`the content: ${json.error}`);
+  const content = Content.safeParse(json.value);
   return content.success ? ok(content.data) : fail(z.prettifyError(content.error));
 }

@@ -46,6 +46,7 @@ export function openNote(
   untrusted: string,
 ): Result<string> {
   if (untrusted.length > NOTE_CHARS_MAX) return fail("a note that long is no checkpoint");
+  if (!untrusted.isWellFormed()) return fail("a note with a lone surrogate, which has no bytes to sign");
   const at = untrusted.lastIndexOf("\n\n");
   if (at < 0 || !untrusted.endsWith("\n")) return fail("a note is a text, an empty line and signatures");
   const text = untrusted.slice(0, at + 1);

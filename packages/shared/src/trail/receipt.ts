@@ -2,8 +2,9 @@
 import { z } from "zod";
 import type { Hash, Verify } from "../base/crypto.ts";
 import { Index, Sha256, TrailId, WorkstationId } from "../base/ids.ts";
+import { readJson } from "../base/json.ts";
 import { fail, ok, type Result } from "../base/result.ts";
-import { isSignedBy, readJson, readSigned, type Signed, type Signer, signValue } from "./signed.ts";
+import { isSignedBy, readSigned, type Signed, type Signer, signValue } from "./signed.ts";
 
 /** `answer` is to the batch that caused it, or `stand` where none did (asked on connecting, moved `safe`). `safe` ≤
  *  `size`: content below it is also replicated or backed up and may be released. `epoch` rises only when a console is

@@ -5,6 +5,7 @@ import { fromBase64, toBase64, toHex, toUtf8 } from "../base/bytes.ts";
 import { canonicalText } from "../base/canonical.ts";
 import { type Hash, SIGNATURE_BYTES, type Sign, type Verify } from "../base/crypto.ts";
 import { KeyId } from "../base/ids.ts";
+import { readJson } from "../base/json.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 
 /** Append-only; the number is the version of what is signed. */
@@ -21,8 +22,18 @@ export type Domain = (typeof DOMAINS)[number];
 export const Signature = z.object({ key: KeyId, signature: z.base64().max(100) });
 export type Signature = z.infer<typeof Signature>;
 
+export const SIGNED_CHARS_MAX = 1024 * 1024;
+
+/** Text that a signature or a digest is over. A lone surrogate has no bytes of its own: in UTF-8 it becomes U+FFFD, and
+ *  so one signature would be over two texts. */
+export const SignedText = (charsMax: number) =>
+  z
+    .string()
+    .max(charsMax)
+    .refine((text) => text.isWellFormed(), "text with a lone surrogate, which has no bytes to sign");
+
 /** `text` is JSON; each signature is over domain, LF and the text's UTF-8 bytes. */
-export const Signed = z.object({ text: z.string().max(1024 * 1024), signatures: z.array(Signature).max(32) });
+export const Signed = z.object({ text: SignedText(SIGNED_CHARS_MAX), signatures: z.array(Signature).max(32) });
 export type Signed = z.infer<typeof Signed>;
 
 export const signedBytes = (domain: Domain, text: string): Uint8Array => toUtf8(`${domain}\n${text}`);
@@ -58,22 +69,8 @@ export function isSignedBy(verify: Verify, publicKey: Uint8Array, domain: Domain
 export function readSigned<T>(schema: z.ZodType<T>, untrusted: unknown): Result<{ signed: Signed; value: T }> {
   const signed = Signed.safeParse(untrusted);
   if (!signed.success) return fail(z.prettifyError(signed.error));
-  let json: unknown;
-  try {
-    json = JSON.parse(signed.data.text);
-  } catch {
-    return fail("what was signed is no JSON");
-  }
-  const value = schema.safeParse(json);
+  const json = readJson(signed.data.text, SIGNED_CHARS_MAX);
+  if (!json.ok) return fail(`what was signed: ${json.error}`);
+  const value = schema.safeParse(json.value);
   return value.success ? ok({ signed: signed.data, value: value.data }) : fail(z.prettifyError(value.error));
-}
-
-/** Text → JSON, as a result. */
-export function readJson(untrusted: string, charactersMax: number): Result<unknown> {
-  if (untrusted.length > charactersMax) return fail(`${untrusted.length} characters; at most ${charactersMax}`);
-  try {
-    return ok(JSON.parse(untrusted));
-  } catch (error) {
-    return fail(`no JSON: ${(error as Error).message}`);
-  }
 }

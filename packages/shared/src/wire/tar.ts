@@ -4,6 +4,8 @@ import { fail, ok, type Result } from "../base/result.ts";
 
 export const TAR_BLOCK = 512;
 const NAME_BYTES_MAX = 100;
+/** What a longer name would begin with; ours have none. */
+const PREFIX_AT = 345;
 /** Eleven octal digits. */
 export const TAR_FILE_BYTES_MAX = 8 ** 11 - 1;
 
@@ -31,6 +33,12 @@ export function tarHeader(name: string, size: number, modifiedSeconds: number): 
   return block;
 }
 
+/** A number as any tar writes it: octal digits, spaces before or after. */
+function readOctal(text: string): number | undefined {
+  const digits = /^ *([0-7]{1,12}) *$/.exec(text)?.[1];
+  return digits === undefined ? undefined : Number.parseInt(digits, 8);
+}
+
 /** A header as it stands for a plain file, or the end. Names that leave the pack's folder are refused. */
 export function readTarHeader(untrusted: Uint8Array): Result<{ name: string; size: number } | "end"> {
   if (untrusted.length !== TAR_BLOCK) return fail("the pack is torn: half a header");
@@ -42,22 +50,22 @@ export function readTarHeader(untrusted: Uint8Array): Result<{ name: string; siz
   };
   try {
     if (text(257, 5) !== "ustar") return fail("this is no pack (not a ustar file)");
-    const blank = Uint8Array.from(untrusted); // a Buffer's slice would be the same bytes
-    blank.fill(0x20, 148, 156);
-    if (Number.parseInt(text(148, 8), 8) !== sumOf(blank)) return fail("a header of the pack was changed");
+    if (readOctal(text(148, 8)) !== sumOf(untrusted)) return fail("a header of the pack was changed");
     if (untrusted[156] !== 0x30 && untrusted[156] !== 0) return fail("the pack holds something else than plain files");
     const name = text(0, NAME_BYTES_MAX);
-    if (!/^(?:[\w.-]+\/)*[\w.-]+$/.test(name) || name.split("/").includes(".."))
-      return fail("the pack holds a strange name");
-    const size = Number.parseInt(text(124, 12), 8);
-    return Number.isSafeInteger(size) && size >= 0 ? ok({ name, size }) : fail(`${name} has no size`);
+    const isPlain =
+      /^(?:[\w.-]+\/)*[\w.-]+$/.test(name) && !name.split("/").some((part) => part === "." || part === "..");
+    if (!isPlain || untrusted[PREFIX_AT] !== 0) return fail("the pack holds a strange name");
+    const size = readOctal(text(124, 12));
+    return size === undefined ? fail(`${name} has no size`) : ok({ name, size });
   } catch {
     return fail("a header of the pack is no text");
   }
 }
 
+/** Over the header with spaces where the sum itself stands. */
 const sumOf = (block: Uint8Array): number => {
-  const blank = Uint8Array.from(block);
+  const blank = Uint8Array.from(block); // a Buffer's slice would be the same bytes
   blank.fill(0x20, 148, 156);
   return blank.reduce((sum, byte) => sum + byte, 0);
 };
