@@ -1,4 +1,5 @@
 /** What an admin and a viewer do with the pages over a fleet that is there: stories, the live tail, a workstation's end. */
+import { readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { actRecord } from "../../apps/web/src/person/act.ts";
@@ -170,6 +171,26 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
     await row(owner, "revoked lab-07: stolen from the front desk").waitFor();
   });
 
+  test("what was refused is told on the overview, led to by its alert, and taken as a file by an admin", async () => {
+    await owner.goto("/");
+    await owner.getByRole("link", { name: "3 messages refused in 24 h" }).click();
+    await row(owner, "no such workstation is enrolled").filter({ hasText: "report" }).waitFor();
+    await owner.goto("/alerts");
+    await row(owner, "A trail that begins wrong or is another's").click();
+    await owner.getByRole("link", { name: "What was refused, in quarantine" }).click();
+    await owner.waitForURL("**/quarantine?workstation=*&code=trail");
+    await row(owner, "lab-07").filter({ hasText: "batch" }).waitFor();
+    expect(await row(owner, "lab-07").count()).toBe(1);
+    await owner.keyboard.press("j");
+    await owner.getByText("the first 9 B").waitFor();
+    const coming = owner.waitForEvent("download");
+    await owner.getByRole("link", { name: "Take its bytes" }).click();
+    const taken = await coming;
+    expect(readFileSync(await taken.path(), "utf8")).toBe("(a batch)");
+    await owner.goto("/explore?kind=person.quarantine-read");
+    await row(owner, "took the bytes of refused message").waitFor();
+  });
+
   test("a viewer sees a workstation and nothing to do to it; switched off, their live tail ends by itself", async () => {
     await owner.goto("/people");
     await owner.getByRole("button", { name: "Add a person" }).click();
@@ -185,6 +206,12 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
     await page.getByText("Machine memory").waitFor();
     for (const name of ["Revoke…", "Move…", "Name and labels…"])
       expect(await page.getByRole("button", { name }).count()).toBe(0);
+    await page.goto("/quarantine?code=trail");
+    await row(page, "batch").click();
+    await page.getByText("Its bytes are for admins").waitFor();
+    expect(await page.getByRole("link", { name: "Take its bytes" }).count()).toBe(0);
+    const { rows } = await console_.pool.query<{ id: string }>("SELECT id FROM quarantine LIMIT 1");
+    expect((await page.request.get(`${console_.url}/api/quarantine/${rows[0]?.id}`)).status()).toBe(403);
     await page.goto("/explore?live=1&kind=person.noted");
     await page.getByRole("button", { name: "● Live" }).waitFor();
     await owner.goto("/people");

@@ -45,6 +45,8 @@ function pictures({ groups, workstations }: FleetSeeded, rollouts: RolloutsSeede
     { name: "usb-nowhere", path: `/usb?hash=${"0".repeat(64)}` },
     { name: "alerts", path: "/alerts" },
     { name: "alert", path: "/alerts", act: (page) => page.keyboard.press("j") },
+    { name: "quarantine", path: "/quarantine" },
+    { name: "quarantine-one", path: "/quarantine", act: (page) => page.keyboard.press("j") },
     { name: "policy", path: "/policy" },
     { name: "policy-group", path: `/policy/${groups.laboratory}` },
     {
