@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { KeyText } from "@sallyport/shared/base/key.ts";
 import { SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { z } from "zod";
 
@@ -22,7 +23,7 @@ export const EnrolmentFacts = z.object({
   name: z.string().max(253),
   listener: z.url(),
   mqtt: z.url(),
-  consoleKeys: z.array(z.base64().length(44)).min(1).max(8),
+  consoleKeys: z.array(KeyText).min(1).max(8),
   membership: SignedStatement,
   enrolled: z.iso.datetime(),
 });

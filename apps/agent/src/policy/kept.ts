@@ -2,6 +2,7 @@
  *  file and its copy beside the spool, so that a damaged spool never loosens a policy. Synced before it is acted on. */
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { KeyText } from "@sallyport/shared/base/key.ts";
 import { SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { z } from "zod";
 import { replaceFile } from "../enrol/folder.ts";
@@ -22,7 +23,7 @@ export const Kept = z.object({
   inForce: z.string().optional(),
   /** Milliseconds; signed console time, the latest seen. */
   floor: z.number().min(0),
-  consoleKeys: z.array(z.base64().length(44)).max(16),
+  consoleKeys: z.array(KeyText).max(16),
   cas: z.array(z.string()).max(8),
 });
 export type Kept = z.infer<typeof Kept>;

@@ -5,6 +5,7 @@ import { fromBase64, fromUtf8, toBase64, toHex, toUtf8 } from "../base/bytes.ts"
 import { canonicalBytes } from "../base/canonical.ts";
 import type { Hash } from "../base/crypto.ts";
 import { KeyId, WorkstationId } from "../base/ids.ts";
+import { KeyText } from "../base/key.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { VolumeUuid } from "../command/command.ts";
 import { openWith, type Primitives, sealTo } from "./hpke.ts";
@@ -14,7 +15,7 @@ const INFO = toUtf8("sallyport/recovery/1");
 export const SUITE = "DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM";
 
 /** 32 raw bytes of X25519 in base64. */
-export const OrganisationKey = z.base64().length(44);
+export const OrganisationKey = KeyText;
 
 /** `to` names the key for people; the whole key is part of what is authenticated. `slot` is the header's. */
 export const SealedRecovery = z.object({
@@ -24,7 +25,7 @@ export const SealedRecovery = z.object({
   workstation: WorkstationId,
   volume: VolumeUuid,
   slot: z.int().min(0).max(31),
-  encapsulated: z.base64().length(44),
+  encapsulated: KeyText,
   ciphertext: z.base64().max(1024),
 });
 export type SealedRecovery = z.infer<typeof SealedRecovery>;

@@ -1,5 +1,6 @@
 /** What the guest's volume must be. It is looked at and told; nothing here encrypts or changes a volume. */
 import { z } from "zod";
+import { KeyText } from "../base/key.ts";
 import { Mode } from "./mode.ts";
 
 export const DiskSection = z.strictObject({
@@ -18,6 +19,6 @@ export const DiskSection = z.strictObject({
   /** One of its keys must be held by the machine's TPM2. */
   tpm2: z.boolean().optional(),
   /** The organisation's public key (X25519, raw, base64) that recovery keys are sealed to. */
-  recoveryTo: z.base64().length(44).optional(),
+  recoveryTo: KeyText.optional(),
 });
 export type DiskSection = z.infer<typeof DiskSection>;

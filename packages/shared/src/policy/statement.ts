@@ -5,6 +5,7 @@ import { toHex, toUtf8 } from "../base/bytes.ts";
 import { canonicalText } from "../base/canonical.ts";
 import type { Hash } from "../base/crypto.ts";
 import { GroupId, KeyId, PolicyDigest, Sha256, WorkstationId } from "../base/ids.ts";
+import { KeyText } from "../base/key.ts";
 import { Signature, SignedText, type Signer, signText } from "../trail/signed.ts";
 
 /** Grows only. What the console's key alone may send: `overlay`, and a `command` that isolates. */
@@ -49,7 +50,7 @@ export const Signers = z
   .strictObject({
     threshold: z.int().min(1).max(16),
     keys: z
-      .array(z.strictObject({ id: KeyId, publicKey: z.base64().length(44), role: z.enum(["console", "approver"]) }))
+      .array(z.strictObject({ id: KeyId, publicKey: KeyText, role: z.enum(["console", "approver"]) }))
       .min(1)
       .max(32),
   })
@@ -71,7 +72,7 @@ export type CarriedPolicy = z.infer<typeof CarriedPolicy>;
 
 /** What a `keys` statement carries: the console's next keys, and CAs ahead of a rotation. */
 export const CarriedKeys = z.object({
-  consoleKeys: z.array(z.base64().length(44)).min(1).max(8),
+  consoleKeys: z.array(KeyText).min(1).max(8),
   cas: z.array(z.string()).max(8),
 });
 export type CarriedKeys = z.infer<typeof CarriedKeys>;

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { fromBase64, fromUtf8, toBase64, toUtf8 } from "../base/bytes.ts";
 import { Sha256, WorkstationId } from "../base/ids.ts";
+import { KeyText } from "../base/key.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { SignedStatement } from "../policy/statement.ts";
 import { Signed } from "../trail/signed.ts";
@@ -45,7 +46,7 @@ export function readToken(untrusted: string): Result<EnrolToken> {
 export const EnrolRequest = z.object({
   secret: z.string().max(64),
   csr: z.string().max(8192),
-  trailKey: z.base64().length(44),
+  trailKey: KeyText,
   hostname: z.string().min(1).max(253),
   agentVersion: z.string().max(64),
   proof: Signed,
@@ -53,7 +54,7 @@ export const EnrolRequest = z.object({
 export type EnrolRequest = z.infer<typeof EnrolRequest>;
 
 /** Binds the two keys and this token together. `csr` and `secret` are sha256 of the PEM text and of the secret. */
-export const EnrolProof = z.object({ csr: Sha256, secret: Sha256, trailKey: z.base64().length(44) });
+export const EnrolProof = z.object({ csr: Sha256, secret: Sha256, trailKey: KeyText });
 export type EnrolProof = z.infer<typeof EnrolProof>;
 
 /** `consoleKeys` sign receipts and statements; `membership` names group and signers. `mqtt` is mqtts://host:port. */
@@ -62,7 +63,7 @@ export const EnrolAnswer = z.object({
   certificate: z.string(),
   ca: z.string(),
   mqtt: z.url(),
-  consoleKeys: z.array(z.base64().length(44)).min(1).max(8),
+  consoleKeys: z.array(KeyText).min(1).max(8),
   membership: SignedStatement,
 });
 export type EnrolAnswer = z.infer<typeof EnrolAnswer>;
