@@ -152,6 +152,35 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
     await row(owner, "fin-04").waitFor();
   });
 
+  test("a workstation is isolated for a reason, shows that it was told, and wants its name typed before it is wiped", async () => {
+    await owner.goto(`/workstations/${fleet.workstations.get("lab-19")}`);
+    await owner.getByText("It was told nothing yet").waitFor();
+    await owner.getByRole("button", { name: "Isolate…" }).click();
+    const dialog = owner.getByRole("dialog");
+    await dialog.getByText("Cuts the guests' network at once").waitFor();
+    await dialog.getByLabel("For", { exact: true }).selectOption("a day");
+    await dialog.getByLabel("Why").fill("it speaks to a stranger");
+    await dialog.getByRole("button", { name: "Sign and send" }).click();
+    await dialog.waitFor({ state: "detached" });
+    const told = row(owner, "it speaks to a stranger");
+    await told.getByText("sent").waitFor();
+    await told.getByText(/until \d\d-\d\d/).waitFor();
+
+    await owner.getByRole("button", { name: "Another command…" }).click();
+    await dialog.getByLabel("Command", { exact: true }).selectOption("Wipe a volume");
+    await dialog.getByText("Nothing takes it back").waitFor();
+    await dialog.getByLabel("Volume").fill("the big one");
+    await dialog.getByLabel("Why").fill("it was lost");
+    const send = dialog.getByRole("button", { name: "Sign and send" });
+    expect(await send.isDisabled()).toBe(true);
+    await dialog.getByLabel("Type lab-19 to go on").fill("lab-19");
+    await send.click();
+    await dialog.getByText("a volume's UUID as its header has it").waitFor();
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await owner.goto("/explore?kind=person.command-sent");
+    await row(owner, "told lab-19 to isolate: it speaks to a stranger").waitFor();
+  });
+
   test("a workstation is revoked in two steps, with a reason that stands on its page and on the console's trail", async () => {
     await owner.goto(`/workstations/${fleet.workstations.get("lab-07")}`);
     await owner.getByRole("button", { name: "Revoke…" }).click();
@@ -204,7 +233,7 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
     await join(page, "Join");
     await page.goto(`/workstations/${fleet.workstations.get("fin-02")}`);
     await page.getByText("Machine memory").waitFor();
-    for (const name of ["Revoke…", "Move…", "Name and labels…"])
+    for (const name of ["Revoke…", "Move…", "Name and labels…", "Isolate…", "Another command…"])
       expect(await page.getByRole("button", { name }).count()).toBe(0);
     await page.goto("/quarantine?code=trail");
     await row(page, "batch").click();

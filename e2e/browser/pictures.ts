@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { openBrowser, openPage } from "./chromium.ts";
+import { seedCommands } from "./commands.ts";
 import { startConsole } from "./console.ts";
 import { type FleetSeeded, seedFleet } from "./fleet.ts";
 import { makeOwner } from "./people.ts";
@@ -28,6 +29,15 @@ function pictures({ groups, workstations }: FleetSeeded, rollouts: RolloutsSeede
     { name: "overview", path: "/" },
     { name: "workstations", path: "/workstations" },
     { name: "workstation", path: `/workstations/${lab}` },
+    { name: "workstation-isolate", path: `/workstations/${lab}`, act: press("Isolate…") },
+    {
+      name: "workstation-wipe",
+      path: `/workstations/${lab}`,
+      act: async (page) => {
+        await press("Another command…")(page);
+        await page.getByLabel("Command", { exact: true }).selectOption("wipe");
+      },
+    },
     { name: "workstation-revoke", path: `/workstations/${lab}`, act: press("Revoke…") },
     { name: "workstation-move", path: `/workstations/${lab}`, act: press("Move…") },
     { name: "workstation-bare", path: `/workstations/${workstations.get("spare-01")}` },
@@ -100,6 +110,7 @@ try {
   await settled(page);
   await door("overview-empty");
   const fleet = await seedFleet(made.pool, made.consoleKey);
+  await seedCommands(made.pool, made.consoleKey, fleet.workstations.get("lab-07")!, "lab-07");
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
   const { rows } = await made.pool.query<{ trail: number; index: string }>(
     "SELECT trail, index FROM scan WHERE verdict = 'block' ORDER BY trail LIMIT 1",

@@ -92,21 +92,24 @@ async function nextOrder(tx: PoolClient, workstation: string, now: Date): Promis
 export type Listed = {
   id: string;
   verb: Verb;
-  arguments: unknown;
+  arguments: Command["arguments"];
+  /** Who asked for it: their address, or the id of one who is gone. */
   by: string;
-  askedAt: Date;
-  notAfter: Date;
+  askedAt: string;
+  notAfter: string;
   reason: string;
   state: CommandState;
 };
-const LISTED_MAX = 50;
+export const LISTED_MAX = 50;
 
 /** The newest first. */
 export async function listCommands(pool: Pool, workstation: string): Promise<Listed[]> {
-  const { rows } = await pool.query<Listed>(
-    `SELECT id, verb, arguments, asked_by AS by, asked_at AS "askedAt", not_after AS "notAfter", reason, state
-       FROM command WHERE workstation_id = $1 ORDER BY "order" DESC LIMIT ${LISTED_MAX}`,
+  const { rows } = await pool.query<Listed & { askedAt: Date; notAfter: Date }>(
+    `SELECT c.id, verb, arguments, coalesce(email, asked_by) AS by, asked_at AS "askedAt", not_after AS "notAfter", reason,
+            state
+       FROM command c LEFT JOIN person ON person.id = asked_by
+      WHERE workstation_id = $1 ORDER BY "order" DESC LIMIT ${LISTED_MAX}`,
     [workstation],
   );
-  return rows;
+  return rows.map((row) => ({ ...row, askedAt: row.askedAt.toISOString(), notAfter: row.notAfter.toISOString() }));
 }

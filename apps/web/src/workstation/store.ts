@@ -13,7 +13,8 @@ export type WorkstationRow = Signs & {
   id: string;
   name: string;
   hostname: string;
-  group: { id: string; name: string };
+  /** `threshold`: how many keys a policy, and a command that destroys or gives back, must be signed by. */
+  group: { id: string; name: string; threshold: number };
   labels: string[];
   agentVersion: string;
   lastRecordTime: string | null;
@@ -32,6 +33,7 @@ export type Raw = {
   hostname: string;
   group_id: string;
   group_name: string;
+  threshold: number;
   labels: string[];
   state: Signs["state"];
   state_reason: string | null;
@@ -59,7 +61,7 @@ export const JOINS = `
 export const HEALTH_SECONDS = "greatest(pv.health_seconds, rv.health_seconds)";
 
 export const SELECT = `
-  SELECT w.id, w.name, w.hostname, w.group_id, g.name AS group_name, w.labels, w.state, w.state_reason, w.agent_version,
+  SELECT w.id, w.name, w.hostname, w.group_id, g.name AS group_name, g.threshold, w.labels, w.state, w.state_reason, w.agent_version,
          w.enrolled_at, w.last_receipt_at, w.last_record_time, w.skew_ms, w.presence_state, w.presence_at,
          p.order, p.digest, r.document, r.received_at, ${HEALTH_SECONDS} AS health_seconds,
          (SELECT sum(t.size) FROM trail t WHERE t.workstation_id = w.id) AS records
@@ -83,7 +85,7 @@ export function toRow(raw: Raw): WorkstationRow {
     id: raw.id,
     name: raw.name,
     hostname: raw.hostname,
-    group: { id: raw.group_id, name: raw.group_name },
+    group: { id: raw.group_id, name: raw.group_name, threshold: raw.threshold },
     labels: raw.labels,
     state: raw.state,
     stateReason: raw.state_reason,

@@ -2,6 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import type { ReactNode } from "react";
+import { Commands } from "../../command/view/commands.tsx";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
@@ -50,6 +51,7 @@ export function Workstation({ id }: { id: string }) {
           <InForce row={row} />
           <Sources row={row} />
         </div>
+        <Commands row={row} />
         <Trails trails={trails} />
       </div>
     </>
