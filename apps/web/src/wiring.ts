@@ -14,7 +14,7 @@ import { consoleRecorder } from "./trail/recorder.ts";
 
 /** Two next processes and two workers fit into Postgres' default of 100 with room to spare. */
 const CONNECTIONS_MAX = 12;
-/** Each export holds one connection while its client reads. */
+/** Each asks the database as fast as its client reads. */
 const EXPORTS_MAX = 4;
 /** Whoever waits longer for a connection is told so. */
 const CONNECT_MS_MAX = 10_000;

@@ -151,8 +151,16 @@ describe("exporting a trail", () => {
       );
       return rows[0]!.n;
     };
-    const untilEnded = () =>
-      vi.waitFor(async () => expect(await inTransaction()).toBe(0), { timeout: 60_000, interval: 50 });
+    /** So many places are free again: taken, and given back. */
+    const untilFree = (places: number) =>
+      vi.waitFor(
+        () => {
+          const taken = Array.from({ length: places }, () => parts.exportSlots.take());
+          for (const free of taken) free?.();
+          expect(taken).not.toContain(undefined);
+        },
+        { timeout: 60_000, interval: 50 },
+      );
 
     beforeAll(async () => {
       secret = (await token()).token;
@@ -182,7 +190,7 @@ describe("exporting a trail", () => {
     it("ends those that nobody reads, and gives their places back", async () => {
       const unread = await Promise.all(Array.from({ length: 4 }, () => ask({ unreadMsMax: 1_000 })));
       expect(unread.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-      await untilEnded();
+      await untilFree(4);
       for (const answer of unread) await expect(answer.bytes()).rejects.toThrow("Nothing was read");
       const next = await ask();
       expect(next.status).toBe(200);
@@ -191,12 +199,29 @@ describe("exporting a trail", () => {
 
     it("ends one whose client is gone", async () => {
       const gone = new AbortController();
-      const answer = await ask({}, gone.signal);
-      expect(answer.status).toBe(200);
-      expect(await inTransaction()).toBe(1);
+      const answers = await Promise.all([ask({}, gone.signal), ask(), ask(), ask()]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+      expect((await ask()).status).toBe(503);
       gone.abort();
-      await untilEnded();
-      await expect(answer.bytes()).rejects.toThrow("gone");
+      await untilFree(1);
+      await expect(answers[0].bytes()).rejects.toThrow("gone");
+      for (const answer of answers.slice(1)) await answer.bytes();
+    });
+
+    it("holds no connection and no transaction for a reader who takes a part and then nothing", async () => {
+      const answer = await ask();
+      const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+      let taken = (await reader.read()).value?.length ?? 0;
+      await vi.waitFor(() => expect(parts.pool.idleCount).toBe(parts.pool.totalCount), {
+        timeout: 60_000,
+        interval: 20,
+      });
+      expect(await inTransaction()).toBe(0);
+      // what is erased meanwhile is absent, and the pack is whole all the same
+      await pool.query("UPDATE record SET content = NULL, salt = NULL WHERE trail = $1 AND index = 290", [trail]);
+      for (let next = await reader.read(); !next.done; next = await reader.read()) taken += next.value.length;
+      const later = (await (await ask()).bytes()).length;
+      expect(taken).toBe(later);
     });
 
     it("has no workstation whose name holds U+0000", async () => {

@@ -22,6 +22,10 @@ export async function seedPartition(pool: Pool): Promise<void> {
   await pool.query(
     "CREATE TABLE IF NOT EXISTS record_seed PARTITION OF record FOR VALUES FROM ('2020-01-01') TO ('2100-01-01')",
   );
+  await pool.query(
+    `INSERT INTO record_partition (name, received_from, received_to) VALUES ('record_seed', '2020-01-01', '2100-01-01')
+     ON CONFLICT DO NOTHING`,
+  );
 }
 
 export async function seedGroup(pool: Pool, name: string, consoleKey: Uint8Array): Promise<string> {
@@ -116,6 +120,10 @@ export async function seedTrail(pool: Pool, workstation: string, seen: Seen[]): 
     if (row.kind === "usb.scan")
       await seedScan(pool, num, row.index, workstation, row.time, received, row.body as ScanBody);
   }
+  await pool.query(`INSERT INTO record_range (trail, "from", "to", partition) VALUES ($1, 0, $2, 'record_seed')`, [
+    num,
+    rows.length,
+  ]);
   const tiles = Math.floor(rows.length / 256);
   for (let at = 0; at < tiles; at++)
     await pool.query("INSERT INTO tile (trail, level, index, hashes) VALUES ($1, 0, $2, $3)", [

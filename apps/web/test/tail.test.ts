@@ -53,6 +53,7 @@ async function commit(trail: number, texts: string[], notified: object | string 
          FROM unnest($3::text[]) WITH ORDINALITY AS line (text, at)`,
       [trail, size, texts],
     );
+    await tx.query('UPDATE record_range SET "to" = $2::bigint WHERE trail = $1', [trail, size + texts.length]);
     await tx.query("UPDATE trail SET size = $2::bigint, safe = $2::bigint WHERE num = $1", [
       trail,
       size + texts.length,

@@ -4,13 +4,16 @@ import { leafHash } from "@sallyport/shared/trail/entry.ts";
 import { TILE_WIDTH, Tiler, tileBytes, tilePath, tilesOf, writeBundle } from "@sallyport/shared/trail/layout.ts";
 import { vkey } from "@sallyport/shared/trail/note.ts";
 import { padded, TAR_END, tarHeader } from "@sallyport/shared/wire/tar.ts";
+import type { Asked } from "../trail/ranges.ts";
 import { sha256 as hash } from "../trail/sha256.ts";
-import { type ContentRow, type ExportedTrail, type Query, readBundleEntries, readContents } from "./query.ts";
+import { type ContentRow, type ExportedTrail, readBundleEntries, readContents } from "./query.ts";
 
 /** `withContents` is false for who may verify evidence but not read it: entries prove, and say nothing of a content.
- *  `query` asks within one snapshot. The last bytes are the pack's end: without them it broke off. */
+ *  What is below a trail's size changes no more, but for contents that are erased: so no snapshot is held, each statement
+ *  stands alone, and `db` is asked only while a chunk is made. The last bytes are the pack's end: without them it broke
+ *  off. */
 export async function* packTrail(
-  query: Query,
+  db: Asked,
   trail: ExportedTrail,
   withContents: boolean,
   now: Date,
@@ -27,10 +30,10 @@ export async function* packTrail(
   const tile = ({ level, index, hashes }: { level: number; index: number; hashes: Uint8Array[] }) =>
     file(tilePath(level, index, hashes.length), tileBytes(hashes));
   for (const { index, width } of tilesOf(0, size)) {
-    const entries = await readBundleEntries(query, trail.num, index, width);
+    const entries = await readBundleEntries(db, trail.num, index, width);
     yield file(tilePath("entries", index, width), writeBundle(entries));
     const from = index * TILE_WIDTH;
-    const contents = withContents ? await readContents(query, trail.num, from, from + width) : [];
+    const contents = withContents ? await readContents(db, trail.num, from, from + width) : [];
     yield file(tilePath("contents", index, width), concat(...contents.map(contentLine)));
     for (const entry of entries) for (const full of tiler.add(leafHash(hash, entry))) yield tile(full);
   }

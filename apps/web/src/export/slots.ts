@@ -1,5 +1,5 @@
-/** How many exports run at once in one process: each holds a database connection for as long as its client reads, and
- *  the console needs the rest. */
+/** How many exports run at once in one process: each asks the database as fast as its client reads, and the console
+ *  needs the rest of it. */
 export class Slots {
   readonly #max: number;
   #taken = 0;

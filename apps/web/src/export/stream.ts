@@ -1,18 +1,17 @@
 /** A pack's chunks → a body at its reader's pace, that ends when the reader is gone or takes nothing for too long. */
 export type Streamed = {
   chunks: AsyncGenerator<Uint8Array>;
-  /** All was given. */
-  done(): Promise<void>;
-  /** It broke off; once, or again after `done` with no effect. */
-  broken(error: Error): void;
+  /** All was given, or it broke off; again has no effect. */
+  ended(): void;
   signal: AbortSignal;
   unreadMsMax: number;
 };
 
-export function streamPack({ chunks, done, broken, signal, unreadMsMax }: Streamed): ReadableStream<Uint8Array> {
+export function streamPack({ chunks, ended, signal, unreadMsMax }: Streamed): ReadableStream<Uint8Array> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let onAbort: () => void = () => undefined;
   const rest = () => {
+    ended();
     clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
   };
@@ -28,7 +27,6 @@ export function streamPack({ chunks, done, broken, signal, unreadMsMax }: Stream
         const next = await chunks.next();
         if (next.done) {
           rest();
-          await done();
           return controller.close();
         }
         // set first: `enqueue` may ask for the next one at once
@@ -41,15 +39,11 @@ export function streamPack({ chunks, done, broken, signal, unreadMsMax }: Stream
         fail(controller, error as Error);
       }
     },
-    cancel(reason) {
-      rest();
-      broken(reason instanceof Error ? reason : new Error("The client is gone."));
-    },
+    cancel: rest,
   });
 
   function fail(controller: ReadableStreamDefaultController<Uint8Array>, error: Error): void {
     rest();
     controller.error(error);
-    broken(error);
   }
 }

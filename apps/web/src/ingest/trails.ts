@@ -4,9 +4,9 @@ import { HASH_BYTES } from "@sallyport/shared/base/crypto.ts";
 import type { TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { leafHash } from "@sallyport/shared/trail/entry.ts";
 import { type Edge, edgeFromBytes, nodeHash } from "@sallyport/shared/trail/tree.ts";
-import type { ClientBase, Pool } from "pg";
 import { hash } from "../trail/crypto.ts";
-import { type EntryRow, rebuildEntry } from "../trail/store.ts";
+import { type Asked, findRanges } from "../trail/ranges.ts";
+import { readEntryRows, rebuildEntry } from "../trail/store.ts";
 
 /** C2SP tlog-tiles: a full tile has 256 hashes, a full bundle 256 entries. */
 export const TILE_HASHES = 256;
@@ -27,7 +27,6 @@ export type TrailMemory = {
   range: { from: number; partition: string } | undefined;
 };
 
-type Asked = Pool | ClientBase;
 type Raw = {
   num: number;
   id: TrailId;
@@ -80,11 +79,7 @@ export async function loadTails(
 
 async function readEntries(pool: Asked, num: number, from: number, to: number): Promise<string[]> {
   if (from >= to) return [];
-  const { rows } = await pool.query<EntryRow>(
-    `SELECT index, time, kind, severity, guest, content_hash FROM record
-      WHERE trail = $1 AND index >= $2 AND index < $3 ORDER BY index`,
-    [num, from, to],
-  );
+  const rows = await readEntryRows(pool, num, await findRanges(pool, num, from, to));
   if (rows.length !== to - from)
     throw new Error(`trail ${num}: ${rows.length} of the ${to - from} entries from ${from} are in the store`);
   return rows.map(rebuildEntry);

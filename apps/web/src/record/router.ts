@@ -20,11 +20,11 @@ export const recordRouter = router({
         limit: z.int().min(1).max(PAGE_ROWS_MAX).default(PAGE_ROWS_MAX),
       }),
     )
-    .query(({ ctx, input }) => {
+    .query(({ ctx, input, signal }) => {
       const contents = may(ctx.actor.role, "content");
       // without contents the text cannot be searched either: hits would tell what it says
       const filter = contents ? input.filter : { ...input.filter, text: undefined };
-      return listRecords(ctx.wiring.pool, filter as Filter, input.cursor ?? undefined, input.limit, contents);
+      return listRecords(ctx.wiring.pool, filter as Filter, input.cursor ?? undefined, input.limit, contents, signal);
     }),
 
   tail: allowed("entries")

@@ -2,12 +2,16 @@
 import { readContent } from "@sallyport/shared/record/content.ts";
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
 import type { Pool } from "pg";
+import { findMoved, findRanges, IN_RANGE, readRanges } from "../trail/ranges.ts";
 import { Refusal } from "../trpc/errors.ts";
 import type { Cursor, Filter } from "./filter.ts";
+import type { Moved } from "./heard.ts";
+import { type Window, windows } from "./windows.ts";
 
 export const PAGE_ROWS_MAX = 200;
 /** Of one trail at once in a live tail; a reader who was away longer is shown the newest. */
 const MOVED_ROWS_MAX = 20_000;
+const CHOICES_ROWS_MAX = 5_000;
 
 export type RecordRow = {
   trail: number;
@@ -86,44 +90,75 @@ export async function listRecords(
   after: Cursor | undefined,
   limit: number,
   contents: boolean,
+  signal?: AbortSignal,
 ): Promise<Page> {
-  const { sql, values } = where(filter);
-  if (after) {
-    const at = values.push(after.received, after.trail, after.index);
-    sql.push(`(r.received, r.trail, r.index) < ($${at - 2}::timestamptz, $${at - 1}::int, $${at}::bigint)`);
+  const found: Raw[] = [];
+  for await (const window of windows(pool, filter.since, untilOf(filter, after))) {
+    found.push(...(await readWindow(pool, filter, after, window, limit + 1 - found.length)));
+    if (found.length > limit || signal?.aborted) break;
   }
-  values.push(limit + 1);
-  const { rows } = await pool.query<Raw>(
-    `SELECT ${COLUMNS} ${FROM} ${sql.length > 0 ? `WHERE ${sql.join(" AND ")}` : ""}
-     ORDER BY r.received DESC, r.trail DESC, r.index DESC LIMIT $${values.length}`,
-    values,
-  );
-  const page = rows.slice(0, limit).map((raw) => toRow(raw, contents));
+  const page = found.slice(0, limit).map((raw) => toRow(raw, contents));
   const last = page.at(-1);
-  const next = rows.length > limit && last ? { received: last.received, trail: last.trail, index: last.index } : null;
+  const next = found.length > limit && last ? { received: last.received, trail: last.trail, index: last.index } : null;
   return { rows: page, next };
 }
 
-/** Of these ranges, the newest that match, newest first. Each range is read by its trail's index. */
+/** A page's last row may have others of its millisecond behind it. */
+function untilOf({ until }: Filter, after: Cursor | undefined): string | undefined {
+  const last = after && new Date(Date.parse(after.received) + 1).toISOString();
+  return last && until ? (last < until ? last : until) : (last ?? until);
+}
+
+async function readWindow(
+  pool: Pool,
+  filter: Filter,
+  after: Cursor | undefined,
+  { from, to }: Window,
+  limit: number,
+): Promise<Raw[]> {
+  const { sql, values } = where(filter, 4);
+  if (after) {
+    const at = 3 + values.push(after.received, after.trail, after.index);
+    sql.push(`(r.received, r.trail, r.index) < ($${at - 2}::timestamptz, $${at - 1}::int, $${at}::bigint)`);
+  }
+  const { rows } = await pool.query<Raw>(
+    `SELECT ${COLUMNS} ${FROM}
+      WHERE ${["r.received >= $1::timestamptz AND r.received < $2::timestamptz", ...sql].join(" AND ")}
+      ORDER BY r.received DESC, r.trail DESC, r.index DESC LIMIT $3::int`,
+    [from, to, limit, ...values],
+  );
+  return rows;
+}
+
+/** Of these ranges, the newest that match, newest first: partition by partition, each range by its trail's index. */
 export async function listMoved(
   pool: Pool,
   filter: Filter,
-  moved: readonly { trail: number; from: number; to: number }[],
+  moved: readonly Moved[],
   limit: number,
   contents: boolean,
 ): Promise<RecordRow[]> {
-  const { sql, values } = where(filter, 5);
-  const { rows } = await pool.query<Raw>(
-    `SELECT ${COLUMNS}
-       FROM unnest($1::int[], $2::bigint[], $3::bigint[]) AS m (trail, "from", "to")
-       JOIN LATERAL (SELECT * FROM record WHERE trail = m.trail AND index >= m."from" AND index < m."to"
-                      ORDER BY index DESC LIMIT ${MOVED_ROWS_MAX}) r ON true
-       JOIN trail t ON t.num = r.trail LEFT JOIN workstation w ON w.id = t.workstation_id
-      ${sql.length > 0 ? `WHERE ${sql.join(" AND ")}` : ""}
-      ORDER BY r.received DESC, r.trail DESC, r.index DESC LIMIT $4`,
-    [moved.map(({ trail }) => trail), moved.map(({ from }) => from), moved.map(({ to }) => to), limit, ...values],
-  );
-  return rows.map((raw) => toRow(raw, contents));
+  const { sql, values } = where(filter, 7);
+  const found: Raw[] = [];
+  for (const { from, to, ranges } of await findMoved(pool, moved, MOVED_ROWS_MAX)) {
+    const { rows } = await pool.query<Raw>(
+      `SELECT ${COLUMNS}
+         FROM unnest($4::int[], $5::bigint[], $6::bigint[]) AS m (trail, "from", "to")
+         JOIN LATERAL (SELECT * FROM record WHERE trail = m.trail AND index >= m."from" AND index < m."to"
+                        AND received >= $1::timestamptz AND received < $2::timestamptz) r ON true
+         JOIN trail t ON t.num = r.trail LEFT JOIN workstation w ON w.id = t.workstation_id
+        ${sql.length > 0 ? `WHERE ${sql.join(" AND ")}` : ""}
+        ORDER BY r.received DESC, r.trail DESC, r.index DESC LIMIT $3::int`,
+      [
+        ...[from, to, limit - found.length],
+        ...[ranges.map(({ trail }) => trail), ranges.map((each) => each.from), ranges.map((each) => each.to)],
+        ...values,
+      ],
+    );
+    found.push(...rows);
+    if (found.length >= limit) break;
+  }
+  return found.map((raw) => toRow(raw, contents));
 }
 
 export type RecordFull = RecordRow & {
@@ -138,11 +173,12 @@ export type RecordFull = RecordRow & {
 
 export async function getRecord(pool: Pool, trail: number, index: number, contents: boolean): Promise<RecordFull> {
   type Full = Raw & { content_hash: Buffer; salt: Buffer | null; content: Buffer | null };
-  const one = await pool.query<Full>(
-    `SELECT ${COLUMNS}, r.content_hash, r.salt, r.content ${FROM} WHERE r.trail = $1 AND r.index = $2`,
-    [trail, index],
+  const [raw] = await readRanges<Full>(
+    pool,
+    trail,
+    await findRanges(pool, trail, index, index + 1),
+    `SELECT ${COLUMNS}, r.content_hash, r.salt, r.content ${FROM} WHERE ${IN_RANGE}`,
   );
-  const raw = one.rows[0];
   if (!raw) throw new Refusal("NOT_FOUND", `Trail ${trail} has no record ${index}.`);
   const content = contents && raw.content ? raw.content : null;
   const read = content ? readContent(content) : undefined;
@@ -159,11 +195,22 @@ export async function getRecord(pool: Pool, trail: number, index: number, conten
 
 /** Kinds and guests seen lately, to choose from: the newest records only, so it costs the same on any size. */
 export async function listChoices(pool: Pool): Promise<{ kinds: string[]; guests: string[] }> {
-  const recent = "SELECT kind, guest FROM record ORDER BY received DESC, trail DESC, index DESC LIMIT 5000";
-  const { rows } = await pool.query<{ kinds: string[] | null; guests: string[] | null }>(
-    `WITH recent AS (${recent})
-     SELECT (SELECT array_agg(DISTINCT kind ORDER BY kind) FROM recent) AS kinds,
-            (SELECT array_agg(DISTINCT guest ORDER BY guest) FROM recent WHERE guest IS NOT NULL) AS guests`,
-  );
-  return { kinds: rows[0]?.kinds ?? [], guests: rows[0]?.guests ?? [] };
+  const kinds = new Set<string>();
+  const guests = new Set<string>();
+  let left = CHOICES_ROWS_MAX;
+  for await (const { from, to } of windows(pool, undefined, undefined)) {
+    const { rows } = await pool.query<{ kind: string; guest: string | null; seen: string }>(
+      `SELECT kind, guest, count(*) AS seen FROM (
+         SELECT kind, guest FROM record WHERE received >= $1::timestamptz AND received < $2::timestamptz
+          ORDER BY received DESC, trail DESC, index DESC LIMIT $3::int) recent GROUP BY kind, guest`,
+      [from, to, left],
+    );
+    for (const { kind, guest, seen } of rows) {
+      kinds.add(kind);
+      if (guest !== null) guests.add(guest);
+      left -= Number(seen);
+    }
+    if (left <= 0) break;
+  }
+  return { kinds: [...kinds].sort(), guests: [...guests].sort() };
 }

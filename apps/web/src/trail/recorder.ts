@@ -13,6 +13,7 @@ import { append, type Edge, edgeBytes, edgeFromBytes, root } from "@sallyport/sh
 import type { PoolClient } from "pg";
 import { growTiles, loadTails, TILE_HASHES } from "../ingest/trails.ts";
 import type { ConsoleKey } from "./key.ts";
+import { growRange } from "./ranges.ts";
 import { sha256 } from "./sha256.ts";
 
 export type ConsoleRecord = { kind: string; severity: Severity; text: string; body: PersonAct | ConsoleAct };
@@ -50,12 +51,13 @@ export const consoleRecorder =
       size: edge.size,
       root: root(sha256, edge),
     });
-    await tx.query(
+    const put = await tx.query<{ partition: string }>(
       `INSERT INTO record (trail, index, received, time, kind, severity, text, content_hash, salt, content)
      VALUES ($1, $2, greatest($3::timestamptz, (SELECT max(received_to) FROM record_partition WHERE sealed_at IS NOT NULL)),
-             $3, $4, $5, $6, $7, $8, $9)`,
+             $3, $4, $5, $6, $7, $8, $9) RETURNING tableoid::regclass::text AS partition`,
       [trail.num, size, time, record.kind, SEVERITIES.indexOf(record.severity), projected(text), hash, salt, content],
     );
+    await growRange(tx, trail.num, size, put.rows[0]!.partition);
     await tx.query(
       "UPDATE trail SET size = $2::bigint, safe = $2::bigint, edge = $3, checkpoint = $4, received_at = now() WHERE num = $1",
       [trail.num, edge.size, edgeBytes(edge), checkpoint],

@@ -10,6 +10,7 @@ import { inclusionProof } from "@sallyport/shared/trail/proof.ts";
 import { nodeHash } from "@sallyport/shared/trail/tree.ts";
 import type { Pool } from "pg";
 import { Refusal } from "../trpc/errors.ts";
+import { type Asked, findRanges, IN_RANGE, type Range, readRanges } from "./ranges.ts";
 import { sha256 } from "./sha256.ts";
 
 /** C2SP tiles are eight levels high. */
@@ -34,6 +35,15 @@ export type EntryRow = {
   guest: string | null;
   content_hash: Buffer;
 };
+
+/** What an entry is rebuilt from, in order of index. */
+export const readEntryRows = (db: Asked, num: number, ranges: readonly Range[]): Promise<EntryRow[]> =>
+  readRanges<EntryRow>(
+    db,
+    num,
+    ranges,
+    `SELECT r.index, r.time, r.kind, r.severity, r.guest, r.content_hash FROM record r WHERE ${IN_RANGE}`,
+  );
 
 /** The very bytes that were hashed, from the columns. */
 export function rebuildEntry(row: EntryRow): string {
@@ -76,12 +86,7 @@ export async function proveRecord(pool: Pool, num: number, index: number): Promi
 }
 
 async function entries(pool: Pool, num: number, from: number, to: number): Promise<string[]> {
-  const { rows } = await pool.query<EntryRow>(
-    `SELECT index, time, kind, severity, guest, content_hash FROM record
-      WHERE trail = $1 AND index >= $2 AND index < $3 ORDER BY index`,
-    [num, from, to],
-  );
-  return rows.map(rebuildEntry);
+  return (await readEntryRows(pool, num, await findRanges(pool, num, from, to))).map(rebuildEntry);
 }
 
 /** The hash of the full subtree at (level, at): from the tile that holds it; where that one is not full yet, from the

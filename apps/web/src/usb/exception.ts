@@ -8,6 +8,7 @@ import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import { CarriedException } from "@sallyport/shared/usb/exception.ts";
 import type { Pool, PoolClient } from "pg";
 import { hash } from "../trail/crypto.ts";
+import { findRanges, IN_RANGE, readRanges } from "../trail/ranges.ts";
 import { Refusal } from "../trpc/errors.ts";
 
 /** A scan's own parts, and its step and decision, stand between it and its request. */
@@ -56,10 +57,11 @@ async function findRequest(db: Pool | PoolClient, trail: number, scan: number): 
   );
   const { workstation_id: workstation, source } = about.rows[0] ?? {};
   if (!workstation || !source) return undefined;
-  const { rows } = await db.query<Raw>(
-    `SELECT index, content FROM record
-      WHERE trail = $1 AND index > $2::bigint AND index <= $2::bigint + $3 AND kind = 'usb.request' ORDER BY index`,
-    [trail, scan, REACH_RECORDS],
+  const rows = await readRanges<Raw>(
+    db,
+    trail,
+    await findRanges(db, trail, scan + 1, scan + 1 + REACH_RECORDS),
+    `SELECT r.index, r.content FROM record r WHERE ${IN_RANGE} AND r.kind = 'usb.request'`,
   );
   for (const { index, content } of rows) {
     const said = content && readContent(content);
