@@ -1,13 +1,10 @@
 /** An export on disk, as a folder or as one pack (tar), read piece by piece; and a pack laid out as a folder. */
-import { createWriteStream, type Dirent, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
+import { type FileHandle, mkdir, open, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
-import { padded, readTarHeader, TAR_BLOCK } from "@sallyport/shared/wire/tar.ts";
 import { Fault } from "./fault.ts";
+import { piecesOf, placesOf, refuseTooLarge } from "./pieces.ts";
 import { isAnswer, whyNot } from "./why.ts";
-
-/** A piece of an export is at most a bundle of contents: 256 records of 256 KiB. */
-const PIECE_BYTES_MAX = 80 * 1024 * 1024;
 
 export type Export = {
   names: ReadonlySet<string>;
@@ -39,30 +36,20 @@ function openFolder(folder: string): Export {
 
 async function openPack(path: string): Promise<Export> {
   const file = await open(path);
-  const places = new Map<string, { at: number; size: number }>();
-  let at = 0;
-  for (;;) {
-    const header = readTarHeader(await readAt(file, at, TAR_BLOCK));
-    if (!header.ok) {
-      await file.close();
-      throw new Fault(
-        `${path} is no export: ${header.error}. Name a folder or a pack that \`sallyport export\` wrote.`,
-      );
-    }
-    if (header.value === "end") break;
-    const { name, size } = header.value;
-    if (places.has(name)) throw new Fault(`${path} holds ${name} twice.`);
-    places.set(name, { at: at + TAR_BLOCK, size });
-    at += TAR_BLOCK + padded(size);
+  try {
+    const places = await placesOf((at, size) => readAt(file, at, size));
+    const read = async (name: string) => {
+      const place = places.get(name);
+      if (!place) return undefined;
+      refuseTooLarge(name, place.size);
+      return readAt(file, place.at, place.size);
+    };
+    return { names: new Set(places.keys()), read, close: () => file.close() };
+  } catch (error) {
+    await file.close();
+    if (!(error instanceof Fault)) throw error;
+    throw new Fault(`${path} is no export: ${error.message}. Name a folder or a pack that \`sallyport export\` wrote.`);
   }
-  const read = async (name: string) => {
-    const place = places.get(name);
-    if (!place) return undefined;
-    if (place.size > PIECE_BYTES_MAX)
-      throw new Fault(`${name} has ${place.size} bytes; no piece of an export is that large.`);
-    return readAt(file, place.at, place.size);
-  };
-  return { names: new Set(places.keys()), read, close: () => file.close() };
 }
 
 async function readAt(file: FileHandle, at: number, size: number): Promise<Uint8Array> {
@@ -71,43 +58,13 @@ async function readAt(file: FileHandle, at: number, size: number): Promise<Uint8
   return bytes.subarray(0, bytesRead);
 }
 
-/** A pack as it arrives → files under `folder`. Throws where it breaks off before its end. */
+/** A pack as it arrives → files under `folder`, how many. Throws where it breaks off before its end. */
 export async function unpack(chunks: AsyncIterable<Uint8Array>, folder: string): Promise<number> {
-  const stream = new Pieces(chunks);
-  for (let files = 0; ; files++) {
-    const header = readTarHeader(await stream.take(TAR_BLOCK));
-    if (!header.ok) throw new Fault(`The export broke off or is damaged: ${header.error}.`);
-    if (header.value === "end") return files;
-    const { name, size } = header.value;
-    if (size > PIECE_BYTES_MAX) throw new Fault(`${name} has ${size} bytes; no piece of an export is that large.`);
-    const bytes = await stream.take(padded(size));
-    if (bytes.length < padded(size)) throw new Fault(`The export broke off in the middle of ${name}.`);
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    await new Promise<void>((resolve, reject) => {
-      createWriteStream(join(folder, name)).on("error", reject).end(bytes.subarray(0, size), resolve);
-    });
+  let files = 0;
+  for await (const { name, bytes } of piecesOf(chunks)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), bytes);
+    files++;
   }
-}
-
-/** Exactly as many bytes as asked for, fewer at the end. */
-class Pieces {
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #held: Uint8Array = new Uint8Array(0);
-
-  constructor(chunks: AsyncIterable<Uint8Array>) {
-    this.#chunks = chunks[Symbol.asyncIterator]();
-  }
-
-  async take(size: number): Promise<Uint8Array> {
-    const parts = [this.#held];
-    for (let have = this.#held.length; have < size; ) {
-      const { done, value } = await this.#chunks.next();
-      if (done) break;
-      parts.push(value);
-      have += value.length;
-    }
-    const all = Buffer.concat(parts);
-    this.#held = all.subarray(size);
-    return all.subarray(0, size);
-  }
+  return files;
 }

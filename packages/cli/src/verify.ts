@@ -164,7 +164,8 @@ class Check {
       try {
         const bytes = fromBase64(salt ?? "");
         const number = Number(at);
-        if (String(number) !== at || number < next || number >= index * 256 + width) throw new RangeError("index");
+        if (!Number.isSafeInteger(number) || String(number) !== at || number < next || number >= index * 256 + width)
+          throw new RangeError("index");
         if (content === undefined || rest.length > 0 || bytes.length !== SALT_BYTES) throw new RangeError("fields");
         all.set(number, { salt: bytes, content: toUtf8(content) });
         next = number + 1;

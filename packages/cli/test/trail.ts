@@ -50,26 +50,31 @@ export function makeTrail(size: number): Trail {
   return { origin: name, vkey: vkey(hash, name, raw), checkpoint, entries, contents };
 }
 
-/** Writes the first `size` records as `sallyport export` lays them out. */
-export function writeExport(trail: Trail, folder: string, size = trail.entries.length): void {
-  const write = (name: string, bytes: Uint8Array | string) => {
-    mkdirSync(dirname(join(folder, name)), { recursive: true });
-    writeFileSync(join(folder, name), bytes);
-  };
-  write("vkey", `${trail.vkey}\n`);
-  write("checkpoint", trail.checkpoint(size));
+/** The first `size` records as `sallyport export` lays them out: a file's name → its bytes. */
+export function layOut(trail: Trail, size = trail.entries.length): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>();
+  files.set("vkey", toUtf8(`${trail.vkey}\n`));
+  files.set("checkpoint", toUtf8(trail.checkpoint(size)));
   const tiler = new Tiler(hash);
   const tile = ({ level, index, hashes }: { level: number; index: number; hashes: Uint8Array[] }) =>
-    write(tilePath(level, index, hashes.length), tileBytes(hashes));
+    files.set(tilePath(level, index, hashes.length), tileBytes(hashes));
   for (const { index, width } of tilesOf(0, size)) {
     const from = index * 256;
     const entries = trail.entries.slice(from, from + width);
-    write(tilePath("entries", index, width), writeBundle(entries));
+    files.set(tilePath("entries", index, width), writeBundle(entries));
     const lines = trail.contents
       .slice(from, from + width)
       .map(({ salt, content }, at) => concat(toUtf8(`${from + at}\t${toBase64(salt)}\t`), content, toUtf8("\n")));
-    write(tilePath("contents", index, width), concat(...lines));
+    files.set(tilePath("contents", index, width), concat(...lines));
     for (const entry of entries) for (const full of tiler.add(leafHash(hash, entry))) tile(full);
   }
   for (const partial of tiler.rest()) tile(partial);
+  return files;
+}
+
+export function writeExport(trail: Trail, folder: string, size = trail.entries.length): void {
+  for (const [name, bytes] of layOut(trail, size)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), bytes);
+  }
 }
