@@ -1,0 +1,244 @@
+/** Which imports may exist (ARCHITECTURE.md "Arrows"), as a table. An import that only takes types is erased before
+ *  anything runs, and counts only where the type is a database's. */
+import { describe, expect, it } from "vitest";
+import { type Arrow, arrowsOf, reached, sourcesOf } from "./arrows.ts";
+
+const WEB = "apps/web/src/";
+const AGENT = "apps/agent/src/";
+const isGenerated = (file: string) => file.startsWith(`${WEB}prisma/generated/`);
+const files = sourcesOf(["apps", "packages"]).filter((file) => /\/src\//.test(file) && !isGenerated(file));
+const arrows = arrowsOf(files);
+const says = ({ from, to }: Arrow) => `${from} → ${to}`;
+const within = (folder: string) => (file: string) => file.startsWith(folder);
+
+describe("packages", () => {
+  /** What each may import of the others. */
+  const MAY: Record<string, RegExp> = {
+    "packages/shared/": /^packages\/shared\//,
+    "packages/cli/": /^packages\/(?:cli|shared)\//,
+    "apps/agent/": /^(?:apps\/agent|packages\/shared)\//,
+    "apps/web/": /^(?:apps\/web|packages\/shared)\//,
+    // starts everything on one machine: what the worker and the console's set-up do once, it does with their own files
+    "packages/up/":
+      /^(?:packages\/(?:up|shared)\/|apps\/web\/src\/(?:listener|person\/setup|trail\/restored)|apps\/agent\/bin\/)/,
+  };
+
+  it("stand on shared, and on nothing of one another", () => {
+    for (const [folder, may] of Object.entries(MAY)) {
+      const beyond = arrows.filter(({ from, to }) => from.startsWith(folder) && /^(?:apps|packages)\//.test(to));
+      expect(beyond.filter(({ to }) => !may.test(to)).map(says)).toEqual([]);
+    }
+  });
+
+  it("have in shared nothing but contracts and pure rules", () => {
+    const packages = arrows.filter(
+      ({ from, to }) => from.startsWith("packages/shared/") && !to.startsWith("packages/"),
+    );
+    expect(packages.filter(({ to }) => to !== "zod" && to !== "yaml").map(says)).toEqual([]);
+  });
+});
+
+describe("in the console", () => {
+  const DATABASE = /^(?:pg|pg-copy-streams|@prisma\/.*|apps\/web\/src\/prisma\/generated\/.*)$/;
+  /** The hops between rows and the wire. */
+  const HOPS = ["ingest", "dispatch", "listener"];
+  /** Beside the hops, the two wirings and each noun's `store.ts`: a noun's files that ask the database. */
+  const ASKS: Record<string, string[]> = {
+    certificate: ["certificates.ts"], // looked through by the worker, at its own pace
+    export: ["respond.ts"], // an HTTP answer that streams rows
+    person: [
+      "act.ts", // each change and its record, in one transaction
+      ...["api-token.ts", "attempt.ts", "auth.ts", "prune.ts", "setup.ts"], // who somebody is, before there is a router
+      ...["reset.ts", "reset-here.ts"], // the last way back in, run by the command line
+    ],
+    quarantine: ["respond.ts"],
+    record: ["heard.ts", "tail.ts", "story.ts", "windows.ts"], // the live tail, and what a search is cut into
+    rollout: ["act.ts", "apply.ts", "facts.ts", "respond.ts", "start.ts", "step.ts", "supersede.ts"], // also the worker's
+    trail: ["ranges.ts", "recorder.ts", "restored.ts"], // where a trail's records lie; the console's own trail
+    usb: ["exception.ts"],
+    workstation: ["change.ts", "fleet.ts"],
+  };
+  const asks = (file: string) => {
+    const [noun = "", name = "", ...deeper] = file.slice(WEB.length).split("/");
+    if (noun === "wiring.ts" || noun === "worker.ts" || HOPS.includes(noun)) return true;
+    return deeper.length === 0 && (name === "store.ts" || (ASKS[noun] ?? []).includes(name));
+  };
+
+  it("only a noun's store, its files named above, and the hops see the database, even as a type", () => {
+    const seen = arrows.filter(({ from, to }) => from.startsWith(WEB) && DATABASE.test(to) && !asks(from));
+    expect(seen.map(says)).toEqual([]);
+  });
+
+  it("the table names no file that is gone, or that asks nothing", () => {
+    const named = Object.entries(ASKS).flatMap(([noun, names]) => names.map((name) => `${WEB}${noun}/${name}`));
+    expect(named.filter((file) => !arrows.some(({ from, to }) => from === file && DATABASE.test(to)))).toEqual([]);
+  });
+
+  it("a connection is made in the wirings, for one shard's lock, and by what the command line runs alone", () => {
+    const made = arrows.filter(({ from, to, typesOnly }) => from.startsWith(WEB) && DATABASE.test(to) && !typesOnly);
+    expect([...new Set(made.map(({ from }) => from.slice(WEB.length)))].sort()).toEqual([
+      "ingest/copy.ts",
+      "ingest/shards.ts",
+      "person/reset-here.ts",
+      "trail/restored.ts",
+      "wiring.ts",
+      "worker.ts",
+    ]);
+  });
+
+  const views = files.filter((file) => file.startsWith(WEB) && /\/(?:view|ui)\//.test(file));
+
+  it("no view runs anything of the server, by whatever path", () => {
+    expect(views.length).toBeGreaterThan(50);
+    const server = /^(?:node:.*|pg|mqtt|pino|better-auth|next\/headers|next\/server|@prisma\/.*)$/;
+    const paths = views.flatMap((view) => [...reached(arrows, view)].filter(([to]) => server.test(to)));
+    expect(paths.map(([, path]) => path.join(" → "))).toEqual([]);
+  });
+
+  it("visual parts know no noun", () => {
+    const parts = arrows.filter(({ from, to }) => from.startsWith(`${WEB}ui/`) && to.startsWith(WEB));
+    expect(parts.filter(({ to }) => !to.startsWith(`${WEB}ui/`)).map(says)).toEqual([]);
+  });
+
+  /** What one noun shows the others; nothing else of it is imported from outside. */
+  const DOORS: Record<string, string[]> = {
+    alert: ["raise.ts"], // which records are alerts: asked while they are taken in
+    command: ["view/commands.tsx"],
+    dispatch: ["publication.ts", "sign.ts"], // statements are signed in one place
+    ingest: ["trails.ts"], // the console's own trail is appended to as any other
+    overview: ["view/shell.tsx"], // who is looking, and what they may do
+    person: ["act.ts", "actor.ts", "api-token.ts", "role.ts"], // who asks, whether they may, and its record
+    quarantine: ["words.ts"],
+    record: ["filter.ts", "view/tone.ts"], // a search is a link from anywhere
+    rollout: ["supersede.ts", "view/start.tsx"], // publishing by hand ends a rollout
+    trail: [
+      ...["crypto.ts", "sha256.ts", "key.ts"], // node:crypto in shared's shapes
+      ...["ranges.ts", "recorder.ts"], // where records lie; the console's own trail
+      ...["view/proof-tab.tsx", "view/proved.tsx"],
+    ],
+    workstation: ["label.ts", "status.ts", "view/words.tsx"],
+  };
+  /** Another noun's store, each with why. */
+  const EXCEPTIONS: Record<string, string> = {
+    [`${WEB}export/query.ts → ${WEB}trail/store.ts`]: "an exported entry is rebuilt by the very code that proves it",
+    [`${WEB}ingest/trails.ts → ${WEB}trail/store.ts`]: "ingest writes the tiles that the store reads",
+  };
+  const nounOf = (file: string) => (file.startsWith(WEB) ? file.slice(WEB.length).split("/") : []);
+  const isNoun = (folder: string | undefined) =>
+    folder !== undefined && !folder.includes(".") && !["app", "trpc", "ui", "prisma", "link"].includes(folder);
+
+  it("a noun runs another only through its doors", () => {
+    const foreign = arrows.filter(({ from, to, typesOnly }) => {
+      const [one, [other, ...rest]] = [nounOf(from)[0], nounOf(to)];
+      if (typesOnly || one === other || !isNoun(one) || !isNoun(other)) return false;
+      return !(DOORS[other!] ?? []).includes(rest.join("/"));
+    });
+    expect(foreign.map(says).filter((each) => !(each in EXCEPTIONS))).toEqual([]);
+    expect(Object.keys(EXCEPTIONS).filter((each) => !foreign.map(says).includes(each))).toEqual([]);
+  });
+
+  it("a route takes views, what answers a request, and who is signed in", () => {
+    const may = /^apps\/web\/src\/(?:app|ui|trpc|wiring\.ts|[a-z]+\/(?:view\/|respond\.ts$))/;
+    const named = ["person/setup.ts", "person/auth.ts", "record/filter.ts", "enrol/packages.ts"].map(
+      (file) => WEB + file,
+    );
+    const taken = arrows.filter(({ from, to }) => from.startsWith(`${WEB}app/`) && to.startsWith(WEB));
+    expect(taken.filter(({ to }) => !may.test(to) && !named.includes(to)).map(says)).toEqual([]);
+  });
+});
+
+describe("in the agent", () => {
+  const of = (...folders: string[]) => files.filter((file) => folders.some((each) => within(AGENT + each)(file)));
+  const direct = (from: readonly string[], to: RegExp) => [
+    ...new Set(arrows.filter((arrow) => from.includes(arrow.from) && !arrow.typesOnly && to.test(arrow.to)).map(says)),
+  ];
+  const all = of("");
+  /** They run in a process of their own, confined: not the agent's. */
+  const CONFINED = [`${AGENT}gate/reader/`, `${AGENT}gate/rebuild/`];
+  const agent = all.filter((file) => !CONFINED.some((folder) => file.startsWith(folder)));
+
+  it("only link/ speaks MQTT, only dom0/ starts processes", () => {
+    const outside = (folder: string) => agent.filter((file) => !file.startsWith(AGENT + folder));
+    expect(direct(outside("link/"), /^mqtt$/)).toEqual([]);
+    expect(direct(outside("dom0/"), /^node:child_process$/)).toEqual([]);
+  });
+
+  it("only dom0/, spool/, policy/ and enrol/ touch the disk, the pretend dom0, and what a person runs", () => {
+    const may = new RegExp(`^${AGENT}(?:dom0|spool|policy|enrol|sim)/`);
+    const run = ["config.ts", "pin-keyboards.ts", "status.ts"].map((file) => AGENT + file);
+    const rest = agent.filter((file) => !may.test(file) && !run.includes(file));
+    expect(direct(rest, /^node:(?:fs|fs\/promises|sqlite)$/)).toEqual([]);
+  });
+
+  it("what is confined takes nothing of the agent that acts", () => {
+    const paths = all
+      .filter((file) => CONFINED.some((folder) => file.startsWith(folder)))
+      .flatMap((file) => [...reached(arrows, file)])
+      .filter(([to]) => to.startsWith(AGENT) && !CONFINED.some((folder) => to.startsWith(folder)));
+    expect(paths.map(([, path]) => path.join(" → "))).toEqual([]);
+  });
+
+  const HOPS = ["sources", "gate", "spool", "uplink", "appliers", "reconcile", "command", "report", "policy", "link"];
+  /** dom0's error, hashes, and names that are the same on both sides: no act is among them. */
+  const NAMES: Record<string, string> = {
+    "dom0.ts": "its shape, and the one error it throws",
+    "crypto.ts": "node:crypto in shared's shapes",
+    "detector.ts": "the names of its sockets",
+    "disk.ts": "the bound of a header's area",
+    "usb.ts": "whether a node is a device's",
+  };
+  /** Commands that a person runs: they wire themselves. */
+  const COMMANDS = ["gate/command.ts", "sources/command.ts"].map((file) => AGENT + file);
+
+  it("a hop is given dom0 as an argument: it imports its shape, never its acts", () => {
+    const hops = of(...HOPS.map((hop) => `${hop}/`)).filter((file) => !COMMANDS.includes(file));
+    const names = Object.keys(NAMES).map((name) => `${AGENT}dom0/${name}`);
+    const taken = arrows.filter(
+      ({ from, to, typesOnly }) => !typesOnly && hops.includes(from) && to.startsWith(`${AGENT}dom0/`),
+    );
+    expect(taken.filter(({ to }) => !names.includes(to)).map(says)).toEqual([]);
+    expect(names.filter((name) => !taken.some(({ to }) => to === name))).toEqual([]);
+  });
+
+  it("a hop runs another only in the order in which records and policy pass", () => {
+    const MAY: Record<string, string[]> = {
+      gate: ["spool", "link"],
+      command: ["link"],
+      uplink: ["link"],
+      policy: ["enrol", "sources"],
+      reconcile: ["appliers"],
+      enrol: [],
+    };
+    const folderOf = (file: string) => (file.startsWith(AGENT) ? file.slice(AGENT.length).split("/")[0]! : "");
+    const odd = arrows.filter(({ from, to, typesOnly }) => {
+      const [one, other] = [folderOf(from), folderOf(to)];
+      if (typesOnly || one === other || !HOPS.includes(one) || !HOPS.includes(other)) return false;
+      return !(MAY[one] ?? []).includes(other);
+    });
+    expect(odd.map(says)).toEqual([]);
+  });
+});
+
+describe("the graph itself", () => {
+  const read = (text: string) => arrowsOf(["a/b.ts"], () => text);
+  it("tells types from values, over lines and in either spelling", () => {
+    expect(read('import type { A } from "pg";')).toEqual([{ from: "a/b.ts", to: "pg", typesOnly: true }]);
+    expect(read('import {\n  type A,\n  type B,\n} from "./c.ts";')).toEqual([
+      { from: "a/b.ts", to: "a/c.ts", typesOnly: true },
+    ]);
+    expect(read('import { type A, b } from "../c.ts";')).toEqual([{ from: "a/b.ts", to: "c.ts", typesOnly: false }]);
+    expect(read('import d, { type A } from "pg";')).toMatchObject([{ typesOnly: false }]);
+    expect(read('import "./side.ts";')).toMatchObject([{ to: "a/side.ts", typesOnly: false }]);
+    expect(read('const later = await import("./later.ts");')).toMatchObject([{ to: "a/later.ts", typesOnly: false }]);
+  });
+  it("follows values alone", () => {
+    const arrow = (from: string, to: string, typesOnly = false) => ({ from, to, typesOnly });
+    const graph = [arrow("a", "b"), arrow("b", "a"), arrow("b", "c"), arrow("c", "pg", true), arrow("c", "node:fs")];
+    expect(Object.fromEntries(reached(graph, "a"))).toEqual({
+      a: ["a"],
+      b: ["a", "b"],
+      c: ["a", "b", "c"],
+      "node:fs": ["a", "b", "c", "node:fs"],
+    });
+  });
+});
