@@ -8,6 +8,7 @@ import { readTopic, shardFilter, UP } from "@sallyport/shared/wire/topics.ts";
 import pg from "pg";
 import pino from "pino";
 import { z } from "zod";
+import { keepCertificatesWatched, shownAt } from "./certificate/certificates.ts";
 import { CommandDispatch } from "./dispatch/commands.ts";
 import { Dispatch } from "./dispatch/dispatch.ts";
 import { Ingest } from "./ingest/ingest.ts";
@@ -81,11 +82,10 @@ export async function startWorker(env: Env): Promise<Worker> {
         return; // our own way down
     }
   };
+  const tls = { ca: key("ca.crt"), cert: key("worker.crt"), key: key("worker.key") };
   const link = openLink({
     url: env.MQTT_URL,
-    tls: env.MQTT_URL.startsWith("mqtts")
-      ? { ca: key("ca.crt"), cert: key("worker.crt"), key: key("worker.key") }
-      : undefined,
+    tls: env.MQTT_URL.startsWith("mqtts") ? tls : undefined,
     receive,
     onState: (state, reason) => {
       log.info({ reason }, `broker.${state}`);
@@ -132,6 +132,14 @@ export async function startWorker(env: Env): Promise<Worker> {
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
     keepPartitions(pool, ingest, log, signal),
     keepPruned(pool, log, signal),
+    keepCertificatesWatched(
+      {
+        ...{ pool, log, now: () => new Date() },
+        read: (name) => key(`${name}.crt`),
+        shown: () => shownAt(env.MQTT_URL, tls),
+      },
+      signal,
+    ),
     listenForChanges(env.DATABASE_URL, { publication: dispatch, rollout: rollouts, command: commands }, log, signal),
   ];
   const listener = await startListener(

@@ -6,9 +6,11 @@ type Broker = { port: number; stop(): Promise<void> };
 const load = async (file: string): Promise<unknown> =>
   import(/* @vite-ignore */ new URL(`../../../packages/up/src/${file}`, import.meta.url).href);
 
-export async function ensureKeys(stateFolder: string): Promise<Keys> {
-  const up = (await load("keys.ts")) as { ensureKeys(folder: string): Promise<Keys> };
-  return up.ensureKeys(stateFolder);
+export async function ensureKeys(stateFolder: string, names: readonly string[] = [], now = new Date()): Promise<Keys> {
+  const up = (await load("keys.ts")) as {
+    ensureKeys(folder: string, names: readonly string[], now: Date): Promise<Keys>;
+  };
+  return up.ensureKeys(stateFolder, names, now);
 }
 
 export async function startBroker(options: { stateFolder: string; host: string; port: number }): Promise<Broker> {

@@ -22,8 +22,8 @@ export type CertifiedKey = { key: string; cert: string };
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
 const CERT_DAYS = 397;
-/** A certificate with less life than this is made anew at the next start, from the same key. */
-const RENEW_DAYS = 60;
+/** A certificate with less life than this is made anew, from the same key: a month before the console's first alert. */
+const RENEW_DAYS = 90;
 const P256 = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
 export function keyFiles(stateFolder: string): KeyFiles {
@@ -44,7 +44,11 @@ export function keyFiles(stateFolder: string): KeyFiles {
 
 /** Makes what is missing and leaves what is there. `names` are host names and addresses by which workstations reach the
  *  broker and the listener, beside this machine's own. */
-export async function ensureKeys(stateFolder: string, names: readonly string[] = []): Promise<KeyFiles> {
+export async function ensureKeys(
+  stateFolder: string,
+  names: readonly string[] = [],
+  now = new Date(),
+): Promise<KeyFiles> {
   const files = keyFiles(stateFolder);
   mkdirSync(files.folder, { recursive: true, mode: 0o700 });
   chmodSync(files.folder, 0o700);
@@ -53,10 +57,10 @@ export async function ensureKeys(stateFolder: string, names: readonly string[] =
   if (!existsSync(files.caKey) && existsSync(files.ca))
     throw new Error(`${files.caKey} is missing beside its certificate: put it back from a backup (docs/keys.md).`);
   if (!existsSync(files.caKey)) writeKey(files.caKey, newP256());
-  const ca = await Authority.open(files);
+  const ca = await Authority.open(files, now);
   const hosts = [...new Set(["localhost", hostname(), ...names, "127.0.0.1", "::1"])];
-  for (const server of [files.broker, files.listener]) await ca.certify(server, hostname(), "server", hosts);
-  await ca.certify(files.worker, "worker", "client", []);
+  for (const server of [files.broker, files.listener]) await ca.certify(server, hostname(), "server", hosts, now);
+  await ca.certify(files.worker, "worker", "client", [], now);
   return files;
 }
 
@@ -71,13 +75,13 @@ class Authority {
     this.#certificate = certificate;
   }
 
-  static async open(files: KeyFiles): Promise<Authority> {
+  static async open(files: KeyFiles, now: Date): Promise<Authority> {
     const keys = await readP256(files.caKey);
     if (!existsSync(files.ca)) {
       const certificate = await x509.X509CertificateGenerator.createSelfSigned({
         name: [{ CN: ["Sallyport CA"] }],
         serialNumber: serial(),
-        ...validity(CA_DAYS),
+        ...validity(CA_DAYS, now),
         keys,
         signingAlgorithm: P256,
         extensions: [
@@ -91,15 +95,21 @@ class Authority {
     return new Authority(keys.privateKey, new x509.X509Certificate(readFileSync(files.ca, "utf8")));
   }
 
-  async certify(files: CertifiedKey, name: string, use: "server" | "client", hosts: readonly string[]): Promise<void> {
+  async certify(
+    files: CertifiedKey,
+    name: string,
+    use: "server" | "client",
+    hosts: readonly string[],
+    now: Date,
+  ): Promise<void> {
     if (!existsSync(files.key)) writeKey(files.key, newP256());
-    else if (existsSync(files.cert) && stillGood(readFileSync(files.cert), hosts, this.#certificate)) return;
+    else if (existsSync(files.cert) && stillGood(readFileSync(files.cert), hosts, this.#certificate, now)) return;
     const { publicKey } = await readP256(files.key);
     const certificate = await x509.X509CertificateGenerator.create({
       subject: [{ CN: [name] }],
       issuer: this.#certificate.subjectName.toJSON(),
       serialNumber: serial(),
-      ...validity(CERT_DAYS),
+      ...validity(CERT_DAYS, now),
       publicKey,
       signingKey: this.#key,
       signingAlgorithm: P256,
@@ -124,9 +134,9 @@ const generalName = (host: string): { type: "ip" | "dns"; value: string } => ({
 
 const isAddress = (host: string): boolean => /^[\d.]+$/.test(host) || host.includes(":");
 
-function stillGood(pem: Buffer, hosts: readonly string[], ca: x509.X509Certificate): boolean {
+function stillGood(pem: Buffer, hosts: readonly string[], ca: x509.X509Certificate, now: Date): boolean {
   const certificate = new X509Certificate(pem);
-  if (Date.parse(certificate.validTo) < Date.now() + RENEW_DAYS * DAY_MS) return false;
+  if (Date.parse(certificate.validTo) < now.getTime() + RENEW_DAYS * DAY_MS) return false;
   if (!certificate.checkIssued(new X509Certificate(ca.toString("pem")))) return false;
   return hosts.every((host) => (isAddress(host) ? certificate.checkIP(host) : certificate.checkHost(host)));
 }
@@ -147,9 +157,9 @@ function serial(): string {
 }
 
 /** An hour back, for clocks that are a little behind. */
-const validity = (days: number) => ({
-  notBefore: new Date(Date.now() - 3_600_000),
-  notAfter: new Date(Date.now() + days * DAY_MS),
+const validity = (days: number, now: Date) => ({
+  notBefore: new Date(now.getTime() - 3_600_000),
+  notAfter: new Date(now.getTime() + days * DAY_MS),
 });
 
 const writeKey = (file: string, key: ReturnType<typeof newP256>) =>

@@ -12,6 +12,7 @@ import { ensureKeys, type KeyFiles } from "./keys.ts";
 import { type Agent, startAgent } from "./local-agent.ts";
 import { askedPort, choosePort, PORTS, type PortName, type Ports } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
+import { keepRenewed } from "./renew.ts";
 import { RunFile } from "./run.ts";
 import { readSigner } from "./signer.ts";
 import { Child, type ChildOptions } from "./supervise.ts";
@@ -154,7 +155,23 @@ async function startParts(options: Starting, parts: Parts): Promise<Stack> {
   const setupUrl = await firstOwnerUrl(databaseUrl, consoleUrl);
   if (setupUrl) stack.setupUrl = setupUrl;
   writeUp(stack);
+  stack.stop = renewing(parts, { stateFolder, names: options.host ? [options.host] : [], say });
   return stack;
+}
+
+/** Certificates are kept fresh until what it answers is called. */
+function renewing(parts: Parts, options: { stateFolder: string; names: string[]; say: (line: string) => void }) {
+  const ending = new AbortController();
+  const readers = (name: string) =>
+    [...parts.children.values()].filter((child) =>
+      name === "broker" ? child.name === "broker" : child.name.startsWith("worker"),
+    );
+  const renewed = keepRenewed({ ...options, readers }, ending.signal);
+  return async (): Promise<void> => {
+    ending.abort();
+    await renewed;
+    await parts.stop();
+  };
 }
 
 /** A folder that came from `sallyport backup`, or that `sallyport restored` marked, holds a file of that name. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ensureKeys } from "../src/keys.ts";
+import { renew } from "../src/renew.ts";
 
 describe("the console's keys", () => {
   let folder: string;
@@ -42,6 +43,18 @@ describe("the console's keys", () => {
     await ensureKeys(folder, ["new.example.org"]);
     expect(read()).toEqual(before.slice(0, -1));
     expect(readFileSync(keys.broker.cert, "utf8")).not.toBe(before.at(-1));
+  });
+
+  it("are made anew three months before their end, from the same key, and those that serve them are named", async () => {
+    const made = Date.now();
+    const at = (days: number) => new Date(made + days * 86_400_000);
+    const keys = await ensureKeys(folder, [], at(0));
+    const key = readFileSync(keys.broker.key, "utf8");
+    expect(await renew(folder, [], at(300))).toEqual([]);
+    expect(await renew(folder, [], at(308))).toEqual(["broker", "listener", "worker"]);
+    expect(await renew(folder, [], at(309))).toEqual([]);
+    expect(readFileSync(keys.broker.key, "utf8")).toBe(key);
+    expect(await renew(folder, ["new.example.org"], at(309))).toEqual(["broker", "listener"]);
   });
 
   it("are not made anew beside a CA whose key is gone", async () => {
