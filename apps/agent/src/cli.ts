@@ -1,8 +1,8 @@
 /** `sallyport-agent`: enrol, run, status, scan, replay. */
 import { hostname } from "node:os";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
+import { isAnswer, whyNot } from "@sallyport/shared/base/why.ts";
 import { Command } from "commander";
-import { isAnswer, whyNot } from "./dom0/why.ts";
 import { AGENT_VERSION } from "./version.ts";
 
 const STATE_DEFAULT = "/var/lib/sallyport-agent";

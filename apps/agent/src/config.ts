@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { GuestId } from "@sallyport/shared/base/ids.ts";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { UsbPin } from "@sallyport/shared/usb/device.ts";
 import { z } from "zod";
-import { whyNot } from "./dom0/why.ts";
 import { SourceChoice } from "./sources/list.ts";
 
 const device = z

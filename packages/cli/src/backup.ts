@@ -14,10 +14,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import pg from "pg";
 import { embeddedUrl } from "./embedded.ts";
 import { Fault } from "./fault.ts";
-import { whyNot } from "./why.ts";
 
 export type Backup = { out: string; at: string; files: number; bytes: number; stopLsn: string };
 

@@ -1,4 +1,6 @@
 /** `sallyport`: what the console does, from a shell or a pipeline; and evidence verified with no console at all. */
+
+import { isAnswer, whyNot } from "@sallyport/shared/base/why.ts";
 import { Command, CommanderError, Option } from "commander";
 import { backup, describeBackup } from "./backup.ts";
 import { completion, SHELLS } from "./completion.ts";
@@ -9,10 +11,10 @@ import { readArgumentFile } from "./file.ts";
 import { openExport } from "./pack.ts";
 import { resetSignIn } from "./people.ts";
 import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
+import { addReplay } from "./replay-command.ts";
 import { restored } from "./restored.ts";
 import { addRollout } from "./rollout-commands.ts";
 import { sentences, unaccounted, verifyExport } from "./verify.ts";
-import { isAnswer, whyNot } from "./why.ts";
 
 const EXIT_CODES = `
 Exit codes: 0 done, or yes; 1 an error of the command's own (bad arguments, no such file, no answer); 3 the answer is no.`;
@@ -126,6 +128,8 @@ export function program(): Command {
     .argument("<file>", "rules.conf; - for standard input")
     .addHelpText("after", "\nExit codes: 0 done, 3 a rule cannot be read, 1 an error of the command's own.")
     .action((file: string) => say(importUsbguard(file, readArgumentFile(file))));
+
+  addReplay(policy, say);
 
   addRollout(root, say);
 

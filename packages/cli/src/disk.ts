@@ -3,11 +3,11 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { organisationKeyId, unsealRecovery } from "@sallyport/shared/disk/sealed.ts";
 import { hash } from "./crypto.ts";
 import { Fault } from "./fault.ts";
 import { hpke, rawPublic } from "./seal.ts";
-import { whyNot } from "./why.ts";
 
 export type MadeKey = { id: string; publicKey: string; text: string };
 

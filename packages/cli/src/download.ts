@@ -13,9 +13,9 @@ import {
 import { dirname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { Fault } from "./fault.ts";
 import { openExport, unpack } from "./pack.ts";
-import { whyNot } from "./why.ts";
 
 export type Wanted = { url: string; token: string; workstation: string; trail?: string; out: string };
 export type Got = { out: string; trail: string; olderTrails: string[] };

@@ -1,7 +1,7 @@
 /** A file a person named, as text. */
 import { readFileSync } from "node:fs";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { Fault } from "./fault.ts";
-import { whyNot } from "./why.ts";
 
 /** `-` is standard input. */
 export function readArgumentFile(path: string): string {

@@ -2,9 +2,9 @@
 import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import { type FileHandle, mkdir, open, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { isAnswer, whyNot } from "@sallyport/shared/base/why.ts";
 import { Fault } from "./fault.ts";
 import { piecesOf, placesOf, refuseTooLarge } from "./pieces.ts";
-import { isAnswer, whyNot } from "./why.ts";
 
 export type Export = {
   names: ReadonlySet<string>;

@@ -1,7 +1,7 @@
 /** A file that a person named, or standard input, in chunks. */
 import { createReadStream } from "node:fs";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { DoorError } from "./dom0.ts";
-import { whyNot } from "./why.ts";
 
 export type ReadInput = (file: string) => AsyncIterable<Uint8Array>;
 

@@ -1,8 +1,8 @@
 /** The drop folder, and small files of words, for the gate. */
 import { mkdir, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { DoorError } from "./dom0.ts";
-import { whyNot } from "./why.ts";
 
 export type Dropped = { name: string; path: string; size: number; modifiedMs: number; inode: string };
 

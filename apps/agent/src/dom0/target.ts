@@ -1,8 +1,8 @@
 /** What a person named to be scanned: an image, a device or a folder that this user may read. */
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { DoorError } from "./dom0.ts";
-import { whyNot } from "./why.ts";
 
 /** @throws DoorError with what is wrong, where, and what to do */
 export async function checkTarget(target: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** What the system answered about a path or an address, in words. */
+/** What the system answered about a path or an address (POSIX errno names, and Node's own), in words for people. */
 const WORDS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",
   ENOTDIR: "a part of that path is a file, not a folder",
@@ -22,11 +22,13 @@ const WORDS: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: "no path may hold a zero byte",
 };
 
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+
+/** Half a sentence, lower case, without a full stop; the error's own message where there are no words for its code. */
 export function whyNot(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return WORDS[code ?? ""] ?? message;
+  return isAnswer(error) ? WORDS[codeOf(error)]! : error instanceof Error ? error.message : String(error);
 }
 
 /** Whether it is the world's answer rather than a fault of this program. */
-export const isAnswer = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && typeof error.code === "string" && error.code in WORDS;
+export const isAnswer = (error: unknown): boolean => Object.hasOwn(WORDS, codeOf(error));
