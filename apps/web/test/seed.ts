@@ -120,10 +120,11 @@ export async function seedTrail(pool: Pool, workstation: string, seen: Seen[]): 
     if (row.kind === "usb.scan")
       await seedScan(pool, num, row.index, workstation, row.time, received, row.body as ScanBody);
   }
-  await pool.query(`INSERT INTO record_range (trail, "from", "to", partition) VALUES ($1, 0, $2, 'record_seed')`, [
-    num,
-    rows.length,
-  ]);
+  await pool.query(
+    `INSERT INTO record_range (trail, "from", "to", partition)
+     SELECT trail, min(index), max(index) + 1, tableoid::regclass::text FROM record WHERE trail = $1 GROUP BY trail, tableoid`,
+    [num],
+  );
   const tiles = Math.floor(rows.length / 256);
   for (let at = 0; at < tiles; at++)
     await pool.query("INSERT INTO tile (trail, level, index, hashes) VALUES ($1, 0, $2, $3)", [

@@ -1,0 +1,188 @@
+/** A store of years: what one look-up or one page locks does not grow with the partitions there are. */
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { migrate } from "../../../prisma/migrate.ts";
+import { packTrail } from "../src/export/pack.ts";
+import { findTrails } from "../src/export/query.ts";
+import { loadTails, storedLeaves } from "../src/ingest/trails.ts";
+import type { Filter } from "../src/record/filter.ts";
+import { getRecord, listChoices, listMoved, listRecords } from "../src/record/store.ts";
+import { tellStory } from "../src/record/story.ts";
+import { proveRecord } from "../src/trail/store.ts";
+import { requestOf } from "../src/usb/exception.ts";
+import { startPostgres, type TestPostgres } from "./postgres.ts";
+import { type Seen, seedGroup, seedTrail, seedWorkstation } from "./seed.ts";
+
+const PARTITIONS = 300;
+const SPAN_MS = 6 * 3_600_000;
+/** Two in each partition. */
+const RECORDS = PARTITIONS * 2;
+/** As wide as a list's window of partitions becomes. */
+const WINDOW_PARTITIONS_MAX = 24;
+
+let postgres: TestPostgres;
+let pool: pg.Pool;
+let workstation: string;
+let trail: number;
+let counted: pg.Pool;
+/** Of each statement since the last `lockedBy` began: how many partitions of `record` it locked. */
+let locked: number[] = [];
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  await migrate(postgres.url);
+  pool = new pg.Pool({ connectionString: postgres.url, max: 4 });
+  pool.on("error", () => undefined); // the server is stopped under it at the end
+  counted = counting(pool);
+  const end = Math.ceil(Date.now() / SPAN_MS) * SPAN_MS;
+  const bound = (at: number) => new Date(end - (PARTITIONS - at) * SPAN_MS).toISOString();
+  for (let at = 0; at < PARTITIONS; at++) {
+    const [from, to] = [bound(at), bound(at + 1)];
+    await pool.query(`CREATE TABLE record_${at} PARTITION OF record FOR VALUES FROM ('${from}') TO ('${to}')`);
+    await pool.query("INSERT INTO record_partition (name, received_from, received_to) VALUES ($1, $2, $3)", [
+      `record_${at}`,
+      from,
+      to,
+    ]);
+  }
+  const group = await seedGroup(pool, "lab", new Uint8Array(32));
+  workstation = await seedWorkstation(pool, { name: "old", group });
+  const image = { sha256: "ab".repeat(32), size: 1 };
+  const scan = { source: "stick", image, verdict: "hold", reason: "asks", scanner: null, manifest: [] };
+  const now = Date.now();
+  const seen = Array.from({ length: RECORDS }, (_, at): Seen => {
+    // the newest may lie ahead of now: its partition does as well
+    const agoMs = now - (end - ((RECORDS - at) / 2) * SPAN_MS + 60_000);
+    const line = { severity: "info", guest: "g", text: `line ${at}`, agoMs } as const;
+    return at % 100 === 50
+      ? { ...line, kind: "usb.scan", body: { ...scan, at } }
+      : { ...line, kind: "guest.log", body: { at } };
+  });
+  trail = await seedTrail(pool, workstation, seen);
+}, 180_000);
+afterAll(async () => {
+  await pool?.end();
+  await postgres?.stop();
+});
+
+/** Every statement in a transaction of its own, which is asked what it locked before it ends. */
+function counting(real: pg.Pool): pg.Pool {
+  const query = async (sql: string, values?: unknown[]) => {
+    const tx = await real.connect();
+    try {
+      await tx.query("BEGIN");
+      const answer = await tx.query(sql, values);
+      const { rows } = await tx.query<{ n: number }>(
+        `SELECT count(DISTINCT l.relation)::int AS n FROM pg_locks l JOIN pg_inherits i ON i.inhrelid = l.relation
+          WHERE l.pid = pg_backend_pid() AND i.inhparent = 'record'::regclass`,
+      );
+      await tx.query("COMMIT");
+      locked.push(rows[0]!.n);
+      return answer;
+    } finally {
+      tx.release();
+    }
+  };
+  return { query } as unknown as pg.Pool;
+}
+
+async function lockedBy(act: () => Promise<unknown>): Promise<number> {
+  locked = [];
+  await act();
+  return Math.max(...locked);
+}
+
+const list = (filter: Filter, limit: number) => listRecords(counted, filter, undefined, limit, true);
+
+test("one statement over all partitions would lock each of them: so they are counted", async () => {
+  const all = () => counted.query("SELECT 1 FROM record WHERE trail = $1 AND index = 0", [trail]);
+  expect(await lockedBy(all)).toBe(PARTITIONS);
+});
+
+test("a record is read, and proved, from the one partition it lies in", async () => {
+  for (const index of [0, 1, 300, RECORDS - 1]) {
+    expect((await getRecord(counted, trail, index, true)).text).toBe(`line ${index}`);
+    expect(await lockedBy(() => getRecord(counted, trail, index, true))).toBe(1);
+    expect(await lockedBy(() => proveRecord(counted, trail, index))).toBe(1);
+  }
+});
+
+test("a story is told partition by partition", async () => {
+  for (const index of [0, 50, 350, RECORDS - 1]) {
+    const locks = await lockedBy(async () => {
+      const { chapters } = await tellStory(counted, trail, index, true);
+      expect(chapters.map((each) => each.index)).toContain(index);
+    });
+    expect(locks).toBeLessThanOrEqual(12); // another sight of the same bytes lies anywhere: each in one partition
+  }
+});
+
+test("what a trail moved by, also over all partitions, is read one by one, newest first", async () => {
+  const moved = [{ trail, from: 0, to: RECORDS }];
+  const filters: [Filter, number][] = [
+    [{}, 200],
+    [{ text: ["nowhere"] }, 0],
+    [{ text: ["line 7"] }, 11],
+  ];
+  for (const [filter, found] of filters) {
+    const locks = await lockedBy(async () => {
+      const indexes = (await listMoved(counted, filter, moved, 200, true)).map(({ index }) => index);
+      expect(indexes).toHaveLength(found);
+      expect(indexes).toEqual([...indexes].sort((a, b) => b - a));
+    });
+    expect(locks).toBe(1);
+  }
+});
+
+test("an export is made a partition at a time, and holds every record", async () => {
+  let bytes = 0;
+  const locks = await lockedBy(async () => {
+    const [exported] = await findTrails(counted, workstation);
+    for await (const chunk of packTrail(counted, exported!, true, new Date())) bytes += chunk.length;
+  });
+  expect(locks).toBe(1);
+  expect(bytes).toBeGreaterThan(RECORDS * 32);
+});
+
+test("ingest reads what a trail's unfinished tile is made of a partition at a time", async () => {
+  expect(await lockedBy(() => loadTails(counted, trail, RECORDS))).toBe(1);
+  await pool.query("DELETE FROM tile WHERE trail = $1 AND index = 0", [trail]);
+  const locks = await lockedBy(async () => expect(await storedLeaves(counted, trail, 0, 256)).toHaveLength(256));
+  expect(locks).toBe(1);
+  expect(await lockedBy(() => requestOf(counted, trail, 50))).toBe(1);
+});
+
+test("pages go back through all of it, each from the partitions it needs, and none is left out", async () => {
+  let cursor: Parameters<typeof listRecords>[2];
+  const found: number[] = [];
+  do {
+    const locks = await lockedBy(async () => {
+      const page = await listRecords(counted, {}, cursor, 25, true);
+      found.push(...page.rows.map(({ index }) => index));
+      cursor = page.next ?? undefined;
+    });
+    expect(locks).toBeLessThanOrEqual(WINDOW_PARTITIONS_MAX);
+  } while (cursor);
+  expect(found).toEqual(Array.from({ length: RECORDS }, (_, at) => RECORDS - 1 - at));
+});
+
+test("a first page reads the newest partitions alone, and so does what there is to choose from", async () => {
+  expect(await lockedBy(() => list({}, 8))).toBeLessThanOrEqual(6);
+  expect(await lockedBy(() => listChoices(counted))).toBeLessThanOrEqual(WINDOW_PARTITIONS_MAX);
+});
+
+test("a search that finds nothing, or one record far back, goes there window by window", async () => {
+  for (const [text, found] of [
+    ["nowhere", []],
+    ["line 301", [301]],
+  ] as const) {
+    const locks = await lockedBy(async () => {
+      const { rows, next } = await list({ text: [text] }, 200);
+      expect(rows.map(({ index }) => index)).toEqual(found);
+      expect(next).toBeNull();
+    });
+    expect(locks).toBeLessThanOrEqual(WINDOW_PARTITIONS_MAX);
+  }
+  const since = new Date(Date.now() - 10 * SPAN_MS).toISOString();
+  expect(await lockedBy(() => list({ since }, 200))).toBeLessThanOrEqual(12);
+});
