@@ -16,6 +16,8 @@ import { consoleRecorder } from "./trail/recorder.ts";
 const CONNECTIONS_MAX = 12;
 /** Each asks the database as fast as its client reads. */
 const EXPORTS_MAX = 4;
+/** Each takes a processor for as long as it runs, and pages want some of it. */
+const REPLAYS_MAX = 2;
 /** Whoever waits longer for a connection is told so. */
 const CONNECT_MS_MAX = 10_000;
 /** A search that would take longer is told to be narrower. */
@@ -30,6 +32,7 @@ export type Wiring = {
   recordConsole: RecordConsole;
   heard: Heard;
   exportSlots: Slots;
+  replaySlots: Slots;
 };
 
 function make(): Wiring {
@@ -52,7 +55,17 @@ function make(): Wiring {
     pool,
     () => new pg.Client({ connectionString: env.DATABASE_URL, keepAlive: true, application_name: "sallyport console" }),
   );
-  return { env, pool, prisma, auth, consoleKey, recordConsole, heard, exportSlots: new Slots(EXPORTS_MAX) };
+  return {
+    env,
+    pool,
+    prisma,
+    auth,
+    consoleKey,
+    recordConsole,
+    heard,
+    exportSlots: new Slots(EXPORTS_MAX),
+    replaySlots: new Slots(REPLAYS_MAX),
+  };
 }
 
 /** Next bundles each route apart; one process still has one wiring. */

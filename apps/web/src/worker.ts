@@ -21,6 +21,7 @@ import { openAuthority } from "./listener/authority.ts";
 import { startListener } from "./listener/listener.ts";
 import { keepRevokedFile } from "./listener/revoked.ts";
 import { keepPruned } from "./person/prune.ts";
+import { Gather } from "./replay/gather.ts";
 import { Rollouts } from "./rollout/rollouts.ts";
 import { readSigner } from "./trail/crypto.ts";
 import { consoleRecorder } from "./trail/recorder.ts";
@@ -97,6 +98,7 @@ export async function startWorker(env: Env): Promise<Worker> {
   const dispatch = new Dispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
   const commands = new CommandDispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
   const rollouts = new Rollouts({ pool, log, recordConsole: consoleRecorder(signer) });
+  const gather = new Gather({ pool, log });
   const back = async (workstations: WorkstationId[]): Promise<void> => {
     const { epoch, stands, asOf } = await standing(pool, workstations);
     void sendReceipts(link.publish, signer, epoch, stands, asOf);
@@ -129,6 +131,7 @@ export async function startWorker(env: Env): Promise<Worker> {
     dispatch.run(signal),
     commands.run(signal),
     rollouts.run(signal),
+    gather.run(signal),
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
     keepPartitions(pool, ingest, log, signal),
     keepPruned(pool, log, signal),
@@ -140,7 +143,12 @@ export async function startWorker(env: Env): Promise<Worker> {
       },
       signal,
     ),
-    listenForChanges(env.DATABASE_URL, { publication: dispatch, rollout: rollouts, command: commands }, log, signal),
+    listenForChanges(
+      env.DATABASE_URL,
+      { publication: dispatch, rollout: rollouts, command: commands, record: gather },
+      log,
+      signal,
+    ),
   ];
   const listener = await startListener(
     { pool, signer, authority, mqttUrl: env.SALLYPORT_MQTT_URL ?? env.MQTT_URL, now: () => new Date(), log },
