@@ -53,6 +53,7 @@ describe("in the console", () => {
     ],
     quarantine: ["respond.ts"],
     record: ["heard.ts", "tail.ts", "story.ts", "windows.ts"], // the live tail, and what a search is cut into
+    replay: ["gather.ts", "gathered.ts", "respond.ts", "run.ts"], // the worker's loop, and an HTTP answer page by page
     rollout: ["act.ts", "apply.ts", "facts.ts", "respond.ts", "start.ts", "step.ts", "supersede.ts"], // also the worker's
     trail: ["ranges.ts", "recorder.ts", "restored.ts"], // where a trail's records lie; the console's own trail
     usb: ["exception.ts"],
@@ -202,9 +203,7 @@ describe("in the agent", () => {
 
   it("a hop runs another only in the order in which records and policy pass", () => {
     const MAY: Record<string, string[]> = {
-      gate: ["spool", "link"],
-      command: ["link"],
-      uplink: ["link"],
+      gate: ["spool"],
       policy: ["enrol", "sources"],
       reconcile: ["appliers"],
       enrol: [],
