@@ -25,7 +25,7 @@ import { readEnrolment } from "./enrol/folder.ts";
 import { RENEWAL_CHECK_MS } from "./limits.ts";
 import { Link } from "./link/link.ts";
 import { Outage } from "./link/outage.ts";
-import { Bell, pause } from "./link/pace.ts";
+import { Bell, pause } from "./pace.ts";
 import { droppedAgain, listPerformers } from "./performers.ts";
 import { PolicyKeeper } from "./policy/policy.ts";
 import { keepMarks, recoverKept } from "./policy/recover.ts";

@@ -2,7 +2,7 @@
 import type { Reported } from "@sallyport/shared/state/reported.ts";
 import type { Log } from "./dom0/log.ts";
 import { SOURCE_RETRY_MS, SOURCE_RETRY_MS_MAX } from "./limits.ts";
-import { jittered, pause } from "./link/pace.ts";
+import { jittered, pause } from "./pace.ts";
 import type { Outlet, Source, SourceState } from "./sources/source.ts";
 import { SpoolClosed } from "./spool/intake.ts";
 

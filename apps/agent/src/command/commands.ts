@@ -9,7 +9,7 @@ import { type SignedStatement, Statement } from "@sallyport/shared/policy/statem
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { sha256 } from "../dom0/crypto.ts";
 import type { Log } from "../dom0/log.ts";
-import { Bell } from "../link/pace.ts";
+import { Bell } from "../pace.ts";
 import type { Emit, Position } from "../sources/source.ts";
 import { answersOf, Told } from "./answers.ts";
 import {

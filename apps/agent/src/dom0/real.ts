@@ -6,6 +6,7 @@ import { type FileHandle, lstat, mkdir, open, readdir, stat, statfs, unlink } fr
 import { connect } from "node:net";
 import { hostname, release, type as systemName } from "node:os";
 import { dirname } from "node:path";
+import { Bell, wakes } from "../pace.ts";
 import { type Dom0, DoorError, type FileFacts, type OpenFile, type Ran, type RunLimits } from "./dom0.ts";
 
 const OUTPUT_BYTES_MAX = 1024 * 1024;
@@ -143,36 +144,16 @@ async function run(program: string, args: readonly string[], limits: RunLimits):
 }
 
 async function* watch(path: string, everyMs: number, signal: AbortSignal): AsyncGenerator<void> {
-  let wake = () => {};
-  let changed = true;
-  const notice = () => {
-    changed = true;
-    wake();
-  };
+  const bell = new Bell();
   let watcher: ReturnType<typeof watchFile> | undefined;
   try {
-    watcher = watchFile(path, notice).on("error", () => watcher?.close());
+    watcher = watchFile(path, () => bell.ring()).on("error", () => watcher?.close());
   } catch {
     // absent, or no watches left: the pace alone must do
   }
-  signal.addEventListener("abort", notice, { once: true });
   try {
-    while (!signal.aborted) {
-      if (!changed) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, everyMs);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-        wake = () => {};
-      }
-      changed = false;
-      if (!signal.aborted) yield;
-    }
+    yield* wakes(bell, everyMs, signal);
   } finally {
-    signal.removeEventListener("abort", notice);
     watcher?.close();
   }
 }

@@ -1,6 +1,6 @@
 /** The kernel's uevents → wake-ups. What they say is not believed: whoever is woken looks at sysfs. */
 import { spawn } from "node:child_process";
-import { setTimeout as pause } from "node:timers/promises";
+import { Bell, pause, wakes } from "../pace.ts";
 
 /** A look without any event: udev may be absent, or a message lost. */
 const EVERY_MS = 1_000;
@@ -11,31 +11,11 @@ export async function* usbEvents(
   signal: AbortSignal,
   { udev = true, everyMs = EVERY_MS }: { udev?: boolean; everyMs?: number } = {},
 ): AsyncGenerator<void> {
-  let wake = () => {};
-  let rung = true;
-  const ring = () => {
-    rung = true;
-    wake();
-  };
-  signal.addEventListener("abort", ring, { once: true });
-  const listening = udev ? listen(ring, signal) : Promise.resolve();
+  const bell = new Bell();
+  const listening = udev ? listen(() => bell.ring(), signal) : undefined;
   try {
-    while (!signal.aborted) {
-      if (!rung) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, everyMs);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-        wake = () => {};
-      }
-      rung = false;
-      if (!signal.aborted) yield;
-    }
+    yield* wakes(bell, everyMs, signal);
   } finally {
-    signal.removeEventListener("abort", ring);
     await listening;
   }
 }
@@ -52,6 +32,6 @@ async function listen(ring: () => void, signal: AbortSignal): Promise<void> {
       child.once("error", () => resolve());
       child.once("close", () => resolve());
     });
-    await pause(RESTART_MS, undefined, { signal, ref: false }).catch(() => {});
+    await pause(RESTART_MS, signal);
   }
 }

@@ -9,7 +9,7 @@ import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Log } from "../dom0/log.ts";
 import type { Plugged } from "../dom0/usb.ts";
-import { pause } from "../link/pace.ts";
+import { pause } from "../pace.ts";
 import type { Outlet, Source } from "../sources/source.ts";
 import { SpoolClosed } from "../spool/intake.ts";
 import { type ActParts, perform } from "./acts.ts";

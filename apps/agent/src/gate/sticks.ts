@@ -5,6 +5,7 @@ import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { Dropped } from "../dom0/stick-folder.ts";
+import { pause } from "../pace.ts";
 import type { Source } from "../sources/source.ts";
 import { scanObservations } from "./records.ts";
 
@@ -50,19 +51,6 @@ function unread(error: unknown, { name }: Dropped): ScanBody {
 }
 
 export const stateOf = ({ inode, size, modifiedMs }: Dropped): string => canonicalText({ inode, size, modifiedMs });
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
-}
 
 export type SticksNeeds = {
   folder: string;

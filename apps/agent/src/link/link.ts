@@ -5,7 +5,7 @@ import { DOWN, type Down, topic, type Up } from "@sallyport/shared/wire/topics.t
 import { connect as connectMqtt, type MqttClient } from "mqtt";
 import type { Log } from "../dom0/log.ts";
 import { RECONNECT_DELAY_MS, RECONNECT_DELAY_MS_MAX } from "../limits.ts";
-import { jittered, pause } from "./pace.ts";
+import { jittered, pause } from "../pace.ts";
 
 export type Credentials = { key: string; certificate: string; cas: string[] };
 export type LinkParts = {

@@ -17,7 +17,7 @@ import {
   TRAILS_PER_HOUR_MAX,
 } from "../limits.ts";
 import type { Published } from "../link/link.ts";
-import { Bell, jittered } from "../link/pace.ts";
+import { Bell, jittered } from "../pace.ts";
 import type { Previous, Spool } from "../spool/spool.ts";
 import { judge } from "./judge.ts";
 

@@ -45,3 +45,12 @@ export class Bell {
     this.#rung = false;
   }
 }
+
+/** Yields at once, at each ring, and at the latest each `everyMs`. Ends with the signal. */
+export async function* wakes(bell: Bell, everyMs: number, signal: AbortSignal): AsyncGenerator<void> {
+  for (bell.ring(); ; ) {
+    await bell.wait(everyMs, signal);
+    if (signal.aborted) return;
+    yield;
+  }
+}
