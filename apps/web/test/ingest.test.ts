@@ -33,6 +33,9 @@ afterAll(async () => {
   await postgres?.stop();
 });
 
+/** A partition that is split ends so soon. */
+const SPLIT_AHEAD_MS = 500;
+
 class Desk {
   readonly receipts: Receipt[] = [];
   readonly ingest: Ingest;
@@ -220,8 +223,8 @@ test("a clock that jumps back breaks nothing, and partitions are split and seale
   const machine = await machineOf(29);
   await desk.send(machine, machine.batch(0, 10));
   await desk.settled();
-  expect(await splitFull(pool, 1)).toBe(true);
-  await vi.waitFor(async () => expect((await sealEnded(pool, 0)).length).toBe(1), { timeout: 5_000 });
+  expect(await splitFull(pool, 1, SPLIT_AHEAD_MS)).toBe(true);
+  await vi.waitFor(async () => expect((await sealEnded(pool, 0)).length).toBe(1), { timeout: 60_000 });
   now -= 90_000_000;
   await desk.send(machine, machine.batch(10, 20));
   await desk.settled();
@@ -231,6 +234,28 @@ test("a clock that jumps back breaks nothing, and partitions are split and seale
   expect(await entriesOf(pool, machine.trail)).toEqual(machine.records.map(({ entry }) => entry));
   const { rows } = await pool.query("SELECT count(*)::int AS n FROM pg_indexes WHERE indexdef LIKE '%gin_trgm_ops%'");
   expect(rows[0].n).toBe(1);
+  await desk.stop();
+});
+
+test("a worker that has not heard of a split writes its ranges as its records lie", async () => {
+  const desk = new Desk();
+  const machine = await machineOf(31);
+  await desk.send(machine, machine.batch(0, 10));
+  await desk.settled();
+  expect(await splitFull(pool, 1, SPLIT_AHEAD_MS)).toBe(true);
+  const ended = "SELECT 1 FROM record_partition WHERE received_to <= clock_timestamp() AND sealed_at IS NULL";
+  await vi.waitFor(async () => expect((await pool.query(ended)).rows).toHaveLength(1), { timeout: 60_000 });
+  await desk.send(machine, machine.batch(10, 20));
+  await desk.settled();
+  const lies = await pool.query<{ index: string; in: string; said: string }>(
+    `SELECT r.index, r.tableoid::regclass::text AS "in", g.partition AS said FROM record r JOIN trail t ON t.num = r.trail
+       LEFT JOIN record_range g ON g.trail = r.trail AND g."from" <= r.index AND g."to" > r.index
+      WHERE t.id = $1`,
+    [machine.trail],
+  );
+  expect(lies.rows).toHaveLength(20);
+  expect(new Set(lies.rows.map((row) => row.in)).size).toBe(2);
+  for (const row of lies.rows) expect(row.said).toBe(row.in);
   await desk.stop();
 });
 
@@ -249,4 +274,9 @@ test("the console's own trail fills tiles and bundles as any other does", async 
     [rows[0].num],
   );
   expect(full.rows[0]).toEqual({ tiles: 2, bundles: 2 });
+  const ranges = await pool.query('SELECT "from", "to" FROM record_range WHERE trail = $1 ORDER BY "from"', [
+    rows[0].num,
+  ]);
+  expect(ranges.rows[0].from).toBe("0");
+  expect(ranges.rows.at(-1).to).toBe("520");
 });

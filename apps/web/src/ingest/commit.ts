@@ -11,7 +11,8 @@ import type { Append, Judged } from "./judge.ts";
 import { type Alert, project, storeAlerts } from "./project.ts";
 import { keepRefused } from "./quarantine.ts";
 
-/** Another worker moved one of these trails, or its workstation is no longer enrolled: judge again from the rows. */
+/** Another worker moved one of these trails, its workstation is no longer enrolled, or the partition was split: judge again
+ *  from the rows. */
 export class Stale extends Error {}
 
 export type Place = { receivedMs: number; name: string };
@@ -181,14 +182,17 @@ async function goOn(tx: PoolClient, signer: Signer, { trail, opened }: Append, e
   return [about("loss", "Records were lost for good", reason)];
 }
 
-/** Last, so that the partition's row is held as shortly as can be. */
+/** Last, so that the partition's row is held as shortly as can be. The records are in by now and hold off a split: if the
+ *  row does not hold their time any more, they went into another partition than their ranges name. */
 async function announce(tx: PoolClient, appends: readonly Append[], place: Place): Promise<void> {
   const count = appends.reduce((sum, each) => sum + each.count, 0);
   const trails = appends.length <= TRAILS_NOTIFIED_MAX ? appends.map(({ trail }) => trail.num) : [];
   const through = new Date(place.receivedMs).toISOString();
-  await tx.query(
-    `WITH p AS (UPDATE record_partition SET records = records + $1::int WHERE name = $2)
-     SELECT pg_notify('record', $3)`,
-    [count, place.name, JSON.stringify({ trails, through })],
+  const { rows } = await tx.query<{ held: string }>(
+    `WITH p AS (UPDATE record_partition SET records = records + $1::int
+                 WHERE name = $2 AND received_from <= $4 AND received_to > $4 RETURNING 1)
+     SELECT (SELECT count(*) FROM p) AS held, pg_notify('record', $3)`,
+    [count, place.name, JSON.stringify({ trails, through }), new Date(place.receivedMs)],
   );
+  if (rows[0]!.held !== "1") throw new Stale(`partition ${place.name} ends before ${through}`);
 }

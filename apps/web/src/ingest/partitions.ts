@@ -1,5 +1,6 @@
 /** Partitions of `record` by `received`: opened ahead, sealed by age or size, indexed for search once sealed. */
 import type { Pool, PoolClient } from "pg";
+import { ENDS } from "./fault.ts";
 
 /** A partition spans this long unless it fills earlier. */
 const SPAN_MS = 6 * 3_600_000;
@@ -11,6 +12,10 @@ export const RECORDS_MAX = 4_000_000;
 const SEAL_AFTER_MS = 60_000;
 /** One process at a time changes partitions. */
 const LOCK = 0x5a14;
+const SPLIT_LOCK = 0x5a15;
+/** A partition that is split ends so long from now: time to read it all beforehand, and, should a reader come in between,
+ *  to take the check back before a record meets it. */
+const SPLIT_AHEAD_MS = 10 * 60_000;
 /** Whoever waits for a lock on `record` holds up every COPY and every page behind it: better to give up, and try again
  *  at the next look. */
 const LOCK_WAIT_MS_MAX = 1_000;
@@ -102,39 +107,86 @@ export async function openPartitions(pool: Pool): Promise<Partition[]> {
   });
 }
 
-/** Ends the partition in use now, where it has grown past `recordsMax`, and opens another for the rest of its span. False
- *  also where somebody reads for so long that it has to wait: a larger partition is slower to search, and no worse. */
-export async function splitFull(pool: Pool, recordsMax: number = RECORDS_MAX): Promise<boolean> {
-  const { rows } = await pool.query<{ name: string }>(
-    `SELECT name FROM record_partition WHERE sealed_at IS NULL AND records > $1
-       AND received_from <= clock_timestamp() AND received_to > clock_timestamp() + interval '1 second'`,
-    [recordsMax],
-  );
-  const full = rows[0]?.name;
-  if (!full) return false;
+/** Ends the partition in use, where it has grown past `recordsMax`, a while from now, and opens another for the rest of
+ *  its span. False also where somebody reads for so long that it would have to wait: a larger partition is slower to
+ *  search, and no worse. */
+export async function splitFull(
+  pool: Pool,
+  recordsMax: number = RECORDS_MAX,
+  aheadMs: number = SPLIT_AHEAD_MS,
+): Promise<boolean> {
+  return alone(pool, async (client) => {
+    await dropEnds(client);
+    const { rows } = await client.query<{ name: string; received_from: Date; boundary: Date }>(
+      `SELECT name, received_from,
+              date_trunc('milliseconds', clock_timestamp()) + $2::int * interval '1 millisecond' AS boundary
+         FROM record_partition
+        WHERE sealed_at IS NULL AND records > $1 AND received_from <= clock_timestamp()
+          AND received_to > clock_timestamp() + 2 * $2::int * interval '1 millisecond'`,
+      [recordsMax, aheadMs],
+    );
+    const [full] = rows;
+    if (!full) return false;
+    const [from, to] = [full.received_from.toISOString(), full.boundary.toISOString()];
+    try {
+      await client.query(
+        `ALTER TABLE "${full.name}" ADD CONSTRAINT ${ENDS} CHECK (received >= '${from}' AND received < '${to}') NOT VALID`,
+      );
+      await client.query(`ALTER TABLE "${full.name}" VALIDATE CONSTRAINT ${ENDS}`); // reads all of it, beside every COPY
+      await changing(pool, (tx) => split(tx, full.name, from, full.boundary));
+      return true;
+    } catch (error) {
+      await dropEnds(client);
+      const { code, constraint } = error as { code?: string; constraint?: string };
+      // a reader, or a record from a clock that is ahead of the boundary
+      if (code === LOCK_NOT_AVAILABLE || constraint === ENDS) return false;
+      throw error;
+    }
+  });
+}
+
+/** One process at a time splits, with statements that each stand alone. False where another is at it. */
+async function alone(pool: Pool, act: (client: PoolClient) => Promise<boolean>): Promise<boolean> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
   try {
-    await changing(pool, (tx) => split(tx, full));
-    return true;
+    const { rows } = await client.query<{ got: boolean }>("SELECT pg_try_advisory_lock($1) AS got", [SPLIT_LOCK]);
+    if (!rows[0]!.got) return false;
+    await client.query(`SET lock_timeout = ${LOCK_WAIT_MS_MAX}`);
+    const done = await act(client);
+    await client.query("RESET lock_timeout");
+    await client.query("SELECT pg_advisory_unlock($1)", [SPLIT_LOCK]);
+    return done;
   } catch (error) {
-    if ((error as { code?: string }).code === LOCK_NOT_AVAILABLE) return false;
+    broken = error as Error; // the lock goes with the connection
     throw error;
+  } finally {
+    client.release(broken);
   }
 }
 
-async function split(tx: PoolClient, full: string): Promise<void> {
-  await tx.query("LOCK TABLE ONLY record IN ACCESS EXCLUSIVE MODE");
-  const found = await tx.query<Raw & { boundary: Date }>(
-    `SELECT *, date_trunc('milliseconds', greatest(clock_timestamp(),
-       (SELECT max(received) FROM "${full}"))) + interval '1 millisecond' AS boundary
-       FROM record_partition WHERE name = $1`,
-    [full],
+/** Takes back the end that a split announced and did not come to, be it of a process that is gone. Where a reader is in
+ *  the way the next look tries again. */
+async function dropEnds(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    "SELECT conrelid::regclass::text AS name FROM pg_constraint WHERE conname = $1",
+    [ENDS],
   );
-  const { boundary, ...raw } = found.rows[0]!;
-  const part = toPartition(raw);
-  if (boundary.getTime() >= part.toMs) return;
-  const [from, to] = [new Date(part.fromMs).toISOString(), boundary.toISOString()];
+  for (const { name } of rows)
+    await client.query(`ALTER TABLE ${name} DROP CONSTRAINT ${ENDS}`).catch((error: { code?: string }) => {
+      if (error.code !== LOCK_NOT_AVAILABLE) throw error;
+    });
+}
+
+/** The check on what is attached again says what its bounds will: Postgres need not read it while everybody waits. */
+async function split(tx: PoolClient, full: string, from: string, boundary: Date): Promise<void> {
+  await tx.query("LOCK TABLE ONLY record IN ACCESS EXCLUSIVE MODE");
+  const found = await tx.query<Raw>("SELECT * FROM record_partition WHERE name = $1", [full]);
+  const part = toPartition(found.rows[0]!);
+  const to = boundary.toISOString();
   await tx.query(`ALTER TABLE record DETACH PARTITION "${full}"`);
   await tx.query(`ALTER TABLE record ATTACH PARTITION "${full}" FOR VALUES FROM ('${from}') TO ('${to}')`);
+  await tx.query(`ALTER TABLE "${full}" DROP CONSTRAINT ${ENDS}`);
   await tx.query("UPDATE record_partition SET received_to = $2 WHERE name = $1", [full, to]);
   await create(tx, boundary.getTime(), part.toMs);
 }
