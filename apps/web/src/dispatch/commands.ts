@@ -1,10 +1,10 @@
 /** Rows → the `command` topic of each workstation of our shards. Not retained: one that is away hears it when it is back,
  *  since what is not answered is sent again until it has run out. Woken by a notification or a timer. */
-import { setTimeout as delay } from "node:timers/promises";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { topic } from "@sallyport/shared/wire/topics.ts";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
+import { Rounds } from "./rounds.ts";
 
 export type CommandDispatchDeps = {
   pool: Pool;
@@ -22,39 +22,19 @@ const GRACE_SECONDS = 600;
 
 export class CommandDispatch {
   readonly #deps: CommandDispatchDeps;
-  #wake: () => void = () => undefined;
-  #woken = false;
+  readonly #rounds = new Rounds(LOOK_MS);
 
   constructor(deps: CommandDispatchDeps) {
     this.#deps = deps;
   }
 
   wake(): void {
-    this.#woken = true;
-    this.#wake();
+    this.#rounds.wake();
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener("abort", () => this.#wake(), { once: true });
-    while (!signal.aborted) {
-      this.#woken = false;
-      try {
-        await this.#look(signal);
-      } catch (error) {
-        this.#deps.log.warn({ error: (error as Error).message }, "commands.failed");
-        await delay(1_000, undefined, { signal }).catch(() => undefined);
-      }
-      if (!this.#woken) await this.#sleep(signal);
-    }
-  }
-
-  async #sleep(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    const timer = setTimeout(() => this.#wake(), LOOK_MS);
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
-    clearTimeout(timer);
+    const failed = ({ message }: Error) => this.#deps.log.warn({ error: message }, "commands.failed");
+    await this.#rounds.run(signal, () => this.#look(signal), failed);
   }
 
   async #look(signal: AbortSignal): Promise<void> {

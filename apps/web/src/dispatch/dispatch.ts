@@ -8,6 +8,7 @@ import { topic } from "@sallyport/shared/wire/topics.ts";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { addPolicies, due, noteSent, policyKey, type Target } from "./due.ts";
+import { Rounds } from "./rounds.ts";
 
 /** A change that nobody told us of waits no longer than this. */
 const LOOK_MS = 30_000;
@@ -32,16 +33,14 @@ export class Dispatch {
   readonly #deps: DispatchDeps;
   /** The broker may have lost theirs: publish whatever the rows say they got. */
   readonly #back = new Set<WorkstationId>();
-  #wake: () => void = () => undefined;
-  #woken = false;
+  readonly #rounds = new Rounds(LOOK_MS, GATHER_MS);
 
   constructor(deps: DispatchDeps) {
     this.#deps = deps;
   }
 
   wake(): void {
-    this.#woken = true;
-    this.#wake();
+    this.#rounds.wake();
   }
 
   back(workstations: readonly WorkstationId[]): void {
@@ -50,27 +49,8 @@ export class Dispatch {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    signal.addEventListener("abort", () => this.#wake(), { once: true });
-    while (!signal.aborted) {
-      this.#woken = false;
-      try {
-        await this.#look(signal);
-      } catch (error) {
-        this.#deps.log.warn({ error: (error as Error).message }, "dispatch.failed");
-        await delay(1_000, undefined, { signal }).catch(() => undefined);
-      }
-      if (!this.#woken) await this.#sleep(signal);
-      await delay(GATHER_MS, undefined, { signal }).catch(() => undefined);
-    }
-  }
-
-  async #sleep(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    const timer = setTimeout(() => this.#wake(), LOOK_MS);
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-    });
-    clearTimeout(timer);
+    const failed = ({ message }: Error) => this.#deps.log.warn({ error: message }, "dispatch.failed");
+    await this.#rounds.run(signal, () => this.#look(signal), failed);
   }
 
   async #look(signal: AbortSignal): Promise<void> {
