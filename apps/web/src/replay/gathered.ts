@@ -11,6 +11,7 @@ import {
   Pending,
 } from "@sallyport/shared/replay/gather.ts";
 import type { Pool, PoolClient } from "pg";
+import { findRanges, IN_RANGE, inRange } from "../trail/ranges.ts";
 
 /** Places of a trail looked at in one transaction, and bytes of contents read at most (and one record's). */
 const RECORDS_MAX = 5_000;
@@ -77,8 +78,14 @@ type Raw = {
   severity: number;
   guest: string | null;
   content: Buffer;
-  is_last: boolean;
 };
+
+/** As many as the bytes are enough for, and the one that is too many. */
+const SELECT = `SELECT index, time, kind, severity, guest, content FROM
+  (SELECT r.index, r.time, r.kind, r.severity, r.guest, r.content,
+          sum(octet_length(r.content)) OVER (ORDER BY r.index) AS bytes FROM record r
+    WHERE ${IN_RANGE} AND r.kind = ANY($6) AND r.marked IS NULL AND r.content IS NOT NULL) found
+  WHERE bytes - octet_length(content) < $7 ORDER BY index`;
 
 /** Those whose body could be read. `next`: where the look after this one begins. */
 async function readRecords(
@@ -87,14 +94,14 @@ async function readRecords(
   from: number,
   to: number,
 ): Promise<{ records: GatheredRecord[]; next: number }> {
-  const { rows } = await tx.query<Raw>(
-    `SELECT index, time, kind, severity, guest, content, bytes >= $5 AS is_last FROM
-       (SELECT index, time, kind, severity, guest, content,
-               sum(octet_length(content)) OVER (ORDER BY index) AS bytes FROM record
-         WHERE trail = $1 AND index >= $2 AND index < $3 AND kind = ANY($4) AND marked IS NULL AND content IS NOT NULL) r
-      WHERE bytes - octet_length(content) < $5 ORDER BY index`,
-    [trail, from, to, [...GATHERED], BYTES_MAX],
-  );
+  const rows: Raw[] = [];
+  let bytes = 0;
+  for (const range of await findRanges(tx, trail, from, to)) {
+    const some = await tx.query<Raw>(SELECT, [...inRange(trail, range), [...GATHERED], BYTES_MAX - bytes]);
+    rows.push(...some.rows);
+    bytes += some.rows.reduce((sum, { content }) => sum + content.length, 0);
+    if (bytes >= BYTES_MAX) break;
+  }
   const records = rows.flatMap((raw): GatheredRecord[] => {
     const content = readContent(raw.content);
     const body = content.ok ? bodySchema(raw.kind)?.safeParse(content.value.body) : undefined;
@@ -104,7 +111,7 @@ async function readRecords(
     return [{ ...at, kind, severity, guest: guest ?? "", body: body.data }];
   });
   const last = rows.at(-1);
-  return { records, next: last?.is_last ? Number(last.index) + 1 : to };
+  return { records, next: last && bytes >= BYTES_MAX ? Number(last.index) + 1 : to };
 }
 
 type Counted = Omit<Gathered, "input"> & { hash: string };
