@@ -23,17 +23,13 @@ import { frameBuffer } from "./picture.ts";
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const DOM0_MIB = 3072;
 const GUEST_DISK_MIB = 48;
-/** Drivers of the guests, by what they are for: disk, wire, display, its own USB. Their needs follow from modules.dep. */
-const GUEST_MODULES = [
-  "xen-blkfront",
-  "crc32c_generic",
-  "ext4",
-  "xen-netfront",
-  "bochs",
-  "uio_pci_generic",
-  "usb-storage",
-  "sd_mod",
-];
+/** Drivers of the guests, by what they are for: wire; disk and display. Their needs follow from modules.dep. */
+const GUEST_MODULES = {
+  each: ["xen-netfront"],
+  primary: ["xen-blkfront", "crc32c_generic", "ext4", "bochs"],
+  /** Loaded when it is up already: registers from user space, its own USB. */
+  later: ["uio_pci_generic", "usb-storage", "sd_mod"],
+};
 /** What dom0 needs before it has its disk, and the driver that keeps the guest's display for it. */
 const DOM0_MODULES = ["xen_pciback", "virtio_pci", "virtio_blk", "crc32c_generic", "ext4"];
 /** Services of a general machine that only cost time here. */
@@ -45,7 +41,6 @@ const MASKED = [
   "dpkg-db-backup.timer",
   "fstrim.timer",
   "systemd-logind.service",
-  "systemd-networkd-wait-online.service",
   "getty@tty1.service",
   "xendomains.service",
   "sshd-keygen.service",
@@ -63,7 +58,16 @@ const MASKED = [
   "ldconfig.service",
   "systemd-journal-catalog-update.service",
   "systemd-update-utmp.service",
-  "systemd-networkd-persistent-storage.service",
+  "dbus.service",
+  "dbus.socket",
+  "systemd-hostnamed.socket",
+  "systemd-tmpfiles-setup-dev-early.service",
+  "systemd-journal-flush.service",
+  "systemd-udev-load-credentials.service",
+  "systemd-random-seed.service",
+  "sys-kernel-config.mount",
+  "modprobe@configfs.service",
+  "systemd-tmpfiles-clean.timer",
 ];
 
 /** Generators look for what this machine does not have; each costs a second of dom0's start under emulation. */
@@ -191,7 +195,7 @@ export function loadOrder(modulesDep: string, wanted: readonly string[]): string
 async function guestFiles(from: Root): Promise<CpioEntry[]> {
   const modules = path.join(from.tree, "usr/lib/modules");
   const version = (await readdir(modules))[0]!;
-  const order = loadOrder(await readFile(path.join(modules, version, "modules.dep"), "utf8"), GUEST_MODULES);
+  const dependencies = await readFile(path.join(modules, version, "modules.dep"), "utf8");
   const busyboxFile = path.join(from.tree, "usr/bin/busybox");
   const entries: CpioEntry[] = ["bin", "dev", "modules"].map((name) => ({ path: name, kind: "folder", mode: 0o755 }));
   entries.push({ path: "dev/console", kind: "character", mode: 0o600, major: 5, minor: 1 });
@@ -200,18 +204,19 @@ async function guestFiles(from: Root): Promise<CpioEntry[]> {
   await file("bin/busybox", busyboxFile, 0o755);
   await file("init", path.join(HERE, "guest/init"), 0o755);
   await file("main", path.join(HERE, "guest/main"), 0o755);
-  const names: string[] = [];
-  for (const each of order) {
-    const name = path.basename(each).replace(/\.ko(\.\w+)?$/, "");
-    names.push(name);
-    entries.push({
-      path: `modules/${name}.ko`,
-      kind: "file",
-      mode: 0o644,
-      content: await unpacked(busyboxFile, path.join(modules, version, each)),
-    });
+  const known = new Set<string>();
+  for (const [when, wanted] of Object.entries(GUEST_MODULES)) {
+    const names: string[] = [];
+    for (const each of loadOrder(dependencies, wanted)) {
+      const name = path.basename(each).replace(/\.ko(\.\w+)?$/, "");
+      names.push(name);
+      if (known.has(name)) continue;
+      known.add(name);
+      const content = await unpacked(busyboxFile, path.join(modules, version, each));
+      entries.push({ path: `modules/${name}.ko`, kind: "file", mode: 0o644, content });
+    }
+    entries.push({ path: `modules/${when}`, kind: "file", mode: 0o644, content: Buffer.from(`${names.join("\n")}\n`) });
   }
-  entries.push({ path: "modules/order", kind: "file", mode: 0o644, content: Buffer.from(`${names.join("\n")}\n`) });
   return entries;
 }
 
@@ -233,7 +238,7 @@ async function unpacked(busybox: string, file: string): Promise<Uint8Array> {
 
 async function makeGuestDisk(from: Root, folder: string): Promise<void> {
   const tree = path.join(folder, "guest-root");
-  for (const each of ["bin", "tmp", "root", "var"]) await mkdir(path.join(tree, each), { recursive: true });
+  for (const each of ["bin", "modules", "tmp", "root", "var"]) await mkdir(path.join(tree, each), { recursive: true });
   await copyFile(path.join(from.tree, "usr/bin/busybox"), path.join(tree, "bin/busybox"));
   await cp(path.join(HERE, "guest/main"), path.join(tree, "main"));
   await writeFile(path.join(tree, "picture.gz"), gzipSync(frameBuffer()));
@@ -256,8 +261,9 @@ async function dom0Changes(folder: string, { kernel }: Build): Promise<Change[]>
   for (const name of MASKED) unit(name, "/dev/null");
   for (const name of NO_GENERATORS)
     changes.push({ path: `/etc/systemd/system-generators/${name}`, target: "/dev/null" });
+  unit("multi-user.target.wants/dom0-device-model.service", "/etc/systemd/system/dom0-device-model.service");
   unit("multi-user.target.wants/guests.service", "/etc/systemd/system/guests.service");
-  unit("multi-user.target.wants/systemd-networkd.service", "/usr/lib/systemd/system/systemd-networkd.service");
+  unit("multi-user.target.wants/wire.service", "/etc/systemd/system/wire.service");
   const source = (name: string) => path.join(folder, name);
   const text = async (name: string, at: string, content: string, mode = 0o644) => {
     await writeFile(source(name), content);
