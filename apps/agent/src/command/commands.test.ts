@@ -32,7 +32,7 @@ class Killed extends Error {}
 
 /** A dom0 whose disk outlives the process on it. `killAfter`: the process ends at so many writes of the journal. */
 function machine() {
-  const disk = { kept: undefined as string | undefined, copy: undefined as string | undefined };
+  const disk = { kept: undefined as string | undefined, copy: undefined as string | undefined, full: false };
   const trail: Observation[] = [];
   const positions = new Map<string, Json>();
   const xl = simXl();
@@ -59,6 +59,7 @@ function machine() {
         read: async () => disk.copy,
         write(text) {
           if (!lives) throw new Killed();
+          if (disk.full) throw new Error("ENOSPC: no space left on device");
           disk.copy = text;
         },
       },
@@ -94,7 +95,13 @@ function machine() {
       pause: pausePerformer(guest),
       resume: resumePerformer(guest),
       "destroy-guest": destroyPerformer(guest),
-      rescan: none,
+      rescan: {
+        ...none,
+        perform: async () => {
+          disk.full = true;
+          return { outcome: "done" as const };
+        },
+      },
       diagnostics: none,
       wipe: none,
     };
@@ -169,6 +176,21 @@ describe("a command", () => {
     expect(xl.asked).toEqual([`pause ${id}`]);
     expect(agent.commands.holds(pause)).toBe(true);
     expect((await start()).commands.holds(pause)).toBe(true);
+  });
+
+  it("whose end a full disk does not take is done once, and told once there is room again", async () => {
+    const { start, ends, disk } = machine();
+    const agent = await start();
+    agent.commands.take(order("rescan", {}));
+    while (!disk.full) await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    expect(() => agent.commands.take(order("resume", { guest: "work" }))).toThrow("no space left");
+    expect(ends()).toEqual([]);
+    disk.full = false;
+    agent.commands.take(order("resume", { guest: "nobody" }));
+    await agent.until("command.done", 2);
+    await agent.stop();
+    expect(ends().map(({ body }) => (body as { outcome: string }).outcome)).toEqual(["done", "failed"]);
+    expect(disk.full).toBe(false);
   });
 
   it("that has run out is not begun, and says so", async () => {

@@ -52,6 +52,8 @@ export class Commands {
   readonly #bell = new Bell();
   #journal: Journal = EMPTY_JOURNAL;
   #telling = false;
+  /** The disk has not taken the journal as it stands; nothing of it is told before. */
+  #unkept = false;
 
   private constructor(parts: CommandParts) {
     this.#parts = parts;
@@ -95,10 +97,11 @@ export class Commands {
 
   async run(performers: Performers, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      if (this.#unkept) this.#keepOnceThereIsRoom(this.#journal);
       this.#tell();
       const lapsed = lapse(this.#journal, this.isolation);
       if (lapsed !== this.#journal) {
-        this.#keep(lapsed);
+        this.#keepOnceThereIsRoom(lapsed);
         this.#parts.changed();
       }
       const next = nextOf(this.#journal);
@@ -144,7 +147,7 @@ export class Commands {
   });
 
   #end({ command }: Ordered, how: End): void {
-    this.#keep(end(this.#journal, command.id, how));
+    this.#keepOnceThereIsRoom(end(this.#journal, command.id, how));
     const { state, reason } = how;
     this.#parts.log.info({ verb: command.verb, id: command.id, state, reason }, "command.ended");
     this.#tell();
@@ -153,7 +156,7 @@ export class Commands {
   /** What the trail does not say yet, with where it then stands, in one transaction. A full spool makes the answer wait,
    *  never the command. */
   #tell(): void {
-    if (this.#telling) return;
+    if (this.#telling || this.#unkept) return;
     const stands = Told.safeParse(this.#parts.position(POSITION));
     const answers = answersOf(this.#journal, stands.success ? stands.data : {}, this.#parts.now());
     if (!answers) return;
@@ -163,7 +166,7 @@ export class Commands {
       .emit({ observations: answers.observations, position })
       .then(() => {
         this.#telling = false;
-        for (const id of answers.ended) this.#keep(told(this.#journal, id));
+        for (const id of answers.ended) this.#keepOnceThereIsRoom(told(this.#journal, id));
         this.#bell.ring();
       })
       .catch((error: Error) => this.#parts.log.warn({ error: error.message }, "command.untold"));
@@ -176,10 +179,24 @@ export class Commands {
     return Math.max(1, Math.min(LOOK_EVERY_MS, left));
   }
 
+  /** On disk when it returns. @throws where the disk does not take it: then nothing has changed */
   #keep(journal: Journal): void {
-    if (journal === this.#journal) return;
+    if (journal === this.#journal && !this.#unkept) return;
     this.#parts.file.write(journal);
     this.#journal = journal;
+    this.#unkept = false;
+  }
+
+  /** What happened has happened, whether the disk is full or not: it counts from here on, is written at the next look
+   *  that finds room, and told after that. A start in between goes on with what was noted when it was begun. */
+  #keepOnceThereIsRoom(journal: Journal): void {
+    try {
+      this.#keep(journal);
+    } catch (error) {
+      if (!this.#unkept) this.#parts.log.error({ error: (error as Error).message }, "command.not-kept");
+      this.#journal = journal;
+      this.#unkept = true;
+    }
   }
 
   #time = (): Time => new Date(this.#parts.now()).toISOString() as Time;
