@@ -14,6 +14,11 @@ const BENCHES = [
     file: "apps/web/bench/ingest.ts",
     about: "batch → committed and receipted, beside plain COPY of the same rows and rsyslog → ompgsql",
   },
+  {
+    name: "replay",
+    file: "apps/web/bench/replay.ts",
+    about: "a candidate policy over ten million recorded decisions, none counted together with another",
+  },
   { name: "spool", file: "apps/agent/bench/spool.ts", about: "EVE lines → records on disk; what an idle agent costs" },
   {
     name: "eve",

@@ -87,7 +87,12 @@ function judge(
     return false;
   }
   if (packet.state === "invalid") return drop("invalid");
-  const rule = firewall.rules.find((each) => each.direction === direction && matches(each, packet));
+  let range: Range | undefined;
+  const far = (): Range => {
+    range ??= rangeOf(direction === "out" ? packet.destination : packet.source); // once for all rules
+    return range;
+  };
+  const rule = firewall.rules.find((each) => each.direction === direction && matches(each, packet, far));
   const by = rule ? ruleCounter(rule.number) : (`otherwise-${direction}` satisfies Reason);
   const blocked = (rule?.verdict ?? firewall.otherwise) === "block";
   if (blocked && drop(by)) return true;
@@ -105,9 +110,8 @@ function isMarked({ generation, rules }: Firewall, half: "out" | "in", mark: num
   );
 }
 
-function matches({ direction, protocol, far, ports, spans }: FirewallRule, packet: Packet): boolean {
-  const side = direction === "out" ? packet.destination : packet.source;
-  if (far !== "any" && !holds(far, rangeOf(side))) return false;
+function matches({ protocol, far, ports, spans }: FirewallRule, packet: Packet, side: () => Range): boolean {
+  if (far !== "any" && !holds(far, side())) return false;
   if (protocol === "icmp" && packet.protocol !== "icmp" && packet.protocol !== "icmpv6") return false;
   if ((protocol === "tcp" || protocol === "udp") && packet.protocol !== protocol) return false;
   if (ports !== "any") {
