@@ -160,6 +160,15 @@ describe.skipIf(isAbsent())("evidence in the browser", () => {
     await inForce.getByText("wanted r2, found r2").waitFor();
     for (const section of ["log", "agent"])
       await inForce.getByRole("listitem").filter({ hasText: section }).getByText("applied", { exact: true }).waitFor();
+    await inForce.getByRole("link", { name: "earlier" }).click();
+    const said = page.getByRole("row").filter({ hasText: "Debug lines are noise here" });
+    await said.first().getByText("now").waitFor();
+    await page.getByLabel("In force at").fill("2099-01-01");
+    await page.getByRole("button", { name: "Say" }).click();
+    await page.getByText("signed by the console’s key").waitFor();
+    await page.getByLabel("In force at").fill("2001-01-01 08:00");
+    await page.getByRole("button", { name: "Say" }).click();
+    await page.getByText("had said nothing of a policy").waitFor();
   });
 
   test("a line that the policy no longer keeps does not arrive, and one that it keeps does", async () => {

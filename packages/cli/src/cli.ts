@@ -8,6 +8,7 @@ import { makeOrganisationKey, unseal } from "./disk.ts";
 import { download } from "./download.ts";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
+import { addInForce } from "./in-force.ts";
 import { openExport } from "./pack.ts";
 import { resetSignIn } from "./people.ts";
 import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
@@ -130,6 +131,7 @@ export function program(): Command {
     .action((file: string) => say(importUsbguard(file, readArgumentFile(file))));
 
   addReplay(policy, say);
+  addInForce(policy, say);
 
   addRollout(root, say);
 

@@ -6,6 +6,7 @@ import type { Command as Move } from "@sallyport/shared/rollout/command.ts";
 import { readPlan } from "@sallyport/shared/rollout/document.ts";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
+import { Away, askConsole, type Reach } from "./reach.ts";
 
 const LOOK_MS = 2_000;
 /** A console that is being upgraded is away for a moment. */
@@ -34,7 +35,6 @@ const Preview = z.object({
   waves: z.array(z.object({ words: z.string(), workstations: z.number() })),
 });
 
-export type Reach = { url: string; token: string };
 export type Said = { value: unknown; text: string; exitCode: number };
 
 /** Exit codes of a rollout that is looked at: 0 done or on its way, 3 taken back or superseded, 4 waits for a person. */
@@ -135,37 +135,5 @@ const countWords = ({ done, failed, waiting, unreachable }: z.infer<typeof Count
 /** What workstations and people wrote never moves the terminal's cursor. */
 const show = (text: string): string => text.split("\n").map(escapeForDisplay).join("\n");
 
-/** The console does not answer; it may again. */
-class Away extends Fault {}
-
-async function ask({ url, token }: Reach, id: string, body?: object): Promise<unknown> {
-  const address = new URL(id ? `/api/rollout/${encodeURIComponent(id)}` : "/api/rollout", url);
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(address, {
-      method: body ? "POST" : "GET",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      redirect: "error",
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    text = await response.text();
-  } catch (error) {
-    const { cause } = error as { cause?: Error };
-    const why = cause?.message ?? (error as Error).message;
-    throw new Away(`The console at ${address.origin} does not answer: ${why}`, 1, { cause: error });
-  }
-  let answer: unknown;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    answer = { error: text.slice(0, 200) }; // not our answer, then: shown as it is
-  }
-  if (response.ok) return answer;
-  const reason = (answer as { error?: string } | null)?.error ?? "no reason given";
-  const Failed = response.status >= 500 ? Away : Fault;
-  throw new Failed(`The console refused (${response.status}): ${reason}`, isNo(response.status) ? 3 : 1);
-}
-
-/** It understood and says no, which a pipeline may tell from a fault of its own. */
-const isNo = (status: number): boolean => status === 400 || status === 409 || status === 412;
+const ask = (reach: Reach, id: string, body?: object): Promise<unknown> =>
+  askConsole(reach, id ? `/api/rollout/${encodeURIComponent(id)}` : "/api/rollout", body);

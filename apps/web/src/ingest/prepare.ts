@@ -223,12 +223,12 @@ function project(row: Row, json: string): void {
   } else {
     const read = schema.safeParse(body);
     if (!read.success) row.marked = mark(`the body: ${z.prettifyError(read.error)}`);
-    else if (LOOKED_INTO.has(row.kind) || COMMAND_KINDS.has(row.kind)) row.body = read.data;
+    else if (LOOKED_INTO.has(row.kind) || WRITTEN_DOWN.has(row.kind)) row.body = read.data;
   }
 }
 
-/** Beside what alerts are made from: what ingest/command.ts writes down. */
-const COMMAND_KINDS: ReadonlySet<string> = new Set(["command.received", "command.done"]);
+/** Beside what alerts are made from: what ingest/command.ts and ingest/applied.ts write down. */
+const WRITTEN_DOWN: ReadonlySet<string> = new Set(["command.received", "command.done", "policy.applied"]);
 
 const MARK_CHARS_MAX = 1024;
 const mark = (reason: string): string => projectedText(reason.slice(0, MARK_CHARS_MAX));

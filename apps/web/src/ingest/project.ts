@@ -1,11 +1,13 @@
 /** Committed records → the tables that pages look things up in, within the same transaction. Lossy on purpose: what is
  *  proved is the record. */
 
+import type { PolicyApplied } from "@sallyport/shared/record/agent.ts";
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
 import { countFindings } from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { ClientBase } from "pg";
 import { type Raised, raise } from "../alert/raise.ts";
+import { storeApplied } from "./applied.ts";
 import { storeAnswer } from "./command.ts";
 import type { Append } from "./judge.ts";
 import { projectedText } from "./prepare.ts";
@@ -20,6 +22,7 @@ export async function project(tx: ClientBase, appends: readonly Append[], receiv
       const raised = raise(from);
       if (raised) alerts.push({ ...raised, workstation: trail.workstation, trail: trail.num, index: row.index });
       await storeAnswer(tx, from);
+      if (row.kind === "policy.applied") await storeApplied(tx, from, row.body as PolicyApplied, receivedMs);
       if (row.kind === "usb.scan") await storeScan(tx, from, row.body as ScanBody, receivedMs);
     }
   }

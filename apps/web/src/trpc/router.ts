@@ -2,6 +2,7 @@
 import { alertRouter } from "../alert/router.ts";
 import { commandRouter } from "../command/router.ts";
 import { enrolRouter } from "../enrol/router.ts";
+import { inForceRouter } from "../in-force/router.ts";
 import { overviewRouter } from "../overview/router.ts";
 import { personRouter } from "../person/router.ts";
 import { tokenRouter } from "../person/token-router.ts";
@@ -18,6 +19,7 @@ export const appRouter = router({
   alert: alertRouter,
   command: commandRouter,
   enrol: enrolRouter,
+  inForce: inForceRouter,
   overview: overviewRouter,
   person: personRouter,
   token: tokenRouter,

@@ -1,5 +1,6 @@
 "use client";
 import { SECTIONS } from "@sallyport/shared/policy/policy.ts";
+import Link from "next/link";
 import { Card } from "../../ui/card.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -17,7 +18,10 @@ export function InForce({ row }: { row: WorkstationRow }) {
         <>
           wanted {desired ? `r${desired.order}` : "nothing"}, found{" "}
           {reported?.policy ? `r${reported.policy.order}` : reported ? "none" : "not reported"}
-          {reported?.policy?.old && ", grown old"}
+          {reported?.policy?.old && ", grown old"} ·{" "}
+          <Link className="underline" href={`/workstations/${row.id}/policy`}>
+            earlier
+          </Link>
         </>
       }
     >

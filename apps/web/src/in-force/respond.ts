@@ -1,0 +1,37 @@
+/** GET /api/in-force?workstation=…&at=… → what was in force on it then, for the command line and pipelines, by an API token. */
+import type { Pool } from "pg";
+import { z } from "zod";
+import { openToken } from "../person/api-token.ts";
+import { ACTS, may } from "../person/role.ts";
+import { Refusal } from "../trpc/errors.ts";
+import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
+import { findWorkstation, inForceAt } from "./store.ts";
+
+const At = z.iso.datetime({ offset: true });
+
+const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
+
+export async function respondInForce({ pool }: { pool: Pool }, request: Request): Promise<Response> {
+  const opened = await openToken(pool, request.headers.get("authorization"), "policy:read");
+  if (!opened.ok) return refuse(opened.status, opened.reason);
+  if (!may(opened.bearer.role, "entries")) return refuse(403, `As ${opened.bearer.role} you may not ${ACTS.entries}.`);
+  const asked = new URL(request.url).searchParams;
+  const named = asked.get("workstation");
+  if (!named || named.length > 253)
+    return refuse(400, "Say which workstation: ?workstation=, its id, name or host name.");
+  if (holdsNul(named)) return refuse(400, NUL_REFUSED);
+  const at = At.safeParse(asked.get("at") ?? new Date().toISOString());
+  if (!at.success) return refuse(400, "?at= is a moment as 2026-11-24T08:00:00Z.");
+  try {
+    const workstation = await findWorkstation(pool, named);
+    const moment = new Date(at.data);
+    return Response.json({
+      workstation,
+      at: moment.toISOString(),
+      found: await inForceAt(pool, workstation.id, moment),
+    });
+  } catch (error) {
+    if (error instanceof Refusal) return refuse(404, error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,29 @@
+import { expect, it } from "vitest";
+import { minute, readMoment, signerWords } from "./words.ts";
+
+it.each([
+  ["2026-11-24", "2026-11-24T00:00:00.000Z"],
+  ["2026-11-24 08:00", "2026-11-24T08:00:00.000Z"],
+  ["2026-11-24T08:00:30Z", "2026-11-24T08:00:30.000Z"],
+  [" 2026-11-24 08:00Z ", "2026-11-24T08:00:00.000Z"],
+  ["2026-02-30", undefined],
+  ["2026-11-24 25:00", undefined],
+  ["yesterday", undefined],
+  ["", undefined],
+])("%j is the moment %j", (text, moment) => expect(readMoment(text)).toBe(moment));
+
+it("a moment is shown as it is typed", () => {
+  const shown = minute("2026-11-24T08:00:30.000Z");
+  expect(shown).toBe("2026-11-24 08:00Z");
+  expect(readMoment(shown)).toBe("2026-11-24T08:00:00.000Z");
+});
+
+it.each([
+  [["console"], "signed by the console’s key"],
+  [["approver", "console"], "signed by one approver’s key and the console’s key"],
+  [["approver", "approver"], "signed by 2 approvers’ keys"],
+  [[null], "signed by one other key that the group no longer has"],
+  [[], "with no signature kept"],
+] as const)("%j reads %j", (roles, words) =>
+  expect(signerWords(roles.map((role) => ({ key: "a", role })))).toBe(words),
+);
