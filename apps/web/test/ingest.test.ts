@@ -1,5 +1,6 @@
 /** Batches in any order, doubled, forged, on two workers at once: what is stored is what was sent, once, in order. */
 import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { openReceipt, type Receipt } from "@sallyport/shared/trail/receipt.ts";
 import fc from "fast-check";
@@ -256,6 +257,43 @@ test("a worker that has not heard of a split writes its ranges as its records li
   expect(lies.rows).toHaveLength(20);
   expect(new Set(lies.rows.map((row) => row.in)).size).toBe(2);
   for (const row of lies.rows) expect(row.said).toBe(row.in);
+  await desk.stop();
+});
+
+test("a flood of what cannot be read waits its turn, keeps what it may and is counted to the last one", async () => {
+  const desk = new Desk();
+  const id = (await machineOf(37)).id;
+  const topic = `sallyport/1/${id.slice(0, 2)}/${id}/presence`;
+  const bytes = new Uint8Array(100_000);
+  const messages = 5_000;
+  const blocker = await pool.connect();
+  await blocker.query("BEGIN");
+  await blocker.query("LOCK TABLE quarantine IN ACCESS EXCLUSIVE MODE");
+  let accepted = 0;
+  const sending = (async () => {
+    for (; accepted < messages; accepted++)
+      await desk.ingest.refuse({ code: "malformed", workstation: id, topic, reason: "not JSON", bytes });
+  })();
+  // one group is under way and one waits, of 32 MiB each: the broker has the rest
+  await vi.waitFor(() => expect(accepted).toBeGreaterThan(335), { timeout: 60_000 });
+  await delay(500);
+  expect(accepted).toBeLessThan(700);
+  await blocker.query("COMMIT");
+  blocker.release();
+  await sending;
+  await desk.settled();
+  const { rows } = await pool.query<{ kept: number; more: number; size: number }>(
+    `SELECT count(*) FILTER (WHERE more = 0)::int AS kept, sum(more)::int AS more, sum(octet_length(bytes))::int AS size
+       FROM quarantine WHERE workstation_id = $1`,
+    [id],
+  );
+  expect(rows[0]!.kept + rows[0]!.more).toBe(messages);
+  expect(rows[0]!.kept).toBeGreaterThan(0);
+  expect(rows[0]!.size).toBeLessThanOrEqual(100 * 64 * 1024);
+  const said = await pool.query("SELECT reason FROM quarantine WHERE workstation_id = $1 AND more > 0", [id]);
+  expect(said.rows[0].reason).toMatch(/^and \d+ more within a minute, refused and not kept; the last: not JSON$/);
+  const alert = await pool.query("SELECT count FROM alert WHERE workstation_id = $1 AND kind = 'ingest.refused'", [id]);
+  expect(alert.rows.reduce((sum, { count }) => sum + count, 0)).toBe(messages);
   await desk.stop();
 });
 

@@ -43,7 +43,7 @@ function open(fault: (sql: string, values: unknown[]) => void = () => undefined)
     log: pino({ level: "silent" }),
     now: Date.now,
     back: async (some) => void back.push(...some),
-    refuse: (each) => void refused.push(each),
+    refuse: async (each) => void refused.push(each),
   });
   const stopping = new AbortController();
   const run = () => {

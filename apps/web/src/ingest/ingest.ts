@@ -63,16 +63,21 @@ export class Ingest {
       });
     }
     this.#wake();
-    while (this.#records > RECORDS_WAITING_MAX || this.#bytes > BYTES_WAITING_MAX)
-      await new Promise<void>((resolve) => this.#room.push(resolve));
+    await this.#untilRoom();
   }
 
-  /** What was refused before it could be a batch. */
-  refuse(refused: Refused): void {
+  /** What was refused before it could be a batch: waits for room as a batch does. */
+  async refuse(refused: Refused): Promise<void> {
     this.#records++;
     this.#bytes += refused.bytes.length;
     this.#waiting.push({ unreadable: refused, answer: undefined });
     this.#wake();
+    await this.#untilRoom();
+  }
+
+  async #untilRoom(): Promise<void> {
+    while (this.#records > RECORDS_WAITING_MAX || this.#bytes > BYTES_WAITING_MAX)
+      await new Promise<void>((resolve) => this.#room.push(resolve));
   }
 
   /** Nothing waits and nothing is under way. */

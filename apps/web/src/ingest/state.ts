@@ -27,7 +27,8 @@ export type StateDeps = {
   now: () => number;
   /** These are online: answer where they stand and give them what they should have. */
   back(workstations: WorkstationId[]): Promise<void>;
-  refuse(refused: Refused): void;
+  /** Resolves when there is room for more. */
+  refuse(refused: Refused): Promise<void>;
 };
 
 type Said = { presence: Presence; topic: string; bytes: Uint8Array };
@@ -43,11 +44,11 @@ export class States {
     this.#deps = deps;
   }
 
-  presence(workstation: WorkstationId, topic: string, bytes: Uint8Array): void {
+  async presence(workstation: WorkstationId, topic: string, bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return; // a retained message that was cleared
     const read = readPresence(bytes);
     if (!read.ok) {
-      this.#deps.refuse({ code: "malformed", workstation, topic, reason: read.error, bytes });
+      await this.#deps.refuse({ code: "malformed", workstation, topic, reason: read.error, bytes });
       return;
     }
     const waiting = this.#presences.get(workstation)?.presence;
@@ -101,7 +102,7 @@ export class States {
       } catch (error) {
         this.#deps.log.warn({ workstation, error: (error as Error).message }, "report.failed");
         if (isRowsFault(error)) {
-          this.#refuseRow(workstation, report, error as Error);
+          await this.#refuseRow(workstation, report, error as Error);
           continue;
         }
         for (const [id, left] of some.slice(at)) if (!this.#reports.has(id)) this.#reports.set(id, left);
@@ -111,8 +112,12 @@ export class States {
     return true;
   }
 
-  #refuseRow(workstation: WorkstationId, { topic, bytes }: { topic: string; bytes: Uint8Array }, error: Error): void {
-    this.#deps.refuse({
+  async #refuseRow(
+    workstation: WorkstationId,
+    { topic, bytes }: { topic: string; bytes: Uint8Array },
+    error: Error,
+  ): Promise<void> {
+    await this.#deps.refuse({
       code: "store",
       workstation,
       topic,
@@ -135,7 +140,7 @@ export class States {
         } catch (fault) {
           if (!isRowsFault(fault)) throw fault;
           said.delete(each[0]);
-          this.#refuseRow(each[0], each[1], fault as Error);
+          await this.#refuseRow(each[0], each[1], fault as Error);
         }
       }
     }

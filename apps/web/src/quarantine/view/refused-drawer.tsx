@@ -52,7 +52,10 @@ function Story({ row }: { row: RefusedRow }) {
           ],
           ["received", exact(row.received)],
           ["size", `${bytes(row.size)} (${count(row.size)} B)`],
-          ["kept", row.kept < row.size ? `the first ${bytes(row.kept)}` : "all of it"],
+          [
+            "kept",
+            row.kept === 0 ? "nothing of it" : row.kept < row.size ? `the first ${bytes(row.kept)}` : "all of it",
+          ],
         ]}
       />
       <p className="text-ink-2">
