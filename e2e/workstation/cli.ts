@@ -72,7 +72,7 @@ async function main(verb: string | undefined, args: readonly string[]): Promise<
     case "console": {
       const which = one("dom0 or guest");
       const workstation = await running();
-      if (which === "guest") return workstation.dom0.interactive("xl console primary");
+      if (which === "guest") return workstation.dom0.interactive("xl console -t pv primary");
       if (which !== "dom0") throw new Usage(`console dom0 or console guest, not ${which}`);
       await joinSerial(path.join(workstation.folder, "serial.sock"), process.stdin, process.stdout);
       return 0;

@@ -1,8 +1,10 @@
 /** One boot of the whole workstation; each test starts from the same snapshot of it. */
+import { spawn } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import { layoutOf } from "@sallyport/shared/workstation/isolation.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -27,6 +29,11 @@ beforeAll(async () => {
   workstation = await up({ folder, consolePorts: [port], say: (line) => console.info(line) });
   await workstation.save();
 });
+
+/** Ctrl-], at any line's begin. */
+const LEAVE = "\u001d";
+const TYPE_MS = 4_000;
+const TERMINAL_MS_MAX = 300_000;
 
 let dirty = false;
 afterEach(async () => {
@@ -95,6 +102,49 @@ it("dom0 reaches a console on this machine's loopback, and no other port of it",
   } finally {
     other.close();
   }
+});
+
+/** The command line as a person has it: on a terminal of its own. `typed` is written once the first output is there. */
+async function onTerminal(verb: string, typed: string, wanted: string): Promise<number | null> {
+  const command = `"${process.execPath}" "${path.join(import.meta.dirname, "cli.ts")}" ${verb}`;
+  const child = spawn("script", ["-qec", command, "/dev/null"], {
+    env: { ...process.env, SALLYPORT_WORKSTATION: folder, TERM: "dumb" },
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.on("data", (chunk) => {
+    said += chunk;
+  });
+  // It may have ended just before it is told to.
+  child.stdin.on("error", () => {});
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  let over = false;
+  void ended.then(() => {
+    over = true;
+  });
+  // A console says nothing until it is spoken to, and what is typed before it is open is lost: so it is typed again.
+  for (const end = Date.now() + TERMINAL_MS_MAX; !said.includes(wanted); await delay(TYPE_MS)) {
+    if (over || Date.now() > end) {
+      child.kill();
+      throw new Error(`${verb} did not say ${wanted}: ${said}`);
+    }
+    child.stdin.write(typed);
+  }
+  for (const end = Date.now() + TERMINAL_MS_MAX; !over && Date.now() < end; await delay(TYPE_MS))
+    child.stdin.write(LEAVE);
+  child.kill();
+  return ended;
+}
+
+it("dom0's console and the guest's are joined on a terminal and left with Ctrl-]", async () => {
+  const shell = "echo said-$((6 * 7))\n";
+  expect(await onTerminal("console dom0", shell, "said-42")).toBe(0);
+  expect(await onTerminal("console guest", shell, "said-42")).toBe(0);
+});
+
+it("a command by ssh ends as it ended in dom0", async () => {
+  expect(await workstation.dom0.interactive("exit 7")).toBe(7);
+  expect(await workstation.dom0.interactive("true")).toBe(0);
 });
 
 it("a stick plugged in while it runs appears in dom0 with its bytes, and goes when it is pulled out", async () => {

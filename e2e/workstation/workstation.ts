@@ -69,7 +69,8 @@ export type Status = {
   sticks: string[];
 };
 
-export const defaultFolder = () => path.join(CACHE, "workstation");
+/** SALLYPORT_WORKSTATION names another one, so that several may run and a test may reach its own by the command line. */
+export const defaultFolder = () => process.env.SALLYPORT_WORKSTATION ?? path.join(CACHE, "workstation");
 
 export async function up(options: UpOptions = {}): Promise<Workstation> {
   const folder = options.folder ?? defaultFolder();
