@@ -37,8 +37,10 @@ export async function install(say) {
     () => say(`  … still installing (${Math.round((Date.now() - startedAt) / 1000)} s)`),
     BEAT_MS,
   );
-  const { code, output } = await run("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
+  const { code, output, signal } = await runWhole("npm", ["ci", "--no-fund", "--no-audit", "--loglevel=error"]);
   clearInterval(beat);
+  if (signal)
+    throw new Error("Stopped while packages were installed. The next start installs them from the beginning.");
   if (code !== 0)
     throw new Error(
       `npm ci failed (code ${code}). It needs the npm registry, and nothing else.\n${output.trim().slice(-3000)}`,
@@ -75,9 +77,46 @@ function matchesLock() {
   }
 }
 
+const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"];
+const END_MS_MAX = 10_000;
+
+/** `run`, as a group of its own: a signal that would end us ends it first, with whatever it started. `signal` is then
+ *  which one it was. */
+export async function runWhole(command, args, options = {}) {
+  let group;
+  let signal;
+  const tell = (how) => {
+    try {
+      return process.kill(-group, how);
+    } catch {
+      return false; // none of it is left
+    }
+  };
+  const stop = (which) => {
+    signal ??= which;
+    tell("SIGTERM");
+  };
+  for (const each of ENDING) process.on(each, stop);
+  const done = await run(command, args, {
+    ...options,
+    detached: true,
+    onStart: (pid) => {
+      group = pid;
+    },
+  });
+  if (signal) {
+    for (const end = Date.now() + END_MS_MAX; tell(0) && Date.now() < end; )
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    tell("SIGKILL");
+  }
+  for (const each of ENDING) process.off(each, stop);
+  return { ...done, signal };
+}
+
 export function run(command, args, options = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"], ...options });
+    if (child.pid) options.onStart?.(child.pid);
     let output = "";
     const keep = (bytes) => {
       output = (output + bytes).slice(-200_000);
