@@ -111,6 +111,7 @@ describe("in the console", () => {
     person: ["act.ts", "actor.ts", "api-token.ts", "role.ts"], // who asks, whether they may, and its record
     quarantine: ["words.ts"],
     record: ["filter.ts", "view/tone.ts"], // a search is a link from anywhere
+    replay: ["view/replay.tsx"], // beside the text that it is of
     rollout: ["supersede.ts", "view/start.tsx"], // publishing by hand ends a rollout
     trail: [
       ...["crypto.ts", "sha256.ts", "key.ts"], // node:crypto in shared's shapes
@@ -139,7 +140,7 @@ describe("in the console", () => {
   });
 
   it("a route takes views, what answers a request, and who is signed in", () => {
-    const may = /^apps\/web\/src\/(?:app|ui|trpc|wiring\.ts|[a-z]+\/(?:view\/|respond\.ts$))/;
+    const may = /^apps\/web\/src\/(?:app|ui|trpc|wiring\.ts|[a-z-]+\/(?:view\/|respond\.ts$))/;
     const named = ["person/setup.ts", "person/auth.ts", "record/filter.ts", "enrol/packages.ts"].map(
       (file) => WEB + file,
     );

@@ -1,17 +1,17 @@
 /** GET /api/in-force?workstation=…&at=… → what was in force on it then, for the command line and pipelines, by an API token. */
-import type { Pool } from "pg";
 import { z } from "zod";
 import { openToken } from "../person/api-token.ts";
 import { ACTS, may } from "../person/role.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
+import type { Wiring } from "../wiring.ts";
 import { findWorkstation, inForceAt } from "./store.ts";
 
 const At = z.iso.datetime({ offset: true });
 
 const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
 
-export async function respondInForce({ pool }: { pool: Pool }, request: Request): Promise<Response> {
+export async function respondInForce({ pool }: Pick<Wiring, "pool">, request: Request): Promise<Response> {
   const opened = await openToken(pool, request.headers.get("authorization"), "policy:read");
   if (!opened.ok) return refuse(opened.status, opened.reason);
   if (!may(opened.bearer.role, "entries")) return refuse(403, `As ${opened.bearer.role} you may not ${ACTS.entries}.`);
