@@ -5,6 +5,8 @@ import { type Fault, readPolicy } from "@sallyport/shared/policy/document.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
 import { useMemo, useRef, useState } from "react";
+import { useMay } from "../../overview/view/shell.tsx";
+import { Replay } from "../../replay/view/replay.tsx";
 import { Start } from "../../rollout/view/start.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
@@ -25,6 +27,7 @@ type Props = { group: GroupRow; wanted: PublishedText | undefined; latest: numbe
 export function Editor({ group, wanted, latest, mayWrite }: Props) {
   const [text, setText] = useState(wanted?.source ?? POLICY_TEMPLATE);
   const [basedOn, setBasedOn] = useState(latest);
+  const [replaying, setReplaying] = useState(false);
   const [publishing, setPublishing] = useState<"to all" | "in waves">();
   const area = useRef<HTMLTextAreaElement>(null);
   const gutter = useRef<HTMLDivElement>(null);
@@ -40,6 +43,7 @@ export function Editor({ group, wanted, latest, mayWrite }: Props) {
   const rows = Math.min(ROWS_MAX, Math.max(ROWS_MIN, lines + 1));
   const touched = text !== (wanted?.source ?? POLICY_TEMPLATE);
   const behind = latest !== basedOn;
+  const mayReplay = useMay("content");
 
   const mayPublish = read.ok && (wanted === undefined || touched);
   const against = wanted ? `r${wanted.order}` : "the strict defaults";
@@ -62,94 +66,102 @@ export function Editor({ group, wanted, latest, mayWrite }: Props) {
   };
 
   return (
-    <Card
-      title={mayWrite ? "Policy, as YAML or JSON" : "Policy (your role reads it)"}
-      aside={
-        <span className="flex items-center gap-2">
-          {read.ok ? <Mark tone="allow">valid</Mark> : <Mark tone="block">{plural(faults.length, "fault")}</Mark>}
-          {mayWrite && touched && <Button onClick={takeNewest}>Discard</Button>}
-          {mayWrite && (
-            <>
-              <Button disabled={!mayPublish} onClick={() => setPublishing("to all")}>
-                Publish…
+    <>
+      <Card
+        title={mayWrite ? "Policy, as YAML or JSON" : "Policy (your role reads it)"}
+        aside={
+          <span className="flex items-center gap-2">
+            {read.ok ? <Mark tone="allow">valid</Mark> : <Mark tone="block">{plural(faults.length, "fault")}</Mark>}
+            {mayWrite && touched && <Button onClick={takeNewest}>Discard</Button>}
+            {mayReplay && (
+              <Button aria-expanded={replaying} onClick={() => setReplaying(!replaying)}>
+                Replay…
               </Button>
-              <Button look="main" disabled={!mayPublish} onClick={() => setPublishing("in waves")}>
-                Roll out…
-              </Button>
-            </>
-          )}
-        </span>
-      }
-    >
-      {behind && (
-        <p role="alert" className="mb-2 text-hold">
-          ◐ r{latest} was published while you wrote.{" "}
-          <button type="button" className="underline" onClick={takeNewest}>
-            Take it
-          </button>{" "}
-          (your text goes), or{" "}
-          <button type="button" className="underline" onClick={() => setBasedOn(latest)}>
-            publish yours over it
-          </button>
-          .
-        </p>
-      )}
-      <div className="grid gap-4 lg:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
-        <div className="flex overflow-hidden rounded-[8px] border border-line-strong bg-sunk focus-within:outline-2 focus-within:outline-focus">
-          <div
-            ref={gutter}
-            aria-hidden
-            className="mono overflow-hidden border-r border-line py-2 text-right text-ink-3 select-none"
-            style={{ height: rows * LINE_PX + 16, lineHeight: `${LINE_PX}px` }}
-          >
-            {Array.from({ length: lines }, (_, at) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: a line's number is what it is
-              <div key={at} className={cx("pr-2 pl-3", wrong.has(at + 1) && "bg-block-bg text-block")}>
-                {wrong.has(at + 1) ? "■ " : ""}
-                {at + 1}
-              </div>
-            ))}
+            )}
+            {mayWrite && (
+              <>
+                <Button disabled={!mayPublish} onClick={() => setPublishing("to all")}>
+                  Publish…
+                </Button>
+                <Button look="main" disabled={!mayPublish} onClick={() => setPublishing("in waves")}>
+                  Roll out…
+                </Button>
+              </>
+            )}
+          </span>
+        }
+      >
+        {behind && (
+          <p role="alert" className="mb-2 text-hold">
+            ◐ r{latest} was published while you wrote.{" "}
+            <button type="button" className="underline" onClick={takeNewest}>
+              Take it
+            </button>{" "}
+            (your text goes), or{" "}
+            <button type="button" className="underline" onClick={() => setBasedOn(latest)}>
+              publish yours over it
+            </button>
+            .
+          </p>
+        )}
+        <div className="grid gap-4 lg:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
+          <div className="flex overflow-hidden rounded-[8px] border border-line-strong bg-sunk focus-within:outline-2 focus-within:outline-focus">
+            <div
+              ref={gutter}
+              aria-hidden
+              className="mono overflow-hidden border-r border-line py-2 text-right text-ink-3 select-none"
+              style={{ height: rows * LINE_PX + 16, lineHeight: `${LINE_PX}px` }}
+            >
+              {Array.from({ length: lines }, (_, at) => (
+                // biome-ignore lint/suspicious/noArrayIndexKey: a line's number is what it is
+                <div key={at} className={cx("pr-2 pl-3", wrong.has(at + 1) && "bg-block-bg text-block")}>
+                  {wrong.has(at + 1) ? "■ " : ""}
+                  {at + 1}
+                </div>
+              ))}
+            </div>
+            <textarea
+              ref={area}
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+              onScroll={(event) => {
+                if (gutter.current) gutter.current.scrollTop = event.currentTarget.scrollTop;
+              }}
+              readOnly={!mayWrite}
+              spellCheck={false}
+              wrap="off"
+              aria-label="Policy text"
+              aria-invalid={!read.ok}
+              className="mono min-w-0 flex-1 resize-none bg-transparent px-3 py-2 outline-none"
+              style={{ height: rows * LINE_PX + 16, lineHeight: `${LINE_PX}px` }}
+            />
           </div>
-          <textarea
-            ref={area}
-            value={text}
-            onChange={(event) => setText(event.target.value)}
-            onScroll={(event) => {
-              if (gutter.current) gutter.current.scrollTop = event.currentTarget.scrollTop;
+          <div className="min-w-0 overflow-auto" style={{ maxHeight: rows * LINE_PX + 18 }}>
+            {read.ok ? <Changes changes={changes} against={against} /> : <Faults faults={faults} onPick={goTo} />}
+          </div>
+        </div>
+        {publishing === "in waves" && read.ok && (
+          <Start group={group} source={text} basedOn={basedOn} onClose={() => setPublishing(undefined)}>
+            <Changes changes={changes} against={against} />
+          </Start>
+        )}
+        {publishing === "to all" && read.ok && (
+          <Publish
+            group={group}
+            source={text}
+            basedOn={basedOn}
+            changes={changes}
+            against={against}
+            onClose={() => setPublishing(undefined)}
+            onDone={(order) => {
+              setPublishing(undefined);
+              setBasedOn(order);
             }}
-            readOnly={!mayWrite}
-            spellCheck={false}
-            wrap="off"
-            aria-label="Policy text"
-            aria-invalid={!read.ok}
-            className="mono min-w-0 flex-1 resize-none bg-transparent px-3 py-2 outline-none"
-            style={{ height: rows * LINE_PX + 16, lineHeight: `${LINE_PX}px` }}
           />
-        </div>
-        <div className="min-w-0 overflow-auto" style={{ maxHeight: rows * LINE_PX + 18 }}>
-          {read.ok ? <Changes changes={changes} against={against} /> : <Faults faults={faults} onPick={goTo} />}
-        </div>
-      </div>
-      {publishing === "in waves" && read.ok && (
-        <Start group={group} source={text} basedOn={basedOn} onClose={() => setPublishing(undefined)}>
-          <Changes changes={changes} against={against} />
-        </Start>
-      )}
-      {publishing === "to all" && read.ok && (
-        <Publish
-          group={group}
-          source={text}
-          basedOn={basedOn}
-          changes={changes}
-          against={against}
-          onClose={() => setPublishing(undefined)}
-          onDone={(order) => {
-            setPublishing(undefined);
-            setBasedOn(order);
-          }}
-        />
-      )}
-    </Card>
+        )}
+      </Card>
+      {replaying && <Replay group={group} candidate={read.ok ? { source: text } : undefined} named="this text" />}
+    </>
   );
 }
 

@@ -22,6 +22,7 @@ const EVERY_MS = 3_000;
 export function Group({ id }: { id: string }) {
   const api = useApi();
   const mayWrite = useMay("policy");
+  const mayReplay = useMay("content");
   const found = useQuery({ ...api.policy.group.queryOptions({ id }), refetchInterval: EVERY_MS });
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
@@ -48,6 +49,7 @@ export function Group({ id }: { id: string }) {
           </Link>
         )}
         <Grow />
+        {mayReplay && <ButtonLink href={`/policy/${group.id}/replay`}>Replay a revision</ButtonLink>}
         <ButtonLink href="/policy">All groups</ButtonLink>
       </Header>
       <div className="grid gap-3.5 px-5 py-4">
