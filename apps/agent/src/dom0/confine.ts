@@ -1,13 +1,13 @@
 /** Gate → the confined reader. Starts the one program that meets a stick's bytes: own user, no network, no privileges,
  *  a root of its own with nothing in it but that program, an open image and clamd's socket; bounded in time and memory. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { Order } from "../gate/reader/events.ts";
 import { bubblewrap, nodeAlone, type Room, readerUser } from "./confine-args.ts";
 import { DoorError } from "./dom0.ts";
-import { readerFiles } from "./own-files.ts";
+import { type ReaderFiles, readerFiles } from "./own-files.ts";
 
 export type ReaderOrder = Pick<Order, "clamd" | "bounds" | "lanes" | "hashImage"> & {
   /** An image file or a folder. */
@@ -55,25 +55,33 @@ export const startReader: StartReader = async (order) => {
       workDir: wrapped ? "/tmp" : null,
       hashImage: order.hashImage,
     };
-    const [program, ...args] = (wrapped ? bubblewrap(room) : nodeAlone(room)).concat(JSON.stringify(told)) as [
-      string,
-      ...string[],
-    ];
-    const child = spawn(program, args, {
-      stdio: ["ignore", "pipe", "pipe", image ? image.fd : "ignore"],
-      env: wrapped ? {} : { PATH: "/usr/bin:/bin" },
-      detached: true,
-    });
-    const ended = watch(child, order);
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      child.once("error", (error) => reject(new DoorError(`${program} cannot be started: ${error.message}`)));
-    });
+    const stdio: StdioOptions = ["ignore", "pipe", "pipe", image ? image.fd : "ignore"];
+    const { child, ended } = await startConfined(room, wrapped, told, stdio, order);
     return { confined: wrapped ? "bubblewrap" : "node", kind, lines: boundedLines(child.stdout as Readable), ended };
   } finally {
     await image?.close();
   }
 };
+
+/** The room's program with its order as its one argument, and how it ends. The first three of `stdio` are standard, the
+ *  others what it may touch. @throws DoorError where it cannot be started */
+export async function startConfined(
+  room: Room,
+  wrapped: boolean,
+  told: object,
+  stdio: StdioOptions,
+  bound: Pick<ReaderOrder, "secondsMax" | "signal">,
+): Promise<{ child: ChildProcess; ended: Promise<string | null> }> {
+  const [program = "", ...args] = wrapped ? bubblewrap(room) : nodeAlone(room);
+  const env = wrapped ? {} : { PATH: "/usr/bin:/bin" };
+  const child = spawn(program, [...args, JSON.stringify(told)], { stdio, env, detached: true });
+  const ended = watch(child, bound);
+  await new Promise<void>((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", (error) => reject(new DoorError(`${program} cannot be started: ${error.message}`)));
+  });
+  return { child, ended };
+}
 
 /** A reader that was taken over may never end a line; what grows beyond any true one is cut off there. */
 export async function* boundedLines(stream: Readable): AsyncGenerator<string> {
@@ -87,10 +95,7 @@ export async function* boundedLines(stream: Readable): AsyncGenerator<string> {
   if (rest !== "") yield rest;
 }
 
-export function watch(
-  child: ReturnType<typeof spawn>,
-  order: Pick<ReaderOrder, "secondsMax" | "signal">,
-): Promise<string | null> {
+function watch(child: ChildProcess, order: Pick<ReaderOrder, "secondsMax" | "signal">): Promise<string | null> {
   let said = "";
   child.stderr?.on("data", (bytes: Buffer) => {
     if (said.length < STDERR_CHARS_MAX) said += bytes.toString("latin1");
@@ -143,23 +148,32 @@ const denied =
     throw new DoorError(`${path} cannot be read: ${error.message}`, { cause: error });
   };
 
+/** A room with nothing in it but Node and the program of those files. */
+export const emptyRoom = (
+  files: ReaderFiles,
+  { workBytes, secondsMax }: Pick<Room, "workBytes" | "secondsMax">,
+): Room => ({
+  node: realpathSync(process.execPath),
+  code: {
+    reader: realpathSync(files.folder),
+    main: files.main,
+    modules: files.modules && realpathSync(files.modules),
+    manifest: realpathSync(files.manifest),
+  },
+  socket: null,
+  folder: null,
+  root: process.getuid?.() === 0,
+  user: readerUser(readFileSync("/etc/passwd", "utf8")),
+  workBytes,
+  secondsMax,
+});
+
 function roomFor(order: ReaderOrder, kind: "image" | "folder"): Room {
-  const { folder, main, modules, manifest } = readerFiles();
   const socket = order.clamd && existsSync(order.clamd.socket) ? order.clamd.socket : null;
   return {
-    node: realpathSync(process.execPath),
-    code: {
-      reader: realpathSync(folder),
-      main,
-      modules: modules && realpathSync(modules),
-      manifest: realpathSync(manifest),
-    },
+    ...emptyRoom(readerFiles(), { workBytes: WORK_BYTES, secondsMax: order.secondsMax }),
     socket: socket === null ? null : { path: realpathSync(socket), group: groupOf(socket) },
     folder: kind === "folder" ? realpathSync(order.path) : null,
-    root: process.getuid?.() === 0,
-    user: readerUser(readFileSync("/etc/passwd", "utf8")),
-    workBytes: WORK_BYTES,
-    secondsMax: order.secondsMax,
   };
 }
 

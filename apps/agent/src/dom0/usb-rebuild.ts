@@ -1,12 +1,11 @@
 /** Gate → the confined rebuilder: gets the sealed image to read, an empty one to write, and the list of what passed; no
  *  other file, no network, no privileges, bounded in time, memory and length. */
-import { spawn } from "node:child_process";
-import { readFileSync, realpathSync } from "node:fs";
+import type { StdioOptions } from "node:child_process";
 import { constants, type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { Passing, RebuildOrder } from "../gate/rebuild/main.ts";
-import { boundedLines, watch, works } from "./confine.ts";
-import { bubblewrap, nodeAlone, type Room, readerUser } from "./confine-args.ts";
+import { boundedLines, emptyRoom, startConfined, works } from "./confine.ts";
+import type { Room } from "./confine-args.ts";
 import { DoorError } from "./dom0.ts";
 import { rebuilderFiles } from "./own-files.ts";
 
@@ -39,21 +38,13 @@ export const startRebuild: StartRebuild = async ({ image, out, order, passing, s
   });
   try {
     const told: RebuildOrder = { ...order, size: (await source.stat()).size };
-    const room = roomFor(order.bytesMax, secondsMax);
-    const [program, ...args] = (wrapped ? bubblewrap(room) : nodeAlone(room)).concat(JSON.stringify(told)) as [
-      string,
-      ...string[],
-    ];
-    const child = spawn(program, args, {
-      stdio: ["pipe", "pipe", "pipe", source.fd, out.fd],
-      env: wrapped ? {} : { PATH: "/usr/bin:/bin" },
-      detached: true,
-    });
-    const ended = watch(child, { secondsMax, ...(signal ? { signal } : {}) });
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      child.once("error", (error) => reject(new DoorError(`${program} cannot be started: ${error.message}`)));
-    });
+    const room: Room = {
+      ...emptyRoom(rebuilderFiles(), { workBytes: WORK_BYTES, secondsMax }),
+      fileBytes: order.bytesMax,
+    };
+    const stdio: StdioOptions = ["pipe", "pipe", "pipe", source.fd, out.fd];
+    const bound = { secondsMax, ...(signal ? { signal } : {}) };
+    const { child, ended } = await startConfined(room, wrapped, told, stdio, bound);
     child.stdin?.on("error", () => {}); // one that ends early says so by how it ends
     for (const file of passing) child.stdin?.write(`${JSON.stringify(file)}\n`);
     child.stdin?.end();
@@ -62,23 +53,3 @@ export const startRebuild: StartRebuild = async ({ image, out, order, passing, s
     await source.close();
   }
 };
-
-function roomFor(fileBytes: number, secondsMax: number): Room {
-  const { folder, main, modules, manifest } = rebuilderFiles();
-  return {
-    node: realpathSync(process.execPath),
-    code: {
-      reader: realpathSync(folder),
-      main,
-      modules: modules && realpathSync(modules),
-      manifest: realpathSync(manifest),
-    },
-    socket: null,
-    folder: null,
-    root: process.getuid?.() === 0,
-    user: readerUser(readFileSync("/etc/passwd", "utf8")),
-    workBytes: WORK_BYTES,
-    fileBytes,
-    secondsMax,
-  };
-}
