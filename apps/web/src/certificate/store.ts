@@ -43,7 +43,7 @@ export async function storeEndings(
   const closed = await pool.query(
     `UPDATE alert SET state = 'closed', acknowledged_by = 'the console', acknowledged_at = $3,
             note = 'The certificate was renewed, its workstation left, or a later alert says the same.'
-      WHERE kind = $1 AND state <> 'closed' AND NOT key = ANY($2::text[])`,
+      WHERE kind = $1 AND state IN ('open', 'acknowledged') AND NOT key = ANY($2::text[])`,
     [KIND, endings.map(({ key }) => key), now],
   );
   const done = { raised: raised.rowCount ?? 0, closed: closed.rowCount ?? 0 };
