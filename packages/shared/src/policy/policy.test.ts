@@ -1,27 +1,11 @@
-import { createHash, createPublicKey, generateKeyPairSync, sign as signNode, verify as verifyNode } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { concat, fromHex, toBase64 } from "../base/bytes.ts";
+import { hash, makeKey, verify } from "../../test/keys.ts";
+import { toBase64 } from "../base/bytes.ts";
 import { keyId } from "../trail/signed.ts";
 import { Policy, policyDigest, policyJsonSchema } from "./policy.ts";
 import { type SignedStatement, type Signers, signStatement } from "./statement.ts";
 import { type Trust, verifyStatement } from "./verify.ts";
 
-const hash = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
-const SPKI = fromHex("302a300506032b6570032100");
-const verify = (key: Uint8Array, bytes: Uint8Array, signature: Uint8Array) =>
-  verifyNode(
-    null,
-    bytes,
-    createPublicKey({ key: Buffer.from(concat(SPKI, key)), format: "der", type: "spki" }),
-    signature,
-  );
-function makeKey() {
-  const pair = generateKeyPairSync("ed25519");
-  return {
-    publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(12)),
-    sign: (bytes: Uint8Array) => new Uint8Array(signNode(null, bytes, pair.privateKey)),
-  };
-}
 const [consoleKey, anna, ben, thief] = [makeKey(), makeKey(), makeKey(), makeKey()];
 const workstation = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as Trust["workstation"];
 const group = "11111111-2222-4333-8444-555555555555" as Trust["group"];

@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { hash } from "../../test/keys.ts";
 import { type Accepted, accept } from "./accept.ts";
 import { appendAll, EMPTY_EDGE, root } from "./tree.ts";
 
-const hash = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
 const leaves = Array.from({ length: 40 }, (_, at) => hash(Uint8Array.of(0, at)));
 const others = Array.from({ length: 40 }, (_, at) => hash(Uint8Array.of(0, at, 1)));
 const edgeOf = (size: number, from = leaves) => appendAll(hash, EMPTY_EDGE, from.slice(0, size));

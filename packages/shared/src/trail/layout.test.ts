@@ -1,10 +1,8 @@
-import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { hash } from "../../test/keys.ts";
 import { levelsOf, readBundle, TILE_WIDTH, Tiler, tileBytes, tilePath, tilesOf, writeBundle } from "./layout.ts";
 import { appendAll, EMPTY_EDGE, root } from "./tree.ts";
-
-const hash = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
 
 describe("the layout of an exported trail", () => {
   it("names tiles as tlog-tiles does", () => {

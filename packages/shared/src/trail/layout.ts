@@ -6,6 +6,8 @@ import { appendAll, EMPTY_EDGE, root } from "./tree.ts";
 /** Hashes of a full tile, entries of a full bundle. */
 export const TILE_WIDTH = 256;
 
+const BUNDLED_BYTES_MAX = 0xffff;
+
 /** `index` in groups of three digits, all but the last marked: 1234067 is x001/x234/067. */
 function digits(index: number): string {
   const text = String(index);
@@ -36,7 +38,8 @@ export function levelsOf(size: number): number {
   return levels;
 }
 
-/** Each entry behind its length in two bytes, big-endian. */
+/** C2SP tlog-tiles entry bundle: each entry behind its length in two bytes, big-endian. Nothing where it is torn or no
+ *  UTF-8. */
 export function readBundle(untrusted: Uint8Array): string[] | undefined {
   const entries: string[] = [];
   for (let at = 0; at < untrusted.length; ) {
@@ -52,8 +55,11 @@ export function readBundle(untrusted: Uint8Array): string[] | undefined {
   return entries;
 }
 
+/** @throws RangeError where an entry is longer than two bytes can say */
 export function writeBundle(entries: readonly string[]): Uint8Array {
   const all = entries.map(toUtf8);
+  if (all.some((entry) => entry.length > BUNDLED_BYTES_MAX))
+    throw new RangeError(`an entry of a bundle has at most ${BUNDLED_BYTES_MAX} bytes`);
   const bytes = new Uint8Array(all.reduce((sum, entry) => sum + 2 + entry.length, 0));
   let at = 0;
   for (const entry of all) {

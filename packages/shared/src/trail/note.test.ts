@@ -1,22 +1,11 @@
-import { createHash, createPublicKey, generateKeyPairSync, sign as signNode, verify as verifyNode } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, fromBase64, fromHex } from "../base/bytes.ts";
+import { hash, makeKey, verify } from "../../test/keys.ts";
+import { fromBase64 } from "../base/bytes.ts";
 import { openCheckpoint, readCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import { openNote, readVkey, signNote, vkey } from "./note.ts";
 
-const hash = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
-const SPKI = fromHex("302a300506032b6570032100");
-const verify = (key: Uint8Array, bytes: Uint8Array, signature: Uint8Array) =>
-  verifyNode(
-    null,
-    bytes,
-    createPublicKey({ key: Buffer.from(concat(SPKI, key)), format: "der", type: "spki" }),
-    signature,
-  );
-const pair = generateKeyPairSync("ed25519");
-const publicKey = new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(12));
-const sign = (bytes: Uint8Array) => new Uint8Array(signNode(null, bytes, pair.privateKey));
+const { publicKey, sign } = makeKey();
 const origin = "sallyport/a/b";
 const note = signCheckpoint(hash, sign, publicKey, { origin, size: 42, root: new Uint8Array(32) });
 
@@ -44,9 +33,7 @@ describe("a signed note", () => {
       value: { origin, size: 42, root: new Uint8Array(32) },
     });
     expect(openCheckpoint(hash, verify, "sallyport/a/c", publicKey, note).ok).toBe(false);
-    const otherKey = new Uint8Array(
-      generateKeyPairSync("ed25519").publicKey.export({ format: "der", type: "spki" }).subarray(12),
-    );
+    const otherKey = makeKey().publicKey;
     expect(openCheckpoint(hash, verify, origin, otherKey, note).ok).toBe(false);
     const relabelled = signNote(hash, sign, origin, publicKey, `sallyport/x/y\n1\n${note.split("\n")[2]}\n`);
     expect(openCheckpoint(hash, verify, origin, publicKey, relabelled).ok).toBe(false);

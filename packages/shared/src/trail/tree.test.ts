@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { hash } from "../../test/keys.ts";
 import { fromHex, toHex } from "../base/bytes.ts";
 import { consistencyProof, inclusionProof, isConsistent, rootFromInclusion } from "./proof.ts";
 import {
@@ -15,7 +15,6 @@ import {
   sameEdge,
 } from "./tree.ts";
 
-const hash = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
 const leafOf = (input: Uint8Array) => hash(Uint8Array.of(0, ...input));
 
 /** Certificate Transparency's reference inputs and roots (RFC 6962). */

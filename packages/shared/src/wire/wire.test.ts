@@ -1,9 +1,9 @@
-import { createHash, createPublicKey, verify as verifyNode } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { concat, fromBase64, fromHex, toHex, toUtf8 } from "../base/bytes.ts";
+import { hash, verify } from "../../test/keys.ts";
+import { concat, fromBase64, toHex, toUtf8 } from "../base/bytes.ts";
 import { Desired } from "../policy/statement.ts";
 import { verifyStatement } from "../policy/verify.ts";
 import { commitment } from "../record/content.ts";
@@ -16,15 +16,6 @@ import { appendAll, EMPTY_EDGE, root } from "../trail/tree.ts";
 import { BATCH_UNPACKED_BYTES_MAX, decodeBatch, encodeBatch } from "./batch.ts";
 import { readTopic, topic } from "./topics.ts";
 
-const hash = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
-const SPKI = fromHex("302a300506032b6570032100");
-const verify = (key: Uint8Array, bytes: Uint8Array, signature: Uint8Array) =>
-  verifyNode(
-    null,
-    bytes,
-    createPublicKey({ key: Buffer.from(concat(SPKI, key)), format: "der", type: "spki" }),
-    signature,
-  );
 const decompress = (bytes: Uint8Array, maxOutputLength: number) => zstdDecompressSync(bytes, { maxOutputLength });
 const compress = (bytes: Uint8Array) => zstdCompressSync(bytes);
 const golden = (name: string) => readFileSync(new URL(`golden/${name}`, import.meta.url));
