@@ -5,7 +5,7 @@ import type { TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { leafHash } from "@sallyport/shared/trail/entry.ts";
 import { type Edge, edgeFromBytes, nodeHash } from "@sallyport/shared/trail/tree.ts";
 import { hash } from "../trail/crypto.ts";
-import { type Asked, findRanges } from "../trail/ranges.ts";
+import { type Asked, findRanges, type Range } from "../trail/ranges.ts";
 import { readEntryRows, rebuildEntry } from "../trail/store.ts";
 
 /** C2SP tlog-tiles: a full tile has 256 hashes, a full bundle 256 entries. */
@@ -44,12 +44,9 @@ export async function loadTrail(pool: Asked, id: TrailId): Promise<TrailMemory |
   const raw = rows[0];
   if (!raw) return undefined;
   const size = Number(raw.size);
-  const { tails, entries } = await loadTails(pool, raw.num, size);
-  const range = await pool.query<{ from: string; partition: string }>(
-    'SELECT "from", partition FROM record_range WHERE trail = $1 ORDER BY "from" DESC LIMIT 1',
-    [raw.num],
-  );
-  const last = range.rows[0];
+  const ranges = await findRanges(pool, raw.num, Math.max(0, Math.min(wholeOf(size), size - 1)), size);
+  const { tails, entries } = await loadTails(pool, raw.num, size, ranges);
+  const last = ranges.at(-1);
   return {
     num: raw.num,
     id: raw.id,
@@ -58,17 +55,20 @@ export async function loadTrail(pool: Asked, id: TrailId): Promise<TrailMemory |
     edge: edgeFromBytes(size, raw.edge),
     tails,
     entries,
-    range: last && { from: Number(last.from), partition: last.partition },
+    range: last && { from: last.begins, partition: last.partition },
   };
 }
 
-/** The unfinished tiles and bundle of a stored trail of `size`. */
+const wholeOf = (size: number): number => Math.floor(size / TILE_HASHES) * TILE_HASHES;
+
+/** The unfinished tiles and bundle of a stored trail of `size`; `known` are the ranges they lie in, if they are. */
 export async function loadTails(
   pool: Asked,
   num: number,
   size: number,
+  known?: readonly Range[],
 ): Promise<Pick<TrailMemory, "tails" | "entries">> {
-  const entries = await readEntries(pool, num, Math.floor(size / TILE_HASHES) * TILE_HASHES, size);
+  const entries = await readEntries(pool, num, wholeOf(size), size, known);
   const tails: Uint8Array[][] = [entries.map((entry) => leafHash(hash, entry))];
   for (let level = 1, full = Math.floor(size / TILE_HASHES); full > 0; level++, full = Math.floor(full / TILE_HASHES)) {
     const from = Math.floor(full / TILE_HASHES) * TILE_HASHES;
@@ -77,9 +77,15 @@ export async function loadTails(
   return { tails, entries };
 }
 
-async function readEntries(pool: Asked, num: number, from: number, to: number): Promise<string[]> {
+async function readEntries(
+  pool: Asked,
+  num: number,
+  from: number,
+  to: number,
+  known?: readonly Range[],
+): Promise<string[]> {
   if (from >= to) return [];
-  const rows = await readEntryRows(pool, num, await findRanges(pool, num, from, to));
+  const rows = await readEntryRows(pool, num, known ?? (await findRanges(pool, num, from, to)));
   if (rows.length !== to - from)
     throw new Error(`trail ${num}: ${rows.length} of the ${to - from} entries from ${from} are in the store`);
   return rows.map(rebuildEntry);

@@ -7,7 +7,15 @@ export type Asked = Pool | ClientBase;
 
 /** Records `from` (inclusive) to `to` (exclusive) lie in this partition, which holds what was received from `receivedFrom`
  *  (inclusive) to `receivedTo` (exclusive). */
-export type Range = { from: number; to: number; partition: string; receivedFrom: Date; receivedTo: Date };
+export type Range = {
+  from: number;
+  to: number;
+  /** Where the range that this is cut from begins. */
+  begins: number;
+  partition: string;
+  receivedFrom: Date;
+  receivedTo: Date;
+};
 
 type Raw = { from: string; to: string; partition: string; received_from: Date; received_to: Date };
 
@@ -25,6 +33,7 @@ export async function findRanges(db: Asked, trail: number, from: number, to: num
   return rows.map((raw) => ({
     from: Math.max(from, Number(raw.from)),
     to: Math.min(to, Number(raw.to)),
+    begins: Number(raw.from),
     partition: raw.partition,
     receivedFrom: raw.received_from,
     receivedTo: raw.received_to,
