@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
+import { readStore } from "../src/overview/store.ts";
 import type { Actor } from "../src/person/actor.ts";
 import type { Role } from "../src/person/role.ts";
 import { respondKept } from "../src/quarantine/respond.ts";
@@ -33,6 +34,16 @@ beforeAll(async () => {
       [sender, sender ? `sallyport/1/${sender.slice(0, 2)}/${sender}/${word}` : word, code, size, Buffer.from("abc")],
     );
 });
+/** What the overview says of a flood that is added and taken away again. */
+async function toldOfFlood(): Promise<number> {
+  const { rows } = await pool.query<{ id: string }>(
+    `INSERT INTO quarantine (topic, code, reason, size, bytes, more)
+     VALUES ('t', 'malformed', 'and 40 more', 9000, '', 40) RETURNING id`,
+  );
+  const { quarantined } = await readStore(pool);
+  await pool.query("DELETE FROM quarantine WHERE id = $1", [rows[0]?.id]);
+  return quarantined;
+}
 afterAll(async () => {
   await pool?.end();
   await postgres?.stop();
@@ -58,6 +69,9 @@ test("they are filtered by workstation and by code, and only enrolled ones of wh
   expect(await found({ workstation, code: "trail" })).toEqual(["trail batch"]);
   expect(await listSenders(pool)).toEqual([{ id: workstation, name: "lab-07" }]);
 });
+
+test("messages of a flood that were not kept are counted with the others", async () =>
+  expect(await toldOfFlood()).toBe(44));
 
 test("an admin takes the bytes as a file, which is recorded; everybody else is refused, which is not", async () => {
   const id = (await listRefused(pool, { code: "trail" })).rows[0]?.id ?? 0;

@@ -1,5 +1,6 @@
 /** What came and did not verify → kept (bounded), counted as an alert, shown. */
 import type { ClientBase } from "pg";
+import { codeWords } from "../quarantine/words.ts";
 import type { Refused } from "./judge.ts";
 import { projectedText } from "./prepare.ts";
 import type { Alert } from "./project.ts";
@@ -126,21 +127,6 @@ async function prune(tx: ClientBase, sender: Sender): Promise<void> {
   );
 }
 
-const TITLES: Record<Refused["code"], string> = {
-  malformed: "A message could not be read",
-  hash: "A record's content is not the one that was signed",
-  unknown: "A message under the name of no workstation",
-  quarantined: "A quarantined workstation still sends",
-  revoked: "A revoked workstation still sends",
-  trail: "A trail that begins wrong or is another's",
-  checkpoint: "A batch that the workstation's key did not sign",
-  fork: "A trail contradicts what was committed",
-  closed: "A message of a trail that was closed",
-  clone: "Two machines use one workstation's key",
-  topic: "A message on a topic that is not its sender's",
-  store: "A batch that the database refused",
-};
-
 function alertOf({ code, workstation, topic, reason }: Refused): Alert {
   const day = new Date().toISOString().slice(0, 10);
   const key = `refused/${workstation ?? "unknown"}/${code}/${day}`;
@@ -150,7 +136,7 @@ function alertOf({ code, workstation, topic, reason }: Refused): Alert {
     key,
     kind,
     severity,
-    title: TITLES[code],
+    title: codeWords(code),
     reason: `${reason} (${topic})`,
     workstation: workstation ?? null,
     trail: null,

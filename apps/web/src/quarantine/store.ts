@@ -17,6 +17,8 @@ export type RefusedRow = {
   size: number;
   /** How many of its bytes were kept. */
   kept: number;
+  /** Of a flood: the row stands for so many that were not kept, and `size` is theirs together. 0: it is one message. */
+  more: number;
 };
 
 type Raw = {
@@ -29,6 +31,7 @@ type Raw = {
   reason: string;
   size: number;
   kept: number;
+  more: number;
 };
 
 const toRow = (raw: Raw): RefusedRow => ({
@@ -41,6 +44,7 @@ const toRow = (raw: Raw): RefusedRow => ({
   reason: raw.reason,
   size: raw.size,
   kept: raw.kept,
+  more: raw.more,
 });
 
 export type Asked = { workstation?: string | undefined; code?: string | undefined; after?: number | undefined };
@@ -52,7 +56,8 @@ export async function listRefused(
   limit = PAGE_ROWS_MAX,
 ): Promise<{ rows: RefusedRow[]; next: number | null }> {
   const { rows } = await pool.query<Raw>(
-    `SELECT q.id, q.received, q.workstation_id, w.name, q.topic, q.code, q.reason, q.size, octet_length(q.bytes) AS kept
+    `SELECT q.id, q.received, q.workstation_id, w.name, q.topic, q.code, q.reason, q.size, q.more,
+            octet_length(q.bytes) AS kept
        FROM quarantine q LEFT JOIN workstation w ON w.id = q.workstation_id
       WHERE ($1::uuid IS NULL OR q.workstation_id = $1) AND ($2::text IS NULL OR q.code = $2)
         AND ($3::bigint IS NULL OR q.id < $3)

@@ -1,8 +1,9 @@
 /** What was refused, in words for people. Pure. */
 import { readTopic } from "@sallyport/shared/wire/topics.ts";
+import type { Refused } from "../ingest/judge.ts";
 
-/** One sentence a code; what ingest refuses with is among them. A code that is not is shown as it stands. */
-export const CODE_WORDS: Readonly<Record<string, string>> = {
+/** One sentence for each code that ingest refuses with. */
+const WORDS: Readonly<Record<Refused["code"], string>> = {
   malformed: "A message could not be read",
   hash: "A record's content is not the one that was signed",
   unknown: "A message under the name of no workstation",
@@ -17,6 +18,9 @@ export const CODE_WORDS: Readonly<Record<string, string>> = {
   store: "A message that the database refused",
 };
 
+export const CODE_WORDS: Readonly<Record<string, string>> = WORDS;
+
+/** A code of a newer worker is shown as it stands. */
 export const codeWords = (code: string): string => CODE_WORDS[code] ?? code;
 
 const WHAT = { batch: "batch", presence: "presence", reported: "report" } as const;

@@ -3,7 +3,7 @@ import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-qu
 import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
 import { setAddress } from "../../ui/address.ts";
-import { bytes } from "../../ui/bytes.ts";
+import { bytes, count } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
@@ -25,7 +25,7 @@ const columns = (narrow: boolean, clock: string): Column<RefusedRow>[] => {
       mono: true,
       cell: (row) => <Sender row={row} />,
     },
-    { head: "What", track: "76px", cell: (row) => row.what },
+    { head: "What", track: "92px", cell: (row) => (row.more > 0 ? `${count(row.more)} more` : row.what) },
     { head: "Subject", track: "minmax(0, 1fr)", cell: (row) => codeWords(row.code) },
     {
       head: "Reason",

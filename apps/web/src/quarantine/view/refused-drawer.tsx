@@ -35,7 +35,7 @@ function Story({ row }: { row: RefusedRow }) {
       <Facts
         names={92}
         rows={[
-          ["what", row.what],
+          ["what", row.more > 0 ? `${count(row.more)} more of a flood` : row.what],
           ["code", row.code],
           ["topic", <Untrusted key="topic" text={row.topic} />],
           [
@@ -52,10 +52,7 @@ function Story({ row }: { row: RefusedRow }) {
           ],
           ["received", exact(row.received)],
           ["size", `${bytes(row.size)} (${count(row.size)} B)`],
-          [
-            "kept",
-            row.kept === 0 ? "nothing of it" : row.kept < row.size ? `the first ${bytes(row.kept)}` : "all of it",
-          ],
+          ["kept", keptWords(row)],
         ]}
       />
       <p className="text-ink-2">
@@ -65,6 +62,11 @@ function Story({ row }: { row: RefusedRow }) {
       {row.kept > 0 && <Bytes row={row} />}
     </div>
   );
+}
+
+function keptWords({ more, kept, size }: RefusedRow): string {
+  if (more > 0) return "none of them: of a flood the first are, the others are counted";
+  return kept < size ? `the first ${bytes(kept)}` : "all of it";
 }
 
 function Bytes({ row }: { row: RefusedRow }) {
