@@ -421,6 +421,18 @@ function stick(source: string, bad: boolean): Omit<Seen, "agoMs">[] {
       text: `${source}: ${verdict}, ${manifest.length} files, ${bad ? 1 : 0} infected, 1 unscannable; ${reason}`,
       body: { ...scan, device: id },
     },
+    ...(bad ? [] : [asks(source, manifest.length, reason)]),
     step("usb.removed", "removed by the user, 41 s later"),
   ];
 }
+
+/** What a held stick waits for: a person who lets exactly these contents pass. */
+const asks = (stick: string, files: number, reason: string): Omit<Seen, "agoMs"> => ({
+  kind: "usb.request",
+  severity: "warning",
+  text: `${stick} waits for a person: ${reason}`,
+  body: {
+    ...{ stick, request: hex(`request ${stick}`), descriptors: hex(`descriptors ${stick}`) },
+    ...{ manifest: hex(`manifest ${stick}`), files, rule: "unscannable", reason },
+  },
+});

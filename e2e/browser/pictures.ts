@@ -18,12 +18,17 @@ const SETTLE_MS = 500;
 /** A page is compiled when it is first asked for, beside whatever else the machine does. */
 const COMPILE_MS_MAX = 300_000;
 
-type Picture = { name: string; path: string; act?: (page: Page) => Promise<void> };
+type Picture = { name: string; path: string; act?: (page: Page) => Promise<void>; widths?: number[] };
 
 const tab = (name: string) => async (page: Page) => void (await page.getByRole("tab", { name }).click());
 const press = (name: string) => async (page: Page) => void (await page.getByRole("button", { name }).first().click());
 
-function pictures({ groups, workstations }: FleetSeeded, rollouts: RolloutsSeeded, scan: string): Picture[] {
+function pictures(
+  { groups, workstations }: FleetSeeded,
+  rollouts: RolloutsSeeded,
+  scan: string,
+  held: string,
+): Picture[] {
   const lab = workstations.get("lab-07");
   return [
     { name: "overview", path: "/" },
@@ -41,7 +46,7 @@ function pictures({ groups, workstations }: FleetSeeded, rollouts: RolloutsSeede
     { name: "workstation-revoke", path: `/workstations/${lab}`, act: press("Revoke…") },
     { name: "workstation-move", path: `/workstations/${lab}`, act: press("Move…") },
     { name: "workstation-bare", path: `/workstations/${workstations.get("spare-01")}` },
-    { name: "explore", path: "/explore" },
+    { name: "explore", path: "/explore", widths: [1024, ...WIDTHS] },
     { name: "explore-filtered", path: "/explore?severity=warning&kind=guest.log&kind=ids.*&text=port" },
     { name: "explore-empty", path: "/explore?text=nothing-says-this" },
     { name: "explore-story", path: `/explore?open=${scan}` },
@@ -52,6 +57,7 @@ function pictures({ groups, workstations }: FleetSeeded, rollouts: RolloutsSeede
     { name: "explore-live", path: "/explore?live=1" },
     { name: "usb", path: "/usb" },
     { name: "usb-scan", path: `/usb/${scan.replace(".", "/")}`, act: (page) => page.keyboard.press("j") },
+    { name: "usb-held", path: `/usb/${held.replace(".", "/")}` },
     { name: "usb-nowhere", path: `/usb?hash=${"0".repeat(64)}` },
     { name: "alerts", path: "/alerts" },
     { name: "alert", path: "/alerts", act: (page) => page.keyboard.press("j") },
@@ -113,13 +119,14 @@ try {
   await seedCommands(made.pool, made.consoleKey, fleet.workstations.get("lab-07")!, "lab-07");
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
   const { rows } = await made.pool.query<{ trail: number; index: string }>(
-    "SELECT trail, index FROM scan WHERE verdict = 'block' ORDER BY trail LIMIT 1",
+    "SELECT DISTINCT ON (verdict) trail, index FROM scan WHERE verdict <> 'allow' ORDER BY verdict, trail",
   );
-  const shown = pictures(fleet, rollouts, `${rows[0]?.trail}.${rows[0]?.index}`).filter(({ name }) =>
+  const [scan = "", held = ""] = rows.map(({ trail, index }) => `${trail}.${index}`);
+  const shown = pictures(fleet, rollouts, scan, held).filter(({ name }) =>
     only.split(",").some((each) => name.includes(each)),
   );
-  for (const { name, path, act } of shown) {
-    for (const width of WIDTHS) {
+  for (const { name, path, act, widths = WIDTHS } of shown) {
+    for (const width of widths) {
       await page.setViewportSize({ width, height: HEIGHT });
       await page.goto(path);
       await settled(page);

@@ -31,7 +31,7 @@ const LOG_BYTES_MAX = 16 * 1024 * 1024;
 export class Child {
   readonly name: string;
   readonly #options: ChildOptions;
-  readonly #log: Log;
+  #log: Log;
   #process: ChildProcess | undefined;
   #gone: Promise<string> = Promise.resolve("not started");
   #stopping = new AbortController();
@@ -53,6 +53,7 @@ export class Child {
   }
 
   start(): void {
+    if (this.#stopping.signal.aborted) this.#log = new Log(this.#options.logFile); // it was stopped before
     this.#stopping = new AbortController();
     this.#spawn();
     this.#running = this.#keep();
