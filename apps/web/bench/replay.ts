@@ -9,7 +9,7 @@ import pg from "pg";
 import { migrate } from "../../../prisma/migrate.ts";
 import { runReplay } from "../src/replay/run.ts";
 import { startPostgres } from "../test/postgres.ts";
-import { processorMicros } from "./processor.ts";
+import { parentOf, processorMicros, serverMicros } from "./processor.ts";
 
 const DECISIONS = Number(process.argv[2] ?? 10_000_000);
 const AIM_SECONDS = 120;
@@ -113,8 +113,8 @@ async function fill(pool: pg.Pool, group: string, nowMs: number): Promise<void> 
   for (let from = 0; from < inputs.length; from += 10_000) {
     const some = inputs.slice(from, from + 10_000);
     await pool.query(
-      `INSERT INTO replay_input (id, hash, kind, body)
-       SELECT $1::int + r.at, r.hash, r.body::jsonb ->> 'kind', r.body
+      `INSERT INTO replay_input (id, hash, last_bucket, kind, body)
+       SELECT $1::int + r.at, r.hash, 0, r.body::jsonb ->> 'kind', r.body
          FROM unnest($2::bytea[], $3::text[]) WITH ORDINALITY AS r (hash, body, at)`,
       [from, some.map((body) => createHash("sha256").update(body).digest()), some],
     );
@@ -149,7 +149,8 @@ try {
   const nowMs = Date.now();
   process.stderr.write(`  making ${DECISIONS.toLocaleString("en")} rows\n`);
   await fill(pool, group, nowMs);
-  const from = { at: performance.now(), micros: processorMicros(process.pid) };
+  const server = parentOf((await pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]!.pid);
+  const from = { at: performance.now(), micros: processorMicros(process.pid), server: serverMicros(server) };
   const sinceMs = nowMs - HOURS * HOUR_MINUTES * MINUTE_MS;
   const asked = { pool, group, before: BEFORE, after: AFTER, sinceMs, nowMs, signal: new AbortController().signal };
   for await (const told of runReplay(asked)) {
@@ -165,6 +166,7 @@ try {
       aimSeconds: AIM_SECONDS,
       decisionsPerSecond: decisions / seconds,
       processorSecondsHere: (processorMicros(process.pid) - from.micros) / 1e6,
+      processorSecondsOfTheDatabase: (serverMicros(server) - from.server) / 1e6,
       memoryMiB: heap,
     };
     process.stdout.write(`${JSON.stringify({ replay: figures })}\n`);

@@ -22,6 +22,7 @@ import { makeToken } from "../src/person/api-token.ts";
 import type { Role } from "../src/person/role.ts";
 import { publish } from "../src/policy/store.ts";
 import { catchUp, Gather } from "../src/replay/gather.ts";
+import { DAYS_MAX, pruneInputs } from "../src/replay/gathered.ts";
 import { respondReplay } from "../src/replay/respond.ts";
 import { enrolled, Machine } from "./machine.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";

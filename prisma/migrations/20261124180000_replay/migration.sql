@@ -5,10 +5,12 @@ CREATE TABLE "replay_input" (
     "hash" BYTEA NOT NULL,
     "kind" TEXT NOT NULL,
     "body" TEXT NOT NULL,
+    "last_bucket" INTEGER NOT NULL,
 
     CONSTRAINT "replay_input_pkey" PRIMARY KEY ("id")
 );
 CREATE UNIQUE INDEX "replay_input_hash_key" ON "replay_input"("hash");
+CREATE INDEX "replay_input_last_bucket_idx" ON "replay_input"("last_bucket");
 
 CREATE TABLE "replay_seen" (
     "trail" INTEGER NOT NULL,

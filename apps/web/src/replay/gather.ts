@@ -3,13 +3,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { gatherTrail, listBehind } from "./gathered.ts";
+import { gatherTrail, listBehind, pruneInputs } from "./gathered.ts";
 
 /** Between two looks while there is more: ingest and pages come first. */
 const BREATH_MS = 20;
 /** New records are heard of often; so many together cost less. */
 const PACE_MS = 2_000;
 const LOOK_MS = 30_000;
+/** What is too old goes so often. */
+const PRUNE_MS = 24 * 3_600_000;
 
 export type GatherDeps = { pool: Pool; log: Logger; lookMs?: number };
 
@@ -28,6 +30,7 @@ export class Gather {
   async run(signal: AbortSignal): Promise<void> {
     const { pool, log, lookMs = LOOK_MS } = this.#deps;
     signal.addEventListener("abort", () => this.#wake(), { once: true });
+    let prunedMs = 0;
     while (!signal.aborted) {
       let woken = false;
       this.#wake = () => {
@@ -35,6 +38,10 @@ export class Gather {
       };
       try {
         await catchUp(pool, signal);
+        if (Date.now() - prunedMs > PRUNE_MS) {
+          prunedMs = Date.now();
+          await pruneInputs(pool, prunedMs, signal);
+        }
       } catch (error) {
         log.warn({ error: (error as Error).message }, "replay.gather-failed");
       }

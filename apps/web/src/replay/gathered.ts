@@ -10,6 +10,7 @@ import {
   noPending,
   Pending,
 } from "@sallyport/shared/replay/gather.ts";
+import { MINUTE_MS } from "@sallyport/shared/replay/input.ts";
 import type { Pool, PoolClient } from "pg";
 import { findRanges, IN_RANGE, inRange } from "../trail/ranges.ts";
 
@@ -19,6 +20,10 @@ const BYTES_MAX = 8 * 1024 * 1024;
 const TRAILS_MAX = 200;
 /** One worker at a time: two would only undo each other's work. */
 const LOCK = 0x5a15;
+const DAY_MINUTES = 1440;
+/** A replay reaches back no further; also what a device said of itself is then forgotten here. */
+export const DAYS_MAX = 400;
+const PRUNED_ROWS = 5_000;
 
 export type Behind = { num: number; size: number; next: number };
 
@@ -114,17 +119,22 @@ async function readRecords(
   return { records, next: last && bytes >= BYTES_MAX ? Number(last.index) + 1 : to };
 }
 
+type NewInput = { kind: string; body: string; lastBucket: number };
+/** An input's row is touched once a day at most. */
+const dayOf = (bucket: number): number => Math.floor(bucket / DAY_MINUTES) * DAY_MINUTES;
+
 type Counted = Omit<Gathered, "input"> & { hash: string };
 
 /** What was seen several times in a bucket is one row. */
 async function store(tx: PoolClient, trail: number, found: readonly Gathered[]): Promise<void> {
   if (found.length === 0) return;
-  const inputs = new Map<string, { kind: string; body: string }>();
+  const inputs = new Map<string, NewInput>();
   const counted = new Map<string, Counted>();
   for (const { input, ...row } of found) {
     const body = JSON.stringify(input);
     const hash = createHash("sha256").update(body).digest("hex");
-    inputs.set(hash, { kind: input.kind, body });
+    const lastBucket = Math.max(dayOf(row.bucket), inputs.get(hash)?.lastBucket ?? 0);
+    inputs.set(hash, { kind: input.kind, body, lastBucket });
     const key = `${row.bucket} ${hash} ${row.guest}`;
     const before = counted.get(key);
     counted.set(key, before ? { hash, ...sum(before, row) } : { hash, ...row });
@@ -165,21 +175,48 @@ const sum = (a: Omit<Counted, "hash">, b: Omit<Counted, "hash">) => ({
 });
 
 /** Each input's id, by its hash. */
-async function storeInputs(
-  tx: PoolClient,
-  inputs: ReadonlyMap<string, { kind: string; body: string }>,
-): Promise<Map<string, string>> {
+async function storeInputs(tx: PoolClient, inputs: ReadonlyMap<string, NewInput>): Promise<Map<string, string>> {
   const hashes = [...inputs.keys()].sort();
   const all = hashes.map((hash) => inputs.get(hash)!);
   await tx.query(
-    `INSERT INTO replay_input (hash, kind, body)
-     SELECT decode(r.hash, 'hex'), r.kind, r.body FROM unnest($1::text[], $2::text[], $3::text[]) AS r (hash, kind, body)
-     ON CONFLICT (hash) DO NOTHING`,
-    [hashes, all.map(({ kind }) => kind), all.map(({ body }) => body)],
+    `INSERT INTO replay_input AS i (hash, kind, body, last_bucket)
+     SELECT decode(r.hash, 'hex'), r.kind, r.body, r.last_bucket
+       FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) AS r (hash, kind, body, last_bucket)
+     ON CONFLICT (hash) DO UPDATE SET last_bucket = excluded.last_bucket WHERE i.last_bucket < excluded.last_bucket`,
+    [hashes, all.map(({ kind }) => kind), all.map(({ body }) => body), all.map(({ lastBucket }) => lastBucket)],
   );
   const { rows } = await tx.query<{ id: string; hash: string }>(
     `SELECT i.id, r.hash FROM unnest($1::text[]) AS r (hash) JOIN replay_input i ON i.hash = decode(r.hash, 'hex')`,
     [hashes],
   );
   return new Map(rows.map(({ id, hash }) => [hash, id]));
+}
+
+/** Rows older than a replay reaches, trail by trail; then inputs that no row can be of any more. How many rows went. */
+export async function pruneInputs(pool: Pool, nowMs: number, signal: AbortSignal): Promise<number> {
+  const before = Math.floor(nowMs / MINUTE_MS) - DAYS_MAX * DAY_MINUTES;
+  let gone = 0;
+  const { rows } = await pool.query<{ trail: number }>("SELECT trail FROM replay_cursor ORDER BY trail");
+  for (const { trail } of rows)
+    gone += await deleted(pool, signal, "replay_seen", "trail = $1 AND bucket < $2", [trail, before]);
+  return gone + (await deleted(pool, signal, "replay_input", "last_bucket < $1", [before - DAY_MINUTES]));
+}
+
+async function deleted(
+  pool: Pool,
+  signal: AbortSignal,
+  table: "replay_seen" | "replay_input",
+  which: string,
+  values: number[],
+): Promise<number> {
+  let gone = 0;
+  for (let full = true; full && !signal.aborted; ) {
+    const { rowCount } = await pool.query(
+      `DELETE FROM ${table} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ${table} WHERE ${which} LIMIT ${PRUNED_ROWS}))`,
+      values,
+    );
+    gone += rowCount ?? 0;
+    full = rowCount === PRUNED_ROWS;
+  }
+  return gone;
 }

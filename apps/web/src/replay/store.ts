@@ -59,24 +59,23 @@ export async function listTrails(pool: Pool, group: string): Promise<ReplayedTra
 
 export type Place = { bucket: number; input: number; guest: string };
 
-type Raw = [number, string, string, string, string, string, string, number, number];
+type Raw = [number, string, string, string, string, string, number, number];
 
 /** In order of time, after `after`. */
 export async function listSeen(pool: Pool, trail: number, after: Place, limit: number): Promise<Seen[]> {
   const { rows } = await pool.query<Raw>({
     name: "replay-seen",
-    text: `SELECT bucket, input, guest, count, bytes, first_index, last_index, first_ms, last_ms FROM replay_seen
+    text: `SELECT bucket, input, guest, count, first_index, last_index, first_ms, last_ms FROM replay_seen
             WHERE trail = $1 AND (bucket, input, guest) > ($2, $3, $4) ORDER BY bucket, input, guest LIMIT $5`,
     values: [trail, after.bucket, after.input, after.guest, limit],
     rowMode: "array",
   });
-  return rows.map(([bucket, input, guest, count, bytes, firstIndex, lastIndex, firstMs, lastMs]) => ({
+  return rows.map(([bucket, input, guest, count, firstIndex, lastIndex, firstMs, lastMs]) => ({
     trail,
     bucket,
     input: Number(input),
     guest,
     count: Number(count),
-    bytes: Number(bytes),
     firstIndex: Number(firstIndex),
     lastIndex: Number(lastIndex),
     firstMs,

@@ -46,7 +46,7 @@ export const Pending = z.object({
 export type Pending = z.infer<typeof Pending>;
 export const noPending = (): Pending => ({ devices: {}, scans: {} });
 
-export type Gathered = Omit<Seen, "trail" | "input"> & { input: Input };
+export type Gathered = Omit<Seen, "trail" | "input"> & { input: Input; bytes: number };
 
 /** `trail` names the record a scan's input is of. Changes `pending`. */
 export function gather(trail: number, records: Iterable<GatheredRecord>, pending: Pending): Gathered[] {

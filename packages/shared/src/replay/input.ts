@@ -96,7 +96,6 @@ export type Seen = {
   /** Empty: none. */
   guest: string;
   count: number;
-  bytes: number;
   firstIndex: number;
   lastIndex: number;
   /** Milliseconds since the bucket began. */

@@ -23,7 +23,6 @@ const seen = (more: Partial<Seen> = {}): Omit<Seen, "input"> => ({
   bucket: NOON,
   guest: "work",
   count: 1,
-  bytes: 0,
   firstIndex: 7,
   lastIndex: 7,
   firstMs: 0,

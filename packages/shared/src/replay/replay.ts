@@ -28,9 +28,9 @@ const REMEMBERED_MAX = 500_000;
 const ALERTS_MAX = 200_000;
 
 type Pair = { before: Answer; after: Answer };
-type Remembered = { input: Input; pair: Pair | undefined };
-type Row = Seen & { workstation: Workstation };
-type Alerted = { atMs: number; row: Row; input: AlertInput };
+/** `isQuiet`: of its pair there is nothing to tell. */
+type Remembered = { input: Input; pair: Pair | undefined; isQuiet: boolean };
+type Alerted = { atMs: number; row: Seen; input: AlertInput };
 
 export class Replay {
   readonly #parts: ReplayParts;
@@ -41,9 +41,10 @@ export class Replay {
   readonly #suppressors;
   readonly #thresholds;
   readonly #lines;
+  #workstation: Workstation = { id: "", name: "" };
   #trail = -1;
   #bucket = -1;
-  #minutes = new Map<string, { minute: Minute; row: Row; via: LinesInput["via"] }>();
+  #minutes = new Map<string, { minute: Minute; row: Seen; via: LinesInput["via"] }>();
   #alerts: Alerted[] = [];
 
   constructor(parts: ReplayParts) {
@@ -70,29 +71,29 @@ export class Replay {
   }
 
   tell(id: number, input: Input): void {
-    this.#remembered.set(id, { input, pair: undefined });
+    this.#remembered.set(id, { input, pair: undefined, isQuiet: false });
   }
 
   /** Rows of a trail come together, in order of their buckets. @throws where its input was not told */
   add(workstation: Workstation, seen: Seen): void {
     if (seen.trail !== this.#trail || seen.bucket !== this.#bucket) this.#flush();
+    this.#workstation = workstation;
     this.#trail = seen.trail;
     this.#bucket = seen.bucket;
     const found = this.#remembered.get(seen.input);
     if (!found) throw new Error(`input ${seen.input} was not told`);
-    const row = { ...seen, workstation };
     const { input } = found;
     switch (input.kind) {
       case "device":
       case "scan":
       case "net":
-        this.#decision(row, found, input.kind === "net" ? "network" : "usb");
+        this.#decision(seen, found, input.kind === "net" ? "network" : "usb");
         break;
       case "alert":
-        this.#alert(row, input);
+        this.#alert(seen, input);
         break;
       case "lines":
-        this.#line(row, input);
+        this.#line(seen, input);
         break;
       default:
         unreachable(input);
@@ -113,9 +114,9 @@ export class Replay {
     return { ...found, notes: notesOf(this.#parts, found) };
   }
 
-  #decision(row: Row, found: Remembered, section: Replayed): void {
+  #decision(row: Seen, found: Remembered, section: Replayed): void {
     this.#tally.decided(section, row.count);
-    if (!this.#changed.has(section)) return;
+    if (!this.#changed.has(section) || found.isQuiet) return;
     const pairs = this.#pairs(row, found);
     const [first] = pairs;
     const same = pairs.every(
@@ -129,13 +130,15 @@ export class Replay {
       this.#tally.unknown(unknown, row.count);
       return;
     }
-    if (wasOtherwise(found.input, before.outcome)) this.#tally.otherwiseThen += row.count;
+    const otherwise = wasOtherwise(found.input, before.outcome);
+    if (otherwise) this.#tally.otherwiseThen += row.count;
     const flip = flipOf(before.outcome, after.outcome);
+    found.isQuiet = found.pair !== undefined && !otherwise && !flip;
     if (flip) this.#flipped(section, flip, row, found.input, row.count, after.rule, before.reason, after.reason);
   }
 
   /** What both answer: once for an input, or at each moment that may make a difference. */
-  #pairs({ trail, bucket, firstIndex, lastIndex, firstMs, lastMs }: Row, found: Remembered): Pair[] {
+  #pairs({ trail, bucket, firstIndex, lastIndex, firstMs, lastMs }: Seen, found: Remembered): Pair[] {
     const { before, after, denied } = this.#parts;
     const { input } = found;
     const startMs = bucket * MINUTE_MS;
@@ -174,7 +177,7 @@ export class Replay {
     return { before: this.#packets.before(input, atMs), after: this.#packets.after(input, atMs) };
   }
 
-  #alert(row: Row, input: AlertInput): void {
+  #alert(row: Seen, input: AlertInput): void {
     this.#tally.decided("ids", row.count);
     if (!this.#changed.has("ids")) return;
     if (!this.#thresholds.before.has(input) && !this.#thresholds.after.has(input)) {
@@ -191,14 +194,14 @@ export class Replay {
     for (let at = 0; at < row.count; at++) this.#alerts.push({ atMs: startMs + row.firstMs + at * each, row, input });
   }
 
-  #raised(row: Row, input: AlertInput, count: number, before: Suppression, after: Suppression, rule: string): void {
+  #raised(row: Seen, input: AlertInput, count: number, before: Suppression, after: Suppression, rule: string): void {
     if (before === "suppressed") this.#tally.otherwiseThen += count;
     if (before === after) return;
     const flip = after === "suppressed" ? "new-suppressed" : "new-alerts";
     this.#flipped("ids", flip, row, input, count, `${rule} ${input.signatureId}`, before, after);
   }
 
-  #line(row: Row, { via, severity, held }: LinesInput): void {
+  #line(row: Seen, { via, severity, held }: LinesInput): void {
     this.#tally.decided("log", row.count);
     if (!this.#changed.has("log")) return;
     const key = `${row.guest} ${via}`;
@@ -246,14 +249,15 @@ export class Replay {
   #flipped(
     section: Replayed,
     flip: Flip,
-    row: Row,
+    row: Seen,
     input: Input,
     count: number,
     rule: string,
     before: string,
     after: string,
   ): void {
-    const { workstation, guest, trail, firstIndex, lastIndex, bucket, firstMs } = row;
+    const workstation = this.#workstation; // its rows are all told before another's are added
+    const { guest, trail, firstIndex, lastIndex, bucket, firstMs } = row;
     const stick = stickOf(input);
     this.#tally.flipped({
       flip,
