@@ -319,6 +319,28 @@ test(
 );
 
 test(
+  "what is older than a replay reaches back is forgotten, and nothing else",
+  async () => {
+    const rows = async () =>
+      (
+        await pool.query(
+          "SELECT (SELECT count(*) FROM replay_seen)::int AS seen, (SELECT count(*) FROM replay_input)::int AS inputs",
+        )
+      ).rows[0];
+    const whole = await rows();
+    expect(await pruneInputs(pool, Date.now(), never)).toBe(0);
+    expect(await rows()).toEqual(whole);
+    const yearsOn = Date.now() + (DAYS_MAX + 3) * 86_400_000;
+    expect(await pruneInputs(pool, yearsOn, never)).toBe(whole.seen + whole.inputs);
+    expect(await rows()).toEqual({ seen: 0, inputs: 0 });
+    await pool.query("DELETE FROM replay_cursor");
+    await catchUp(pool, never);
+    expect(await rows()).toEqual(whole);
+  },
+  RUNS_MS_MAX,
+);
+
+test(
   "the command line says it in words or JSON, and fails on a condition",
   async () => {
     writeFileSync(join(folder, "web.yaml"), WEB);
