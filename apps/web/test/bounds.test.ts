@@ -183,6 +183,14 @@ test("a search that finds nothing, or one record far back, goes there window by 
     });
     expect(locks).toBeLessThanOrEqual(WINDOW_PARTITIONS_MAX);
   }
+  const all = await listRecords(counted, { text: ["line"] }, undefined, 200, true, { msMax: -1 });
+  expect(all.rows.map(({ index }) => index)).toEqual(all.rows.map((_, at) => RECORDS - 1 - at));
+  expect(all.rows.length).toBeLessThan(200);
+  const further = await listRecords(counted, { text: ["line"] }, all.next!, 1, true);
+  expect(further.rows.map(({ index }) => index)).toEqual([RECORDS - 1 - all.rows.length]);
+  await expect(listRecords(counted, { text: ["nowhere"] }, undefined, 200, true, { msMax: -1 })).rejects.toThrow(
+    "Nothing was found back to",
+  );
   const since = new Date(Date.now() - 10 * SPAN_MS).toISOString();
   expect(await lockedBy(() => list({ since }, 200))).toBeLessThanOrEqual(12);
 });

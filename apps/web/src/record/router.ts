@@ -24,7 +24,9 @@ export const recordRouter = router({
       const contents = may(ctx.actor.role, "content");
       // without contents the text cannot be searched either: hits would tell what it says
       const filter = contents ? input.filter : { ...input.filter, text: undefined };
-      return listRecords(ctx.wiring.pool, filter as Filter, input.cursor ?? undefined, input.limit, contents, signal);
+      return listRecords(ctx.wiring.pool, filter as Filter, input.cursor ?? undefined, input.limit, contents, {
+        signal,
+      });
     }),
 
   tail: allowed("entries")

@@ -12,6 +12,8 @@ export const PAGE_ROWS_MAX = 200;
 /** Of one trail at once in a live tail; a reader who was away longer is shown the newest. */
 const MOVED_ROWS_MAX = 20_000;
 const CHOICES_ROWS_MAX = 5_000;
+/** Of all of a page's statements; each by itself is bounded by the connection. */
+const LIST_MS_MAX = 10_000;
 
 export type RecordRow = {
   trail: number;
@@ -90,17 +92,32 @@ export async function listRecords(
   after: Cursor | undefined,
   limit: number,
   contents: boolean,
-  signal?: AbortSignal,
+  { signal, msMax = LIST_MS_MAX }: { signal?: AbortSignal | undefined; msMax?: number } = {},
 ): Promise<Page> {
   const found: Raw[] = [];
+  const started = performance.now();
+  let back: Date | undefined;
   for await (const window of windows(pool, filter.since, untilOf(filter, after))) {
+    if (back && performance.now() - started > msMax) return soFar(found, back, contents);
     found.push(...(await readWindow(pool, filter, after, window, limit + 1 - found.length)));
     if (found.length > limit || signal?.aborted) break;
+    back = window.from;
   }
   const page = found.slice(0, limit).map((raw) => toRow(raw, contents));
   const last = page.at(-1);
   const next = found.length > limit && last ? { received: last.received, trail: last.trail, index: last.index } : null;
   return { rows: page, next };
+}
+
+/** A search that took its time: what it found, and where the next page goes on. */
+function soFar(found: Raw[], back: Date, contents: boolean): Page {
+  const received = back.toISOString();
+  if (found.length === 0)
+    throw new Refusal(
+      "BAD_REQUEST",
+      `Nothing was found back to ${received}, and looking further takes too long. Narrow it: a shorter time, a workstation, a kind.`,
+    );
+  return { rows: found.map((raw) => toRow(raw, contents)), next: { received, trail: 0, index: 0 } };
 }
 
 /** A page's last row may have others of its millisecond behind it. */
