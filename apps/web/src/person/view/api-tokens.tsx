@@ -13,6 +13,7 @@ const DAYS = 90;
 /** What people make tokens for. */
 const USES = {
   export: ["export"],
+  "policy, replay": ["policy:read"],
   "rollouts, read": ["rollout:read"],
   "rollouts, begin and move": ["rollout:read", "rollout:write"],
 } as const;
