@@ -13,7 +13,7 @@ const DAYS = 90;
 /** What people make tokens for. */
 const USES = {
   export: ["export"],
-  "policy, replay": ["policy:read"],
+  "policy, read and replay": ["policy:read"],
   "rollouts, read": ["rollout:read"],
   "rollouts, begin and move": ["rollout:read", "rollout:write"],
 } as const;
