@@ -1,14 +1,13 @@
-import Link from "next/link";
+import { Door } from "../person/view/door.tsx";
+import { ButtonLink } from "../ui/button.tsx";
 
 export default function NotFound() {
   return (
-    <main className="grid min-h-screen place-items-center">
-      <p>
-        There is nothing at this address.{" "}
-        <Link href="/" className="underline">
-          To the overview
-        </Link>
-      </p>
-    </main>
+    <Door title="There is nothing at this address">
+      <p className="mb-4 text-ink-2">A link may be older than what it led to, or an address has a slip in it.</p>
+      <ButtonLink href="/" look="main">
+        To the overview
+      </ButtonLink>
+    </Door>
   );
 }

@@ -42,7 +42,12 @@ const columns = (narrow: boolean, clock: string): Column<AlertRow>[] => {
       ),
     },
     { head: "Severity", track: "88px", cell: (row) => <Mark tone={severityTone(row.severity)}>{row.severity}</Mark> },
-    { head: "Kind", track: "124px", mono: true, cell: (row) => <span className="text-ink-2">{row.kind}</span> },
+    {
+      head: "Kind",
+      track: "minmax(124px, 172px)",
+      mono: true,
+      cell: (row) => <span className="text-ink-2">{row.kind}</span>,
+    },
     { head: "State", track: "minmax(72px, 150px)", cell: (row) => <State row={row} /> },
   ];
   return narrow ? all.filter(({ head }) => head !== "Kind" && head !== "State") : all;
@@ -106,8 +111,9 @@ export function Alerts() {
           ) : rows.length === 0 ? (
             <Empty title={view === "open" ? "Nothing to triage" : "None here"}>
               <p>
-                An infected stick, an IDS alert, a forked or quarantined trail, a refused batch or policy raises one;
-                who acknowledged it, and why, is kept on the console’s own trail.
+                An infected stick, an IDS alert, a forked or quarantined trail, a refused message or policy, a
+                certificate that nobody renewed raises one; who acknowledged it, and why, is kept on the console’s own
+                trail.
               </p>
             </Empty>
           ) : (

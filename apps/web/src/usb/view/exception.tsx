@@ -56,16 +56,17 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
           </p>
           {mayExcept && (
             <form onSubmit={submit} className="mt-2 flex flex-wrap items-end gap-3">
-              <Input
-                label="Why may it pass?"
-                className="w-[360px]"
-                value={reason}
-                onChange={(event) => setReason(event.target.value)}
-                fault={except.isError ? except.error.message : undefined}
-                minLength={3}
-                maxLength={500}
-                required
-              />
+              <div className="w-[360px] max-w-full">
+                <Input
+                  label="Why may it pass?"
+                  value={reason}
+                  onChange={(event) => setReason(event.target.value)}
+                  fault={except.isError ? except.error.message : undefined}
+                  minLength={3}
+                  maxLength={500}
+                  required
+                />
+              </div>
               <Select label="For" value={hours} onChange={(event) => setHours(Number(event.target.value))}>
                 {HOURS.map(([value, word]) => (
                   <option key={value} value={value}>
