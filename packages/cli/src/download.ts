@@ -13,9 +13,11 @@ import {
 import { dirname, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { whyNot } from "@sallyport/shared/base/why.ts";
 import { Fault } from "./fault.ts";
 import { openExport, unpack } from "./pack.ts";
+import { addressOf, fetchConsole } from "./reach.ts";
 
 export type Wanted = { url: string; token: string; workstation: string; trail?: string; out: string };
 export type Got = { out: string; trail: string; olderTrails: string[] };
@@ -25,8 +27,7 @@ export async function download({ url, token, workstation, trail, out }: Wanted):
   if (existsSync(out) && readdirOf(out).length > 0) throw new Fault(`${out} is there already: give a new name.`);
   if (out === "") throw new Fault("--out is empty: name a new folder, or a file that ends in .tar.");
   refuseUnwritable(out);
-  if (!URL.canParse(url)) throw new Fault(`--url ${url} is no address; it looks like http://console.example:3000.`);
-  const address = new URL(`/api/export/${encodeURIComponent(workstation)}`, url);
+  const address = addressOf(url, `/api/export/${encodeURIComponent(workstation.toWellFormed())}`);
   if (trail) address.searchParams.set("trail", trail);
   const response = await ask(address, token);
   const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
@@ -54,22 +55,15 @@ export async function download({ url, token, workstation, trail, out }: Wanted):
 }
 
 async function ask(address: URL, token: string): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(address, { headers: { authorization: `Bearer ${token}` }, redirect: "error" });
-  } catch (error) {
-    const { cause } = error as { cause?: Error };
-    throw new Fault(`The console at ${address.origin} does not answer: ${whyNot(cause ?? error)}.`, 1, {
-      cause: error,
-    });
-  }
+  const response = await fetchConsole(address, token);
   if (response.ok && response.body) return response;
   const text = await response.text();
   let reason = text.slice(0, 200);
   try {
-    reason = (JSON.parse(text) as { error?: string }).error ?? reason;
+    const said = (JSON.parse(text) as { error?: unknown }).error;
+    if (typeof said === "string") reason = said;
   } catch {} // not our answer, then: shown as it is
-  throw new Fault(`The console refused (${response.status}): ${reason}`);
+  throw new Fault(`The console refused (${response.status}): ${escapeForDisplay(reason)}`);
 }
 
 /** Before anything is asked of the console: the nearest folder that is there must take new files. */

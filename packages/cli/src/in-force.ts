@@ -3,7 +3,7 @@ import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
-import { askConsole, type Reach } from "./reach.ts";
+import { askConsole, type Reach, tokenFor } from "./reach.ts";
 
 const Outcome = z.looseObject({ outcome: z.string(), reason: z.string().optional() });
 const Approval = z.looseObject({
@@ -87,11 +87,7 @@ The API token (scope policy:read) is read from SALLYPORT_TOKEN; make one on the 
 Exit codes: 0 said; 3 nothing was in force then, or nobody published what was; 1 an error of the command's own.`,
     )
     .action(async ({ workstation, at, url, json }: Options) => {
-      const token = process.env.SALLYPORT_TOKEN;
-      if (!token)
-        throw new Fault(
-          "Set SALLYPORT_TOKEN to an API token with the scope policy:read (the console's Account page makes one).",
-        );
+      const token = tokenFor("with the scope policy:read");
       const answer = await inForce({ url, token }, workstation, at);
       say(json ? JSON.stringify(answer, null, 2) : inForceText(answer));
       if (!answer.found?.approval) process.exitCode = 3;

@@ -1,4 +1,6 @@
 /** The console's API, by an API token: one question, one answer in JSON. */
+import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { Fault } from "./fault.ts";
 
 export type Reach = { url: string; token: string };
@@ -6,27 +8,48 @@ export type Reach = { url: string; token: string };
 /** The console does not answer; it may again. */
 export class Away extends Fault {}
 
-/** `path` begins at the console's root. With a body it is a POST.
+/** An API token as the environment has it. What is wrong with one is said without showing it.
+ *  @throws Fault */
+export function tokenFor(use: string, environment: Record<string, string | undefined> = process.env): string {
+  const token = environment.SALLYPORT_TOKEN;
+  if (!token) throw new Fault(`Set SALLYPORT_TOKEN to an API token ${use} (the console's Account page makes one).`);
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw new Fault("SALLYPORT_TOKEN is no API token: it holds a space, a line's end or a character beyond ASCII.");
+  return token;
+}
+
+/** `path` begins at the console's root. @throws Fault where `url` is no address of a console */
+export function addressOf(url: string, path: string): URL {
+  const address = URL.canParse(path, url) ? new URL(path, url) : undefined;
+  if (!address || !/^https?:$/.test(address.protocol))
+    throw new Fault(`--url ${url} is no address; it looks like http://console.example:3000.`);
+  return address;
+}
+
+/** Nothing is followed elsewhere: a token is for one console. @throws Away where nothing answers */
+export async function fetchConsole(address: URL, token: string, init: RequestInit = {}): Promise<Response> {
+  const headers = { authorization: `Bearer ${token}`, ...(init.body ? { "content-type": "application/json" } : {}) };
+  try {
+    return await fetch(address, { ...init, headers, redirect: "error" });
+  } catch (error) {
+    throw silent(address, error);
+  }
+}
+
+export function silent(address: URL, error: unknown): Away {
+  const why = whyNot((error as { cause?: Error }).cause ?? error).replace(/\.$/, "");
+  return new Away(`The console at ${address.origin} does not answer: ${why}.`, 1, { cause: error });
+}
+
+/** With a body it is a POST.
  *  @throws Away where nothing answers or the console fails, Fault (exit code 3) where it understood and says no */
 export async function askConsole({ url, token }: Reach, path: string, body?: object): Promise<unknown> {
-  if (!URL.canParse(path, url))
-    throw new Fault(`--url ${url} is no address; it looks like http://console.example:3000.`);
-  const address = new URL(path, url);
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(address, {
-      method: body ? "POST" : "GET",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      redirect: "error",
-      ...(body && { body: JSON.stringify(body) }),
-    });
-    text = await response.text();
-  } catch (error) {
-    const { cause } = error as { cause?: Error };
-    const why = cause?.message ?? (error as Error).message;
-    throw new Away(`The console at ${address.origin} does not answer: ${why}`, 1, { cause: error });
-  }
+  const address = addressOf(url, path);
+  const init = body ? { method: "POST", body: JSON.stringify(body) } : {};
+  const response = await fetchConsole(address, token, init);
+  const text = await response.text().catch((error: unknown) => {
+    throw silent(address, error);
+  });
   let answer: unknown;
   try {
     answer = JSON.parse(text);
@@ -34,9 +57,13 @@ export async function askConsole({ url, token }: Reach, path: string, body?: obj
     answer = { error: text.slice(0, 200) }; // not our answer, then: shown as it is
   }
   if (response.ok) return answer;
-  const reason = (answer as { error?: string } | null)?.error ?? "no reason given";
+  const said = (answer as { error?: unknown } | null)?.error;
+  const reason = typeof said === "string" ? said : "no reason given";
   const Failed = response.status >= 500 ? Away : Fault;
-  throw new Failed(`The console refused (${response.status}): ${reason}`, isNo(response.status) ? 3 : 1);
+  throw new Failed(
+    `The console refused (${response.status}): ${escapeForDisplay(reason)}`,
+    isNo(response.status) ? 3 : 1,
+  );
 }
 
 /** It understood and says no, which a pipeline may tell from a fault of its own. */

@@ -3,6 +3,7 @@ import { MEASURES } from "@sallyport/shared/replay/fail-on.ts";
 import { type Command, Option } from "commander";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
+import { tokenFor } from "./reach.ts";
 import { replayPolicy } from "./replay.ts";
 
 type Options = { group: string; since: string; revision?: string; failOn: string[]; url: string; json?: boolean };
@@ -33,11 +34,7 @@ export function addReplay(policy: Command, say: (text: string) => void): void {
     .action(async (file: string | undefined, options: Options) => {
       if ((file === undefined) === (options.revision === undefined))
         throw new Fault("Name a policy's file, or a revision with --revision: one of the two.");
-      const token = process.env.SALLYPORT_TOKEN;
-      if (!token)
-        throw new Fault(
-          "Set SALLYPORT_TOKEN to an API token with the scope policy:read (the console's Account page makes one).",
-        );
+      const token = tokenFor("with the scope policy:read");
       const { value, text, exitCode } = await replayPolicy({
         ...options,
         token,

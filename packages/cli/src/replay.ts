@@ -1,6 +1,5 @@
 /** `sallyport policy replay`: a candidate over what the console has recorded, through its API, by an API token. */
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
-import { whyNot } from "@sallyport/shared/base/why.ts";
 import { type Condition, holds, measured, readCondition } from "@sallyport/shared/replay/fail-on.ts";
 import { countFlips, type Flips } from "@sallyport/shared/replay/flip.ts";
 import { ReplayResult } from "@sallyport/shared/replay/result.ts";
@@ -8,6 +7,7 @@ import { readSince } from "@sallyport/shared/replay/since.ts";
 import { resultText } from "@sallyport/shared/replay/words.ts";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
+import { addressOf, fetchConsole, silent } from "./reach.ts";
 
 export type ReplayAsked = {
   url: string;
@@ -64,15 +64,10 @@ function conditionOf(text: string): Condition {
 
 async function ask(asked: ReplayAsked): Promise<{ against: Against; result: ReplayResult }> {
   const { url, token, group, since, source, order } = asked;
-  if (!URL.canParse(url)) throw new Fault(`--url ${url} is no address; it looks like http://console.example:3000.`);
-  const address = new URL("/api/replay", url);
+  const address = addressOf(url, "/api/replay");
   try {
-    const response = await fetch(address, {
-      method: "POST",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      redirect: "error",
-      body: JSON.stringify({ group, since, source, order }),
-    });
+    const body = JSON.stringify({ group, since, source, order });
+    const response = await fetchConsole(address, token, { method: "POST", body });
     if (!response.ok || !response.body) throw refused(response.status, await response.text());
     let against: Against | undefined;
     for await (const line of linesOf(response.body)) {
@@ -87,10 +82,7 @@ async function ask(asked: ReplayAsked): Promise<{ against: Against; result: Repl
     if (error instanceof Fault) throw error;
     if (error instanceof z.ZodError || error instanceof SyntaxError)
       throw new Fault("The console's answer is not understood: is it older than this command?", 1, { cause: error });
-    const { cause } = error as { cause?: Error };
-    throw new Fault(`The console at ${address.origin} does not answer: ${whyNot(cause ?? error)}.`, 1, {
-      cause: error,
-    });
+    throw silent(address, error);
   }
 }
 

@@ -4,6 +4,7 @@ import type { Command as Move } from "@sallyport/shared/rollout/command.ts";
 import { type Command, Option } from "commander";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
+import { tokenFor } from "./reach.ts";
 import { listRollouts, moveRollout, type Said, showRollout, startRollout, watchRollout } from "./rollout.ts";
 
 type Options = { url: string; json?: boolean };
@@ -116,9 +117,7 @@ export function addRollout(root: Command, say: (text: string) => void): void {
 }
 
 function reachOf({ url }: Options): { url: string; token: string } {
-  const token = process.env.SALLYPORT_TOKEN;
-  if (!token)
-    throw new Fault("Set SALLYPORT_TOKEN to an API token for rollouts (the console's Account page makes one).");
+  const token = tokenFor("for rollouts");
   return { url, token };
 }
 
