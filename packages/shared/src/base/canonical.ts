@@ -70,6 +70,7 @@ function named(key: string): string {
   return text;
 }
 
+/** `canonicalText` in UTF-8: what is hashed. @throws TypeError as it does */
 export const canonicalBytes = (value: unknown): Uint8Array<ArrayBuffer> => toUtf8(canonicalText(value));
 
 /** Printable ASCII needs no escape; most text is that, and this is a quarter of an agent's work. */

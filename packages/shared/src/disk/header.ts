@@ -49,6 +49,7 @@ export type Header = {
 /** The binary header before the JSON area; `json_size` counts the JSON area alone. */
 const BINARY_HEADER_BYTES = 4_096;
 
+/** Bounded by HEADER_CHARS_MAX and 32 slots; never throws. */
 export function readHeader(untrusted: string): Result<Header> {
   if (untrusted.length > HEADER_CHARS_MAX) return fail(`the header has ${untrusted.length} characters`);
   let json: unknown;

@@ -38,6 +38,7 @@ const messageOf = ({ workstation, volume, slot }: Belongs) => ({
   aad: canonicalBytes({ workstation, volume, slot }),
 });
 
+/** As `keyId`, over the raw X25519 key. */
 export const organisationKeyId = (hash: Hash, publicKey: Uint8Array): KeyId =>
   toHex(hash(publicKey).slice(0, 4)) as KeyId;
 
@@ -67,6 +68,7 @@ export function sealRecovery(
   };
 }
 
+/** `untrusted` is the body of a `disk.recovery` record's `sealed`; HPKE (RFC 9180), base mode. Never throws. */
 export function unsealRecovery(
   hash: Hash,
   primitives: Primitives,

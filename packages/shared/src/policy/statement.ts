@@ -82,6 +82,8 @@ export const Desired = z.object({ statements: z.array(SignedStatement).max(64) }
 export type Desired = z.infer<typeof Desired>;
 export const DESIRED_CHARS_MAX = 1024 * 1024;
 
+/** Each signature is over `sallyport/statement/1`, LF and the statement's canonical JSON; its digest is over what is
+ *  carried, in canonical JSON as well. @throws TypeError where either is none */
 export function signStatement(
   hash: Hash,
   signers: readonly Signer[],

@@ -43,11 +43,14 @@ export type Taken = { statement: Statement; carried: unknown; orderKey: string }
 /** Types that the console's key alone may sign, whatever the group's threshold. Of commands it depends on the verb. */
 const CONSOLE_ALONE: readonly StatementType[] = ["overlay"];
 
+/** `workstation/ID`, `group/ID` or `fleet`: orders are counted by type and this. */
 export function audienceKey(audience: Audience): string {
   if ("workstation" in audience) return `workstation/${audience.workstation}`;
   return "group" in audience ? `group/${audience.group}` : "fleet";
 }
 
+/** `untrusted` is a message's JSON. What comes first is told first: shape, digest, audience, signatures, order, validity.
+ *  The caller remembers `statement.order` under `orderKey`, on disk, before it acts. Never throws. */
 export function verifyStatement(hash: Hash, verify: Verify, trust: Trust, untrusted: unknown): Result<Taken, Refusal> {
   const read = readStatement(hash, untrusted);
   if (!read.ok) return read;

@@ -13,6 +13,7 @@ export type Drift =
   | { state: "behind"; reason: string }
   | { state: "partial"; sections: { name: SectionName; outcome: "not-applied" | "failed"; reason: string }[] };
 
+/** Nothing wanted is no drift. A section that was not reported counts as failed. */
 export function drift(desired: DesiredState | undefined, reported: Reported | undefined): Drift {
   if (!desired) return { state: "none" };
   if (!reported) return { state: "unknown", reason: "the workstation has not reported yet" };

@@ -11,8 +11,10 @@ export type Checkpoint = { origin: string; size: number; root: Uint8Array };
 export const origin = (workstation: WorkstationId | "console", trail: TrailId): string =>
   `sallyport/${workstation}/${trail}`;
 
+/** C2SP tlog-checkpoint: origin, size in decimal, root in base64, each with LF. */
 export const checkpointText = ({ origin, size, root }: Checkpoint): string => `${origin}\n${size}\n${toBase64(root)}\n`;
 
+/** The whole note (C2SP signed-note), signed under the origin as the key's name. */
 export function signCheckpoint(hash: Hash, sign: Sign, publicKey: Uint8Array, checkpoint: Checkpoint): string {
   return signNote(hash, sign, checkpoint.origin, publicKey, checkpointText(checkpoint));
 }

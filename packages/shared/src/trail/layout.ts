@@ -105,6 +105,7 @@ export class Tiler {
   }
 }
 
+/** C2SP tlog-tiles: 32-byte hashes one after another. */
 export function tileBytes(hashes: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(hashes.length * HASH_BYTES);
   for (const [at, hash] of hashes.entries()) bytes.set(hash, at * HASH_BYTES);

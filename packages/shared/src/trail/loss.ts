@@ -21,6 +21,7 @@ export const Loss = z
   .refine(({ from, to }) => from < to, "a loss names at least one record");
 export type Loss = z.infer<typeof Loss>;
 
+/** @throws TypeError where the loss is no JSON value */
 export const signLoss = (hash: Hash, signer: Signer, loss: Loss): Signed =>
   signValue(hash, signer, "sallyport/loss/1", loss);
 

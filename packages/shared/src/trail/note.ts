@@ -16,6 +16,7 @@ export function vkey(hash: Hash, name: string, publicKey: Uint8Array): string {
   return `${name}+${toHex(keyHash(hash, name, publicKey))}+${toBase64(concat(Uint8Array.of(ED25519), publicKey))}`;
 }
 
+/** Ed25519 only; the hash in it is checked against name and key. */
 export function readVkey(hash: Hash, untrusted: string): Result<{ name: string; publicKey: Uint8Array }> {
   const match = /^([^+\s]{1,256})\+([0-9a-f]{8})\+(\S{1,256})$/.exec(untrusted.trim());
   if (!match) return fail("a verifier key reads name+8 hex digits+base64");

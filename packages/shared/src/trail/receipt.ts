@@ -22,9 +22,11 @@ export const Receipt = z.object({
 });
 export type Receipt = z.infer<typeof Receipt>;
 
+/** By the console's key, over canonical JSON under `sallyport/receipt/1`. */
 export const signReceipt = (hash: Hash, signer: Signer, receipt: Receipt): Signed =>
   signValue(hash, signer, "sallyport/receipt/1", receipt);
 
+/** Characters of a message; one of ours has below a thousand. */
 export const RECEIPT_BYTES_MAX = 4096;
 
 /** The receipt, if the console's key signed it. */

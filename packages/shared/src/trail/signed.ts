@@ -36,8 +36,10 @@ export const SignedText = (charsMax: number) =>
 export const Signed = z.object({ text: SignedText(SIGNED_CHARS_MAX), signatures: z.array(Signature).max(32) });
 export type Signed = z.infer<typeof Signed>;
 
+/** What a signature is over: domain, LF, the text in UTF-8. */
 export const signedBytes = (domain: Domain, text: string): Uint8Array => toUtf8(`${domain}\n${text}`);
 
+/** Four bytes of sha256 over the raw key: a name for people, never a proof. */
 export const keyId = (hash: Hash, publicKey: Uint8Array): KeyId => toHex(hash(publicKey).slice(0, 4)) as KeyId;
 
 export type Signer = { publicKey: Uint8Array; sign: Sign };
@@ -48,6 +50,7 @@ export function signValue(hash: Hash, signer: Signer, domain: Domain, value: unk
   return { text, signatures: [signText(hash, signer, domain, text)] };
 }
 
+/** One signature over a text that is already canonical. */
 export function signText(hash: Hash, signer: Signer, domain: Domain, text: string): Signature {
   return { key: keyId(hash, signer.publicKey), signature: toBase64(signer.sign(signedBytes(domain, text))) };
 }

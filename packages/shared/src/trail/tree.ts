@@ -69,4 +69,5 @@ export function edgeFromBytes(size: number, bytes: Uint8Array): Edge {
   return { size, hashes };
 }
 
+/** Of the same size and the same hashes, and so of the same leaves. */
 export const sameEdge = (a: Edge, b: Edge): boolean => a.size === b.size && equal(edgeBytes(a), edgeBytes(b));

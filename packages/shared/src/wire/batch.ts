@@ -40,6 +40,7 @@ export type Compress = (bytes: Uint8Array) => Uint8Array;
 /** @throws where the bytes are no frame, or unpack to more than `bytesMax` */
 export type Decompress = (bytes: Uint8Array, bytesMax: number) => Uint8Array;
 
+/** One record with its LF. Entry and content are canonical JSON, which holds no raw TAB or LF. */
 export function batchLine({ entry, salt, content }: BatchRecord): string {
   return salt && content !== undefined ? `${entry}\t${toBase64(salt)}\t${content}\n` : `${entry}\n`;
 }

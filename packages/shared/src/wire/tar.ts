@@ -9,6 +9,7 @@ const PREFIX_AT = 345;
 /** Eleven octal digits. */
 export const TAR_FILE_BYTES_MAX = 8 ** 11 - 1;
 
+/** Bytes that a file of that size takes in a pack, without its header. */
 export const padded = (size: number): number => Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
 export const TAR_END = new Uint8Array(2 * TAR_BLOCK);
 

@@ -11,12 +11,14 @@ export type Channel = Up | Down;
 /** The first two hex digits of the (random) workstation id: 256 shards on any broker, without shared subscriptions. */
 export const shardOf = (workstation: WorkstationId): string => workstation.slice(0, 2);
 
+/** `sallyport/1/SHARD/WORKSTATION/CHANNEL` */
 export const topic = (workstation: WorkstationId, channel: Channel): string =>
   `sallyport/1/${shardOf(workstation)}/${workstation}/${channel}`;
 
 /** What a worker subscribes to for one shard, or for all with `+`. */
 export const shardFilter = (shard: string, channel: Up): string => `sallyport/1/${shard}/+/${channel}`;
 
+/** A topic as a message came by it; the broker's ACL is not believed: shard and id must fit. */
 export function readTopic(untrusted: string): Result<{ workstation: WorkstationId; channel: Channel }> {
   const [product, version, shard, id, channel, ...rest] = untrusted.split("/");
   if (product !== "sallyport" || version !== "1" || rest.length > 0) return fail("not a topic of this version");

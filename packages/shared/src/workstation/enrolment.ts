@@ -26,6 +26,7 @@ export const printToken = (token: EnrolToken): string =>
     .replaceAll("/", "_")
     .replace(/=+$/, "");
 
+/** What a person pasted, white space around it and all. The error is a sentence for that person. */
 export function readToken(untrusted: string): Result<EnrolToken> {
   const text = untrusted.trim();
   const wrong =
