@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ensureKeys } from "../src/keys.ts";
 import { startPostgres } from "../src/postgres.ts";
+import { startStack } from "../src/start.ts";
 import { Child } from "../src/supervise.ts";
 import { freePort } from "./debian.ts";
 
@@ -29,6 +30,24 @@ describe("a start that is stopped before its end", () => {
     expect(existsSync(join(folder, "postgres.password"))).toBe(false);
     const postgres = await startPostgres({ stateFolder: folder, port });
     await postgres.stop();
+  });
+
+  it("leaves nothing running while the broker or the worker starts, and the next start goes through", {
+    timeout: 300_000,
+  }, async () => {
+    const ports = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
+    const start = (until?: string) => {
+      const stop = new AbortController();
+      const say = (line: string) => until !== undefined && line.startsWith(until) && stop.abort();
+      return startStack({ stateFolder: folder, ports, console: false, agent: false, say, signal: stop.signal });
+    };
+    for (const until of ["Starting the broker", "Starting the worker"]) {
+      await expect(start(until)).rejects.toMatchObject({ name: "AbortError" });
+      expect(existsSync(join(folder, "up.json"))).toBe(false);
+    }
+    const stack = await start();
+    expect([...stack.children.keys()]).toEqual(["postgres", "broker", "worker"]);
+    await stack.stop();
   });
 
   it("does not wait for a program that is never ready, nor for a question that is never answered", async () => {
