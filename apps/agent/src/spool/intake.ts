@@ -14,8 +14,9 @@ import {
   SUPPRESSED_FLUSH_MS,
 } from "../limits.ts";
 import type { Emit, EmitAnswer, Parcel } from "../sources/source.ts";
+import { unindexed } from "./gap.ts";
 import { type Prepared, prepare } from "./prepare.ts";
-import { type Spool, unindexed } from "./spool.ts";
+import type { Spool } from "./spool.ts";
 import { copyHeld, type Held } from "./store.ts";
 import { Suppressed } from "./suppressed.ts";
 

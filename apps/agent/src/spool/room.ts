@@ -31,3 +31,9 @@ export function mustGiveWay(held: Held, bytesMax: number): [number, number] {
   const still = over - fromLogs;
   return [fromLogs, still > 0 ? Math.min(seen, still + bytesMax * GIVE_WAY_SHARE) : 0];
 }
+
+export const sum = (a: Held, b: Held): Held => ({
+  records: a.records + b.records,
+  contents: [a.contents[0] + b.contents[0], a.contents[1] + b.contents[1], a.contents[2] + b.contents[2]],
+  bytes: [a.bytes[0] + b.bytes[0], a.bytes[1] + b.bytes[1], a.bytes[2] + b.bytes[2]],
+});

@@ -6,7 +6,6 @@ import type { Json } from "@sallyport/shared/base/canonical.ts";
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { Index, SessionId, Time, TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { TrailOpened } from "@sallyport/shared/record/agent.ts";
-import type { Observation } from "@sallyport/shared/record/record.ts";
 import { origin, signCheckpoint } from "@sallyport/shared/trail/checkpoint.ts";
 import { Receipt } from "@sallyport/shared/trail/receipt.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
@@ -15,9 +14,11 @@ import type { BatchRecord } from "@sallyport/shared/wire/batch.ts";
 import { sha256 } from "../dom0/crypto.ts";
 import type { Position } from "../sources/source.ts";
 import { type Edges, edgesOf } from "./edges.ts";
+import { gap } from "./gap.ts";
+import { giveUp } from "./give-up.ts";
 import { freshSalt, indexed, leafOf, type Prepared, prepare } from "./prepare.ts";
 import { reindex } from "./reindex.ts";
-import { hasRoom, mustGiveWay } from "./room.ts";
+import { hasRoom, mustGiveWay, sum } from "./room.ts";
 import { copyHeld, type Held, type Store, type TrailRow, type Way } from "./store.ts";
 
 export type Identity = {
@@ -29,9 +30,6 @@ export type Identity = {
 };
 export type Previous = NonNullable<TrailOpened["previous"]>;
 export type SpoolStanding = { records: number; bytes: number; bytesMax: number; oldestTime?: Time };
-
-/** Rows looked at in one go when contents give way. */
-const GIVE_WAY_ROWS = 1_024;
 
 export class Spool {
   readonly #store: Store;
@@ -322,30 +320,12 @@ export class Spool {
   }
 
   #giveUp(way: 0 | 1, bytesWanted: number, start: number, size: number): Prepared[] {
-    let given = 0;
-    let contents = 0;
-    let first = -1;
-    let next = start;
-    while (given < bytesWanted && next < size) {
-      const rows = this.#store.oldest(next, way, GIVE_WAY_ROWS);
-      if (rows.length === 0) break;
-      const from = rows[0]!.idx;
-      if (first < 0) first = from;
-      for (const { idx, bytes } of rows) {
-        if (given >= bytesWanted) break;
-        given += bytes;
-        contents++;
-        next = idx + 1;
-      }
-      this.#store.giveUp(from, next - 1, way);
-    }
-    if (contents === 0) return [];
-    this.#oldest[way] = next;
-    this.#held.bytes[way] -= given;
-    this.#held.contents[way] -= contents;
-    return [
-      gap(this.#now(), { from: first as Index, to: next as Index, contents, bytes: given, reason: "spool-full" }),
-    ];
+    const given = giveUp(this.#store, way, bytesWanted, start, size);
+    if (!given) return [];
+    this.#oldest[way] = given.to;
+    this.#held.bytes[way] -= given.bytes;
+    this.#held.contents[way] -= given.contents;
+    return [gap(this.#now(), given)];
   }
 
   /** A transaction after which memory says what the disk says, however it ended. */
@@ -401,36 +381,4 @@ export class Spool {
       reason: "re-enrolled",
     };
   }
-}
-
-const sum = (a: Held, b: Held): Held => ({
-  records: a.records + b.records,
-  contents: [a.contents[0] + b.contents[0], a.contents[1] + b.contents[1], a.contents[2] + b.contents[2]],
-  bytes: [a.bytes[0] + b.bytes[0], a.bytes[1] + b.bytes[1], a.bytes[2] + b.bytes[2]],
-});
-
-/** What had no room and so has no index; it would have stood before `at`. */
-export const unindexed = (
-  now: number,
-  at: number,
-  contents: number,
-  bytes: number,
-  reason: "spool-full" | "disk-refused",
-): Prepared =>
-  prepare({
-    kind: "agent.gap",
-    severity: "error",
-    time: now,
-    text: `${reason === "disk-refused" ? "The disk refused the spool's writes" : "The spool is full"}: ${contents} observations were lost`,
-    body: { from: at as Index, to: at as Index, contents, bytes, reason },
-  });
-
-function gap(now: number, body: Observation<"agent.gap">["body"]): Prepared {
-  return prepare({
-    kind: "agent.gap",
-    severity: "error",
-    time: now,
-    text: `The spool is full: the contents of ${body.contents} records from ${body.from} to ${body.to - 1} were given up`,
-    body,
-  });
 }
