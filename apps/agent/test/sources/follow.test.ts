@@ -129,6 +129,38 @@ describe("a followed file", () => {
     expect(seen(kept)).toEqual(range(5, 40));
   });
 
+  it("rotated while nobody read it, beside a hundred older files, is read to its end", async () => {
+    for (const n of range(0, 100)) await writeFile(`${path}-202607${String(n).padStart(2, "0")}`, line(1000 + n));
+    await write(0, 2);
+    running = run(source());
+    const { kept } = running;
+    await until(() => seen(kept).length === 2, "the first lines");
+    await running.stop();
+    await write(2, 5);
+    await rename(path, `${path}-20261124`);
+    await writeFile(path, line(5));
+    running = run(source(), kept);
+    await until(() => seen(kept).includes(5), "the new file's line");
+    expect(seen(kept)).toEqual(range(0, 6));
+    expect(notes(kept)).toEqual([]);
+  });
+
+  it("rotated more often than one look reads, while nobody read it, is read on through all of them", async () => {
+    await write(0, 1);
+    running = run(source());
+    const { kept } = running;
+    await until(() => seen(kept).length === 1, "the first line");
+    await running.stop();
+    for (const n of range(1, 91)) {
+      await rename(path, `${path}-202607${String(n).padStart(2, "0")}`);
+      await writeFile(path, line(n));
+    }
+    running = run(source(), kept);
+    await until(() => seen(kept).includes(90), "the newest file's line");
+    expect(seen(kept)).toEqual(range(0, 91));
+    expect(notes(kept)).toEqual([]);
+  });
+
   it("whose place is gone says so and reads what is there", async () => {
     await write(0, 5);
     running = run(source());

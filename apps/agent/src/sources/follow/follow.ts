@@ -5,11 +5,15 @@ import { malformed } from "../malformed.ts";
 import type { Outlet } from "../source.ts";
 import { Place } from "./place.ts";
 import { type Decode, type Reading, reading } from "./reading.ts";
-import { rotatedSiblings, SIBLINGS_MAX, youngerThan } from "./rotated.ts";
+import { rotatedSiblings, youngerThan } from "./rotated.ts";
 
 /** Writers that are not told at once of a rotation go on in the renamed file for a while. */
 export const ROTATION_GRACE_MS = 2_000;
 const LOOK_EVERY_MS = 1_000;
+/** Of one look; the next goes on from there. */
+const FILES_MAX = 64;
+/** A copy of a file that was cut has just been written: it is among the newest. */
+const COPIES_MAX = 64;
 
 /** What of the host a follower uses. */
 export type FilesDoor = Pick<Dom0, "now" | "monotonic" | "facts" | "open" | "list" | "watch">;
@@ -65,7 +69,7 @@ class Follower {
 
   /** Reads all there is, over as many rotations as there were. */
   async look(): Promise<void> {
-    for (let files = 0; files <= SIBLINGS_MAX && !this.#signal.aborted; files++) {
+    for (let files = 0; files <= FILES_MAX && !this.#signal.aborted; files++) {
       this.#now ??= await this.#begin();
       if (!this.#now) return;
       const { stop, moved } = await this.#now.drain(this.#signal);
@@ -146,7 +150,7 @@ class Follower {
 
   async #wasCut(now: Reading): Promise<void> {
     const { path, dom0 } = this.#options;
-    for (const { path: copyPath, facts } of (await rotatedSiblings(dom0, path)).reverse()) {
+    for (const { path: copyPath, facts } of (await rotatedSiblings(dom0, path)).slice(-COPIES_MAX).reverse()) {
       if (now.place().offset === 0 || facts.inode === now.place().inode) continue;
       const copy = await dom0.open(copyPath);
       if (!copy) continue;

@@ -4,19 +4,20 @@ import type { Dom0, FileFacts } from "../../dom0/dom0.ts";
 export type Sibling = { path: string; facts: FileFacts };
 
 const SUFFIX = /^[.-]\d[\dT:_.-]{0,31}$/;
-export const SIBLINGS_MAX = 64;
+/** More than any rotation keeps. Each costs one look at its inode and time; without that none of them is left out. */
+const NAMES_MAX = 4096;
 
 export const isRotatedName = (name: string, base: string): boolean =>
   name.startsWith(base) && SUFFIX.test(name.slice(base.length));
 
-/** Uncompressed ones, the oldest first. */
+/** Uncompressed ones, the oldest first. A folder lists its names in no order: all are looked at before any is judged. */
 export async function rotatedSiblings(dom0: Pick<Dom0, "list" | "facts">, path: string): Promise<Sibling[]> {
   const slash = path.lastIndexOf("/");
   const folder = path.slice(0, slash) || "/";
   const base = path.slice(slash + 1);
-  const names = ((await dom0.list(folder)) ?? []).filter((name) => isRotatedName(name, base)).slice(0, SIBLINGS_MAX);
+  const names = ((await dom0.list(folder)) ?? []).filter((name) => isRotatedName(name, base));
   const siblings: Sibling[] = [];
-  for (const name of names) {
+  for (const name of names.sort(byName).slice(-NAMES_MAX)) {
     const facts = await dom0.facts(`${folder === "/" ? "" : folder}/${name}`);
     if (facts) siblings.push({ path: `${folder === "/" ? "" : folder}/${name}`, facts });
   }
