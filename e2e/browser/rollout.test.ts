@@ -1,6 +1,7 @@
-/** A policy on its way through a group, as an admin does it: edit, roll out, a guard that trips, abort, back. */
+/** A policy on its way through a group, as an admin does it: edit, replay, roll out, a guard that trips, abort, back. */
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { catchUp } from "../../apps/web/src/replay/gather.ts";
 import { step } from "../../apps/web/src/rollout/step.ts";
 import { consoleRecorder } from "../../apps/web/src/trail/recorder.ts";
 import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
@@ -52,6 +53,27 @@ async function report(network: object): Promise<void> {
 const APPLIED = { outcome: "applied" };
 
 describe.skipIf(isAbsent())("a rollout", () => {
+  test("is replayed over what the group recorded before it is begun", async () => {
+    await catchUp(console_.pool, new AbortController().signal);
+    await page.goto(`/policy/${fleet.groups.finance}`);
+    await page.getByLabel("Policy text").fill("log:\n  leastSeverity: critical\n");
+    await page.getByRole("button", { name: "Replay…" }).click();
+    await page.getByRole("button", { name: "Run replay" }).click();
+    const result = page.getByTestId("replay-result");
+    await result.getByText(/come out otherwise: \d+ lines would be held back, and were kept\.$/).waitFor();
+    await result.getByText(/a burst within one minute is not seen/).waitFor();
+    const record = result.getByRole("link", { name: /a minute of lines by udp/ }).first();
+    expect(await record.getAttribute("href")).toMatch(
+      /^\/explore\?workstation=[0-9a-f-]{36}&kind=guest\.log.*&open=\d+\.\d+$/,
+    );
+    await page.getByLabel("Policy text").fill("log:\n  leastSeverity: debug\n");
+    await page.getByText("The candidate was changed since").waitFor();
+    await page.getByRole("link", { name: "Replay a revision" }).click();
+    await page.getByRole("button", { name: "Run replay" }).click();
+    await page.getByText(/^Of \d+ recorded decisions none comes out otherwise\.$/).waitFor();
+    expect(faults).toEqual([]);
+  });
+
   test("is begun from the edited policy, paused by a guard with its reason, and taken back", async () => {
     await report(APPLIED);
     await page.goto(`/policy/${fleet.groups.finance}`);
