@@ -2,7 +2,8 @@
  *  Either all of it is there or nothing is. */
 
 import { origin } from "@sallyport/shared/trail/checkpoint.ts";
-import { type Signer, signValue } from "@sallyport/shared/trail/signed.ts";
+import { type Loss, signLoss } from "@sallyport/shared/trail/loss.ts";
+import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import { edgeBytes } from "@sallyport/shared/trail/tree.ts";
 import type { Pool, PoolClient } from "pg";
 import { hash } from "../trail/crypto.ts";
@@ -164,7 +165,7 @@ async function goOn(tx: PoolClient, signer: Signer, { trail, opened }: Append, e
   const has = Number(old.size);
   const indexedAnew = previous.reason === "older-disk" || previous.reason === "fork";
   if (previous.size <= has || indexedAnew) return [];
-  const loss = {
+  const loss: Loss = {
     workstation: trail.workstation,
     trail: previous.trail,
     from: has,
@@ -173,7 +174,7 @@ async function goOn(tx: PoolClient, signer: Signer, { trail, opened }: Append, e
     reason: previous.reason,
     time: new Date().toISOString(),
   };
-  const statement = signValue(hash, signer, "sallyport/loss/1", loss);
+  const statement = signLoss(hash, signer, loss);
   await tx.query(
     `INSERT INTO loss (trail, "from", "to", epoch, statement) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
     [old.num, has, previous.size, epoch, statement],

@@ -185,8 +185,10 @@ test("what agents write by the thousand is read off its bytes", () => {
 
 test("a body that nests without end, or holds a number past all numbers, is kept and marked", () => {
   const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
-  for (const event of [`{"a":${deep}}`, '{"a":1e999}']) {
-    const content = `{"body":{"event":${event},"eventTime":"now","type":"dns"},"text":"dns"}`;
+  const bodies = [`{"a":${deep}}`, '{"a":1e999}'].map(
+    (event) => `{"body":{"event":${event},"eventTime":"now","type":"dns"},"text":"dns"}`,
+  );
+  for (const content of [...bodies, `{"body":{"a":${deep}},"text":1}`, `{"body":{"a":${deep}}}`, deep]) {
     const sender = new Machine();
     sender.open();
     sender.sayRaw("ids.event", content);

@@ -3,6 +3,7 @@
 import { hash as digest } from "node:crypto";
 import { JSON_DEPTH_MAX } from "@sallyport/shared/base/canonical.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { isShallow } from "@sallyport/shared/base/json.ts";
 import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
 import { Content, SALT_BYTES, TEXT_CHARS_MAX } from "@sallyport/shared/record/content.ts";
 import { bodySchema } from "@sallyport/shared/record/kinds.ts";
@@ -15,7 +16,6 @@ import { hash } from "../trail/crypto.ts";
 import { type Rows, RowsWriter } from "./copy.ts";
 import { momentOf } from "./moment.ts";
 import { HASH_BYTES, PlainLine, quoted } from "./plain.ts";
-import { isShallow } from "./shape.ts";
 import { LF, type Line, open, readLine, unpack } from "./unpack.ts";
 
 /** One record, checked, beside its bytes. `body` only of a kind that is looked into, with its shape. */
@@ -214,18 +214,26 @@ function project(row: Row, json: string): void {
   if (typeof text === "string") row.text = projectedText(text);
   const schema = bodySchema(row.kind);
   if (typeof text !== "string" || typeof body !== "object" || body === null || Array.isArray(body)) {
-    const shape = Content.safeParse(value);
-    row.marked = mark(`the content: ${shape.success ? "not as it should be" : z.prettifyError(shape.error)}`);
+    row.marked = mark(`the content: ${contentFault(value)}`);
   } else if (!schema) {
     row.marked = `this console does not know the kind ${row.kind}`;
   } else if (!isShallow(body)) {
-    row.marked = `the body: deeper than ${JSON_DEPTH_MAX} levels, or with a number that JSON cannot say`;
+    row.marked = `the body: ${TOO_DEEP}`;
   } else {
     const read = schema.safeParse(body);
     if (!read.success) row.marked = mark(`the body: ${z.prettifyError(read.error)}`);
     else if (LOOKED_INTO.has(row.kind) || WRITTEN_DOWN.has(row.kind)) row.body = read.data;
   }
 }
+
+/** A schema is recursive: what nests without end would end the worker, and its trail with it. */
+function contentFault(value: unknown): string {
+  if (!isShallow(value)) return TOO_DEEP;
+  const shape = Content.safeParse(value);
+  return shape.success ? "not as it should be" : z.prettifyError(shape.error);
+}
+
+const TOO_DEEP = `deeper than ${JSON_DEPTH_MAX} levels, or with a number that JSON cannot say`;
 
 /** Beside what alerts are made from: what ingest/command.ts and ingest/applied.ts write down. */
 const WRITTEN_DOWN: ReadonlySet<string> = new Set(["command.received", "command.done", "policy.applied"]);

@@ -1,7 +1,6 @@
 /** Whether a body plainly has its kind's shape, told off its bytes as they came, for the kinds that come by the thousand:
  *  what JSON.parse and zod say, in a tenth of their time. A no says nothing: those two are asked then, and have the word
  *  (a property test holds all three together). Bodies are canonical, so members come in order and without spaces. */
-import { JSON_DEPTH_MAX } from "@sallyport/shared/base/canonical.ts";
 import { GuestLog, GuestVia } from "@sallyport/shared/record/guest.ts";
 
 /** Where the value that begins at `at` ends, or -1 where it is not plainly one. */
@@ -185,15 +184,4 @@ function membersEnd(bytes: Uint8Array, at: number, end: number, depth: number): 
     if (bytes[here] !== COMMA) return -1;
   }
   return -1;
-}
-
-/** Of what JSON.parse made: not deeper than canonical JSON may be, and no number that JSON cannot say (1e999 parses, as
- *  infinity). */
-export function isShallow(value: unknown, depth = 0): boolean {
-  if (typeof value === "number") return Number.isFinite(value);
-  if (typeof value !== "object" || value === null) return true;
-  if (depth > JSON_DEPTH_MAX) return false;
-  if (Array.isArray(value)) return value.every((each) => isShallow(each, depth + 1));
-  for (const key in value) if (!isShallow((value as Record<string, unknown>)[key], depth + 1)) return false;
-  return true;
 }
