@@ -22,6 +22,13 @@ exit codes: 0 done, 1 failed (the reason is on standard error), 2 usage
 
 class Usage extends Error {}
 
+/** For verbs that last: they leave the machine's monitor to those of other shells. */
+async function joined() {
+  const found = await running();
+  found.vm.qmp.close();
+  return found;
+}
+
 async function running() {
   const found = await find();
   if (found) return found;
@@ -71,14 +78,14 @@ async function main(verb: string | undefined, args: readonly string[]): Promise<
     }
     case "console": {
       const which = one("dom0 or guest");
-      const workstation = await running();
+      const workstation = await joined();
       if (which === "guest") return workstation.dom0.interactive("xl console -t pv primary");
       if (which !== "dom0") throw new Usage(`console dom0 or console guest, not ${which}`);
       await joinSerial(path.join(workstation.folder, "serial.sock"), process.stdin, process.stdout);
       return 0;
     }
     case "ssh":
-      return (await running()).dom0.interactive(args.length === 0 ? undefined : args.join(" "));
+      return (await joined()).dom0.interactive(args.length === 0 ? undefined : args.join(" "));
     case "plug":
       await (await running()).plug(one("an image"), { readOnly: args.includes("--read-only") });
       return 0;

@@ -52,9 +52,10 @@ it("arguments that QEMU refuses are told in its own words", async () => {
 
 it("a running machine is found by its folder, and one that ended is not", async () => {
   const vm = await start();
-  vm.qmp.close();
   const found = await findVm(folder);
   expect(found?.pid).toBe(vm.pid);
+  expect(await found?.qmp.run("query-status"), "while its starter still watches it").toMatchObject({ running: true });
+  expect(await vm.qmp.run("query-status")).toMatchObject({ running: true });
   await found?.stop();
   while (vm.running()) await delay(50);
   expect(await findVm(folder)).toBeUndefined();

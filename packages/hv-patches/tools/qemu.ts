@@ -79,7 +79,7 @@ export type Vm = {
 export async function startVm(options: VmOptions): Promise<Vm> {
   const { folder } = options;
   await mkdir(folder, { recursive: true });
-  for (const stale of ["serial.log", "qmp.sock", "serial.sock", "qemu.log", "pid"])
+  for (const stale of ["serial.log", "qmp.sock", "found.sock", "serial.sock", "qemu.log", "pid"])
     await rm(path.join(folder, stale), { force: true });
   const qemu = systemEmulator(options.root);
   const args = [
@@ -88,6 +88,8 @@ export async function startVm(options: VmOptions): Promise<Vm> {
     ...["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"],
     ...["-chardev", "socket,id=serial0,path=serial.sock,server=on,wait=off,logfile=serial.log"],
     ...["-serial", "chardev:serial0", "-qmp", "unix:qmp.sock,server=on,wait=off"],
+    // A monitor serves one at a time: this one is for whoever finds the machine while its starter still watches it.
+    ...["-qmp", "unix:found.sock,server=on,wait=off"],
     ...options.args,
   ];
   const log = openSync(path.join(folder, "qemu.log"), "w");
@@ -163,7 +165,7 @@ async function openVm(folder: string, pid: number, child: ChildProcess | undefin
     for (const end = Date.now() + MONITOR_MS_MAX; ; await delay(POLL_MS)) {
       if (!alive()) throw exited("its monitor");
       try {
-        return await connectQmp(path.join(folder, "qmp.sock"));
+        return await connectQmp(path.join(folder, child ? "qmp.sock" : "found.sock"));
       } catch (cause) {
         if (Date.now() < end) continue;
         // A machine that somebody else started is not ours to kill: its monitor may be busy with them.
