@@ -104,7 +104,7 @@ it("dom0 reaches a console on this machine's loopback, and no other port of it",
   }
 });
 
-/** The command line as a person has it: on a terminal of its own. `typed` is written once the first output is there. */
+/** The command line as a person has it: on a terminal of its own. Types until it says what is wanted, then leaves. */
 async function onTerminal(verb: string, typed: string, wanted: string): Promise<number | null> {
   const command = `"${process.execPath}" "${path.join(import.meta.dirname, "cli.ts")}" ${verb}`;
   const child = spawn("script", ["-qec", command, "/dev/null"], {
