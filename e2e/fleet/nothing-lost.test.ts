@@ -247,6 +247,8 @@ describe("a workstation whose agent, broker, workers and database are killed whi
     const agent = stack.children.get("agent");
     const { workstation, state, eveFile } = stack.agent ?? { workstation: "", state: "", eveFile: "" };
     const [before] = await query<{ id: string }>("SELECT id FROM trail WHERE workstation_id = $1", [workstation]);
+    await write(LINES_AT_ONCE);
+    await countReaches(written);
     await allReceipted(state);
     await agent?.stop();
     cpSync(state, `${state}.older`, { recursive: true });
