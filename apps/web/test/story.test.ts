@@ -129,6 +129,8 @@ test("who may not read contents is told neighbours, and no tie that would say wh
   const story = await tellStory(pool, lab, 32, false);
   expect(story.elsewhere).toEqual([]);
   expect(story.chapters.flatMap(({ ties, text }) => [...ties, text]).filter((each) => each !== null)).toEqual([]);
+  expect((await tellStory(pool, lab, 32, true)).alerts).not.toEqual([]);
+  expect(story.alerts).toEqual([]); // an alert's title is its record's line
 });
 
 test("more records of one story than are shown are bounded, and it says so", async () => {

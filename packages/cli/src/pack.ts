@@ -30,7 +30,12 @@ function openFolder(folder: string): Export {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   const name = (entry: Dirent) => relative(folder, join(entry.parentPath, entry.name));
   const names = new Set(entries.filter((entry) => entry.isFile()).map(name));
-  const read = async (name: string) => (names.has(name) ? readFileSync(join(folder, name)) : undefined);
+  const read = async (name: string) => {
+    if (!names.has(name)) return undefined;
+    const path = join(folder, name);
+    refuseTooLarge(name, statSync(path).size);
+    return readFileSync(path);
+  };
   return { names, read, close: async () => undefined };
 }
 

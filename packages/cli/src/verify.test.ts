@@ -57,6 +57,21 @@ describe("an export", () => {
     );
   });
 
+  it("that goes on from another trail says which, and that whole is said of this one alone", async () => {
+    const previous = {
+      ...{ trail: "0a6c2b7e-4a5d-4e6f-8a9b-0c1d2e3f4a5b", size: 41, root: "ab".repeat(32) },
+      reason: "older-disk",
+    };
+    const opened = {
+      ...{ trail: "1b6c2b7e-4a5d-4e6f-8a9b-0c1d2e3f4a5b", agentVersion: "0.1.0", hostname: "lab-07" },
+      ...{ session: "2c6c2b7e-4a5d-4e6f-8a9b-0c1d2e3f4a5b", previous },
+    };
+    const report = await verifyExport(packOf(layOut(makeTrail(3, opened))), {});
+    expect(report).toMatchObject({ whole: true, previous });
+    expect(sentences(report).join("\n")).toContain(`goes on from trail ${previous.trail} at 41 records (older-disk)`);
+    expect((await verifyExport(packOf(files), given)).previous).toBeNull();
+  });
+
   it("that lacks any one file is not whole", async () => {
     for (const name of names.filter((each) => each !== "vkey")) {
       const fewer = new Map(files);

@@ -1,7 +1,7 @@
 /** Whether an exported trail is whole: every entry, the tree, the tiles, the contents, the signature, and that nothing
  *  an older checkpoint covers has changed or vanished. Needs no console and believes nothing it did not compute. */
 import { equal, fromBase64, fromUtf8, toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
-import { AgentGap } from "@sallyport/shared/record/agent.ts";
+import { AgentGap, TrailOpened } from "@sallyport/shared/record/agent.ts";
 import { commitment, readContent, SALT_BYTES } from "@sallyport/shared/record/content.ts";
 import { type Checkpoint, openCheckpoint } from "@sallyport/shared/trail/checkpoint.ts";
 import { type Entry, leafHash, readEntry } from "@sallyport/shared/trail/entry.ts";
@@ -21,6 +21,8 @@ export type Report = {
   key: "given" | "first-sight" | null;
   olderSize: number | null;
   contents: { present: number; absent: number; namedInGaps: number };
+  /** The trail that this one goes on from, as its first record says: only that one's own export shows that it is whole. */
+  previous: { trail: string; size: number; root: string; reason: string } | null;
   first: string | null;
   last: string | null;
   faults: string[];
@@ -38,7 +40,7 @@ export async function verifyExport(pack: Export, given: { vkey?: string; older?:
 class Check {
   readonly report: Report = {
     ...{ whole: false, origin: null, size: null, root: null, key: null, olderSize: null },
-    ...{ contents: { present: 0, absent: 0, namedInGaps: 0 }, first: null, last: null, faults: [] },
+    ...{ contents: { present: 0, absent: 0, namedInGaps: 0 }, previous: null, first: null, last: null, faults: [] },
   };
   readonly #pack: Export;
   readonly #tiler = new Tiler(hash);
@@ -192,6 +194,7 @@ class Check {
       this.#fault(`The content of record ${entry.index} is not the one its entry commits to.`);
       return;
     }
+    if (entry.index === 0 && entry.kind === "trail.opened") report.previous = previousOf(held.content);
     if (entry.kind !== "agent.gap") return;
     const content = readContent(held.content);
     const gap = content.ok ? AgentGap.safeParse(content.value.body) : undefined;
@@ -205,6 +208,12 @@ class Check {
     } else if (!equal(root(hash, this.#edge), checkpoint.root))
       this.#fault(`The ${checkpoint.size} entries do not hash to the root of ${which}: something in them was changed.`);
   }
+}
+
+function previousOf(bytes: Uint8Array): Report["previous"] {
+  const content = readContent(bytes);
+  const opened = content.ok ? TrailOpened.safeParse(content.value.body) : undefined;
+  return (opened?.success && opened.data.previous) || null;
 }
 
 /** The report as sentences. */
@@ -223,6 +232,10 @@ export function sentences(report: Report): string[] {
     );
   if (report.olderSize !== null)
     lines.push(`The older checkpoint's ${report.olderSize} records are all here and unchanged.`);
+  if (report.previous)
+    lines.push(
+      `It goes on from trail ${report.previous.trail} at ${report.previous.size} records (${report.previous.reason}), root ${report.previous.root}: export and verify that one as well.`,
+    );
   return [...lines, ...firstSight(report)];
 }
 

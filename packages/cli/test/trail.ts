@@ -23,19 +23,23 @@ export type Trail = {
   contents: { salt: Uint8Array; content: Uint8Array }[];
 };
 
-export function makeTrail(size: number): Trail {
+/** `opened`: the body of a first record of kind `trail.opened`; without it all are guest lines. */
+export function makeTrail(size: number, opened?: object): Trail {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const raw = new Uint8Array(publicKey.export({ format: "der", type: "spki" }).subarray(-32));
   const name = origin(randomUUID() as string as WorkstationId, randomUUID() as string as TrailId);
   const contents = Array.from({ length: size }, (_, index) => ({
     salt: new Uint8Array(randomBytes(32)),
-    content: contentBytes({ text: `line ${index}`, body: { line: `line ${index} \u2028 \u0000` } }),
+    content: contentBytes({
+      text: `line ${index}`,
+      body: index === 0 && opened ? (opened as never) : { line: `line ${index} \u2028 \u0000` },
+    }),
   }));
   const entries = contents.map(({ salt, content }, index) =>
     entryText({
       index,
       time: new Date(1_795_000_000_000 + index).toISOString() as Time,
-      kind: "guest.log" as Kind,
+      kind: (index === 0 && opened ? "trail.opened" : "guest.log") as Kind,
       severity: "info",
       guest: "primary" as GuestId,
       content: toHex(commitment(hash, salt, content)) as Sha256,

@@ -5,6 +5,7 @@ import { actRecord, type RecordConsole } from "../person/act.ts";
 import { originOf } from "../person/actor.ts";
 import { type Bearer, openToken } from "../person/api-token.ts";
 import { may } from "../person/role.ts";
+import { answered } from "../trpc/plain.ts";
 import { packTrail } from "./pack.ts";
 import { type ExportedTrail, findTrails } from "./query.ts";
 import type { Slots } from "./slots.ts";
@@ -19,7 +20,7 @@ export type ExportParts = { pool: Pool; recordConsole: RecordConsole; exportSlot
 const refuse = (status: number, error: string): Response =>
   Response.json({ error }, { status, headers: status === 503 ? { "retry-after": String(AGAIN_SECONDS) } : {} });
 
-export async function respondExport(parts: ExportParts, request: Request, workstation: string): Promise<Response> {
+export const respondExport = answered(async (parts: ExportParts, request: Request, workstation: string) => {
   const { pool, exportSlots } = parts;
   if (workstation.includes("\u0000")) return refuse(404, "No workstation's name holds the character U+0000.");
   const opened = await openToken(pool, request.headers.get("authorization"), "export");
@@ -47,7 +48,7 @@ export async function respondExport(parts: ExportParts, request: Request, workst
     free();
     throw error;
   }
-}
+});
 
 /** Which trail is meant; recorded before a byte of it is given. Records below the size that is recorded do not change any
  *  more. */

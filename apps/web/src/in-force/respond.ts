@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { openToken } from "../person/api-token.ts";
 import { ACTS, may } from "../person/role.ts";
-import { Refusal } from "../trpc/errors.ts";
 import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
+import { answered } from "../trpc/plain.ts";
 import type { Wiring } from "../wiring.ts";
 import { findWorkstation, inForceAt } from "./store.ts";
 
@@ -11,7 +11,7 @@ const At = z.iso.datetime({ offset: true });
 
 const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
 
-export async function respondInForce({ pool }: Pick<Wiring, "pool">, request: Request): Promise<Response> {
+export const respondInForce = answered(async ({ pool }: Pick<Wiring, "pool">, request: Request): Promise<Response> => {
   const opened = await openToken(pool, request.headers.get("authorization"), "policy:read");
   if (!opened.ok) return refuse(opened.status, opened.reason);
   if (!may(opened.bearer.role, "entries")) return refuse(403, `As ${opened.bearer.role} you may not ${ACTS.entries}.`);
@@ -22,16 +22,7 @@ export async function respondInForce({ pool }: Pick<Wiring, "pool">, request: Re
   if (holdsNul(named)) return refuse(400, NUL_REFUSED);
   const at = At.safeParse(asked.get("at") ?? new Date().toISOString());
   if (!at.success) return refuse(400, "?at= is a moment as 2026-11-24T08:00:00Z.");
-  try {
-    const workstation = await findWorkstation(pool, named);
-    const moment = new Date(at.data);
-    return Response.json({
-      workstation,
-      at: moment.toISOString(),
-      found: await inForceAt(pool, workstation.id, moment),
-    });
-  } catch (error) {
-    if (error instanceof Refusal) return refuse(404, error.message);
-    throw error;
-  }
-}
+  const workstation = await findWorkstation(pool, named);
+  const moment = new Date(at.data);
+  return Response.json({ workstation, at: moment.toISOString(), found: await inForceAt(pool, workstation.id, moment) });
+});

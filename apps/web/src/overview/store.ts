@@ -1,7 +1,15 @@
 /** What the first page and the menu show; every number here is cheap on a store of any size. */
 import type { Pool } from "pg";
 
-export type Counts = { workstations: number; alerts: number; held: number; trails: number; trailsWhole: number };
+/** `forked` and `lossy` are what is known of trails, not a proof: that one is whole is shown by verifying it. */
+export type Counts = {
+  workstations: number;
+  alerts: number;
+  held: number;
+  trails: number;
+  forked: number;
+  lossy: number;
+};
 
 export async function readCounts(pool: Pool): Promise<Counts> {
   const { rows } = await pool.query<Record<keyof Counts, string>>(
@@ -9,8 +17,8 @@ export async function readCounts(pool: Pool): Promise<Counts> {
             (SELECT count(*) FROM alert WHERE state = 'open') AS alerts,
             (SELECT count(*) FROM scan WHERE verdict = 'hold' AND received > now() - interval '1 day') AS held,
             (SELECT count(*) FROM trail) AS trails,
-            (SELECT count(*) FROM trail t WHERE t.state <> 'forked'
-               AND NOT EXISTS (SELECT 1 FROM loss l WHERE l.trail = t.num)) AS "trailsWhole"`,
+            (SELECT count(*) FROM trail WHERE state = 'forked') AS forked,
+            (SELECT count(DISTINCT trail) FROM loss) AS lossy`,
   );
   const row = rows[0];
   const number = (key: keyof Counts) => Number(row?.[key] ?? 0);
@@ -19,7 +27,8 @@ export async function readCounts(pool: Pool): Promise<Counts> {
     alerts: number("alerts"),
     held: number("held"),
     trails: number("trails"),
-    trailsWhole: number("trailsWhole"),
+    forked: number("forked"),
+    lossy: number("lossy"),
   };
 }
 

@@ -4,23 +4,20 @@ import { type RecordConsole, withRecord } from "../person/act.ts";
 import { type Actor, originOf } from "../person/actor.ts";
 import { ACTS, may } from "../person/role.ts";
 import { Refusal } from "../trpc/errors.ts";
+import { answered } from "../trpc/plain.ts";
 import { readKept } from "./store.ts";
 
 type Parts = { pool: Pool; recordConsole: RecordConsole };
 
 const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
 
-export async function respondKept(
-  { pool, recordConsole }: Parts,
-  actor: Actor | undefined,
-  request: Request,
-  untrustedId: string,
-): Promise<Response> {
-  if (!actor) return refuse(401, "You are signed out. Sign in and try again.");
-  if (!may(actor.role, "quarantine")) return refuse(403, `As ${actor.role} you may not ${ACTS.quarantine}.`);
-  const id = /^[1-9]\d{0,14}$/.test(untrustedId) ? Number(untrustedId) : undefined;
-  if (id === undefined) return refuse(404, "There is no such message.");
-  try {
+export const respondKept = answered(
+  async (parts: Parts, actor: Actor | undefined, request: Request, untrustedId: string) => {
+    const { pool, recordConsole } = parts;
+    if (!actor) return refuse(401, "You are signed out. Sign in and try again.");
+    if (!may(actor.role, "quarantine")) return refuse(403, `As ${actor.role} you may not ${ACTS.quarantine}.`);
+    const id = /^[1-9]\d{0,14}$/.test(untrustedId) ? Number(untrustedId) : undefined;
+    if (id === undefined) return refuse(404, "There is no such message.");
     const bytes = await withRecord(pool, recordConsole, actor, originOf(request.headers), async (tx) => {
       const kept = await readKept(tx, id);
       if (!kept) throw new Refusal("NOT_FOUND", "It is no longer kept: of a flood only the first and the newest are.");
@@ -37,8 +34,5 @@ export async function respondKept(
         "cache-control": "no-store",
       },
     });
-  } catch (error) {
-    if (error instanceof Refusal) return refuse(404, error.message);
-    throw error;
-  }
-}
+  },
+);

@@ -44,7 +44,8 @@ export async function tellStory(pool: Pool, trail: number, index: number, conten
     findAround(pool, record),
     contents ? findElsewhere(pool, record, links) : [],
     record.content === null && contents ? findGap(pool, record) : [],
-    findAlerts(pool, record),
+    // an alert's title is its record's line
+    contents ? findAlerts(pool, record) : [],
   ]);
   const chapters = new Map<number, Chapter>();
   const put = (raw: Raw, ties: Tie[]) => chapters.set(Number(raw.index), { ...toRow(raw, contents), ties });

@@ -11,6 +11,7 @@ import { ACTS, may, type Role } from "../person/role.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
 import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
+import { answered } from "../trpc/plain.ts";
 import { runReplay } from "./run.ts";
 import { findGroup, policyInForce, policyOf } from "./store.ts";
 
@@ -28,42 +29,35 @@ const Asked = z.object({
   since: z.string().max(64),
 });
 
-const STATUS: Record<Refusal["code"], number> = {
-  NOT_FOUND: 404,
-  CONFLICT: 409,
-  BAD_REQUEST: 400,
-  FORBIDDEN: 403,
-  PRECONDITION_FAILED: 412,
-};
 const refuse = (status: number, error: string): Response =>
   Response.json({ error }, { status, headers: status === 503 ? { "retry-after": String(AGAIN_SECONDS) } : {} });
 
-export async function respondReplay(
-  parts: ReplayParts,
-  session: () => Promise<{ role: Role } | undefined>,
-  request: Request,
-): Promise<Response> {
-  const foreign = refuseForeign(request);
-  if (foreign) return foreign;
-  const who = await roleOf(parts.pool, session, request);
-  if (who instanceof Response) return who;
-  // what it shows came out of records' contents
-  if (!may(who.role, "content")) return refuse(403, `As ${who.role} you may not ${ACTS.content}.`);
-  const free = parts.replaySlots.take();
-  if (!free) return refuse(503, `Other replays are running. Try again in ${AGAIN_SECONDS} seconds.`);
-  try {
-    const asked = readBody(await request.text());
-    const begun = await begin(parts, asked);
-    return new Response(streamed(parts, begun, request.signal, free), {
-      headers: { "content-type": "application/x-ndjson", "cache-control": "no-store", "x-accel-buffering": "no" },
-    });
-  } catch (error) {
-    free();
-    if (error instanceof Refusal) return refuse(STATUS[error.code], error.message);
-    if (error instanceof z.ZodError) return refuse(400, z.prettifyError(error));
-    throw error;
-  }
-}
+export const respondReplay = answered(
+  async (
+    parts: ReplayParts,
+    session: () => Promise<{ role: Role } | undefined>,
+    request: Request,
+  ): Promise<Response> => {
+    const foreign = refuseForeign(request);
+    if (foreign) return foreign;
+    const who = await roleOf(parts.pool, session, request);
+    if (who instanceof Response) return who;
+    // what it shows came out of records' contents
+    if (!may(who.role, "content")) return refuse(403, `As ${who.role} you may not ${ACTS.content}.`);
+    const free = parts.replaySlots.take();
+    if (!free) return refuse(503, `Other replays are running. Try again in ${AGAIN_SECONDS} seconds.`);
+    try {
+      const asked = readBody(await request.text());
+      const begun = await begin(parts, asked);
+      return new Response(streamed(parts, begun, request.signal, free), {
+        headers: { "content-type": "application/x-ndjson", "cache-control": "no-store", "x-accel-buffering": "no" },
+      });
+    } catch (error) {
+      free();
+      throw error;
+    }
+  },
+);
 
 async function roleOf(
   pool: Pool,

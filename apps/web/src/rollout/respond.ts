@@ -11,16 +11,9 @@ import { ACTS, may } from "../person/role.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
 import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
+import { answered } from "../trpc/plain.ts";
 import { actOn, Beginning, begin, type Parts, Reason, RolloutId } from "./act.ts";
 import { getRollout, listRollouts, preview } from "./store.ts";
-
-const STATUS: Record<Refusal["code"], number> = {
-  NOT_FOUND: 404,
-  CONFLICT: 409,
-  BAD_REQUEST: 400,
-  FORBIDDEN: 403,
-  PRECONDITION_FAILED: 412,
-};
 
 const Start = Beginning.omit({ group: true, plan: true }).extend({
   /** Its id or its name. */
@@ -34,7 +27,7 @@ const Move = z.object({ command: z.enum(COMMANDS), reason: Reason, version: z.in
 const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
 
 /** `path` is what follows /api/rollout. */
-export async function respondRollout(parts: Parts, request: Request, path: readonly string[]): Promise<Response> {
+export const respondRollout = answered(async (parts: Parts, request: Request, path: readonly string[]) => {
   const isRead = request.method === "GET";
   const opened = await openToken(
     parts.pool,
@@ -61,12 +54,10 @@ export async function respondRollout(parts: Parts, request: Request, path: reado
     if (!plan.success) return refuse(400, `This is no plan.\n${plan.error.issues.map(issueWords).join("\n")}`);
     return Response.json(await begin(parts, bearer, origin, Beginning.parse({ ...asked, group, plan: plan.data })));
   } catch (error) {
-    if (error instanceof Refusal) return refuse(STATUS[error.code], error.message);
-    if (error instanceof z.ZodError) return refuse(400, z.prettifyError(error));
     if ((error as { code?: string }).code === "23505") return refuse(409, "A rollout of this id was begun already.");
     throw error;
   }
-}
+});
 
 function readBody(text: string): unknown {
   let body: unknown;

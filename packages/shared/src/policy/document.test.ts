@@ -25,6 +25,9 @@ test.each([
   ["a section that is not one", "usb: yes\n", /^usb 1:6 /],
   ["YAML that cannot be read", "usb:\n  infected: [\n", /^ 3:1 /],
   ["a key twice", "usb: {}\nusb: {}\n", /^ 2:1 .*unique/],
+  ["a second document", "log: {}\n---\nlog: {}\n", /^ [23]:\d+ a second document begins here; a policy is one$/],
+  ["bytes in disguise", "log: !!binary aGk=\n", /^ 1:\d+ the tag \S*binary: a policy has none$/],
+  ["a tag of one's own", "usb: !mine {}\n", /^ 1:\d+ .*tag/],
   ["JSON that cannot be read", '{"usb": {', /^ 1:\d+ /],
 ])("%s is told with its place", (_name, text, wanted) => expect(faults(text)[0]).toMatch(wanted));
 

@@ -1,5 +1,5 @@
 /** A policy as a person writes it, YAML or JSON, → the policy, or each fault with its path, line and column. Pure. */
-import { isMap, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isMap, isSeq, LineCounter, type Node, parseDocument, visit, type YAMLError } from "yaml";
 import type { z } from "zod";
 import { POLICY_CHARS_MAX, tooDeep, unfoldsTooFar } from "./depth.ts";
 import { Policy } from "./policy.ts";
@@ -13,6 +13,22 @@ export { POLICY_CHARS_MAX };
 const FAULTS_MAX = 50;
 
 const START = { path: "", line: 1, column: 1 };
+
+const wordsOf = ({ code, message }: YAMLError): string =>
+  code === "MULTIPLE_DOCS" ? "a second document begins here; a policy is one" : message;
+
+/** A tag makes of a value what no policy holds (`!!binary`, `!!set`), and means nothing to other readers. */
+function taggedNode(document: Document): { offset: number; message: string } | undefined {
+  let found: { offset: number; message: string } | undefined;
+  visit(document, {
+    Node: (_, node) => {
+      if (!("tag" in node) || !node.tag) return undefined;
+      found = { offset: node.range?.[0] ?? 0, message: `the tag ${node.tag.slice(0, 64)}: a policy has none` };
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
 
 export function readPolicy(untrusted: string): ReadPolicy {
   if (untrusted.length > POLICY_CHARS_MAX)
@@ -29,8 +45,10 @@ export function readPolicy(untrusted: string): ReadPolicy {
       ok: false,
       faults: document.errors
         .slice(0, FAULTS_MAX)
-        .map((error) => ({ path: "", ...place(lines, error.pos[0]), message: error.message })),
+        .map((error) => ({ path: "", ...place(lines, error.pos[0]), message: wordsOf(error) })),
     };
+  const tagged = taggedNode(document);
+  if (tagged) return { ok: false, faults: [{ path: "", ...place(lines, tagged.offset), message: tagged.message }] };
   const unfolded = unfoldsTooFar(document);
   if (unfolded)
     return { ok: false, faults: [{ path: "", ...place(lines, unfolded.offset), message: unfolded.message }] };

@@ -6,7 +6,7 @@ import { createContext, type ReactNode, useContext } from "react";
 import type { Actor } from "../../person/actor.ts";
 import { type Act, may } from "../../person/role.ts";
 import { useApi } from "../../trpc/client.tsx";
-import { count } from "../../ui/bytes.ts";
+import { count, plural } from "../../ui/bytes.ts";
 import { Key } from "../../ui/header.tsx";
 import { Keys } from "../../ui/keys.tsx";
 import { Nav } from "../../ui/nav.tsx";
@@ -39,6 +39,18 @@ export function useActor(): Actor {
 
 export const useMay = (act: Act): boolean => may(useActor().role, act);
 
+/** What is known of them; that a trail is whole is proved on a record's Proof, or by `sallyport verify`. */
+function Trails({ trails, forked, lossy }: { trails: number; forked: number; lossy: number }) {
+  return (
+    <span title="Known to this console. That a trail is whole is proved on a record’s Proof, or by sallyport verify.">
+      {plural(trails, "trail")}
+      {forked > 0 && <b className="text-block"> · {count(forked)} forked</b>}
+      {lossy > 0 && <b className="text-hold"> · {count(lossy)} with losses</b>}
+      {forked === 0 && lossy === 0 && trails > 0 && ", no fork or loss known"}
+    </span>
+  );
+}
+
 export function Shell({ actor, theme, children }: { actor: Actor; theme: Theme; children: ReactNode }) {
   const api = useApi();
   const counts = useQuery({ ...api.overview.counts.queryOptions(), refetchInterval: COUNTS_EVERY_MS }).data;
@@ -54,7 +66,7 @@ export function Shell({ actor, theme, children }: { actor: Actor; theme: Theme; 
         <Nav items={places.map(({ href, word }) => ({ href, word, count: counted[href] }))}>
           {counts && (
             <>
-              {count(counts.trailsWhole)} of {count(counts.trails)} trails whole
+              <Trails {...counts} />
               <br />
             </>
           )}

@@ -1,4 +1,5 @@
 import { fetchRequestHandler } from "@trpc/server/adapters/fetch";
+import { BATCH_CALLS_MAX } from "../../../../trpc/bounds.ts";
 import { makeContext } from "../../../../trpc/context.ts";
 import { refuseForeign } from "../../../../trpc/foreign.ts";
 import { appRouter } from "../../../../trpc/router.ts";
@@ -9,6 +10,7 @@ const handler = (request: Request): Response | Promise<Response> =>
     endpoint: "/api/trpc",
     req: request,
     router: appRouter,
+    maxBatchSize: BATCH_CALLS_MAX,
     createContext: () => makeContext(request),
     onError: ({ error, path }) => {
       if (error.code !== "INTERNAL_SERVER_ERROR") return;
