@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
-import { readTopic, shardFilter, UP } from "@sallyport/shared/wire/topics.ts";
+import { REFUSED, readTopic, shardFilter, UP } from "@sallyport/shared/wire/topics.ts";
 import pg from "pg";
 import pino from "pino";
 import { z } from "zod";
@@ -14,6 +14,7 @@ import { Dispatch } from "./dispatch/dispatch.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import { openPartitions, sealEnded, splitFull } from "./ingest/partitions.ts";
 import { sendReceipts, standing } from "./ingest/receipts.ts";
+import { readRefusal } from "./ingest/refusal.ts";
 import { holdShards } from "./ingest/shards.ts";
 import { States } from "./ingest/state.ts";
 import { type Message, openLink } from "./link/link.ts";
@@ -67,7 +68,7 @@ export async function startWorker(env: Env): Promise<Worker> {
 
   const shards = new Set<string>();
   const filters = (some: Iterable<string>) =>
-    [...some].flatMap((shard) => UP.map((channel) => shardFilter(shard, channel)));
+    [...some].flatMap((shard) => [...UP, REFUSED].map((channel) => shardFilter(shard, channel)));
   const receive = async ({ topic, bytes, retained }: Message): Promise<void> => {
     const read = readTopic(topic);
     if (!read.ok) return ingest.refuse({ code: "topic", workstation: undefined, topic, reason: read.error, bytes });
@@ -79,6 +80,8 @@ export async function startWorker(env: Env): Promise<Worker> {
         return states.presence(workstation, topic, bytes);
       case "reported":
         return states.reported(workstation, topic, bytes, retained);
+      case REFUSED:
+        return ingest.refuse(readRefusal(workstation, topic, bytes));
       default:
         return; // our own way down
     }

@@ -192,6 +192,33 @@ test("a machine enrols by token, sends evidence, gets receipts and its policy; a
   await vi.waitFor(() => expect(workers[1]!.child.exitCode).toBe(0), { timeout: 15_000 });
 });
 
+test("what one machine publishes as another reaches nothing, and stands in quarantine with an alert", async () => {
+  const { port, child } = await startWorkerProcess();
+  const [victim, forger] = [await enrolMachine(port), await enrolMachine(port)];
+  const [one, two] = [victim.machine.id, forger.machine.id];
+  victim.machine.open();
+  const batch = Buffer.from(victim.machine.batch(0, 1));
+  const agent = await connect(forger);
+  agent.publish(topic(one, "batch"), batch, { qos: 1 });
+  const refused = async () => {
+    const { rows } = await pool.query("SELECT * FROM quarantine WHERE workstation_id = $1", [two]);
+    expect(rows).toHaveLength(1);
+    return rows[0];
+  };
+  const row = await vi.waitFor(refused, { timeout: 60_000 });
+  expect(row).toMatchObject({ code: "topic", topic: topic(one, "batch"), size: batch.length });
+  expect(row.reason).toContain(`workstation ${two} tried to publish as ${one}`);
+  expect(row.bytes).toEqual(batch);
+  const alerts = await pool.query("SELECT kind, reason FROM alert WHERE workstation_id = $1", [two]);
+  expect(alerts.rows).toEqual([
+    { kind: "ingest.refused", reason: expect.stringContaining(`tried to publish as ${one}`) },
+  ]);
+  const trails = await pool.query("SELECT 1 FROM trail WHERE workstation_id = $1", [one]);
+  expect(trails.rowCount).toBe(0);
+  agent.end(true);
+  child.kill("SIGKILL");
+});
+
 test("a token is used once, expires, and refuses a request that is not signed by the keys it names", async () => {
   const { port, child } = await startWorkerProcess();
   const machine = new Machine();

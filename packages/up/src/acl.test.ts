@@ -13,6 +13,9 @@ describe("who may write and read which topic", () => {
     [ID, own("receipt"), false],
     [ID, own("desired"), false],
     [ID, own("command"), false],
+    [ID, own("refused"), false],
+    [OTHER, own("refused"), false],
+    ["worker", own("refused"), false],
     [ID, `sallyport/1/ff/${ID}/batch`, false],
     [ID, `sallyport/2/0a/${ID}/batch`, false],
     [OTHER, own("batch"), false],
@@ -28,11 +31,13 @@ describe("who may write and read which topic", () => {
     [ID, own("desired"), true],
     [ID, own("command"), true],
     [ID, own("batch"), false],
+    [ID, own("refused"), false],
     [ID, `sallyport/1/0a/${ID}/+`, false],
     [ID, "#", false],
     [ID, "sallyport/1/+/+/receipt", false],
     [OTHER, own("receipt"), false],
     ["worker", "sallyport/1/0a/+/batch", true],
+    ["worker", "sallyport/1/0a/+/refused", true],
     ["worker", "#", false],
   ])("subscribing: %s to %s: %s", (name, filter, may) => expect(maySubscribe(name, filter)).toBe(may));
 });

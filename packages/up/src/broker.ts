@@ -7,8 +7,9 @@ import { BATCH_BYTES_MAX } from "@sallyport/shared/wire/batch.ts";
 import { Aedes, type Client } from "aedes";
 import pino from "pino";
 import { z } from "zod";
-import { mayPublish, maySubscribe } from "./acl.ts";
+import { mayPublish, maySubscribe, WORKER } from "./acl.ts";
 import { keyFiles } from "./keys.ts";
+import { Refusals } from "./refusals.ts";
 
 /** A batch and its topic. What claims to be longer is cut off before its bytes are kept. */
 const PACKET_BYTES_MAX = BATCH_BYTES_MAX + 1024;
@@ -18,6 +19,8 @@ const KEEPALIVE_SECONDS_MAX = 300;
 /** CONNACK's return code 5. */
 const NOT_AUTHORIZED = 5;
 const REVOKED_LOOK_MS = 1_000;
+/** Of each sender who is refused, the worker hears so often at most. */
+const REFUSALS_EVERY_MS = 1_000;
 
 export type BrokerOptions = { stateFolder: string; host: string; port: number };
 
@@ -54,6 +57,7 @@ const canonicalSerial = (serial: string): string => serial.toUpperCase().replace
 export async function startBroker({ stateFolder, host, port }: BrokerOptions) {
   const files = keyFiles(stateFolder);
   const isRevoked = revokedReader(join(stateFolder, "revoked.json"));
+  const refusals = new Refusals();
   const refused = (peer: Peer) => peer.name !== "worker" && isRevoked(peer.serial);
   const broker = await Aedes.createBroker({
     keepaliveLimit: KEEPALIVE_SECONDS_MAX,
@@ -77,6 +81,7 @@ export async function startBroker({ stateFolder, host, port }: BrokerOptions) {
       const peer = client && peers.get(client);
       if (peer && mayPublish(peer.name, packet.topic) && !refused(peer)) return done(null);
       log.warn({ client: client?.id, topic: packet.topic }, "publish.refused");
+      if (peer && !mayPublish(peer.name, packet.topic)) refusals.note(peer.name, packet.topic, packet.payload);
       done(new Error(`${peer?.name ?? "nobody"} may not publish to ${packet.topic}`));
     },
     authorizeSubscribe(client, subscription, done) {
@@ -116,10 +121,19 @@ export async function startBroker({ stateFolder, host, port }: BrokerOptions) {
       if (peer && refused(peer)) client.close();
     }
   }, REVOKED_LOOK_MS);
+  const handOver = setInterval(() => {
+    for (const { topic, text } of refusals.take((filter) => isRead(broker, filter))) {
+      const packet = { cmd: "publish", topic, payload: text, qos: 1, retain: false, dup: false } as const;
+      broker.publish(packet, (error) => {
+        if (error) log.error({ topic, error: error.message }, "refusal.lost");
+      });
+    }
+  }, REFUSALS_EVERY_MS);
   const address = server.address();
   log.info({ address }, "broker.listening");
   const stop = async () => {
     clearInterval(look);
+    clearInterval(handOver);
     server.close();
     await new Promise<void>((resolve) => broker.close(resolve));
   };
@@ -145,6 +159,14 @@ function bound(client: Client): void {
   };
 }
 type Parser = { parse(bytes: Buffer): number; packet: { length: number }; emit(event: "error", error: Error): void };
+
+/** Whether a worker hears what is published under that filter. */
+const isRead = (broker: Aedes, filter: string): boolean =>
+  Object.values(clientsOf(broker)).some(
+    (client) =>
+      peers.get(client)?.name === WORKER &&
+      filter in (client as unknown as { subscriptions: Record<string, unknown> }).subscriptions,
+  );
 
 const clientsOf = (broker: Aedes): Record<string, Client> =>
   (broker as unknown as { clients: Record<string, Client> }).clients;

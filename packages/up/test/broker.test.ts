@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { Refusal } from "@sallyport/shared/wire/refusal.ts";
 import { topic } from "@sallyport/shared/wire/topics.ts";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startBroker } from "../src/broker.ts";
 import { ensureKeys, type KeyFiles } from "../src/keys.ts";
 
@@ -107,6 +108,41 @@ describe("the embedded broker", () => {
     await two.publishAsync(topic(TWO, "batch"), "true", { qos: 1 });
     expect((await got)[1]).toBe("true");
     expect(seen).toHaveLength(1);
+  });
+
+  it("tells a worker who tried to publish under whose name, if it comes later too", async () => {
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      const two = await connect(TWO, `forger-${attempt}`);
+      const gone = closed(two);
+      two.publish(topic(ONE, "batch"), `forged ${attempt}`, { qos: 1 });
+      await gone;
+    }
+    const worker = await connect("worker", "reads refusals");
+    const told = next(worker);
+    await worker.subscribeAsync("sallyport/1/ff/+/refused", { qos: 1 });
+    const [to, text] = await told;
+    expect(to).toBe(topic(TWO, "refused"));
+    const refusal = Refusal.parse(JSON.parse(text));
+    expect(refusal).toMatchObject({ topic: topic(ONE, "batch"), count: 3, size: 8 });
+    expect(Buffer.from(refusal.bytes, "base64").toString()).toBe("forged 3");
+  });
+
+  it("lets no workstation say what was refused, not of itself and not of another", async () => {
+    const worker = await connect("worker", "hears none");
+    const seen: string[] = [];
+    worker.on("message", (to, bytes) => seen.push(`${to} ${bytes}`));
+    await worker.subscribeAsync(["sallyport/1/0a/+/refused", "sallyport/1/ff/+/refused"], { qos: 1 });
+    for (const [at, of] of [ONE, TWO].entries()) {
+      const one = await connect(ONE, `liar-${at}`);
+      const gone = closed(one);
+      one.publish(topic(of, "refused"), "a lie", { qos: 1 });
+      await gone;
+    }
+    // the broker says itself who told them
+    const last = `"topic":"${topic(TWO, "refused")}"`;
+    await vi.waitFor(() => expect(seen.join("\n")).toContain(last), { timeout: 60_000 });
+    expect(seen.filter((each) => each.includes("a lie"))).toEqual([]);
+    expect(seen.every((each) => each.startsWith(topic(ONE, "refused")))).toBe(true);
   });
 
   it("refuses a workstation what is another's, and any wildcard", async () => {

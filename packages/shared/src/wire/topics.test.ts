@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { flip, flipped, uuid } from "../../test/drawn.ts";
 import { fromUtf8, toUtf8 } from "../base/bytes.ts";
 import type { WorkstationId } from "../base/ids.ts";
-import { DOWN, readTopic, shardFilter, shardOf, topic, UP } from "./topics.ts";
+import { DOWN, REFUSED, readTopic, shardFilter, shardOf, topic, UP } from "./topics.ts";
 
-const channel = fc.constantFrom(...UP, ...DOWN);
+const channel = fc.constantFrom(...UP, ...DOWN, REFUSED);
 
 describe("a topic", () => {
   it("of any text is answered, and what is read is spelt in one way", () => {
@@ -29,7 +29,7 @@ describe("a topic", () => {
 
   it("reads back, and lies under its shard's filter", () => {
     fc.assert(
-      fc.property(uuid<WorkstationId>(), channel, fc.constantFrom(...UP), (workstation, channel, up) => {
+      fc.property(uuid<WorkstationId>(), channel, fc.constantFrom(...UP, REFUSED), (workstation, channel, up) => {
         expect(readTopic(topic(workstation, channel))).toEqual({ ok: true, value: { workstation, channel } });
         const filter = shardFilter(shardOf(workstation), up).split("/");
         const levels = topic(workstation, up).split("/");

@@ -6,7 +6,9 @@ export const UP = ["batch", "presence", "reported"] as const;
 export const DOWN = ["receipt", "desired", "command"] as const;
 export type Up = (typeof UP)[number];
 export type Down = (typeof DOWN)[number];
-export type Channel = Up | Down;
+/** Of a workstation too, but written by the embedded broker alone and read by the worker: what it refused of that sender. */
+export const REFUSED = "refused" as const;
+export type Channel = Up | Down | typeof REFUSED;
 
 /** The first two hex digits of the (random) workstation id: 256 shards on any broker, without shared subscriptions. */
 export const shardOf = (workstation: WorkstationId): string => workstation.slice(0, 2);
@@ -16,7 +18,7 @@ export const topic = (workstation: WorkstationId, channel: Channel): string =>
   `sallyport/1/${shardOf(workstation)}/${workstation}/${channel}`;
 
 /** What a worker subscribes to for one shard, or for all with `+`. */
-export const shardFilter = (shard: string, channel: Up): string => `sallyport/1/${shard}/+/${channel}`;
+export const shardFilter = (shard: string, channel: Up | typeof REFUSED): string => `sallyport/1/${shard}/+/${channel}`;
 
 /** A topic as a message came by it; the broker's ACL is not believed: shard and id must fit. */
 export function readTopic(untrusted: string): Result<{ workstation: WorkstationId; channel: Channel }> {
@@ -25,6 +27,6 @@ export function readTopic(untrusted: string): Result<{ workstation: WorkstationI
   const workstation = WorkstationId.safeParse(id);
   if (!workstation.success) return fail("the topic names no workstation");
   if (shard !== shardOf(workstation.data)) return fail("the topic's shard is not the workstation's");
-  const known = [...UP, ...DOWN].find((each) => each === channel);
+  const known = [...UP, ...DOWN, REFUSED].find((each) => each === channel);
   return known ? ok({ workstation: workstation.data, channel: known }) : fail("the topic's last word is not known");
 }
