@@ -1,7 +1,7 @@
 /** This machine's own agent: a token made in the database, enrolment through the listener as anywhere, then its run. */
 import { execFile } from "node:child_process";
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
@@ -11,6 +11,7 @@ import { LEAN, LEAN_ENV } from "../../../apps/agent/bin/lean.mjs";
 import { makeAgentProgram } from "./agent-program.ts";
 import { ROOT } from "./build.ts";
 import type { Parts } from "./start.ts";
+import { readStateFile, replaceFile } from "./state-file.ts";
 
 export type Agent = { workstation: WorkstationId; state: string; eveFile: string };
 export type AgentOptions = {
@@ -34,6 +35,10 @@ const QUIET = "--disable-warning=ExperimentalWarning";
 
 /** What of enrolment.json this file needs; the rest is kept as it is. */
 const Facts = z.looseObject({ workstation: z.string(), listener: z.string(), mqtt: z.string() });
+/** What of a configuration this file changes. */
+const Listening = z.looseObject({ host: z.string(), port: z.int() });
+const Config = z.looseObject({ udp: z.array(Listening).optional(), tcp: z.array(Listening).optional() });
+type Config = z.infer<typeof Config>;
 
 /** Enrols once, runs from then on; ready when the console has a new record of it. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -44,7 +49,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const facts = join(state, "enrolment", "enrolment.json");
   if (!existsSync(facts)) await enrol(state, options);
   options.signal?.throwIfAborted();
-  const { workstation } = followPorts(facts, options);
+  const { workstation } = followPorts(facts, state, options);
   const args = [...LEAN, QUIET, await makeAgentProgram(options.stateFolder), "run", "--state", state];
   const startedAt = new Date();
   const child = options.parts.start("agent", {
@@ -66,8 +71,10 @@ function writeConfig(file: string, { stateFolder, syslogPort }: AgentOptions, ev
     eve: [eveFile],
     sticks: join(stateFolder, "sticks"),
   };
-  const config: typeof fresh = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : fresh;
-  const moved = (all: (typeof here)[] = []) => all.map((at) => (at.host === here.host ? here : at));
+  const config: Config = existsSync(file)
+    ? readOr(Config, file, "Mend it, or delete it: the next start writes a fresh one.")
+    : fresh;
+  const moved = (all: Config["udp"] = []) => all.map((at) => (at.host === here.host ? here : at));
   replace(file, { ...config, udp: moved(config.udp), tcp: moved(config.tcp) });
 }
 
@@ -98,8 +105,12 @@ async function enrol(state: string, { databaseUrl, group, ca, listenUrl, env, si
 }
 
 /** The embedded broker or listener may have moved to another port since; this agent is told, others cannot be. */
-function followPorts(file: string, { mqttUrl, listenUrl }: AgentOptions): z.infer<typeof Facts> {
-  const facts = Facts.parse(JSON.parse(readFileSync(file, "utf8")));
+function followPorts(file: string, state: string, { mqttUrl, listenUrl }: AgentOptions): z.infer<typeof Facts> {
+  const facts = readOr(
+    Facts,
+    file,
+    `Put it back from a backup, or move ${state} away: the next start enrols this machine anew, and what was not sent yet stays there.`,
+  );
   if (facts.mqtt !== mqttUrl || facts.listener !== listenUrl)
     replace(file, { ...facts, mqtt: mqttUrl, listener: listenUrl });
   return facts;
@@ -122,7 +133,13 @@ async function withDatabase<T>(databaseUrl: string, act: (client: pg.Client) => 
   }
 }
 
-function replace(file: string, value: object): void {
-  writeFileSync(`${file}.new`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
+const replace = (file: string, value: object): void => replaceFile(file, `${JSON.stringify(value, null, 2)}\n`);
+
+/** @throws Error that names the file and says what a person can do */
+function readOr<S extends z.ZodType>(schema: S, file: string, advice: string): z.infer<S> {
+  try {
+    return readStateFile(schema, file);
+  } catch (error) {
+    throw new Error(`${file} cannot be read (${(error as Error).message}). ${advice}`, { cause: error });
+  }
 }

@@ -1,5 +1,8 @@
 /** Which ports a stack takes: asked for, else those of the last run, else the defaults, else the next free one. */
+import { existsSync } from "node:fs";
 import { createServer } from "node:net";
+import { z } from "zod";
+import { readStateFile } from "./state-file.ts";
 
 export type PortName = "web" | "mqtt" | "syslog" | "listen" | "postgres";
 export const PORTS: Record<PortName, { first: number; variable: string; what: string }> = {
@@ -10,6 +13,9 @@ export const PORTS: Record<PortName, { first: number; variable: string; what: st
   postgres: { first: 54320, variable: "SALLYPORT_POSTGRES_PORT", what: "Postgres" },
 };
 export type Ports = Record<PortName, number>;
+const Port = z.int().min(1).max(65_535).optional();
+const LastPorts = z.object({ web: Port, mqtt: Port, syslog: Port, listen: Port, postgres: Port });
+type LastPorts = z.infer<typeof LastPorts>;
 
 /** How many ports after the first one are tried. */
 const TRIES_MAX = 200;
@@ -21,6 +27,21 @@ export function askedPort(name: PortName, env: NodeJS.ProcessEnv): number | unde
   const port = Number(text);
   if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
   throw new Error(`${variable}=${text} is no port: give a number from 1 to 65535.`);
+}
+
+/** Those of the last run; none where the file is torn, which must not keep a console from starting. */
+export function readLastPorts(file: string, say: (line: string) => void): LastPorts {
+  if (!existsSync(file)) return {};
+  try {
+    return readStateFile(LastPorts, file);
+  } catch (error) {
+    const { mqtt, listen } = PORTS;
+    say(
+      `${file} cannot be read (${(error as Error).message}): ports are chosen as at a first start. Workstations that find ` +
+        `nothing there need the ones they had: set ${mqtt.variable} and ${listen.variable} to those.`,
+    );
+    return {};
+  }
 }
 
 /** `asked` by a person is taken or refused; `last` and the default may give way. `say` tells of a port that moved. */

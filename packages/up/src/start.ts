@@ -1,5 +1,5 @@
 /** The whole product on one machine: Postgres, broker, console, worker and one agent, in order and back. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import pg from "pg";
 import { makeSetupCode } from "../../../apps/web/src/person/setup.ts";
@@ -10,11 +10,12 @@ import { type Exposure, exposure } from "./exposure.ts";
 import { ensureFirstGroup } from "./group.ts";
 import { ensureKeys, type KeyFiles } from "./keys.ts";
 import { type Agent, startAgent } from "./local-agent.ts";
-import { askedPort, choosePort, PORTS, type PortName, type Ports } from "./ports.ts";
+import { askedPort, choosePort, PORTS, type PortName, type Ports, readLastPorts } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
 import { keepRenewed } from "./renew.ts";
 import { RunFile } from "./run.ts";
 import { readSigner } from "./signer.ts";
+import { replaceFile } from "./state-file.ts";
 import { Child, type ChildOptions } from "./supervise.ts";
 
 /** What is absent is as `npm run up` has it. A port of 0 takes any free one. `databaseUrl` and `mqttUrl` name outside
@@ -238,7 +239,7 @@ export class Parts {
 /** `ports.json` holds what was taken last: workstations enrolled then come back to the same ones. */
 async function choosePorts({ stateFolder, ports = {}, env, say = () => undefined }: StackOptions): Promise<Ports> {
   const file = join(stateFolder, "ports.json");
-  const last: Partial<Ports> = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+  const last = readLastPorts(file, say);
   const taken = new Set<number>();
   const chosen = {} as Ports;
   for (const name of Object.keys(PORTS) as PortName[]) {
@@ -295,9 +296,4 @@ function writeUp({ stateFolder, consoleUrl, setupUrl, databaseUrl, mqttUrl, port
     pid: process.pid,
   };
   replaceFile(join(stateFolder, "up.json"), `${JSON.stringify(up, null, 2)}\n`);
-}
-
-function replaceFile(file: string, text: string): void {
-  writeFileSync(`${file}.new`, text, { mode: 0o600 });
-  renameSync(`${file}.new`, file);
 }
