@@ -1,6 +1,5 @@
 /** The agent → `sallyport-agent_<version>_amd64.deb`: its bundle, its own Node, its unit. Built twice from one commit it
  *  is the same file. */
-import { existsSync } from "node:fs";
 import { chmod, copyFile, cp, lutimes, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -39,6 +38,15 @@ const RECOMMENDS = [
   "ulogd2",
   "ulogd2-json",
   "xen-utils-common",
+];
+
+/** The agent; and what it drives that must run without it, or before it: the ruleset at boot, the log of drops, the IDS. */
+const UNITS = [
+  "sallyport-agent.service",
+  "sallyport-firewall.service",
+  "sallyport-drops.service",
+  "sallyport-ids.service",
+  "sallyport-ids.path",
 ];
 
 export type BuildOptions = {
@@ -94,7 +102,9 @@ async function layOut(tree: string, { version, epoch, repository }: BuildOptions
   await putText(`${JSON.stringify({ name: PACKAGE, version, type: "module" })}\n`, `${LIB}/package.json`);
   await node(join(tree, LIB));
   await put("sallyport-agent.sh", `usr/bin/${PACKAGE}`, 0o755);
-  await put("sallyport-agent.service", `usr/lib/systemd/system/${PACKAGE}.service`);
+  for (const unit of UNITS) await put(unit, `usr/lib/systemd/system/${unit}`);
+  await put("ulogd.conf", `usr/share/${PACKAGE}/ulogd.conf`);
+  await put("sallyport-agent.logrotate", `etc/logrotate.d/${PACKAGE}`);
   await put("sallyport-agent.tmpfiles", `usr/lib/tmpfiles.d/${PACKAGE}.conf`);
   await put("60-sallyport-agent.rules", "usr/lib/udev/rules.d/60-sallyport-agent.rules");
   await put("completion.bash", `usr/share/bash-completion/completions/${PACKAGE}`);
@@ -160,8 +170,15 @@ Description: agent of a sanitized workstation
     await copyFile(join(DEBIAN, script), join(folder, script));
     await chmod(join(folder, script), 0o755);
   }
-  if (existsSync(join(tree, "etc")))
-    await writeFile(join(folder, "conffiles"), "/etc/apt/sources.list.d/sallyport.sources\n");
+  const kept = await readdir(join(tree, "etc"), { recursive: true, withFileTypes: true });
+  const conffiles = kept.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  await writeFile(
+    join(folder, "conffiles"),
+    conffiles
+      .map((file) => `${file.slice(tree.length)}\n`)
+      .sort()
+      .join(""),
+  );
 }
 
 async function bytesOf(folder: string): Promise<number> {

@@ -142,6 +142,26 @@ describe.runIf(here)("the agent's Debian package", () => {
       expect(trixie.has("etc/systemd/system/multi-user.target.wants/sallyport-agent.service")).toBe(true);
     });
 
+    it("has units for the ruleset at boot, the log of drops and the detector, each of them accepted and enabled", async () => {
+      const lacking = ["usr/bin/suricata", "usr/sbin/ulogd"].filter((program) => !trixie.has(program));
+      for (const program of lacking) await trixie.run("install", "-m", "755", "/bin/true", `/${program}`);
+      for (const name of ["sallyport-firewall.service", "sallyport-drops.service", "sallyport-ids.service"]) {
+        const unit = `/usr/lib/systemd/system/${name}`;
+        expect(await trixie.run("systemd-analyze", "verify", "--man=no", unit)).toEqual({ code: 0, out: "" });
+        const safe = await trixie.run("systemd-analyze", "security", "--offline=yes", "--threshold=60", unit);
+        expect(safe).toEqual({ code: 0, out: expect.any(String) });
+      }
+      for (const program of lacking) await trixie.run("rm", `/${program}`);
+      for (const wanted of [
+        "multi-user.target.wants/sallyport-drops.service",
+        "multi-user.target.wants/sallyport-ids.path",
+      ])
+        expect(trixie.has(`etc/systemd/system/${wanted}`)).toBe(true);
+      expect(trixie.has("etc/systemd/system/sysinit.target.wants/sallyport-firewall.service")).toBe(true);
+      const early = await trixie.run("systemctl", "cat", "sallyport-firewall.service");
+      expect(early.out).toMatch(/After=.*nftables\.service[\s\S]*Before=network-pre\.target/);
+    });
+
     it("reads a stick's image in its sandbox as its own user, and holds it where there is no scanner", async () => {
       const image = join(trixie.folder, "root/stick.img");
       writeFileSync(image, randomBytes(1_048_576));

@@ -175,10 +175,10 @@ describe.skipIf(absent)("the firewall's applier", () => {
   it("leaves a record of a drop that names its rule, within the limit, while the counter has them all", async () => {
     const { settle, look } = agent();
     const drops = join(folder, "drops.json");
-    const conf = readFileSync(new URL("../../../../docs/firewall.md", import.meta.url), "utf8")
-      .match(/```ini\n([\s\S]*?)```/)![1]!
-      .replace("/var/log/ulog/sallyport.json", drops)
-      .replace("/var/log/ulog/ulogd.log", join(folder, "ulogd.log"));
+    // the very file that the package installs
+    const conf = readFileSync(new URL("../../../../packages/deb/debian/ulogd.conf", import.meta.url), "utf8")
+      .replace("/var/log/sallyport-agent/drops.json", drops)
+      .replace("/var/log/sallyport-agent/ulogd.log", join(folder, "ulogd.log"));
     writeFileSync(join(folder, "ulogd.conf"), conf);
     const rules = [
       { name: "no telnet", verdict: "block", protocol: "udp", ports: ["53"] },

@@ -63,10 +63,10 @@ describe.skipIf(absent)("a workstation with a firewall", () => {
     await until("it is reported", () => section()?.outcome === "applied" && section()?.reason === undefined, machine);
     expect(existsSync(join(machine.state, "network.nft"))).toBe(true);
 
-    const conf = readFileSync(new URL("../../../../docs/firewall.md", import.meta.url), "utf8")
-      .match(/```ini\n([\s\S]*?)```/)![1]!
-      .replace("/var/log/ulog/sallyport.json", drops)
-      .replace("/var/log/ulog/ulogd.log", join(folder, "ulogd.log"));
+    // the very file that the package installs
+    const conf = readFileSync(new URL("../../../../packages/deb/debian/ulogd.conf", import.meta.url), "utf8")
+      .replace("/var/log/sallyport-agent/drops.json", drops)
+      .replace("/var/log/sallyport-agent/ulogd.log", join(folder, "ulogd.log"));
     writeFileSync(join(folder, "ulogd.conf"), conf);
     wire.spaces.spawn("dom0", "ulogd", ["-c", join(folder, "ulogd.conf")]);
     let token = 10_000;
