@@ -13,8 +13,12 @@ import {
 import { Damaged, type Source } from "./source.ts";
 import { type Bounds, brokenFolder, type Entry, type EntryKind, join, type Volume } from "./volume.ts";
 
-export function folderVolume(root: string): Volume {
-  return { fileSystem: "folder", bytes: 0, entries: (bounds) => walk(Buffer.from(root), bounds) };
+/** Where a link points. @throws where the file system does not say */
+type ReadLink = (path: Buffer) => Buffer;
+const linkOf: ReadLink = (path) => readlinkSync(path, { encoding: "buffer" });
+
+export function folderVolume(root: string, readLink: ReadLink = linkOf): Volume {
+  return { fileSystem: "folder", bytes: 0, entries: (bounds) => walk(Buffer.from(root), bounds, readLink) };
 }
 
 function kindOf(stats: Stats): EntryKind {
@@ -25,7 +29,7 @@ function kindOf(stats: Stats): EntryKind {
   return stats.isSocket() ? "socket" : "device";
 }
 
-function* walk(root: Buffer, bounds: Bounds): Generator<Entry> {
+function* walk(root: Buffer, bounds: Bounds, readLink: ReadLink): Generator<Entry> {
   const folders: { path: Buffer; depth: number }[] = [{ path: Buffer.alloc(0), depth: 0 }];
   for (let folder = folders.pop(); folder; folder = folders.pop()) {
     let names: Buffer[];
@@ -39,7 +43,7 @@ function* walk(root: Buffer, bounds: Bounds): Generator<Entry> {
       bounds.take();
       try {
         const path = join(folder.path, name, folder.depth);
-        const entry = entryOf(root, path);
+        const entry = entryOf(root, path, readLink);
         if (entry.kind === "folder") folders.push({ path, depth: folder.depth + 1 });
         yield entry;
       } catch (error) {
@@ -50,29 +54,25 @@ function* walk(root: Buffer, bounds: Bounds): Generator<Entry> {
   }
 }
 
-function entryOf(root: Buffer, path: Buffer): Entry {
+function entryOf(root: Buffer, path: Buffer, readLink: ReadLink): Entry {
   const full = place(root, path);
   let stats: Stats;
+  let target: Buffer | undefined;
+  let kind: EntryKind = "file";
   try {
     stats = lstatSync(full);
+    kind = kindOf(stats);
+    if (kind === "link") target = readLink(full);
   } catch (error) {
-    return {
-      path,
-      kind: "file",
-      size: 0,
-      content: null,
-      problem: `cannot be read: ${(error as Error).message.slice(0, 200)}`,
-    };
-  }
-  const kind = kindOf(stats);
-  if (kind === "link")
     return {
       path,
       kind,
       size: 0,
       content: null,
-      detail: `to ${readlinkSync(full, { encoding: "buffer" }).toString("utf8")}`,
+      problem: `cannot be read: ${(error as Error).message.slice(0, 200)}`,
     };
+  }
+  if (target) return { path, kind, size: 0, content: null, detail: `to ${target.toString("utf8")}` };
   if (kind !== "file") return { path, kind, size: 0, content: null };
   return { path, kind, size: stats.size, content: lazyFile(full, stats.size) };
 }
