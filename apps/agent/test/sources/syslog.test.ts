@@ -40,6 +40,33 @@ async function sendTcp(port: number, chunks: (string | Buffer)[]) {
   await once(socket, "close");
 }
 
+describe("a connection of syslog over TCP", () => {
+  /** Of the socket that the kernel has between these ports: which timer runs, and its end in hundredths of a second. */
+  async function timer(local: number, remote: number): Promise<{ kind: number; left: number } | undefined> {
+    const port = (of: string) => Number.parseInt(of.split(":")[1]!, 16);
+    for (const row of (await readFile("/proc/net/tcp", "utf8")).trim().split("\n").slice(1)) {
+      const [, here, there, , , pending] = row.trim().split(/\s+/) as [string, string, string, string, string, string];
+      const [kind, left] = pending.split(":").map((each) => Number.parseInt(each, 16));
+      if (port(here) === local && port(there) === remote) return { kind: kind!, left: left! };
+    }
+    return undefined;
+  }
+  const KEEPALIVE = 2;
+
+  it("is asked after a minute of silence whether anybody is there", async () => {
+    running = run(syslogTcp(options));
+    const port = await portOf(running);
+    const socket = connect(port, "127.0.0.1");
+    await once(socket, "connect");
+    const asked = async () => {
+      const pending = await timer(port, socket.localPort!);
+      return pending?.kind === KEEPALIVE && pending.left <= 60 * 100;
+    };
+    await until(asked, "the kernel asks within a minute");
+    socket.destroy();
+  });
+});
+
 describe("syslog over UDP", () => {
   it("keeps each datagram as one record under the guest of its address", async () => {
     running = run(syslogUdp(udpOptions));

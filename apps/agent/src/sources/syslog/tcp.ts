@@ -7,6 +7,10 @@ import { connections } from "./connections.ts";
 import { frames } from "./frames.ts";
 import { listening } from "./listening.ts";
 
+/** A guest that was killed sends no farewell: its connection is asked after so much silence, and given up within seconds
+ *  of no answer, so that it does not hold one of its sender's places for hours. */
+const SILENCE_MS_MAX = 60_000;
+
 export type Address = { host: string; port: number };
 export type ListenOptions = { address: Address; guests: GuestMap; now: () => number };
 
@@ -20,10 +24,13 @@ export function syslogTcp({ address, guests, now }: ListenOptions): Source {
         now,
         frames: () => frames(() => outlet.settings().log.lineBytesMax),
       });
-      const server = createServer({ keepAlive: true, noDelay: true }, (socket: Socket) => {
-        const from = plainAddress(socket.remoteAddress ?? "unknown");
-        accept(socket, { via: "tcp", from, guest: guests.byAddress(from) }, "any");
-      });
+      const server = createServer(
+        { keepAlive: true, keepAliveInitialDelay: SILENCE_MS_MAX, noDelay: true },
+        (socket: Socket) => {
+          const from = plainAddress(socket.remoteAddress ?? "unknown");
+          accept(socket, { via: "tcp", from, guest: guests.byAddress(from) }, "any");
+        },
+      );
       await listening(server, { ...address, outlet, connections: accept }, signal);
     },
   };
