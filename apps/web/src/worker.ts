@@ -11,6 +11,8 @@ import { z } from "zod";
 import { keepCertificatesWatched, shownAt } from "./certificate/certificates.ts";
 import { CommandDispatch } from "./dispatch/commands.ts";
 import { Dispatch } from "./dispatch/dispatch.ts";
+import { ClockWatch, doubtWords } from "./ingest/clock.ts";
+import { apartWords, raiseClock } from "./ingest/clock-alert.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import { openPartitions, sealEnded, splitFull } from "./ingest/partitions.ts";
 import { sendReceipts, standing } from "./ingest/receipts.ts";
@@ -97,7 +99,12 @@ export async function startWorker(env: Env): Promise<Worker> {
         link.subscribe(filters(shards)).catch((error: Error) => log.warn({ error: error.message }, "subscribe.failed"));
     },
   });
-  const ingest = new Ingest({ pool, signer, publish: link.publish, log, now });
+  const watch = new ClockWatch(now(), performance.now());
+  const clockDoubt = (): string | undefined => {
+    const doubt = watch.look(now(), performance.now());
+    return doubt && doubtWords(doubt);
+  };
+  const ingest = new Ingest({ pool, signer, publish: link.publish, log, now, clockDoubt });
   const dispatch = new Dispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
   const commands = new CommandDispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
   const rollouts = new Rollouts({ pool, log, recordConsole: consoleRecorder(signer) });
@@ -136,7 +143,7 @@ export async function startWorker(env: Env): Promise<Worker> {
     rollouts.run(signal),
     gather.run(signal),
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
-    keepPartitions(pool, ingest, log, signal),
+    keepPartitions(pool, ingest, { clockDoubt, now }, log, signal),
     keepPruned(pool, log, signal),
     keepCertificatesWatched(
       {
@@ -189,11 +196,24 @@ async function untilThere<T>(act: () => Promise<T>, log: pino.Logger, signal: Ab
   return undefined;
 }
 
-async function keepPartitions(pool: pg.Pool, ingest: Ingest, log: pino.Logger, signal: AbortSignal): Promise<void> {
+/** Partitions are opened and sealed by the database's clock: neither that nor this machine's may be in doubt. */
+async function keepPartitions(
+  pool: pg.Pool,
+  ingest: Ingest,
+  { clockDoubt, now }: { clockDoubt: () => string | undefined; now: () => number },
+  log: pino.Logger,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     await delay(PARTITIONS_LOOK_MS, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
     try {
+      const doubt = clockDoubt() ?? (await apartWords(pool, now));
+      if (doubt) {
+        log.error({ reason: doubt }, "clock.doubted");
+        await raiseClock(pool, doubt, new Date(now()));
+        continue;
+      }
       await openPartitions(pool);
       const split = await splitFull(pool);
       const sealed = await sealEnded(pool);

@@ -8,6 +8,7 @@ import pg from "pg";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
+import { ClockWatch, doubtWords } from "../src/ingest/clock.ts";
 import { Ingest } from "../src/ingest/ingest.ts";
 import { openPartitions, sealEnded, splitFull } from "../src/ingest/partitions.ts";
 import { readSigner, verify } from "../src/trail/crypto.ts";
@@ -42,13 +43,20 @@ class Desk {
   readonly ingest: Ingest;
   readonly #stop = new AbortController();
   readonly #run: Promise<void>;
-  constructor(now = Date.now) {
+  constructor(now = Date.now, clockDoubt?: () => string | undefined) {
     const publish = async (_: string, text: string) => {
       const receipt = openReceipt(verify, signer.publicKey, text);
       if (!receipt.ok) throw new Error(receipt.error);
       this.receipts.push(receipt.value);
     };
-    this.ingest = new Ingest({ pool, signer, publish, log: pino({ level: "silent" }), now });
+    this.ingest = new Ingest({
+      pool,
+      signer,
+      publish,
+      log: pino({ level: "silent" }),
+      now,
+      ...(clockDoubt && { clockDoubt }),
+    });
     this.#run = this.ingest.run(this.#stop.signal);
   }
   async send(machine: Machine, bytes: Uint8Array, as: WorkstationId = machine.id): Promise<void> {
@@ -235,6 +243,37 @@ test("a clock that jumps back breaks nothing, and partitions are split and seale
   expect(await entriesOf(pool, machine.trail)).toEqual(machine.records.map(({ entry }) => entry));
   const { rows } = await pool.query("SELECT count(*)::int AS n FROM pg_indexes WHERE indexdef LIKE '%gin_trgm_ops%'");
   expect(rows[0].n).toBe(1);
+  await desk.stop();
+});
+
+test("while the clock is in doubt nothing is committed, and then all of it at the right time", async () => {
+  const YEAR_MS = 365 * 86_400_000;
+  let aheadMs = 0;
+  let asked = 0;
+  const watch = new ClockWatch(Date.now(), performance.now());
+  const desk = new Desk(
+    () => Date.now() + aheadMs,
+    () => {
+      asked++;
+      const doubt = watch.look(Date.now() + aheadMs, performance.now());
+      return doubt && doubtWords(doubt);
+    },
+  );
+  const machine = await machineOf(9);
+  aheadMs = YEAR_MS;
+  await desk.send(machine, machine.batch(0, 10));
+  await vi.waitFor(() => expect(asked).toBeGreaterThan(2), { timeout: 60_000 });
+  expect(desk.receipts).toEqual([]);
+  expect(await entriesOf(pool, machine.trail)).toEqual([]);
+  aheadMs = 0;
+  await desk.settled();
+  expect(await entriesOf(pool, machine.trail)).toEqual(machine.records.map(({ entry }) => entry));
+  const { rows } = await pool.query<{ off: number }>(
+    `SELECT max(abs(extract(epoch FROM r.received - now())))::float AS off FROM record r JOIN trail t ON t.num = r.trail
+      WHERE t.id = $1`,
+    [machine.trail],
+  );
+  expect(rows[0]!.off).toBeLessThan(6 * 3_600);
   await desk.stop();
 });
 

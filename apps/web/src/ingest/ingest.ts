@@ -29,7 +29,15 @@ const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 5_000;
 const STALE_MAX = 5;
 
-export type Deps = { pool: Pool; signer: Signer; publish: Publish; log: Logger; now: () => number };
+export type Deps = {
+  pool: Pool;
+  signer: Signer;
+  publish: Publish;
+  log: Logger;
+  now: () => number;
+  /** Why the clock is not to be believed just now, in words; nothing while it is. */
+  clockDoubt?: () => string | undefined;
+};
 
 type Waiting = { offer: Offer } | { unreadable: Refused; answer: Answer | undefined };
 
@@ -233,6 +241,8 @@ export class Ingest {
   }
 
   async #place(nowMs: number): Promise<{ receivedMs: number; name: string }> {
+    const doubt = this.#deps.clockDoubt?.();
+    if (doubt) throw new Error(doubt); // tried again until it is believed
     for (const look of [listPartitions, openPartitions]) {
       const found = place(this.#partitions, nowMs);
       if (found) return found;
