@@ -30,6 +30,7 @@ const stand: Stand = {
   sizeAtStart: 80,
   base: 40,
   last,
+  doubted: false,
   knowsTrail: (trail) => trail === OURS || trail === OLD,
   rootAt: rootOf,
 };
@@ -41,8 +42,10 @@ describe("what a receipt means", () => {
     ["something is missing: send again from there", { answer: "ahead" }, { do: "take", again: true }],
     ["of an epoch before a restore: ignored", { epoch: 0, size: 10 }, { do: "ignore" }],
     ["of a trail that is closed here: ignored", { trail: OLD }, { do: "ignore" }],
-    ["late, with less: ignored", { size: 45, time: "2026-11-24T09:59:59.000Z" }, { do: "ignore" }],
-    ["less, with no restore: alarm", { size: 45 }, { do: "alarm" }],
+    ["less, by a clock that is behind: asked again", { size: 45, time: "2026-11-24T09:59:59.000Z" }, { do: "doubt" }],
+    ["less, by a clock that is ahead: asked again", { size: 45, time: "2026-11-24T10:00:04.000Z" }, { do: "doubt" }],
+    ["less than what is still held: asked again", { size: 10 }, { do: "doubt" }],
+    ["late, with a restore since: ignored", { epoch: 0, size: 45 }, { do: "ignore" }],
     ["refused: alarm", { size: 50, answer: "refused" }, { do: "alarm" }],
     ["restored, what is missing is still here: send it again", { epoch: 2, size: 45 }, { do: "take", again: true }],
     [
@@ -69,6 +72,16 @@ describe("what a receipt means", () => {
     ["the console calls it a fork", { size: 50, answer: "fork" }, { do: "reopen", reason: "fork", keepFrom: 50 }],
   ];
   it.each(rows)("%s", (_, more, expected) => expect(judge(stand, receipt(more))).toMatchObject(expected));
+
+  it.each([
+    ["less once more: alarm", { size: 45 }, "alarm"],
+    ["less once more, whatever its clock says: alarm", { size: 10, time: "2026-11-24T09:00:00.000Z" }, "alarm"],
+    ["what was committed: taken", { size: 50 }, "take"],
+    ["more: taken", { size: 60 }, "take"],
+    ["less, of a restore: taken", { epoch: 2, size: 45 }, "take"],
+  ] as const)("asked again, and then %s", (_, more, expected) =>
+    expect(judge({ ...stand, doubted: true }, receipt(more)).do).toBe(expected),
+  );
 
   it("the first receipt of all is taken", () => {
     expect(judge({ ...stand, base: 0, last: undefined }, receipt({ size: 0 }))).toEqual({ do: "take", again: false });

@@ -13,16 +13,20 @@ export type Stand = {
   sizeAtStart: number;
   base: number;
   last: Receipt | undefined;
+  /** A receipt was in doubt a while ago, the console was asked since, and none that fits came. */
+  doubted: boolean;
   knowsTrail: (trail: TrailId) => boolean;
   rootAt: (size: number) => Uint8Array;
 };
 
 /** `take`: it fits; send on from its size. `again`: the same, but what is in flight must go again. `ignore`: late, or
- *  of a trail that is closed. `reopen`: our trail cannot go on; a new one names it and keeps what lies at or beyond
+ *  of a trail that is closed. `doubt`: less than was committed. Of two workers' receipts either may come first and their
+ *  clocks say nothing, so the console is asked once more before there is an alarm. `reopen`: our trail cannot go on; a new one names it and keeps what lies at or beyond
  *  `keepFrom`. `alarm`: nothing is sent until a receipt makes sense again. */
 export type Judgement =
   | { do: "take"; again: boolean }
   | { do: "ignore"; why: string }
+  | { do: "doubt"; why: string }
   | {
       do: "reopen";
       reason: Previous["reason"];
@@ -42,9 +46,8 @@ export function judge(stand: Stand, receipt: Receipt): Judgement {
   const committed = Math.max(known?.size ?? 0, stand.base);
   if (receipt.size > stand.size) return reopen(stand, receipt, "older-disk");
   if (receipt.size < committed && receipt.epoch === (last?.epoch ?? receipt.epoch)) {
-    if (known && receipt.time < known.time) return { do: "ignore", why: "late: a newer one was taken" };
     return {
-      do: "alarm",
+      do: stand.doubted ? "alarm" : "doubt",
       why: `the console said that ${committed} records are committed and now says ${receipt.size}, with no restore between`,
     };
   }

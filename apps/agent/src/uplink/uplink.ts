@@ -49,6 +49,9 @@ export class Uplink {
   /** Until then the console may still say where it stands. */
   #standUntil = 0;
   #alarm: string | undefined;
+  /** Since when a receipt is in doubt, and when the console is to be asked about it. */
+  #doubtSince: number | undefined;
+  #askAt: number | undefined;
   #next = 0;
   #sizeAtStart: number;
   /** Ends of the batches in flight. */
@@ -102,7 +105,7 @@ export class Uplink {
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const waitMs = this.#connected ? await this.#step() : RECEIPT_WAIT_MS_MAX;
+      const waitMs = this.#connected ? Math.min(await this.#step(), this.#askInDoubt()) : RECEIPT_WAIT_MS_MAX;
       if (waitMs > 0) await this.#bell.wait(waitMs, signal);
     }
   }
@@ -172,6 +175,7 @@ export class Uplink {
         sizeAtStart: this.#sizeAtStart,
         base: spool.base,
         last: spool.lastReceipt,
+        doubted: this.#doubtSince !== undefined && performance.now() - this.#doubtSince >= STAND_WAIT_MS,
         knowsTrail: (trail) => spool.knowsTrail(trail),
         rootAt: (size) => spool.rootAt(size),
       },
@@ -184,6 +188,9 @@ export class Uplink {
         return;
       case "ignore":
         return;
+      case "doubt":
+        this.#doubt(judgement.why);
+        return;
       case "alarm":
         this.#raise(judgement.why);
         return;
@@ -191,6 +198,30 @@ export class Uplink {
         this.#reopen(receipt, { ...judgement.previous, reason: judgement.reason } as Previous, judgement.keepFrom);
         return;
     }
+  }
+
+  /** The second receipt decides; what else was late has come by the time that it is asked for. */
+  #doubt(why: string): void {
+    if (this.#doubtSince !== undefined) return;
+    this.#parts.log.warn({ why }, "receipt.doubted");
+    this.#doubtSince = performance.now();
+    this.#askAt = this.#doubtSince + STAND_WAIT_MS;
+    this.#bell.ring();
+  }
+
+  /** Returns how long until it is to be asked. */
+  #askInDoubt(): number {
+    if (this.#askAt === undefined) return RECEIPT_WAIT_MS_MAX;
+    const left = this.#askAt - performance.now();
+    if (left > 0) return left;
+    this.#askAt = undefined;
+    this.#parts.askStand();
+    return RECEIPT_WAIT_MS_MAX;
+  }
+
+  #doubtIsOver(): void {
+    this.#doubtSince = undefined;
+    this.#askAt = undefined;
   }
 
   #take(receipt: Receipt, again: boolean): void {
@@ -201,6 +232,7 @@ export class Uplink {
       this.#parts.log.error({ size: receipt.size, error: (error as Error).message }, "receipt.not-kept");
     }
     this.#alarm = undefined;
+    this.#doubtIsOver();
     this.#inFlight = this.#inFlight.filter((end) => end > receipt.size);
     if (progress || this.#inFlight.length === 0) {
       this.#waitMs = RECEIPT_WAIT_MS;
@@ -227,6 +259,7 @@ export class Uplink {
     spool.hearEpoch(receipt);
     this.#sizeAtStart = spool.size;
     this.#alarm = undefined;
+    this.#doubtIsOver();
     this.#standUntil = 0;
     this.#goBack();
     this.#bell.ring();
