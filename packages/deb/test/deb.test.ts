@@ -158,8 +158,8 @@ describe.runIf(here)("the agent's Debian package", () => {
       ])
         expect(trixie.has(`etc/systemd/system/${wanted}`)).toBe(true);
       expect(trixie.has("etc/systemd/system/sysinit.target.wants/sallyport-firewall.service")).toBe(true);
-      const early = await trixie.run("systemctl", "cat", "sallyport-firewall.service");
-      expect(early.out).toMatch(/After=.*nftables\.service[\s\S]*Before=network-pre\.target/);
+      const early = readFileSync(join(trixie.folder, "usr/lib/systemd/system/sallyport-firewall.service"), "utf8");
+      expect(early).toMatch(/After=.*nftables\.service[\s\S]*Before=network-pre\.target/);
     });
 
     it("reads a stick's image in its sandbox as its own user, and holds it where there is no scanner", async () => {
