@@ -107,6 +107,21 @@ test("a presence of the year 0000 is refused, and those beside it are stored", a
   await stop();
 });
 
+test("a presence of nobody is refused and told, and those beside it are stored", async () => {
+  const [one] = (await machines(1)) as [Machine];
+  const nobody = new Machine();
+  const { states, refused, back, run } = open();
+  states.presence(nobody.id, "t", presence(nobody.session, NOW));
+  states.presence(one.id, "t", presence(one.session, NOW));
+  const stop = run();
+  await untilOnline([one]);
+  await vi.waitFor(() => expect(back).toEqual([one.id]), WAIT);
+  expect(refused).toMatchObject([
+    { code: "unknown", workstation: nobody.id, reason: "no such workstation is enrolled" },
+  ]);
+  await stop();
+});
+
 test("a row that the database alone finds wrong is refused alone", async () => {
   const [bad, ...good] = (await machines(4)) as [Machine, ...Machine[]];
   const { states, refused, back, run } = open((sql, values) => {

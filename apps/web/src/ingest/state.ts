@@ -130,13 +130,21 @@ export class States {
   async #storePresences(said: Map<WorkstationId, Said>): Promise<void> {
     if (said.size === 0) return;
     const sorted = [...said].sort(([a], [b]) => (a < b ? -1 : 1));
+    const update = async (some: readonly [WorkstationId, Said][]) => {
+      const known = await this.#updatePresences(some);
+      for (const [id, { topic, bytes }] of some.filter(([id]) => !known.has(id))) {
+        said.delete(id);
+        const reason = "no such workstation is enrolled";
+        await this.#deps.refuse({ code: "unknown", workstation: id, topic, reason, bytes });
+      }
+    };
     try {
-      await this.#updatePresences(sorted);
+      await update(sorted);
     } catch (error) {
       if (!isRowsFault(error)) throw error;
       for (const each of sorted) {
         try {
-          await this.#updatePresences([each]);
+          await update([each]);
         } catch (fault) {
           if (!isRowsFault(fault)) throw fault;
           said.delete(each[0]);
@@ -148,12 +156,14 @@ export class States {
     if (online.length > 0) await this.#deps.back(online);
   }
 
-  /** A will of another session than the newest online one is late and changes nothing. */
-  async #updatePresences(said: readonly [WorkstationId, Said][]): Promise<void> {
-    await this.#deps.pool.query(
-      `UPDATE workstation w SET presence_session = v.session, presence_state = v.state, presence_at = v.at
+  /** A will of another session than the newest online one is late and changes nothing. Answers who of them is known. */
+  async #updatePresences(said: readonly [WorkstationId, Said][]): Promise<Set<WorkstationId>> {
+    const { rows } = await this.#deps.pool.query<{ id: WorkstationId }>(
+      `WITH updated AS (
+       UPDATE workstation w SET presence_session = v.session, presence_state = v.state, presence_at = v.at
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) AS v (id, session, state, at)
-        WHERE w.id = v.id AND (v.state = 'online' OR w.presence_session = v.session)`,
+        WHERE w.id = v.id AND (v.state = 'online' OR w.presence_session = v.session))
+       SELECT id FROM workstation WHERE id = ANY($1::uuid[])`,
       [
         said.map(([id]) => id),
         said.map(([, { presence }]) => presence.session),
@@ -161,6 +171,7 @@ export class States {
         said.map(([, { presence }]) => presence.at),
       ],
     );
+    return new Set(rows.map(({ id }) => id));
   }
 
   async #storeReport(workstation: WorkstationId, { bytes, topic, receivedMs, retained }: Report): Promise<void> {

@@ -1,5 +1,6 @@
 /** One look at a rollout: where it stands, the facts and the clock in; where it goes and what to do out. Pure: a worker
  *  that was killed asks again and gets the same answer. */
+import { spanWords } from "../base/span.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { type Facts, isApplied, tripped } from "./guard.ts";
 import type { Plan } from "./plan.ts";
@@ -90,13 +91,13 @@ function whileRunning(plan: Plan, at: At<"running">, counts: Counts, stay: Stay,
   if (!isApplied(plan, counts)) return stay(at);
   const soaking = { ...at, name: "soaking", elapsedMs: 0 } as const;
   const words = `wave ${at.wave + 1} is in force on ${counts.done} of ${total(counts)}`;
-  return go(soaking, "soak", `${words}; watched for ${wave.soakSeconds} s`);
+  return go(soaking, "soak", `${words}; watched for ${spanWords(wave.soakSeconds)}`);
 }
 
 function whileSoaking(plan: Plan, at: At<"soaking">, stay: Stay, go: Go): Advanced {
   const { soakSeconds } = plan.waves[at.wave]!;
   if (at.elapsedMs < soakSeconds * 1000) return stay(at);
-  return onward(plan, at.wave, `wave ${at.wave + 1} held for ${soakSeconds} s`, go);
+  return onward(plan, at.wave, `wave ${at.wave + 1} held for ${spanWords(soakSeconds)}`, go);
 }
 
 /** To the next wave, or done after the last. */

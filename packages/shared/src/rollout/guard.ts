@@ -1,4 +1,5 @@
 /** Guards: what each measures, and which trips. Pure. */
+import { spanWords } from "../base/span.ts";
 import type { GuardName, Outcome, Plan } from "./plan.ts";
 import { type Counts, total } from "./standing.ts";
 import type { RolloutState } from "./state.ts";
@@ -99,7 +100,7 @@ export function guardStates(plan: Plan, state: RolloutState, facts: Facts): Guar
   return [
     row(
       "applied",
-      `${done} of ${done + failed + waiting} reachable have it; ${percent(share)} wanted in ${withinSeconds} s`,
+      `${done} of ${done + failed + waiting} reachable have it; ${percent(share)} wanted in ${spanWords(withinSeconds)}`,
     ),
     row("failures", `${Math.max(0, told.failed - refused)} of ${all} failed; ${most(guards.failures?.share)}`),
     row("refusals", `${refused} of ${all} refused; ${most(guards.refusals?.share)}`),
