@@ -1,5 +1,6 @@
 /** Which imports may exist (ARCHITECTURE.md "Arrows"), as a table. An import that only takes types is erased before
  *  anything runs, and counts only where the type is a database's. */
+import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { type Arrow, arrowsOf, reached, sourcesOf } from "./arrows.ts";
 
@@ -10,6 +11,17 @@ const files = sourcesOf(["apps", "packages"]).filter((file) => /\/src\//.test(fi
 const arrows = arrowsOf(files);
 const says = ({ from, to }: Arrow) => `${from} → ${to}`;
 const within = (folder: string) => (file: string) => file.startsWith(folder);
+
+describe("each import", () => {
+  it("leads to a file that is committed beside it, but for what the build generates", () => {
+    const tracked = new Set(
+      execFileSync("git", ["ls-files"], { cwd: new URL("..", import.meta.url), encoding: "utf8" }).split("\n"),
+    );
+    const inTree = arrows.filter(({ to }) => /^(?:apps|packages|prisma|tools|e2e)\//.test(to) && !isGenerated(to));
+    expect(inTree.length).toBeGreaterThan(500);
+    expect(inTree.filter(({ to }) => !tracked.has(to)).map(says)).toEqual([]);
+  });
+});
 
 describe("packages", () => {
   /** What each may import of the others. */
