@@ -88,11 +88,11 @@ function flatten(value, path) {
   return Object.entries(value).flatMap(([key, each]) => flatten(each, [...path, each?.name ?? key]));
 }
 
-/** What a bench says for people: all but the JSON. */
+/** What a bench says for people: all but the JSON, and how far it is (…). */
 function wordsOf(output) {
   return output
     .split("\n")
-    .filter((line) => !line.startsWith("{"))
+    .filter((line) => !/^[{…]/.test(line))
     .join("\n")
     .trim();
 }

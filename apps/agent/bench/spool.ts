@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { SessionId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
+import { makeAgentProgram } from "../../../packages/up/src/agent-program.ts";
 import { LEAN, LEAN_ENV } from "../bin/lean.mjs";
 import { ed25519Signer } from "../src/dom0/crypto.ts";
 import { realDom0 } from "../src/dom0/real.ts";
@@ -24,7 +25,8 @@ const { values } = parseArgs({
   options: {
     records: { type: "string", default: "200000" },
     idle: { type: "string", default: "30" },
-    program: { type: "string", default: new URL("../bin/sallyport-agent.mjs", import.meta.url).pathname },
+    /** Without it the bundle that `npm run up` and the package run. */
+    program: { type: "string" },
     flags: { type: "string", default: LEAN.join(" ") },
     part: { type: "string" },
   },
@@ -155,12 +157,13 @@ async function measureIdle(seconds: number): Promise<object> {
       logLevel: "error",
     }),
   );
+  const program = values.program ?? (await makeAgentProgram(state));
   const start = () =>
-    spawn(process.execPath, [...flags, values.program, "run", "--state", state], {
+    spawn(process.execPath, [...flags, program, "run", "--state", state], {
       stdio: ["ignore", "ignore", "inherit"],
       env,
     });
-  // the first start strips the types and keeps the result; a workstation starts from the kept one
+  // the first start makes the spool; a workstation starts with one
   const first = start();
   await wait(8);
   first.kill("SIGTERM");

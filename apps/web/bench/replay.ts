@@ -147,7 +147,7 @@ try {
   await migrate(postgres.url);
   const group = randomUUID();
   const nowMs = Date.now();
-  process.stderr.write(`  making ${DECISIONS.toLocaleString("en")} rows\n`);
+  process.stderr.write(`… making ${DECISIONS.toLocaleString("en")} rows\n`);
   await fill(pool, group, nowMs);
   const server = parentOf((await pool.query<{ pid: number }>("SELECT pg_backend_pid() AS pid")).rows[0]!.pid);
   const from = { at: performance.now(), micros: processorMicros(process.pid), server: serverMicros(server) };
