@@ -90,6 +90,12 @@ export function badInput(origin: string): [what: string, asking: Asking, status:
     ["a query without JSON", { path: "/api/trpc/person.invite?input=%7Bbad" }, 400, /is no JSON/],
     ["a query with a lone %", { path: "/api/trpc/person.invite?input=%25zz" }, 400, /is no JSON/],
     ["NUL in a query", { path: "/api/trpc/person.invite?input=%22%5Cu0000%22" }, 400, NUL],
+    [
+      "a thousand queries in one",
+      { path: `/api/trpc/${Array(1_000).fill("person.invite").join(",")}?batch=1&input=%7B%7D` },
+      400,
+      /[Bb]atch.*(?:limit|size|exceed)/,
+    ],
     ["a procedure called %zz", { path: "/api/trpc/%25zz" }, 404, /No procedure/],
     ["a procedure called NUL", { path: "/api/trpc/%00" }, 404, /No procedure/],
     ["a file called NUL", { path: "/packages/%00" }, 404, /no such file/],
