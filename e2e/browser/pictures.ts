@@ -4,6 +4,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
+import { seedApplied } from "./applied.ts";
 import { openBrowser, openPage } from "./chromium.ts";
 import { seedCommands } from "./commands.ts";
 import { startConsole } from "./console.ts";
@@ -34,6 +35,7 @@ function pictures(
     { name: "overview", path: "/" },
     { name: "workstations", path: "/workstations" },
     { name: "workstation", path: `/workstations/${lab}` },
+    { name: "workstation-in-force", path: `/workstations/${lab}/policy?at=2099-01-01` },
     { name: "workstation-isolate", path: `/workstations/${lab}`, act: press("Isolate…") },
     {
       name: "workstation-wipe",
@@ -65,6 +67,7 @@ function pictures(
     { name: "quarantine-one", path: "/quarantine", act: (page) => page.keyboard.press("j") },
     { name: "policy", path: "/policy" },
     { name: "policy-group", path: `/policy/${groups.laboratory}` },
+    { name: "policy-replay", path: `/policy/${groups.laboratory}/replay?order=2` },
     {
       name: "policy-roll-out",
       path: `/policy/${groups.finance}`,
@@ -116,6 +119,7 @@ try {
   await settled(page);
   await door("overview-empty");
   const fleet = await seedFleet(made.pool, made.consoleKey);
+  await seedApplied(made.pool, fleet.workstations.get("lab-07")!);
   await seedCommands(made.pool, made.consoleKey, fleet.workstations.get("lab-07")!, "lab-07");
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
   const { rows } = await made.pool.query<{ trail: number; index: string }>(

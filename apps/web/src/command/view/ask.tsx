@@ -85,7 +85,7 @@ export function Ask({ row, first, verbs, onClose }: Props) {
           required
           minLength={3}
           maxLength={300}
-          placeholder="it speaks to a stranger"
+          placeholder={verb === "isolate" ? "it speaks to a stranger" : undefined}
           hint="Stands on the console’s own trail."
           fault={send.error?.message}
         />

@@ -65,7 +65,7 @@ export function Answer({ applied }: { applied: Applied }) {
     ],
   ];
   return (
-    <div className="grid grid-cols-[minmax(0,2fr)_minmax(0,1fr)] gap-5">
+    <div className="grid grid-cols-[minmax(0,2fr)_minmax(0,1fr)] items-start gap-5">
       <Facts rows={rows} names={96} />
       <ul className="grid content-start gap-1">
         {Object.entries(applied.outcomes).map(([section, { outcome, reason }]) => (
