@@ -12,6 +12,16 @@ export const sum = (all) =>
 export const summaryLine = ({ passed, failed, skipped }) =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 
+/** The files a report calls failed, as given to the runner once more; none where the suite ended without a report. */
+export const failedFiles = (report) =>
+  (report?.testResults ?? []).filter(({ status }) => status === "failed").map(({ name }) => name);
+
+/** A report in which the files that ran again stand as they ended the second time. */
+export function withSecond(first, second) {
+  const again = new Map(second.testResults.map((file) => [file.name, file]));
+  return { testResults: first.testResults.map((file) => again.get(file.name) ?? file) };
+}
+
 /** A suite that ended badly without a failed test (it did not load, it was stopped) counts as one failure. */
 export function failuresOf(suite, code, report, output, root) {
   const tests = (report?.testResults ?? []).flatMap((file) =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { failuresOf, sum, summaryLine } from "./summary.mjs";
+import { failedFiles, failuresOf, sum, summaryLine, withSecond } from "./summary.mjs";
 
 const file = (name: string, statuses: string[], message = "") => ({
   name: `/root/${name}`,
@@ -29,6 +29,15 @@ describe("the summary of a run", () => {
   it("counts a suite without a report as a failure, never as nothing", () => {
     expect(failuresOf("unit", 137, undefined, "killed", "/root").counts.failed).toBe(1);
     expect(failuresOf("unit", 1, { testResults: [file("a.test.ts", ["passed"])] }, "", "/root").counts.failed).toBe(1);
+  });
+
+  it("lets a file stand as it ended the second time, and no other", () => {
+    const first = { testResults: [file("a.test.ts", ["failed"]), file("b.test.ts", ["failed", "passed"])] };
+    expect(failedFiles(first)).toEqual(["/root/a.test.ts", "/root/b.test.ts"]);
+    const second = { testResults: [file("a.test.ts", ["passed"])] };
+    const { counts, failures } = failuresOf("unit", 1, withSecond(first, second), "", "/root");
+    expect(counts).toEqual({ passed: 2, failed: 1, skipped: 0 });
+    expect(failures).toEqual(["b.test.ts › test 0\nbecause"]);
   });
 
   it("adds suites up", () => {

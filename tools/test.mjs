@@ -1,19 +1,22 @@
 // `npm test`: installs what is missing, checks, runs every suite, adds up. The last line reads `N passed, N failed`.
 // `npm test -- unit browser` (or SALLYPORT_SUITES) runs only those. Suites run two at a time: they share nothing but the machine;
-// those that boot machines are asked for, and run last, by themselves.
+// those that boot machines are asked for, and run last, by themselves. A file that failed beside another suite runs once
+// more, alone; what passes then is counted as passed and listed as unsteady, with its first fault.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { generate } from "../prisma/generate.mjs";
 import { install, ROOT } from "./install.mjs";
 import { absentPackages, aptLine } from "./packages.mjs";
-import { failuresOf, sum, summaryLine } from "./summary.mjs";
+import { failedFiles, failuresOf, sum, summaryLine, withSecond } from "./summary.mjs";
 
 const BIN = join(ROOT, "node_modules/.bin");
 const REPORTS = join(ROOT, ".cache/test");
 const LANES = 2;
 const BEAT_MS = 30_000;
 const SUITE_MS_MAX = 40 * 60_000;
+/** More than these fail for a reason that a second run does not take away. */
+const FILES_AGAIN_MAX = 4;
 
 // the longest first, so that the two lanes end together
 const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit", "hv"];
@@ -25,6 +28,7 @@ const CHECKS = [
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
 ];
 
+const firstLine = (text) => text.split("\n", 1)[0];
 const say = (line) => process.stdout.write(`${line}\n`);
 const env = {
   ...process.env,
@@ -65,13 +69,16 @@ async function main(asked) {
     const parts = [...running].map(([name, { at }]) => `${name} ${Math.round((now - at) / 1000)} s`);
     say(`… running: ${parts.join(", ")}`);
   }, BEAT_MS);
-  const results = await inLanes(jobs);
+  const results = [];
+  for (const result of await inLanes(jobs)) results.push(await runAgain(result));
   for (const suite of alone) results.push(await runSuite(suite));
   clearInterval(beat);
 
   say("\n──────── summary");
   for (const { name, seconds, counts } of results)
     say(`${name.padEnd(12)} ${String(seconds).padStart(5)} s   ${summaryLine(counts)}`);
+  for (const { unsteady = [] } of results)
+    for (const fault of unsteady) say(`\nUNSTEADY (failed beside another suite, passed alone)  ${fault}`);
   for (const { failures } of results) for (const failure of failures) say(`\nFAILED  ${failure}`);
   if (absent.length > 0) say(`\nAbsent Debian packages: ${absent.join(" ")}\n${aptLine(absent)}`);
   const counts = sum([...results.map((result) => result.counts), { passed: 0, failed: faults, skipped: 0 }]);
@@ -112,13 +119,29 @@ async function runCheck({ name, command }) {
 }
 
 async function runSuite(suite) {
-  const report = join(REPORTS, `${suite}.json`);
+  const { code, seconds, output, report } = await vitest(suite, suite, []);
+  return { name: suite, seconds, report, ...failuresOf(suite, code, report, output, ROOT) };
+}
+
+/** The files of a suite that failed, once more, with the machine to themselves. */
+async function runAgain(result) {
+  const files = failedFiles(result.report);
+  if (files.length === 0 || files.length > FILES_AGAIN_MAX) return result;
+  const { code, seconds, output, report } = await vitest(result.name, `${result.name} again`, files);
+  if (report === undefined) return result;
+  const ended = failuresOf(result.name, code, withSecond(result.report, report), output, ROOT);
+  const still = new Set(ended.failures.map(firstLine));
+  const unsteady = result.failures.filter((failure) => !still.has(firstLine(failure)));
+  return { ...result, seconds: result.seconds + seconds, ...ended, unsteady };
+}
+
+async function vitest(suite, name, files) {
+  const path = join(REPORTS, `${name.replace(" ", "-")}.json`);
   mkdirSync(REPORTS, { recursive: true });
-  rmSync(report, { force: true });
-  const args = ["--project", suite, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const { code, seconds, output } = await start(suite, ["vitest", "run", ...args]);
-  const read = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : undefined;
-  return { name: suite, seconds, ...failuresOf(suite, code, read, output, ROOT) };
+  rmSync(path, { force: true });
+  const args = ["--project", suite, "--reporter=default", "--reporter=json", `--outputFile.json=${path}`, ...files];
+  const ended = await start(name, ["vitest", "run", ...args]);
+  return { ...ended, report: existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined };
 }
 
 function start(name, [command, ...args]) {

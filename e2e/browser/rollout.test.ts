@@ -69,6 +69,8 @@ describe.skipIf(isAbsent())("a rollout", () => {
     await page.getByLabel("Policy text").fill("log:\n  leastSeverity: debug\n");
     await page.getByText("The candidate was changed since").waitFor();
     await page.getByRole("link", { name: "Replay a revision" }).click();
+    // The page left has a "Run replay" of its own.
+    await page.waitForURL(/\/replay(\?|$)/);
     await page.getByRole("button", { name: "Run replay" }).click();
     await page.getByText(/^Of \d+ recorded decisions none comes out otherwise\.$/).waitFor();
     expect(faults).toEqual([]);
