@@ -5,6 +5,7 @@ import type { AgentHealth } from "@sallyport/shared/record/agent.ts";
 import { z } from "zod";
 import type { ReceiveDatagrams } from "../dom0/datagrams.ts";
 import type { Dom0 } from "../dom0/dom0.ts";
+import { channel } from "./channel.ts";
 import { consoleFiles } from "./console/source.ts";
 import { eveFile } from "./eve/source.ts";
 import { guestMap } from "./guest.ts";
@@ -45,6 +46,8 @@ export const SourceChoice = z.strictObject({
   tcp: z.array(address).max(16).default([]),
   stream: z.array(socketPath).max(16).default([]),
   datagram: z.array(socketPath).max(16).default([]),
+  /** Sockets of Xen channels, one guest's each. */
+  channels: z.array(socketPath).max(64).default([]),
   consoles: z
     .array(
       z.strictObject({
@@ -83,6 +86,7 @@ export function listSources(choice: SourceChoice, needs: SourceNeeds): Source[] 
     ...choice.tcp.map((at) => syslogTcp({ address: at, guests, now })),
     ...choice.stream.map((at) => syslogStream({ path: at, ...socket })),
     ...choice.datagram.map((at) => syslogDatagram({ path: at, receive, ...socket })),
+    ...choice.channels.map((at) => channel({ path: at, guests, now })),
     ...choice.consoles.map((each) => consoleFiles({ ...each, guests, dom0 })),
     ...choice.eve.map((at) => eveFile({ path: at, dom0 })),
     ...choice.ulogd.map((at) => ulogdFile({ path: at, dom0 })),

@@ -4,7 +4,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { watch } from "node:fs";
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -41,24 +41,41 @@ const dom0: Dom0 = {
 
 const choice = () =>
   SourceChoice.parse({
-    guests: [{ id: "work", addresses: ["127.0.0.1"], console: "work", sockets: [at("stream"), at("datagram")] }],
+    guests: [
+      {
+        ...{ id: "work", addresses: ["127.0.0.1"], console: "work" },
+        sockets: [at("stream"), at("datagram"), at("channel")],
+      },
+    ],
     udp: [{ host: "127.0.0.1", port: 0 }],
     tcp: [{ host: "127.0.0.1", port: 0 }],
     stream: [at("stream")],
     datagram: [at("datagram")],
+    channels: [at("channel")],
     consoles: [{ folder: at("console"), pattern: "guest-*.log" }],
     eve: [at("eve.json")],
     ulogd: [at("drops.json")],
   });
 
+/** As a guest's device model has it: it listens, and whoever joins hears what the guest writes. */
+const deviceModel = createServer((socket) => {
+  joined = socket;
+});
+let joined: Socket | undefined;
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "sources-"));
   await mkdir(at("console"));
+  deviceModel.listen(at("channel"));
+  await once(deviceModel, "listening");
   watch(folder, () => {}).close(); // the one inotify descriptor a process keeps for all its watches
   const spool = () => ({ records: 0, bytes: 0, bytesMax: 1 });
   sources = listSources(choice(), { dom0, receive: receiveDatagrams, agentVersion: "0", stateFolder: "/", spool });
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(async () => {
+  deviceModel.close();
+  await rm(folder, { recursive: true });
+});
 
 /** How each is given one input, and what becomes of it. */
 const cases: [name: string, feed: (place: string) => Promise<unknown>, kind: string, text: string][] = [
@@ -68,6 +85,7 @@ const cases: [name: string, feed: (place: string) => Promise<unknown>, kind: str
   ["syslog/tcp", (place) => sendStream({ port: portOf(place) }, "<13>app: t\n"), "guest.log", "app: t"],
   ["syslog/stream", (place) => sendStream({ path: place }, "<13>Nov 24 09:00:00 app: s\0"), "guest.log", "app: s"],
   ["syslog/datagram", (place) => execute("logger", ["-u", place, "-t", "app", "d"]), "guest.log", "app: d"],
+  ["channel", () => sayOnChannel("<13>Nov 24 09:00:00 app: h\r\n"), "guest.log", "app: h"],
   ["console", () => writeFile(at("console/guest-work.log"), "c\n"), "guest.log", "c"],
   ["eve", () => appendFile(at("eve.json"), '{"event_type":"flow"}\n'), "ids.event", "flow"],
   ["ulogd", () => appendFile(at("drops.json"), '{"oob.in":"vif1.0"}\n'), "net.drop", "dropped in vif1.0"],
@@ -130,6 +148,11 @@ async function sendUdp(place: string, text: string) {
   const socket = createSocket("udp4");
   await new Promise((resolve) => socket.send(text, portOf(place), "127.0.0.1", resolve));
   socket.close();
+}
+
+async function sayOnChannel(text: string) {
+  await until(() => joined !== undefined && !joined.destroyed, "the channel is joined");
+  joined?.write(text);
 }
 
 async function sendStream(to: { port: number } | { path: string }, text: string) {
