@@ -30,3 +30,18 @@ test("a critical one is told also where its body cannot be read", () =>
 
 test("ingest looks into the body, so that the alert says the reason", () =>
   expect(LOOKED_INTO.has("agent.malformed")).toBe(true));
+
+test("a scanner that is stale or gone is an alert, once a day; one that is current is none", () => {
+  const scanner = (state: string) => ({
+    ...record("warning", { engine: null, definitions: null, date: null, state, reason: "they are of 1 October" }),
+    kind: "usb.scanner",
+  });
+  expect(raise(scanner("stale"))).toMatchObject({
+    key: "scanner/w/2026-11-24/stale",
+    severity: "warning",
+    reason: "they are of 1 October",
+  });
+  expect(raise(scanner("absent"))).toMatchObject({ severity: "error" });
+  expect(raise(scanner("current"))).toBeUndefined();
+  expect(LOOKED_INTO.has("usb.scanner")).toBe(true);
+});

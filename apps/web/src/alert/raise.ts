@@ -5,6 +5,7 @@ import type { GuestSuppressed } from "@sallyport/shared/record/guest.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { IdsAlert } from "@sallyport/shared/record/ids.ts";
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
+import type { UsbScannerBody } from "@sallyport/shared/record/usb.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 
 export type Raised = { key: string; kind: string; severity: Severity; title: string; reason: string };
@@ -55,6 +56,11 @@ export function raise(record: RaisedFrom): Raised | undefined {
       if (verdict !== "block" && verdict !== "hold") return undefined;
       const words = typeof reason === "string" ? reason : `the gate's verdict is ${verdict}`;
       return make(`verdict/${once}`, verdict === "block" ? "error" : "warning", words);
+    }
+    case "usb.scanner": {
+      const { state, reason } = record.body as UsbScannerBody;
+      if (state === "current") return undefined;
+      return make(`scanner/${daily}/${state}`, state === "absent" ? "error" : "warning", reason);
     }
     case "agent.gap": {
       const { from, to, contents, reason } = record.body as AgentGap;
@@ -112,6 +118,7 @@ export const LOOKED_INTO: ReadonlySet<string> = new Set([
   "ids.alert",
   "usb.scan",
   "usb.verdict",
+  "usb.scanner",
   "agent.gap",
   "guest.suppressed",
   "policy.refused",

@@ -6,6 +6,8 @@ const words = (before: object, after: object) =>
   diffPolicy(Policy.parse(before), Policy.parse(after)).map(({ effect, words }) => `${effect}: ${words}`);
 const summary = (before: object, after: object) => summariseDiff(diffPolicy(Policy.parse(before), Policy.parse(after)));
 
+const file = (name: string, digit: string) => ({ name, sha256: digit.repeat(64) });
+
 describe("a diff in words", () => {
   it.each<[object, object, string[]]>([
     [{}, {}, []],
@@ -21,6 +23,33 @@ describe("a diff in words", () => {
     ],
     [{}, { network: { mode: "audit" } }, ["looser: mode: enforce \u2192 audit"]],
     [{}, { log: { linesPerSecond: 50 } }, ["looser: lines a second kept of a guest: 500 \u2192 50"]],
+    [
+      { ids: { rules: "a".repeat(64) } },
+      { ids: { rules: "b".repeat(64) } },
+      ["other: the detector's rule set: aaaaaaaaaaaa \u2192 bbbbbbbbbbbb"],
+    ],
+    [
+      {},
+      { ids: { rules: "b".repeat(64) } },
+      ["other: the detector's rule set: what each workstation has \u2192 bbbbbbbbbbbb"],
+    ],
+    [
+      { usb: { definitions: [file("main.cvd", "a"), file("daily.cvd", "a"), file("site.hdb", "c")] } },
+      { usb: { definitions: [file("main.cvd", "a"), file("daily.cvd", "b"), file("ours.fp", "d")] } },
+      [
+        "removed: definitions removed: site.hdb",
+        "looser: definitions added: ours.fp, dddddddddddd",
+        "other: definitions daily.cvd: aaaaaaaaaaaa \u2192 bbbbbbbbbbbb",
+      ],
+    ],
+    [
+      {},
+      { usb: { definitions: [file("daily.cvd", "b")] } },
+      [
+        "other: the scanner's definitions: the policy's, instead of what each workstation has",
+        "other: definitions daily.cvd: bbbbbbbbbbbb",
+      ],
+    ],
     [{}, { usb: { definitionsDaysMax: null } }, ["looser: days until definitions are stale: 14 \u2192 never"]],
     [
       { usb: { deviceRules: ["allow id 0001:0002", "block id 0003:0004"] } },

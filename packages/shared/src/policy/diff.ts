@@ -60,6 +60,7 @@ export function diffPolicy(before: Policy, after: Policy): Change[] {
 
 function diffValue(section: SectionName, path: string, before: unknown, after: unknown): Change[] {
   if (canonicalText(before ?? null) === canonicalText(after ?? null)) return [];
+  if (path === "usb.definitions") return diffDefinitions(before as Definitions, after as Definitions);
   if (path in LISTS) return diffList(section, path, before as unknown[], after as unknown[]);
   if (isObject(before) && isObject(after)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
@@ -85,10 +86,48 @@ function diffOne(section: SectionName, path: string, before: unknown, after: unk
     const words = `days until definitions are stale: ${before ?? "never"} \u2192 ${after ?? "never"}`;
     return { section, effect: days(after) > days(before) ? "looser" : "tighter", words };
   }
+  if (path === "ids.rules") {
+    const words = `the detector's rule set: ${rulesWords(before)} \u2192 ${rulesWords(after)}`;
+    return { section, effect: "other", words };
+  }
   if (path === "disk.recoveryKey")
     return { section, effect: "other", words: `a recovery key: ${print(before)} \u2192 ${print(after)}` };
   return { section, effect: "other", words: `${path}: ${print(before)} \u2192 ${print(after)}` };
 }
+
+type Definitions = readonly { name: string; sha256: string }[] | undefined;
+
+const DIGITS_SHOWN = 12;
+const short = (sha256: unknown): string => String(sha256).slice(0, DIGITS_SHOWN);
+const rulesWords = (value: unknown): string => (value === undefined ? "what each workstation has" : short(value));
+
+/** File by file: a set is renewed a file at a time. */
+function diffDefinitions(before: Definitions, after: Definitions): Change[] {
+  const section = "usb";
+  if (!before || !after) {
+    const words = `the scanner's definitions: ${before ? "no longer the policy's" : "the policy's"}, ${after ? "instead of" : "but"} what each workstation has`;
+    const files = (after ?? []).map(
+      ({ name, sha256 }): Change => ({ section, effect: "other", words: `definitions ${name}: ${short(sha256)}` }),
+    );
+    return [{ section, effect: "other", words }, ...files];
+  }
+  const sumOf = (files: NonNullable<Definitions>) => new Map(files.map(({ name, sha256 }) => [name, sha256]));
+  const [had, has] = [sumOf(before), sumOf(after)];
+  return [...new Set([...had.keys(), ...has.keys()])].sort().flatMap((name): Change[] => {
+    const [old, now] = [had.get(name), has.get(name)];
+    if (old === now) return [];
+    if (now === undefined)
+      return [{ section, effect: LOOSENING.test(name) ? "tighter" : "removed", words: `definitions removed: ${name}` }];
+    if (old === undefined) {
+      const effect = LOOSENING.test(name) ? "looser" : "tighter";
+      return [{ section, effect, words: `definitions added: ${name}, ${short(now)}` }];
+    }
+    return [{ section, effect: "other", words: `definitions ${name}: ${short(old)} \u2192 ${short(now)}` }];
+  });
+}
+
+/** Files that name what the scanner is to let pass. */
+const LOOSENING = /\.(?:fp|sfp|ign|ign2|wdb)$/;
 
 function diffList(section: SectionName, path: string, before: unknown[], after: unknown[]): Change[] {
   const { one, gone, come } = LISTS[path]!;
@@ -128,6 +167,8 @@ export function summariseDiff(changes: readonly Change[]): string {
     ).length;
     if (count > 0) parts.push(`${count} ${count === 1 ? one : many} removed`);
   }
+  const definitions = changes.filter(({ words }) => words.startsWith("definitions removed")).length;
+  if (definitions > 0) parts.push(`${definitions} of the scanner's databases removed`);
   const looser = changes.filter(({ effect }) => effect === "looser");
   if (looser.length > 0)
     parts.push(`${looser.length} loosened: ${looser[0]!.words}${looser.length > 1 ? ", \u2026" : ""}`);

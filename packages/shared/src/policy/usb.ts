@@ -1,5 +1,7 @@
 /** The policy's `usb` section: which devices, what becomes of what is found on them, how much is read. */
 import { z } from "zod";
+import { DefinitionsName } from "../artifact/artifact.ts";
+import { Sha256 } from "../base/ids.ts";
 import { parseRules } from "../usb/rules/parse.ts";
 import { Mode } from "./mode.ts";
 
@@ -49,6 +51,17 @@ const ruleLines = z
     }
   });
 
+/** The scanner's definitions as artifacts, whole: what is not named here is not loaded. */
+const definitions = z
+  .array(z.strictObject({ name: DefinitionsName, sha256: Sha256 }))
+  .min(1)
+  .max(32)
+  .superRefine((files, context) => {
+    for (const [index, { name }] of files.entries())
+      if (files.findIndex((file) => file.name === name) < index)
+        context.addIssue({ code: "custom", path: [index, "name"], message: `${name} is named twice`, input: name });
+  });
+
 export const UsbSection = z.strictObject({
   /** `audit`: everything is allowed, and the record says what would have happened. */
   mode: Mode.default("enforce"),
@@ -73,6 +86,8 @@ export const UsbSection = z.strictObject({
   /** Definitions older than this are stale: clean becomes unscannable. Null: any age will do. Definitions that name
    *  no date (a site's own) have no age. */
   definitionsDaysMax: z.int().min(1).max(3_650).nullable().default(14),
+  /** Absent: what the workstation has. */
+  definitions: definitions.optional(),
   archives: ArchiveLimits.prefault({}),
   limits: ScanLimits.prefault({}),
 });

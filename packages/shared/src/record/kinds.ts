@@ -17,6 +17,7 @@ import { DiskRecovery, DiskWiped } from "./disk.ts";
 import { GuestLog, GuestSuppressed } from "./guest.ts";
 import { HypervisorLayout } from "./hypervisor.ts";
 import { IdsAlert, IdsEvent, NetDrop } from "./ids.ts";
+import { UsbScannerBody } from "./usb.ts";
 
 /** A kind's name: two words, `noun.what`. */
 export const Kind = z
@@ -42,6 +43,7 @@ export const BODIES = {
   "usb.attach": open,
   "usb.removed": open,
   "usb.request": open,
+  "usb.scanner": UsbScannerBody,
   "disk.state": DiskState,
   "disk.recovery": DiskRecovery,
   "disk.wiped": DiskWiped,

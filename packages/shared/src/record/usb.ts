@@ -83,6 +83,22 @@ export type UsbAttachBody = z.infer<typeof UsbAttachBody>;
 export const UsbRemovedBody = z.object({ stick, after: GateStep, reason });
 export type UsbRemovedBody = z.infer<typeof UsbRemovedBody>;
 
+/** `usb.scanner`: what the scanner has, once for each change. `definitions` and `date` are null where they name neither;
+ *  `set` and `files` where a policy names them and the scanner was seen to have them. */
+export const UsbScannerBody = z.object({
+  engine: z.string().max(128).nullable(),
+  definitions: z.string().max(64).nullable(),
+  date: z.iso.datetime().nullable(),
+  set: sha256.optional(),
+  files: z
+    .array(z.object({ name: z.string().max(128), sha256 }))
+    .max(32)
+    .optional(),
+  state: z.enum(["current", "stale", "absent"]),
+  reason,
+});
+export type UsbScannerBody = z.infer<typeof UsbScannerBody>;
+
 /** `usb.request`: held, and a person may make an exception of it. `device` and `manifest` are what one is bound to. */
 export const UsbRequestBody = z.object({
   stick,

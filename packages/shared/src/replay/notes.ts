@@ -37,6 +37,10 @@ export function notesOf({ before, after }: { before: Policy; after: Policy }, fo
     ],
     [differs(({ ids }) => ids.rules), "The rule set changes: which alerts other rules would raise is not known."],
     [
+      differs(({ usb }) => usb.definitions),
+      "The scanner's definitions change: what they would find in what was scanned is not known.",
+    ],
+    [
       changed.has("log"),
       "Lines are counted by the minute and taken as evenly spread: a burst within one minute is not seen.",
     ],

@@ -9,6 +9,8 @@ const old = found({ digest: "b", order: 6 });
 const told = { before: [], heard: true };
 const broken = { ...fine, ids: { outcome: "failed", reason: "Suricata does not start" } };
 
+const fetching = { ...fine, ids: { outcome: "not-applied", reason: "it is being fetched", pending: true } };
+
 const rows: [string, Seen, string, RegExp][] = [
   ["has it in force", { told, found: found(), unheardForMs: 0 }, "done", /by looking/],
   ["has it in force and went away", { told, found: found(), unheardForMs: 9e9 }, "done", /by looking/],
@@ -17,6 +19,18 @@ const rows: [string, Seen, string, RegExp][] = [
     { told, found: found({ sections: broken }), unheardForMs: 0 },
     "failed",
     /ids: Suricata/,
+  ],
+  [
+    "still fetches what a section names",
+    { told, found: found({ sections: fetching }), unheardForMs: 0 },
+    "waiting",
+    /told; ids: it is being fetched/,
+  ],
+  [
+    "fetches for one section and has failed at another",
+    { told, found: found({ sections: { ...fetching, usb: { outcome: "failed" } } }), unheardForMs: 0 },
+    "failed",
+    /usb: not reported/,
   ],
   [
     "says nothing of a section",

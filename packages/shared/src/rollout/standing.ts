@@ -17,7 +17,7 @@ export const unheardMs = (reportSeconds: number): number =>
 export type Found = {
   digest: string | null;
   order: number | null;
-  sections: Readonly<Record<string, { outcome: string; reason?: string | undefined }>>;
+  sections: Readonly<Record<string, { outcome: string; reason?: string | undefined; pending?: boolean | undefined }>>;
   refused: { order?: number | undefined; reason: string } | null;
 };
 /** `before` are the sections that were not as their policy said when it was told: no fault of the new revision. */
@@ -54,6 +54,9 @@ function inForce(found: Found, told: Told): Standing {
   const why = (names: readonly SectionName[]) =>
     names.map((name) => `${name}: ${found.sections[name]?.reason ?? "not reported"}`).join("; ");
   const broken = wrong.filter((name) => !told.before.includes(name));
+  // what is still being fetched is no failure; the guard that bounds the time bounds this
+  if (broken.length > 0 && broken.every((name) => found.sections[name]?.pending))
+    return { word: "waiting", reason: `told; ${why(broken)}` };
   if (broken.length > 0) return { word: "failed", reason: why(broken) };
   if (wrong.length > 0) return { word: "done", reason: `in force; not applied, as before it: ${why(wrong)}` };
   return { word: "done", reason: "in force, found by looking" };

@@ -7,6 +7,8 @@ import { HypervisorLayout } from "../record/hypervisor.ts";
 export const SectionState = z.object({
   outcome: z.enum(["applied", "audit", "not-applied", "failed"]),
   reason: z.string().max(1024).optional(),
+  /** Not yet as the policy says and on the way there: it fetches what the policy names. Never on an applied one. */
+  pending: z.boolean().optional(),
   /** What inspection found, where it can be said in one value. */
   found: z.json().optional(),
 });

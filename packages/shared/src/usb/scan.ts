@@ -13,6 +13,8 @@ export const Scanner = z.object({
   engine: z.string().max(128),
   definitions: z.string().max(64).nullable(),
   date: z.iso.datetime().nullable(),
+  /** The set that a policy names, where the scanner was seen to have it: sha256 of its files' names and sums. */
+  set: hex32.optional(),
 });
 export type Scanner = z.infer<typeof Scanner>;
 
