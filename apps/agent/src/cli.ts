@@ -50,14 +50,16 @@ program
   .option("--name <name>", "a name for people", hostname())
   .option(...stateOption)
   .option("--again", "enrol a machine that is enrolled already anew, as another workstation")
+  .option("--other-approvers", "with --again: whoever the console names may sign from here on (docs/approvers.md)")
   .option("--json", "print the result as JSON")
   .action(
     told(
       async (
         token: string,
-        { name, state, again, json }: { name: string; state: string; again?: boolean; json?: boolean },
+        options: { name: string; state: string; again?: boolean; otherApprovers?: boolean; json?: boolean },
       ) => {
-        const { enrol } = await import("./enrol/enrol.ts");
+        const { name, state, again, otherApprovers, json } = options;
+        const { enrol, signersWords } = await import("./enrol/enrol.ts");
         const word = token === "-" ? await readAll(process.stdin) : token;
         const { facts } = await enrol({
           state,
@@ -66,9 +68,10 @@ program
           hostname: hostname(),
           agentVersion: AGENT_VERSION,
           again: again ?? false,
+          otherApprovers: otherApprovers ?? false,
         });
         const { workstation, group, mqtt } = facts;
-        const words = `Enrolled as workstation ${workstation} (${name}). Start it: sallyport-agent run --state ${state}\n`;
+        const words = `Enrolled as workstation ${workstation} (${name}). ${signersWords(facts)}\nStart it: sallyport-agent run --state ${state}\n`;
         process.stdout.write(json ? `${JSON.stringify({ workstation, name, group, mqtt, state })}\n` : words);
       },
     ),

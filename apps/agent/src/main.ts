@@ -20,6 +20,7 @@ import { keptText } from "./dom0/kept-text.ts";
 import type { Log } from "./dom0/log.ts";
 import { resolveName } from "./dom0/names.ts";
 import { nftRuleset } from "./dom0/ruleset.ts";
+import { tellRefusal } from "./enrol/again.ts";
 import { isDue, notAfter, renew } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
 import { RENEWAL_CHECK_MS } from "./limits.ts";
@@ -67,6 +68,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   const kept = recoverKept({
     state,
     workstation,
+    membership: facts.membership,
     memory: spool,
     tell: (observation) => {
       log.error({ why: observation.text }, "policy.damaged");
@@ -265,6 +267,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         : null,
       sections: outcomes ?? {},
       ...(policy.refused ? { refused: policy.refused } : {}),
+      signers: policy.signers as Reported["signers"],
       sources: sourceStates,
       ...(layout ? { layout } : {}),
       guests: config.guests.map(({ id }) => ({ id, name: config.guestNames[id] ?? id })),
@@ -321,6 +324,9 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
 
   const renewing = async () => {
     while (!signal.aborted) {
+      await tellRefusal(state, (observation) => intake.emit({ observations: [observation] })).catch((error: Error) =>
+        log.error({ error: error.message }, "enrolment.refusal-untold"),
+      );
       if (isDue(tls.certificate, now())) {
         try {
           tls = await renew(state, { ...enrolment, tls }, [enrolment.ca, ...policy.cas]);

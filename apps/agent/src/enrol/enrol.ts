@@ -1,14 +1,25 @@
 /** A one-time token → keys, certificate and group. What the console answers is checked before anything is kept. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { fromBase64, toBase64, toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
+import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import type { GroupId, Sha256 } from "@sallyport/shared/base/ids.ts";
-import { Membership, SignedStatement, type Signers } from "@sallyport/shared/policy/statement.ts";
+import { approversNeeded, Membership, SignedStatement, type Signers } from "@sallyport/shared/policy/statement.ts";
 import { verifyStatement } from "@sallyport/shared/policy/verify.ts";
 import { keyId, signValue } from "@sallyport/shared/trail/signed.ts";
 import { EnrolAnswer, type EnrolRequest, RenewAnswer, readToken } from "@sallyport/shared/workstation/enrolment.ts";
 import { z } from "zod";
 import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
-import { type Enrolment, EnrolmentError, isEnrolled, replaceTls, type Tls, writeEnrolment } from "./folder.ts";
+import { findKept, writeKept } from "../policy/kept.ts";
+import { noteRefusal, refusalOfAgain } from "./again.ts";
+import {
+  type Enrolment,
+  EnrolmentError,
+  type EnrolmentFacts,
+  isEnrolled,
+  replaceTls,
+  type Tls,
+  writeEnrolment,
+} from "./folder.ts";
 import { askListener, findCa } from "./listener.ts";
 
 export type EnrolOptions = {
@@ -18,10 +29,13 @@ export type EnrolOptions = {
   hostname: string;
   agentVersion: string;
   again: boolean;
+  /** A person at this machine says that other approvers may decide from here on, or none. */
+  otherApprovers?: boolean;
 };
 
 /** @throws EnrolmentError with a sentence for the person at the keyboard */
-export async function enrol({ state, token, name, hostname, agentVersion, again }: EnrolOptions): Promise<Enrolment> {
+export async function enrol(options: EnrolOptions): Promise<Enrolment> {
+  const { state, token, name, hostname, agentVersion, again } = options;
   const read = readToken(token);
   if (!read.ok) throw new EnrolmentError(read.error);
   if (isEnrolled(state) && !again) {
@@ -54,6 +68,13 @@ export async function enrol({ state, token, name, hostname, agentVersion, again 
   const { workstation, certificate, consoleKeys, mqtt, membership } = answer.data;
   checkCertificate(certificate, key, ca, workstation);
   const group = checkMembership(answer.data);
+  const looser = options.otherApprovers ? undefined : refusalOfAgain(state, SignedStatement.parse(membership));
+  if (looser !== undefined) {
+    noteRefusal(state, looser, Date.now());
+    throw new EnrolmentError(
+      `The enrolment is refused: ${looser}. Where that is wanted, add --other-approvers; nothing was changed.`,
+    );
+  }
   const facts = {
     workstation,
     group,
@@ -65,8 +86,15 @@ export async function enrol({ state, token, name, hostname, agentVersion, again 
     enrolled: new Date().toISOString(),
   };
   const enrolment = { facts, trailKey, tls: { key, certificate }, ca };
+  forgetKeys(state);
   writeEnrolment(state, enrolment);
   return enrolment;
+}
+
+/** The keys that an earlier enrolment's console named are not this one's. */
+function forgetKeys(state: string): void {
+  const { kept } = findKept(state);
+  if (kept.consoleKeys.length > 0 || kept.cas.length > 0) writeKept(state, { ...kept, consoleKeys: [], cas: [] });
 }
 
 const hashOf = (text: string): Sha256 => toHex(sha256(toUtf8(text))) as Sha256;
@@ -106,6 +134,15 @@ function checkMembership({ workstation, consoleKeys, membership }: EnrolAnswer):
     throw new EnrolmentError("The console's word on this workstation's group says something else.");
   }
   return carried.data.group;
+}
+
+/** Who decides from here on, for the person at the keyboard to compare with what was agreed. */
+export function signersWords({ membership }: EnrolmentFacts): string {
+  const { signers, groupName } = Membership.parse(JSON.parse(membership.carried));
+  const needed = approversNeeded(signers);
+  if (needed < 1) return `In ${escapeForDisplay(groupName)} the console's key signs alone.`;
+  const people = signers.keys.filter(({ role }) => role === "approver").map(({ id }) => id);
+  return `In ${escapeForDisplay(groupName)} ${needed} of these ${people.length} approvers must sign: ${people.join(", ")}.`;
 }
 
 const Nonce = z.object({ nonce: z.string().min(8).max(64) });

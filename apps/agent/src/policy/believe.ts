@@ -2,6 +2,7 @@
 import { fromBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { Hash, Verify } from "@sallyport/shared/base/crypto.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { readJson } from "@sallyport/shared/base/json.ts";
 import { faultOfCommand } from "@sallyport/shared/command/command.ts";
 import { carriedDigest, Policy } from "@sallyport/shared/policy/policy.ts";
 import {
@@ -10,6 +11,7 @@ import {
   Membership,
   SignedStatement,
   type Signers,
+  STATEMENT_CHARS_MAX,
   Statement,
 } from "@sallyport/shared/policy/statement.ts";
 import { audienceKey, type Refusal, verifyStatement } from "@sallyport/shared/policy/verify.ts";
@@ -27,21 +29,29 @@ export type Believed =
   | { answer: "held" }
   | { answer: "refused"; refusal: Refusal };
 
-/** The group and its signers, by the newest membership; before one, the console's keys alone. */
+/** The group and its signers, by the newest membership; before one, the console's keys alone. What the newest `keys`
+ *  statement names are the console's keys, whatever the membership still says of them. */
 export function beliefOf(hash: Hash, self: Self, kept: Kept): Belief {
-  const held = kept.statements[`membership/workstation/${self.workstation}`];
+  const consoleKeys = (some: readonly string[]) =>
+    some.map((publicKey) => ({ id: keyId(hash, fromBase64(publicKey)), publicKey, role: "console" as const }));
+  const held = kept.statements[membershipKey(self)];
   const membership = held && Membership.safeParse(JSON.parse(held.signed.carried));
-  if (membership?.success) return { group: membership.data.group, signers: membership.data.signers };
-  const keys = self.consoleKeys.map((publicKey) => ({
-    id: keyId(hash, fromBase64(publicKey)),
-    publicKey,
-    role: "console" as const,
-  }));
-  return { group: self.group, signers: { threshold: 1, keys } };
+  if (!membership?.success)
+    return {
+      group: self.group,
+      signers: { threshold: 1, keys: consoleKeys(kept.consoleKeys.length > 0 ? kept.consoleKeys : self.consoleKeys) },
+    };
+  const { group, signers } = membership.data;
+  if (kept.consoleKeys.length === 0) return { group, signers };
+  const approvers = signers.keys.filter(({ role }) => role !== "console");
+  return { group, signers: { ...signers, keys: [...consoleKeys(kept.consoleKeys), ...approvers] } };
 }
 
 export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untrusted: unknown, now: number): Believed {
   const { group, signers } = beliefOf(hash, self, kept);
+export const membershipKey = ({ workstation }: Pick<Self, "workstation">): string =>
+  `membership/workstation/${workstation}`;
+
   const trust = { workstation: self.workstation, group, signers, orders: kept.orders, now: kept.floor };
   let result = verifyStatement(hash, verify, trust, untrusted);
   if (!result.ok && result.error.code === "not-yet-valid" && result.error.statement) {
@@ -85,6 +95,20 @@ function isHeld(kept: Kept, untrusted: unknown): boolean {
 
 /** What a well-signed statement may still have wrong with it. */
 function faultOf(
+/** Each membership is believed by the signers that the one before it named, so all of them come, in order: those before
+ *  the one that is held have had their time, and are no replay. The same for keys. */
+export function isPassed(kept: Kept, statements: readonly SignedStatement[], at: number): boolean {
+  const key = chainKey(statements[at]);
+  return key !== undefined && statements.slice(at + 1).some((later) => chainKey(later) === key && isHeld(kept, later));
+}
+
+function chainKey(signed: SignedStatement | undefined): string | undefined {
+  const json = signed && readJson(signed.text, STATEMENT_CHARS_MAX);
+  const statement = json?.ok ? Statement.safeParse(json.value) : undefined;
+  if (!statement?.success || !["membership", "keys"].includes(statement.data.type)) return undefined;
+  return `${statement.data.type}/${audienceKey(statement.data.audience)}`;
+}
+
   hash: Hash,
   self: Self,
   group: GroupId,
@@ -113,7 +137,9 @@ function faultOf(
     }
     case "keys": {
       const read = CarriedKeys.safeParse(carried);
-      return read.success ? undefined : malformed(z.prettifyError(read.error));
+      if (!read.success) return malformed(z.prettifyError(read.error));
+      const own = audienceKey(statement.audience) === `workstation/${self.workstation}`;
+      return own ? undefined : { code: "audience", reason: "keys are for one workstation, by name" };
     }
     case "exception":
       return exceptionFault(self, statement, carried);

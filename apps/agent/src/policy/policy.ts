@@ -10,7 +10,7 @@ import { z } from "zod";
 import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import type { Log } from "../dom0/log.ts";
 import { REFUSED_REMEMBERED } from "../limits.ts";
-import { beliefOf, believe, type InForce, inForce, type Self } from "./believe.ts";
+import { beliefOf, believe, type InForce, inForce, isPassed, membershipKey, type Self } from "./believe.ts";
 import { exceptionsOf } from "./exceptions.ts";
 import { type Kept, writeKept } from "./kept.ts";
 
@@ -58,8 +58,15 @@ export class PolicyKeeper {
   get group(): GroupId {
     return beliefOf(sha256, this.#parts.self, this.#kept).group;
   }
-  get consoleKeys(): string[] {
-    return [...new Set([...this.#kept.consoleKeys, ...this.#parts.self.consoleKeys])];
+  /** As the newest `keys` statement names them, else as enrolled: one that it leaves out is no key any more. */
+  get consoleKeys(): readonly string[] {
+    return this.#kept.consoleKeys.length > 0 ? this.#kept.consoleKeys : this.#parts.self.consoleKeys;
+  }
+  /** Who may sign here by now, in a report's few words. */
+  get signers(): { membership: number; threshold: number; keys: string[] } {
+    const { signers } = beliefOf(sha256, this.#parts.self, this.#kept);
+    const membership = this.#kept.orders[membershipKey(this.#parts.self)] ?? 0;
+    return { membership, threshold: signers.threshold, keys: signers.keys.map(({ id }) => id) };
   }
   get cas(): string[] {
     return this.#kept.cas;
@@ -90,7 +97,9 @@ export class PolicyKeeper {
       this.#refuse({ code: "malformed", reason }, untrusted);
       return;
     }
-    for (const statement of desired.data.statements) this.#offer(statement);
+    const { statements } = desired.data;
+    for (const [at, statement] of statements.entries())
+      if (!isPassed(this.#kept, statements, at)) this.#offer(statement);
   }
 
   /** One order. What it asks for is command/'s; whether it is believed is decided here, as for a policy. */

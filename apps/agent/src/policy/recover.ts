@@ -2,8 +2,11 @@
  *  taken for new. */
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { type SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
+import { audienceKey } from "@sallyport/shared/policy/verify.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { malformed } from "../sources/malformed.ts";
+import { membershipKey } from "./believe.ts";
 import { type Damage, findKept, type Kept, keptPath, putAside, writeKept } from "./kept.ts";
 import { isOlder, Marks, makeGood, rise } from "./marks.ts";
 
@@ -12,6 +15,8 @@ export type Memory = { remember(key: string, value: Json): void; remembered(key:
 export type RecoverParts = {
   state: string;
   workstation: WorkstationId;
+  /** As it was enrolled: who may sign before the console has sent anything, and after all else is lost. */
+  membership?: SignedStatement;
   memory: Memory;
   /** On disk when it returns: told before the file is put aside, so that no kill falls between. */
   tell: (observation: Observation) => void;
@@ -28,7 +33,7 @@ function marksIn(memory: Memory): Marks | undefined {
 export const keepMarks = (memory: Memory, workstation: WorkstationId, kept: Kept): void =>
   memory.remember(KEY, rise(workstation, marksIn(memory), kept));
 
-export function recoverKept({ state, workstation, memory, tell, now }: RecoverParts): Kept {
+export function recoverKept({ state, workstation, membership, memory, tell, now }: RecoverParts): Kept {
   const found = findKept(state);
   const marks = marksIn(memory);
   const older: Damage | undefined =
@@ -37,7 +42,8 @@ export function recoverKept({ state, workstation, memory, tell, now }: RecoverPa
       : undefined;
   const damage = found.damage ?? older;
   const newest = older && found.copy && marks && !isOlder(found.copy, marks) ? found.copy : found.kept;
-  const kept = marks ? makeGood(workstation, newest, marks) : newest;
+  const made = marks ? makeGood(workstation, newest, marks) : newest;
+  const kept = membership ? asEnrolled(workstation, made, membership, now()) : made;
   if (damage) {
     const then = Object.values(newest.statements).length > 0 ? "the newest copy holds" : "the strict defaults hold";
     const reason = `The file of what this workstation believes is damaged; ${then} until the console sends it again: ${damage.why}`;
@@ -45,7 +51,20 @@ export function recoverKept({ state, workstation, memory, tell, now }: RecoverPa
     tell({ ...malformed(unread, now()), severity: "critical" });
     putAside(state, now());
   }
-  if (damage || (found.isWritten && !found.isCopied)) writeKept(state, kept);
+  if (damage || kept !== made || (found.isWritten && !found.isCopied)) writeKept(state, kept);
   keepMarks(memory, workstation, kept);
   return kept;
+}
+
+/** The membership that enrolment brought holds from the first moment: a console cannot hold it back and sign alone. */
+function asEnrolled(workstation: WorkstationId, kept: Kept, signed: SignedStatement, now: number): Kept {
+  const key = membershipKey({ workstation });
+  const statement = Statement.parse(JSON.parse(signed.text));
+  if (kept.statements[key] || audienceKey(statement.audience) !== `workstation/${workstation}`) return kept;
+  return {
+    ...kept,
+    statements: { ...kept.statements, [key]: { signed, taken: new Date(now).toISOString() } },
+    orders: { ...kept.orders, [key]: Math.max(kept.orders[key] ?? 0, statement.order) },
+    floor: Math.max(kept.floor, Date.parse(statement.issued)),
+  };
 }

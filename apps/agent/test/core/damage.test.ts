@@ -56,6 +56,8 @@ function policy(order: number, of = other, by = approver): SignedStatement {
 let state: string;
 let spool: Spool;
 let told: Observation[];
+/** What enrolment left on disk, where a test has it. */
+let enrolled: SignedStatement | undefined;
 /** The agent's start as main.ts wires it; nothing of the one before was closed, as after kill -9. */
 function start(): PolicyKeeper {
   told = [];
@@ -64,7 +66,7 @@ function start(): PolicyKeeper {
     told.push(observation);
     spool.append([prepare(observation)], []);
   };
-  const kept = recoverKept({ state, workstation, memory: spool, tell, now });
+  const kept = recoverKept({ state, workstation, ...(enrolled && { membership: enrolled }), memory: spool, tell, now });
   return new PolicyKeeper({
     state,
     self,
@@ -163,4 +165,24 @@ it("a state without copy and marks, as older agents wrote it, is read and gets b
   expect(told).toEqual([]);
   expect(existsSync(copyPath(state))).toBe(true);
   expect(spool.remembered("policy-marks")).toMatchObject({ orders: { [`policy/group/${other}`]: 9 } });
+});
+
+it("what enrolment said of the signers holds before the console has sent anything, and after all else is lost", () => {
+  enrolled = membership;
+  state = mkdtempSync(join(tmpdir(), "sallyport-damage-"));
+  try {
+    const first = start();
+    send(first, policy(1, other, console));
+    expect(first.refused).toMatchObject({ code: "signatures" });
+    send(first, policy(1));
+    expect(first.inForce?.order).toBe(1);
+    spool.close();
+    for (const name of readdirSync(state)) rmSync(join(state, name), { recursive: true });
+    const again = start();
+    send(again, policy(2, other, console));
+    expect(again.refused).toMatchObject({ code: "signatures" });
+    expect(again.group).toBe(other);
+  } finally {
+    enrolled = undefined;
+  }
 });

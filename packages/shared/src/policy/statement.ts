@@ -45,7 +45,8 @@ export const SignedStatement = z.object({
 });
 export type SignedStatement = z.infer<typeof SignedStatement>;
 
-/** Who may sign for a group, and how many of them must. `role` tells the console's own key from people's. */
+/** Who may sign for a group, and how many of them must. `role` tells the console's own key from people's: it is one of
+ *  those who must sign, so that a threshold of 3 is the console and two approvers, or three approvers. */
 export const Signers = z
   .strictObject({
     threshold: z.int().min(1).max(16),
@@ -56,6 +57,31 @@ export const Signers = z
   })
   .refine(({ threshold, keys }) => threshold <= keys.length, "the threshold is higher than there are keys");
 export type Signers = z.infer<typeof Signers>;
+
+type Keys = readonly { publicKey: string; role: "console" | "approver" }[];
+
+/** The console's own keys: two while one follows the other, and one voice all the same. */
+export const consoleKeysOf = (keys: Keys): string[] => [
+  ...new Set(keys.filter(({ role }) => role === "console").map(({ publicKey }) => publicKey)),
+];
+
+/** People's keys, each once. A key of the console is never one of them, whatever it is listed as besides. */
+export function approversOf(keys: Keys): string[] {
+  const console = new Set(consoleKeysOf(keys));
+  return [...new Set(keys.map(({ publicKey }) => publicKey))].filter((key) => !console.has(key));
+}
+
+/** How many people must sign where the console does. */
+export const approversNeeded = ({ threshold, keys }: Signers): number =>
+  threshold - (consoleKeysOf(keys).length > 0 ? 1 : 0);
+
+/** Whether, with the console's key in a thief's hand, nobody can sign under `after` who could not under `before`: those
+ *  who are new there may all be the thief's. */
+export function isAsStrict(before: Signers, after: Signers): boolean {
+  const known = new Set(approversOf(before.keys));
+  const strangers = approversOf(after.keys).filter((key) => !known.has(key)).length;
+  return approversNeeded(after) - strangers >= approversNeeded(before);
+}
 
 /** What a `membership` statement carries: the one group a workstation is in, and that group's signers. */
 export const Membership = z.object({

@@ -9,7 +9,9 @@ import { mayConsoleAlone } from "../command/command.ts";
 import { isSignedBy } from "../trail/signed.ts";
 import {
   type Audience,
+  approversOf,
   CARRIED_CHARS_MAX,
+  consoleKeysOf,
   SignedStatement,
   type Signers,
   STATEMENT_CHARS_MAX,
@@ -64,10 +66,12 @@ export function verifyStatement(hash: Hash, verify: Verify, trust: Trust, untrus
     );
   }
   const isAlone = statement.type === "command" ? mayConsoleAlone(carried) : CONSOLE_ALONE.includes(statement.type);
-  const needed = isAlone ? 1 : trust.signers.threshold;
-  const count = countSigners(verify, trust.signers, signed);
-  if (count < needed)
-    return refuse("signatures", `${count} of the ${needed} signatures it needs are by keys of this group`);
+  const { console, approvers } = voices(verify, trust.signers.keys, signed);
+  const count = approvers.length + (console.length > 0 ? 1 : 0);
+  if (count < trust.signers.threshold && !(isAlone && console.length > 0)) {
+    const lacks = `${count} of the ${trust.signers.threshold} signatures it needs are by keys of this group`;
+    return refuse("signatures", isAlone ? "it is not signed by the console's key" : lacks);
+  }
   const orderKey = `${statement.type}/${audienceKey(statement.audience)}`;
   const last = trust.orders[orderKey] ?? 0;
   if (statement.order <= last) return refuse("old-order", `order ${statement.order}; ${last} was taken already`);
@@ -104,8 +108,13 @@ const isFor = (trust: Trust, audience: Audience): boolean =>
       ? audience.group === trust.group
       : true;
 
-/** Distinct keys of the group that signed; a key listed twice or signing twice counts once. */
-function countSigners(verify: Verify, signers: Signers, signed: SignedStatement): number {
-  const keys = new Set(signers.keys.map((key) => key.publicKey));
-  return [...keys].filter((key) => isSignedBy(verify, fromBase64(key), "sallyport/statement/1", signed)).length;
+/** Whose signatures are there, by public key (base64); one that signs twice is there once. The console's keys are one
+ *  voice together. */
+export function voices(
+  verify: Verify,
+  keys: Signers["keys"],
+  signed: Pick<SignedStatement, "text" | "signatures">,
+): { console: string[]; approvers: string[] } {
+  const signs = (key: string) => isSignedBy(verify, fromBase64(key), "sallyport/statement/1", signed);
+  return { console: consoleKeysOf(keys).filter(signs), approvers: approversOf(keys).filter(signs) };
 }

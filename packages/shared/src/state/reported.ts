@@ -1,6 +1,16 @@
 /** What an agent found in force by looking; signed by the trail's key, retained on `reported`. */
 import { z } from "zod";
-import { GroupId, GuestId, Index, PolicyDigest, SessionId, Sha256, TrailId, WorkstationId } from "../base/ids.ts";
+import {
+  GroupId,
+  GuestId,
+  Index,
+  KeyId,
+  PolicyDigest,
+  SessionId,
+  Sha256,
+  TrailId,
+  WorkstationId,
+} from "../base/ids.ts";
 import { HypervisorLayout } from "../record/hypervisor.ts";
 
 /** `not-applied` says why; it is never shown as applied. */
@@ -40,3 +50,6 @@ export const Reported = z.object({
 });
 export type Reported = z.infer<typeof Reported>;
 export const REPORTED_CHARS_MAX = 256 * 1024;
+  /** Whom it believes by now: the order of its newest membership, and the keys of that (the console's as the newest `keys`
+   *  statement names them). */
+  signers: z.object({ membership: Index, threshold: z.int().min(1), keys: z.array(KeyId).max(64) }).optional(),
