@@ -47,11 +47,11 @@ export function beliefOf(hash: Hash, self: Self, kept: Kept): Belief {
   return { group, signers: { ...signers, keys: [...consoleKeys(kept.consoleKeys), ...approvers] } };
 }
 
-export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untrusted: unknown, now: number): Believed {
-  const { group, signers } = beliefOf(hash, self, kept);
 export const membershipKey = ({ workstation }: Pick<Self, "workstation">): string =>
   `membership/workstation/${workstation}`;
 
+export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untrusted: unknown, now: number): Believed {
+  const { group, signers } = beliefOf(hash, self, kept);
   const trust = { workstation: self.workstation, group, signers, orders: kept.orders, now: kept.floor };
   let result = verifyStatement(hash, verify, trust, untrusted);
   if (!result.ok && result.error.code === "not-yet-valid" && result.error.statement) {
@@ -93,8 +93,6 @@ function isHeld(kept: Kept, untrusted: unknown): boolean {
   );
 }
 
-/** What a well-signed statement may still have wrong with it. */
-function faultOf(
 /** Each membership is believed by the signers that the one before it named, so all of them come, in order: those before
  *  the one that is held have had their time, and are no replay. The same for keys. */
 export function isPassed(kept: Kept, statements: readonly SignedStatement[], at: number): boolean {
@@ -109,6 +107,8 @@ function chainKey(signed: SignedStatement | undefined): string | undefined {
   return `${statement.data.type}/${audienceKey(statement.data.audience)}`;
 }
 
+/** What a well-signed statement may still have wrong with it. */
+function faultOf(
   hash: Hash,
   self: Self,
   group: GroupId,

@@ -36,6 +36,9 @@ export const Reported = z.object({
   policy: z
     .object({ digest: PolicyDigest, order: z.int().min(1), taken: z.iso.datetime(), old: z.boolean() })
     .nullable(),
+  /** Whom it believes by now: the order of its newest membership, and the keys of that (the console's as the newest `keys`
+   *  statement names them). */
+  signers: z.object({ membership: Index, threshold: z.int().min(1), keys: z.array(KeyId).max(64) }).optional(),
   sections: z.record(z.string(), SectionState),
   refused: z
     .object({ code: z.string().max(64), reason: z.string().max(1024), order: z.int().optional(), at: z.iso.datetime() })
@@ -50,6 +53,3 @@ export const Reported = z.object({
 });
 export type Reported = z.infer<typeof Reported>;
 export const REPORTED_CHARS_MAX = 256 * 1024;
-  /** Whom it believes by now: the order of its newest membership, and the keys of that (the console's as the newest `keys`
-   *  statement names them). */
-  signers: z.object({ membership: Index, threshold: z.int().min(1), keys: z.array(KeyId).max(64) }).optional(),
