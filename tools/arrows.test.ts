@@ -63,6 +63,7 @@ describe("in the console", () => {
       ...["api-token.ts", "attempt.ts", "auth.ts", "prune.ts", "setup.ts"], // who somebody is, before there is a router
       ...["reset.ts", "reset-here.ts"], // the last way back in, run by the command line
     ],
+    policy: ["managed.ts", "repository.ts"], // asked by whoever would write; a folder applied in one transaction
     quarantine: ["respond.ts"],
     record: ["heard.ts", "tail.ts", "story.ts", "windows.ts"], // the live tail, and what a search is cut into
     replay: ["gather.ts", "gathered.ts", "respond.ts", "run.ts"], // the worker's loop, and an HTTP answer page by page
@@ -121,10 +122,11 @@ describe("in the console", () => {
     ingest: ["trails.ts"], // the console's own trail is appended to as any other
     overview: ["view/shell.tsx"], // who is looking, and what they may do
     person: ["act.ts", "actor.ts", "api-token.ts", "role.ts"], // who asks, whether they may, and its record
+    policy: ["managed.ts"], // whoever would write policy asks whether a repository is its source
     quarantine: ["words.ts"],
     record: ["filter.ts", "view/tone.ts"], // a search is a link from anywhere
     replay: ["view/replay.tsx"], // beside the text that it is of
-    rollout: ["supersede.ts", "view/start.tsx"], // publishing by hand ends a rollout
+    rollout: ["start.ts", "supersede.ts", "view/start.tsx"], // a pipeline begins one; publishing by hand ends one
     trail: [
       ...["crypto.ts", "sha256.ts", "key.ts"], // node:crypto in shared's shapes
       ...["ranges.ts", "recorder.ts"], // where records lie; the console's own trail

@@ -14,6 +14,7 @@ import { resetSignIn } from "./people.ts";
 import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
 import { tokenFor } from "./reach.ts";
 import { addReplay } from "./replay-command.ts";
+import { addRepository } from "./repository-commands.ts";
 import { restored } from "./restored.ts";
 import { addRollout } from "./rollout-commands.ts";
 import { sentences, unaccounted, verifyExport } from "./verify.ts";
@@ -127,6 +128,7 @@ export function program(): Command {
     .addHelpText("after", "\nExit codes: 0 done, 3 a rule cannot be read, 1 an error of the command's own.")
     .action((file: string) => say(importUsbguard(file, readArgumentFile(file))));
 
+  addRepository(policy, say);
   addReplay(policy, say);
   addInForce(policy, say);
 

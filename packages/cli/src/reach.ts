@@ -28,7 +28,8 @@ export function addressOf(url: string, path: string): URL {
 
 /** Nothing is followed elsewhere: a token is for one console. @throws Away where nothing answers */
 export async function fetchConsole(address: URL, token: string, init: RequestInit = {}): Promise<Response> {
-  const headers = { authorization: `Bearer ${token}`, ...(init.body ? { "content-type": "application/json" } : {}) };
+  const type = typeof init.body === "string" ? "application/json" : "application/octet-stream";
+  const headers = { authorization: `Bearer ${token}`, ...(init.body ? { "content-type": type } : {}) };
   try {
     return await fetch(address, { ...init, headers, redirect: "error" });
   } catch (error) {
@@ -43,9 +44,12 @@ export function silent(address: URL, error: unknown): Away {
 
 /** With a body it is a POST.
  *  @throws Away where nothing answers or the console fails, Fault (exit code 3) where it understood and says no */
-export async function askConsole({ url, token }: Reach, path: string, body?: object): Promise<unknown> {
+export const askConsole = (reach: Reach, path: string, body?: object): Promise<unknown> =>
+  exchange(reach, path, body ? { method: "POST", body: JSON.stringify(body) } : {});
+
+/** As askConsole, with a method or a body of one's own: what is no text goes as it is. */
+export async function exchange({ url, token }: Reach, path: string, init: RequestInit): Promise<unknown> {
   const address = addressOf(url, path);
-  const init = body ? { method: "POST", body: JSON.stringify(body) } : {};
   const response = await fetchConsole(address, token, init);
   const text = await response.text().catch((error: unknown) => {
     throw silent(address, error);
@@ -57,11 +61,12 @@ export async function askConsole({ url, token }: Reach, path: string, body?: obj
     answer = { error: text.slice(0, 200) }; // not our answer, then: shown as it is
   }
   if (response.ok) return answer;
-  const said = (answer as { error?: unknown } | null)?.error;
-  const reason = typeof said === "string" ? said : "no reason given";
+  const said = (answer as { error?: string | { message?: unknown } } | null)?.error;
+  const told = typeof said === "object" ? said?.message : said;
+  const reason = typeof told === "string" ? told : "no reason given";
   const Failed = response.status >= 500 ? Away : Fault;
   throw new Failed(
-    `The console refused (${response.status}): ${escapeForDisplay(reason)}`,
+    `The console refused (${response.status}): ${reason.split("\n").map(escapeForDisplay).join("\n")}`,
     isNo(response.status) ? 3 : 1,
   );
 }

@@ -5,7 +5,16 @@ import { type Command, Option } from "commander";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
 import { tokenFor } from "./reach.ts";
-import { listRollouts, moveRollout, type Said, showRollout, startRollout, watchRollout } from "./rollout.ts";
+import {
+  listRollouts,
+  MINUTES_DEFAULT,
+  minutesOf,
+  moveRollout,
+  type Said,
+  showRollout,
+  startRollout,
+  watchRollout,
+} from "./rollout.ts";
 
 type Options = { url: string; json?: boolean };
 type StartOptions = Options & {
@@ -14,6 +23,7 @@ type StartOptions = Options & {
   plan: string;
   message: string;
   basedOn?: string;
+  repository?: string;
   preview?: boolean;
   watch?: boolean;
   timeout: string;
@@ -23,7 +33,6 @@ const TOKEN =
   "\nThe API token (scopes rollout:read, rollout:write) is read from SALLYPORT_TOKEN; make one on the Account page.";
 const CODES = `${TOKEN}
 Exit codes: 0 done, or under way; 3 the console says no, or it was aborted or superseded; 4 it is paused and waits for a person; 1 an error of the command's own.`;
-const MINUTES_DEFAULT = "1440";
 
 const MOVES: [Move, string][] = [
   ["pause", "tell nobody more and stop the clock"],
@@ -58,6 +67,9 @@ export function addRollout(root: Command, say: (text: string) => void): void {
     .requiredOption("--plan <file>", "waves and guards, YAML or JSON")
     .requiredOption("--message <text>", "what changes, and why")
     .option("--based-on <order>", "the newest order you looked at: refuse where there is a newer one")
+    .addOption(
+      new Option("--repository <address>", "the repository that the group is managed from").env("SALLYPORT_REPOSITORY"),
+    )
     .option("--preview", "say who would be in which wave, and begin nothing")
     .option("--watch", "go on as `rollout watch`")
     .addOption(timeout())
@@ -73,6 +85,7 @@ export function addRollout(root: Command, say: (text: string) => void): void {
         planText: readArgumentFile(options.plan),
         message: options.message,
         basedOn: options.basedOn === undefined ? undefined : orderOf(options.basedOn),
+        repository: options.repository,
         preview: options.preview ?? false,
       });
       tell(options, begun);
@@ -119,12 +132,6 @@ export function addRollout(root: Command, say: (text: string) => void): void {
 function reachOf({ url }: Options): { url: string; token: string } {
   const token = tokenFor("for rollouts");
   return { url, token };
-}
-
-function minutesOf(text: string): number {
-  const minutes = Number(text);
-  if (!(minutes > 0)) throw new Fault(`--timeout is a number of minutes, not "${text}".`);
-  return minutes;
 }
 
 function orderOf(text: string): number {

@@ -12,6 +12,9 @@ const LOOK_MS = 2_000;
 /** A console that is being upgraded is away for a moment. */
 const FAILURES_MAX = 30;
 
+/** A day. */
+export const MINUTES_DEFAULT = "1440";
+
 const Counts = z.object({ done: z.number(), failed: z.number(), waiting: z.number(), unreachable: z.number() });
 const Listed = z.object({
   id: z.string(),
@@ -50,15 +53,17 @@ export type StartAsked = {
   planText: string;
   message: string;
   basedOn?: number | undefined;
+  /** Where the group is managed from, if it is. */
+  repository?: string | undefined;
   preview: boolean;
 };
 
 export async function startRollout(reach: Reach, asked: StartAsked): Promise<Said & { id: string }> {
-  const { group, source, message, basedOn, preview } = asked;
+  const { group, source, message, basedOn, repository, preview } = asked;
   const plan = readPlan(asked.planText);
   if (!plan.ok) throw new Fault(`This is no plan.\n${plan.error.join("\n")}`, 3);
   const id = randomUUID();
-  const body = { id, group, source, message, basedOn, plan: plan.value, preview };
+  const body = { id, group, source, message, basedOn, repository, plan: plan.value, preview };
   const answer = await ask(reach, "", body);
   if (!preview) {
     const begun = z.object({ id: z.string(), order: z.number() }).parse(answer);
@@ -137,3 +142,9 @@ const show = (text: string): string => text.split("\n").map(escapeForDisplay).jo
 
 const ask = (reach: Reach, id: string, body?: object): Promise<unknown> =>
   askConsole(reach, id ? `/api/rollout/${encodeURIComponent(id)}` : "/api/rollout", body);
+
+export function minutesOf(text: string): number {
+  const minutes = Number(text);
+  if (!(minutes > 0)) throw new Fault(`--timeout is a number of minutes, not "${text}".`);
+  return minutes;
+}

@@ -62,7 +62,9 @@ export type Making = {
 
 /** Answers the secret, which is nowhere else from then on. */
 export async function makeToken(tx: PoolClient, asked: Making): Promise<{ secret: string; groupName: string }> {
-  const group = await tx.query<{ name: string }>('SELECT name FROM "group" WHERE id = $1', [asked.group]);
+  const group = await tx.query<{ name: string }>('SELECT name FROM "group" WHERE id = $1 AND retired_at IS NULL', [
+    asked.group,
+  ]);
   if (!group.rows[0]) throw new Refusal("NOT_FOUND", "There is no such group.");
   const secret = randomBytes(SECRET_BYTES).toString("base64url");
   await tx.query(

@@ -1,16 +1,16 @@
 /** Policy: groups, what they should have in force, and publishing. */
 import { GroupId } from "@sallyport/shared/base/ids.ts";
-import { Name } from "@sallyport/shared/base/name.ts";
 import { POLICY_CHARS_MAX, readPolicy } from "@sallyport/shared/policy/document.ts";
+import { GroupName } from "@sallyport/shared/policy/group-name.ts";
+import { Repository } from "@sallyport/shared/policy/repository.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
-import { getGroup, getSource, listGroups, makeGroup, publish } from "./store.ts";
+import { markRepository } from "./repository.ts";
+import { getGroup, getSource, listGroups, makeGroup, publish, publishedAct } from "./store.ts";
 
-const GroupName = Name(64).pipe(
-  z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u, "a name of letters, digits, spaces and . _ -, at most 64"),
-);
+const Reason = z.string().trim().min(3, "say in a few words why").max(500);
 
 export const policyRouter = router({
   groups: allowed("entries").query(({ ctx }) => listGroups(ctx.wiring.pool)),
@@ -49,21 +49,24 @@ export const policyRouter = router({
         throw new Refusal("BAD_REQUEST", `This is no policy.\n${faults.join("\n")}`);
       }
       return withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
-        const done = await publish(tx, ctx.wiring.consoleKey, {
-          ...input,
-          policy: read.policy,
-          author: ctx.actor.id,
-          now: new Date(),
-        });
-        const text = `published revision ${done.order} of ${done.name}: ${input.message}`.slice(0, 900);
-        const change = {
-          before: { digest: done.before },
-          after: { digest: done.digest, order: done.order, message: input.message },
-        };
-        return {
-          act: { kind: "person.policy-published", text, subject: `group/${input.group}`, ...change },
-          value: { order: done.order, digest: done.digest as string },
-        };
+        const publishing = { ...input, policy: read.policy, author: ctx.actor.id, now: new Date() };
+        const done = await publish(tx, ctx.wiring.consoleKey, publishing);
+        return { act: publishedAct(publishing, done), value: { order: done.order, digest: done.digest as string } };
       });
+    }),
+
+  /** A repository becomes the source of the group's policy, or this console again. */
+  setRepository: allowed("policy")
+    .input(z.object({ group: GroupId, repository: Repository.nullable(), reason: Reason }))
+    .mutation(({ ctx, input }) => {
+      if (ctx.actor.role !== "owner")
+        throw new Refusal(
+          "FORBIDDEN",
+          `As ${ctx.actor.role} you may not say where a group's policy comes from: ask an owner.`,
+        );
+      return withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => ({
+        act: await markRepository(tx, input.group, input.repository, input.reason),
+        value: { repository: input.repository },
+      }));
     }),
 });

@@ -7,10 +7,12 @@ import type { StateName } from "@sallyport/shared/rollout/state.ts";
 import { keyId } from "@sallyport/shared/trail/signed.ts";
 import type { Pool, PoolClient } from "pg";
 import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
+import type { Act } from "../person/act.ts";
 import { supersede } from "../rollout/supersede.ts";
 import type { ConsoleKey } from "../trail/key.ts";
 import { sha256 } from "../trail/sha256.ts";
 import { Refusal } from "../trpc/errors.ts";
+import { refuseManaged } from "./managed.ts";
 
 const REVISIONS_MAX = 200;
 
@@ -19,16 +21,21 @@ export type GroupRow = {
   name: string;
   threshold: number;
   workstations: number;
+  /** The source of its policy, where that is not this console. */
+  repository: string | null;
+  isRetired: boolean;
   inForce: { order: number; digest: string; message: string; publishedAt: string; by: string } | null;
 };
 
-/** All of them, or the one of this id. */
+/** All that are not retired, or the one of this id. */
 export async function listGroups(pool: Pool, id: string | null = null): Promise<GroupRow[]> {
   type Raw = {
     id: string;
     name: string;
     threshold: number;
     workstations: string;
+    repository: string | null;
+    retired: boolean;
     order: number | null;
     digest: string | null;
     message: string | null;
@@ -36,13 +43,13 @@ export async function listGroups(pool: Pool, id: string | null = null): Promise<
     by: string | null;
   };
   const { rows } = await pool.query<Raw>(
-    `SELECT g.id, g.name, g.threshold,
+    `SELECT g.id, g.name, g.threshold, g.repository, g.retired_at IS NOT NULL AS retired,
             (SELECT count(*) FROM workstation w WHERE w.group_id = g.id AND w.state <> 'revoked') AS workstations,
             p.order, p.digest, coalesce(p.message, r.message) AS message, p.published_at, coalesce(who.name, p.published_by) AS by
        FROM "group" g
        LEFT JOIN LATERAL wanted(NULL, g.id) p ON true
        LEFT JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
-      WHERE $1::text IS NULL OR g.id::text = $1
+      WHERE CASE WHEN $1::text IS NULL THEN g.retired_at IS NULL ELSE g.id::text = $1 END
       ORDER BY g.name`,
     [id],
   );
@@ -51,6 +58,8 @@ export async function listGroups(pool: Pool, id: string | null = null): Promise<
     name: raw.name,
     threshold: raw.threshold,
     workstations: Number(raw.workstations),
+    repository: raw.repository,
+    isRetired: raw.retired,
     inForce:
       raw.order !== null && raw.published_at
         ? {
@@ -62,6 +71,16 @@ export async function listGroups(pool: Pool, id: string | null = null): Promise<
           }
         : null,
   }));
+}
+
+/** By its id or name; retired ones by their id alone. @throws Refusal */
+export async function findGroup(pool: Pool, named: string): Promise<string> {
+  const { rows } = await pool.query<{ id: string }>(
+    'SELECT id FROM "group" WHERE id::text = $1 OR (name = $1 AND retired_at IS NULL)',
+    [named],
+  );
+  if (!rows[0]) throw new Refusal("NOT_FOUND", `There is no group ${named}.`);
+  return rows[0].id;
 }
 
 export type PublicationRow = {
@@ -138,6 +157,8 @@ export type Publishing = {
   basedOn: number;
   author: string;
   now: Date;
+  /** Where it comes from; nothing for a person's page. */
+  repository?: string | null | undefined;
 };
 
 export type Published = { order: number; digest: PolicyDigest; name: string; before: string | null };
@@ -145,6 +166,7 @@ export type Published = { order: number; digest: PolicyDigest; name: string; bef
 /** Signs the policy for its group and puts it into force, in the caller's transaction. */
 export async function publish(tx: PoolClient, key: ConsoleKey, asked: Publishing): Promise<Published> {
   const { group, now } = asked;
+  await refuseManaged(tx, group, asked.repository ?? null);
   const { name, whole, newest, next: order } = await lockGroup(tx, group, asked.basedOn);
   const digest = policyDigest(sha256, asked.policy);
   if (whole?.digest === digest && whole.order === newest)
@@ -154,3 +176,14 @@ export async function publish(tx: PoolClient, key: ConsoleKey, asked: Publishing
   await putPublication(tx, ordered, signPolicy(key, ordered), { ...asked, parent: whole?.digest });
   return { order, digest, name, before: whole?.digest ?? null };
 }
+
+export const publishedAct = (asked: Publishing, done: Published): Act => ({
+  kind: "person.policy-published",
+  text: `published revision ${done.order} of ${done.name}: ${asked.message}`.slice(0, 900),
+  subject: `group/${asked.group}`,
+  before: { digest: done.before },
+  after: {
+    ...{ digest: done.digest as string, order: done.order, message: asked.message },
+    ...(asked.repository && { repository: asked.repository }),
+  },
+});

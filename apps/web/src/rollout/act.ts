@@ -1,6 +1,7 @@
 /** What a person does to rollouts, from a page or by an API token: the change and its record in one transaction. */
 import { GroupId } from "@sallyport/shared/base/ids.ts";
 import { POLICY_CHARS_MAX, readPolicy } from "@sallyport/shared/policy/document.ts";
+import { Repository } from "@sallyport/shared/policy/repository.ts";
 import type { Command } from "@sallyport/shared/rollout/command.ts";
 import { Plan } from "@sallyport/shared/rollout/plan.ts";
 import type { Pool } from "pg";
@@ -9,7 +10,7 @@ import { type RecordConsole, withRecord } from "../person/act.ts";
 import type { Origin } from "../person/actor.ts";
 import type { ConsoleKey } from "../trail/key.ts";
 import { Refusal } from "../trpc/errors.ts";
-import { start } from "./start.ts";
+import { start, startedAct } from "./start.ts";
 import { commandRollout } from "./store.ts";
 
 export const RolloutId = z.uuid({ version: "v4" });
@@ -22,6 +23,8 @@ export const Beginning = z.object({
   message: z.string().trim().min(3, "say in a few words what changes and why").max(500),
   basedOn: z.int().min(0).optional(),
   plan: Plan,
+  /** Of a pipeline: the repository that the group is managed from. */
+  repository: Repository.optional(),
 });
 export type Beginning = z.infer<typeof Beginning>;
 
@@ -35,16 +38,9 @@ export function begin(parts: Parts, by: By, origin: Origin, asked: Beginning): P
     throw new Refusal("BAD_REQUEST", `This is no policy.\n${faults.join("\n")}`);
   }
   return withRecord(parts.pool, parts.recordConsole, by, origin, async (tx) => {
-    const done = await start(tx, parts.consoleKey, { ...asked, policy: read.policy, author: by.id, now: new Date() });
-    const plan = JSON.parse(JSON.stringify(asked.plan)) as z.infer<ReturnType<typeof z.json>>; // no key without a value
-    const act = {
-      kind: "person.rollout-started",
-      text: `began to roll r${done.order} out to ${done.name}: ${asked.message}`.slice(0, 900),
-      subject: `rollout/${asked.id}`,
-      before: { digest: done.before, superseded: done.superseded ?? null },
-      after: { group: asked.group, order: done.order, digest: done.digest, message: asked.message, plan },
-    } as const;
-    return { act, value: { id: asked.id, order: done.order } };
+    const starting = { ...asked, policy: read.policy, author: by.id, now: new Date() };
+    const done = await start(tx, parts.consoleKey, starting);
+    return { act: startedAct(starting, done), value: { id: asked.id, order: done.order } };
   });
 }
 

@@ -71,7 +71,10 @@ function readBody(text: string): unknown {
 }
 
 async function groupOf(pool: Pool, named: string): Promise<string> {
-  const { rows } = await pool.query<{ id: string }>('SELECT id FROM "group" WHERE id::text = $1 OR name = $1', [named]);
+  const { rows } = await pool.query<{ id: string }>(
+    'SELECT id FROM "group" WHERE (id::text = $1 OR name = $1) AND retired_at IS NULL',
+    [named],
+  );
   const [only, another] = rows;
   if (!only || another) throw new Refusal("NOT_FOUND", `There is ${only ? "more than one" : "no"} group ${named}.`);
   return only.id;

@@ -27,7 +27,7 @@ export const rolloutRouter = router({
     }),
 
   start: allowed("policy")
-    .input(Beginning)
+    .input(Beginning.omit({ repository: true })) // a page is no pipeline
     .mutation(({ ctx, input }) => begin(ctx.wiring, ctx.actor, ctx.origin, input)),
 
   command: allowed("policy")

@@ -6,6 +6,8 @@ import { type GroupFacts, type Plan, planFaults } from "@sallyport/shared/rollou
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import type { Pool, PoolClient } from "pg";
 import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
+import type { Act } from "../person/act.ts";
+import { refuseManaged } from "../policy/managed.ts";
 import { sha256 } from "../trail/sha256.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { say, wake } from "./apply.ts";
@@ -22,6 +24,8 @@ export type Starting = {
   plan: Plan;
   author: string;
   now: Date;
+  /** Where it comes from; nothing for a person's page. */
+  repository?: string | null | undefined;
 };
 
 export type Started = {
@@ -34,6 +38,7 @@ export type Started = {
 
 export async function start(tx: PoolClient, key: Signer, asked: Starting): Promise<Started> {
   const { id, group, plan, now } = asked;
+  await refuseManaged(tx, group, asked.repository ?? null);
   const { name, whole, next } = await lockGroup(tx, group, asked.basedOn);
   const digest = policyDigest(sha256, asked.policy);
   if (whole?.digest === digest)
@@ -73,6 +78,20 @@ export async function start(tx: PoolClient, key: Signer, asked: Starting): Promi
   await say(tx, id, "made", asked.author, asked.message, now);
   await wake(tx, { id, group_id: group });
   return { order: next, digest, name, before: whole?.digest ?? null, superseded };
+}
+
+export function startedAct(asked: Starting, done: Started): Act {
+  const plan = JSON.parse(JSON.stringify(asked.plan)) as Act["after"]; // no key without a value
+  return {
+    kind: "person.rollout-started",
+    text: `began to roll r${done.order} out to ${done.name}: ${asked.message}`.slice(0, 900),
+    subject: `rollout/${asked.id}`,
+    before: { digest: done.before, superseded: done.superseded ?? null },
+    after: {
+      ...{ group: asked.group, order: done.order, digest: done.digest, message: asked.message, plan: plan ?? null },
+      ...(asked.repository && { repository: asked.repository }),
+    },
+  };
 }
 
 /** As it was signed: a later version's defaults must not change what its digest is over. */

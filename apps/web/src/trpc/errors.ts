@@ -16,6 +16,8 @@ export class Refusal extends Error {
 
 const QUERY_CANCELLED = "57014";
 const UNIQUE_VIOLATION = "23505";
+/** Raised by the database's own trigger (migration 20261128191000_repository). */
+const GROUP_RETIRED = "SPRET";
 /** A character, a time or a number that the database has no place for. */
 const UNSTORABLE = new Set(["22003", "22007", "22008", "22021", "22P05"]);
 const CONNECTION_LOST = /^(08|57P|ECONN|EPIPE)/;
@@ -39,6 +41,12 @@ export function mapError(error: TRPCError): TRPCError {
     });
   if (code === UNIQUE_VIOLATION)
     return new TRPCError({ code: "CONFLICT", message: "There is one by that name already.", cause });
+  if (code === GROUP_RETIRED)
+    return new TRPCError({
+      code: "PRECONDITION_FAILED",
+      message: "This group is retired: nobody can be put into it. Nothing was changed.",
+      cause,
+    });
   if (UNSTORABLE.has(code))
     return new TRPCError({
       code: "BAD_REQUEST",

@@ -13,7 +13,8 @@ const DAYS = 90;
 /** What people make tokens for. */
 const USES = {
   export: ["export"],
-  "policy, read and replay": ["policy:read"],
+  "policy, read, plan and replay": ["policy:read"],
+  "policy, apply from a pipeline": ["policy:read", "policy:write"],
   "rollouts, read": ["rollout:read"],
   "rollouts, begin and move": ["rollout:read", "rollout:write"],
 } as const;
