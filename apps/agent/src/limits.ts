@@ -51,6 +51,10 @@ export const TRAILS_PER_HOUR_MAX = 12;
 /** Certificates are looked at this often; renewed with less than a third of their life left. */
 export const RENEWAL_CHECK_MS = 10 * 60_000;
 
+/** What is in force is looked at this often at least, however rarely it is reported: what somebody changed by hand is seen
+ *  within a minute, and what has ended does not stay much longer. */
+export const LOOK_MS_MAX = 20_000;
+
 /** What of unreadable bytes is kept in an `agent.malformed` record. */
 export const MALFORMED_BYTES_MAX = 4_096;
 

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { fromBase64, toHex } from "@sallyport/shared/base/bytes.ts";
 import type { SessionId, Sha256 } from "@sallyport/shared/base/ids.ts";
+import { deniedAddresses } from "@sallyport/shared/policy/overlay.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
@@ -23,7 +24,7 @@ import { nftRuleset } from "./dom0/ruleset.ts";
 import { tellRefusal } from "./enrol/again.ts";
 import { isDue, notAfter, renew } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
-import { RENEWAL_CHECK_MS } from "./limits.ts";
+import { LOOK_MS_MAX, RENEWAL_CHECK_MS } from "./limits.ts";
 import { Link } from "./link/link.ts";
 import { Outage } from "./link/outage.ts";
 import { Bell, pause } from "./pace.ts";
@@ -31,6 +32,8 @@ import { droppedAgain, listPerformers } from "./performers.ts";
 import { PolicyKeeper } from "./policy/policy.ts";
 import { keepMarks, recoverKept } from "./policy/recover.ts";
 import { listAppliers, type Outcomes, reconcile, settle } from "./reconcile/reconcile.ts";
+import { overlayRecords, ToldOverlays } from "./report/overlay-records.ts";
+import { overlayStates } from "./report/overlays.ts";
 import { isChange, signReport } from "./report/report.ts";
 import { runSources } from "./run-sources.ts";
 import { listSources } from "./sources/list.ts";
@@ -120,7 +123,11 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     now,
     monotonic,
     tell,
-    changed: () => work.ring(),
+    changed: (taken) => {
+      // the firewall has it at once: another section may take its time
+      if (taken === "overlay") void settleNetwork();
+      work.ring();
+    },
     log,
   });
 
@@ -172,6 +179,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     workstation,
     policy: () => policy.inForce?.policy.usb,
     exceptions: () => policy.exceptions(),
+    denied: () => policy.denied(),
     floor: () => policy.floor(),
     log,
   });
@@ -190,6 +198,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
             monotonic,
             kept: keptText(dom0, join(state, "network.nft"), NETWORK_BYTES_MAX),
             isolatedUntil: () => commands.isolation?.until,
+            denied: () => deniedAddresses(policy.denied()),
             log,
           })
         : unfiltered(),
@@ -210,7 +219,12 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         spool: () => ({ ...spool.standing(), oldestTime: undefined }),
         consoleSkewMs: () => skewMs,
       }),
-      ...sticks(sticksFolder(state, config), () => policy.inForce?.policy.usb, now),
+      ...sticks(
+        sticksFolder(state, config),
+        () => policy.inForce?.policy.usb,
+        () => policy.denied(),
+        now,
+      ),
       ...volume.sources,
       ...usb.sources,
     ],
@@ -228,12 +242,13 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     signal,
   );
 
+  const settleNetwork = () => settle(appliers, "network", policy.inForce?.policy ?? Policy.parse({}));
   const performers = listPerformers({
     dom0,
     agentVersion: AGENT_VERSION,
     domainOf: (guest) => domainOf(config, guest),
     settleNetwork: async () => {
-      const found = await settle(appliers, "network", policy.inForce?.policy ?? Policy.parse({}));
+      const found = await settleNetwork();
       work.ring();
       return found;
     },
@@ -272,7 +287,17 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       ...(layout ? { layout } : {}),
       guests: config.guests.map(({ id }) => ({ id, name: config.guestNames[id] ?? id })),
       certificateNotAfter: notAfter(tls.certificate),
+      overlays: overlayStates(policy.overlays(), outcomes),
     };
+  };
+
+  /** What an overlay came to hold, and what has ended of it. */
+  const tellOverlays = () => {
+    const told = ToldOverlays.safeParse(spool.remembered("overlays"));
+    const next = overlayRecords(told.success ? told.data : {}, policy.overlays(), now());
+    if (next.records.length === 0) return;
+    for (const each of next.records) tell(each);
+    remember("overlays", next.told as never);
   };
 
   /** Reconciles and reports: on a change, and on the timer. */
@@ -283,6 +308,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       const wanted = policy.inForce;
       outcomes = await reconcile(appliers, wanted?.policy ?? Policy.parse({}));
       if (wanted) recordApplied(wanted, outcomes);
+      tellOverlays();
       const next = gather();
       remember("report", { ...next, link: uplink.state } as never);
       const due = monotonic() - reportedAt >= settings.agent.reportSeconds * 1000;
@@ -293,7 +319,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
           reportedAt = monotonic();
         }
       }
-      await work.wait(settings.agent.reportSeconds * 1000, signal);
+      await work.wait(Math.min(settings.agent.reportSeconds * 1000, LOOK_MS_MAX), signal);
     }
   };
   let reportWanted = false;
@@ -364,7 +390,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         },
         message(channel, bytes) {
           if (channel === "receipt") uplink.receipt(bytes);
-          else if (channel === "desired") policy.desired(bytes);
+          else if (channel === "desired" || channel === "overlay") policy.desired(bytes);
           else policy.command(bytes);
         },
       },

@@ -1,12 +1,18 @@
 /** Wires the drop folder to the gate's reading half; the scanner's code is loaded with the first image. */
 import { availableParallelism } from "node:os";
+import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { DEFAULT_USB, type UsbSection } from "@sallyport/shared/policy/usb.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import { listDropped, readWords } from "./dom0/stick-folder.ts";
 import { sticksSource } from "./gate/sticks.ts";
 import type { Source } from "./sources/source.ts";
 
-export function sticks(folder: string | undefined, usb: () => UsbSection | undefined, now: () => number): Source[] {
+export function sticks(
+  folder: string | undefined,
+  usb: () => UsbSection | undefined,
+  denied: () => readonly OverlayEntry[],
+  now: () => number,
+): Source[] {
   if (folder === undefined) return [];
   return [
     sticksSource({
@@ -23,7 +29,8 @@ export function sticks(folder: string | undefined, usb: () => UsbSection | undef
         const clamd = await findClamd(undefined, undefined, process.env, readWords);
         const policy = usb() ?? DEFAULT_USB;
         const lanes = availableParallelism();
-        return scan(path, { policy, clamd, start: startReader, now: () => new Date(now()), lanes, source, signal });
+        const at = () => new Date(now());
+        return scan(path, { policy, denied, clamd, start: startReader, now: at, lanes, source, signal });
       },
     }),
   ];

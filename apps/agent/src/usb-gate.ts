@@ -1,6 +1,7 @@
 /** Wires the live gate: ports and volume, the confined reader and rebuilder, the guest, and the applier that looks. */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { DEFAULT_USB, type UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import type { Applier } from "./appliers/applier.ts";
@@ -24,6 +25,7 @@ export type GateNeeds = {
   workstation: string;
   policy: () => UsbSection | undefined;
   exceptions: () => readonly Exception[];
+  denied: () => readonly OverlayEntry[];
   floor: () => number;
   log: Log;
 };
@@ -34,7 +36,7 @@ const SETTLE_MS = 2_000;
 export function usbGate(config: AgentConfig, needs: GateNeeds): { sources: Source[]; applier: Applier<"usb"> } {
   const { usb } = config;
   if (!usb) return { sources: [], applier: ungated() };
-  const { dom0, workstation, exceptions, floor, log } = needs;
+  const { dom0, workstation, exceptions, denied, floor, log } = needs;
   const policy = () => needs.policy() ?? DEFAULT_USB;
   const now = () => dom0.now();
   const place = { sysfs: usb.sysfs, dev: usb.dev };
@@ -56,6 +58,7 @@ export function usbGate(config: AgentConfig, needs: GateNeeds): { sources: Sourc
       const clamd = await findClamd(undefined, undefined, process.env, readWords);
       return scan(path, {
         policy: policy(),
+        denied,
         clamd,
         start: startReader,
         now: () => new Date(now()),
@@ -70,7 +73,7 @@ export function usbGate(config: AgentConfig, needs: GateNeeds): { sources: Sourc
       const { startRebuild } = await import("./dom0/usb-rebuild.ts");
       return rebuildImage(image, manifest, grounds, { volume, start: startRebuild, policy: policy(), now, signal });
     },
-    rules: () => ({ policy: policy(), pins: usb.pins, workstation, hash: sha256 }),
+    rules: () => ({ policy: policy(), denied: denied(), pins: usb.pins, workstation, hash: sha256 }),
     exceptions,
     floor,
     now,

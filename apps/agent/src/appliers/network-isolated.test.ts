@@ -24,6 +24,7 @@ it.each(["enforce", "audit"] as const)(
       monotonic: () => 0,
       kept: { read: async () => undefined, write() {} },
       isolatedUntil: () => until,
+      denied: () => [],
       log: { debug() {}, info() {}, warn() {}, error() {} },
     });
     const wanted = NetworkSection.parse({

@@ -33,6 +33,7 @@ function agent(more: Partial<NetworkParts> = {}) {
         disk.text = text;
       },
     },
+    denied: () => [],
     log: silent,
     ...more,
   };
@@ -67,6 +68,32 @@ describe("the firewall's applier", () => {
     expect(text()).toContain("tcp dport { 443 } goto rule-1");
     expect(disk.text).toContain("tcp dport { 443 } goto rule-1");
     expect(await look({ rules: [] })).toMatchObject({ outcome: "failed" });
+  });
+  it("has what the overlay denies before the rules, in audit mode as well, and lets it go with the overlay", async () => {
+    let denied: NetworkParts["denied"] extends () => infer D ? D : never = [];
+    const { settle, look, text, answers } = agent({ denied: () => denied });
+    await settle({ mode: "audit", rules: [web] });
+    denied = [
+      { id: "0123456789ab", to: "203.0.113.0/24", protocol: "tcp", port: 443 },
+      { id: "ba9876543210", host: "Bad.example", protocol: "any" },
+    ];
+    expect(await look({ mode: "audit", rules: [web] })).toMatchObject({ outcome: "failed" });
+    expect(await settle({ mode: "audit", rules: [web] })).toMatchObject({
+      outcome: "audit",
+      reason: expect.stringContaining("bad.example: no such name"),
+      found: { denied: 2, unanswered: ["Bad.example"] },
+    });
+    expect(text()).toContain("ip daddr { 203.0.113.0-203.0.113.255 } tcp dport 443 goto deny-0123456789ab");
+    expect(text()).toMatch(/counter name "deny-0123456789ab" drop/);
+    expect(text()).not.toContain("goto deny-ba9876543210");
+    answers["bad.example"] = ["198.51.100.9"];
+    denied = [{ id: "ba9876543210", host: "Other.example", protocol: "any" }];
+    answers["other.example"] = ["198.51.100.7"];
+    expect(await settle({ mode: "audit", rules: [web] })).toMatchObject({ found: { denied: 1, unanswered: [] } });
+    expect(text()).toContain("ip saddr { 198.51.100.7 } goto deny-ba9876543210");
+    denied = [];
+    await settle({ mode: "audit", rules: [web] });
+    expect(text()).not.toContain("deny-");
   });
   it("says audit where the section only audits", async () => {
     expect((await agent().settle({ mode: "audit" })).outcome).toBe("audit");

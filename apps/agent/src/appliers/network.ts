@@ -12,6 +12,7 @@ import type { Firewall, Opening, Vif, Wire } from "@sallyport/shared/policy/netw
 import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
 import { lower, namesOf } from "@sallyport/shared/policy/network/lower.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
+import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import type { Log } from "../dom0/log.ts";
 import type { ResolveName } from "../dom0/names.ts";
@@ -42,6 +43,8 @@ export type NetworkParts = {
   kept: { read(): Promise<string | undefined>; write(text: string): void };
   /** Until when the guests are cut off by a command, whatever the section says (command/). */
   isolatedUntil?: () => string | undefined;
+  /** What the deny overlay blocks now. */
+  denied: () => readonly DeniedAddress[];
   log: Log;
 };
 
@@ -62,6 +65,7 @@ type Found =
       nowSeconds: number;
       repaired: string | null;
       isolatedUntil: string | null;
+      denied: readonly DeniedAddress[];
       counters: Record<string, number>;
     };
 
@@ -128,6 +132,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       nowSeconds: Math.floor(parts.now() / 1000),
       repaired,
       isolatedUntil: parts.isolatedUntil?.() ?? null,
+      denied: parts.denied(),
       counters: Object.fromEntries(
         Object.entries(table?.counters ?? {}).flatMap(([each, { packets }]) => (packets > 0 ? [[each, packets]] : [])),
       ),
@@ -178,6 +183,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       path: { to: found.path.to === "any" ? "any" : found.path.to.map(rangeOf), port: found.path.port },
       generation: generationOf(section),
       nowSeconds: found.nowSeconds,
+      denied: found.denied,
     });
     const about = `sha256 ${toHex(hash(new TextEncoder().encode(compile(firewall))))}`;
     return { text: compile(firewall, about), about };
@@ -196,7 +202,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       });
       if (found.misplaced.length > 0) return failed(found.misplaced.join("; "));
       if (found.about === null) return failed("no ruleset of ours is loaded");
-      if (namesOf(holding(wanted, found)).some((name) => found.names[name] === undefined))
+      if (namesOf(holding(wanted, found), found.denied).some((name) => found.names[name] === undefined))
         return failed("names are not asked yet");
       if (found.about !== textOf(wanted, found).about)
         return failed("the ruleset in force is of another policy, or its names or times have moved on");
@@ -214,7 +220,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       };
     },
     async apply(wanted) {
-      asked = namesOf(wanted);
+      asked = namesOf(wanted, parts.denied());
       const next = generationOf(wanted);
       if (generation !== undefined && next !== generation) widened = false;
       generation = next;
@@ -251,10 +257,22 @@ function misplaced({ wire, vifs }: FirewallConfig, devices: readonly NetDevice[]
     );
 }
 
+/** Names that the overlay denies and that have no address: nothing is blocked by them. */
+const unanswered = ({ denied, names }: Pick<Extract<Found, { state: "seen" }>, "denied" | "names">): string[] =>
+  denied.flatMap(({ host }) => (host !== undefined && !names[host.toLowerCase()]?.length ? [host] : []));
+
 /** What people get to see of it. */
-const shown = ({ about, path, counters, differs, isolatedUntil }: Extract<Found, { state: "seen" }>): Json => ({
+const shown = ({
+  about,
+  path,
+  counters,
+  differs,
+  isolatedUntil,
+  ...found
+}: Extract<Found, { state: "seen" }>): Json => ({
   table: about,
   ...(isolatedUntil !== null && { isolatedUntil }),
+  ...(found.denied.length > 0 && { denied: found.denied.length, unanswered: unanswered(found) }),
   path: path.to === "any" ? "any address" : path.to,
   differs,
   counters,

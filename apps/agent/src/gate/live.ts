@@ -6,6 +6,7 @@ import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { isPinned, isSamePlugging, stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
+import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Log } from "../dom0/log.ts";
 import type { Plugged } from "../dom0/usb.ts";
@@ -14,7 +15,7 @@ import type { Outlet, Source } from "../sources/source.ts";
 import { SpoolClosed } from "../spool/intake.ts";
 import { type ActParts, perform } from "./acts.ts";
 import { Journal, journalled } from "./journal.ts";
-import { appeared, type GateEvent, type GateState, type Next, type Rules, step } from "./passage.ts";
+import { appeared, deniedHere, type GateEvent, type GateState, type Next, type Rules, step } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { Rebuilt } from "./rebuild.ts";
 
@@ -44,6 +45,9 @@ export type Passage = {
   debts: Debts;
   /** What was made for the guest, unit by unit. */
   gift?: Rebuilt[];
+  /** Of each file on it, the first 8 bytes of its sha256; absent before a scan, and for what an earlier life of the agent
+   *  attached. */
+  hashes?: BigUint64Array;
   /** Aborted when the device has gone. */
   stop: AbortController;
   inbox: GateEvent[];
@@ -97,6 +101,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     let next: Next | undefined = first;
     while (next && !over.signal.aborted) {
       passage.state = next.state;
+      if (next.state.step === "scanned") passage.hashes = hashesOf(next.state.scans);
       if (next.records.length > 0 || next.acts.length > 0) await commit(next.records);
       await parts.reached?.(next.state);
       for (const each of next.acts) {
@@ -279,6 +284,19 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     }
   }
 
+  let denied = "";
+  /** What the overlay denies now goes from the guest, and from whatever is under way. */
+  function deny(): void {
+    const rules = parts.rules();
+    const now = rules.denied.map(({ id }) => id).join();
+    if (now === denied) return;
+    denied = now;
+    for (const passage of passages.values()) {
+      const reason = deniedHere(passage.state, holdsOf(passage), rules);
+      if (reason !== undefined) send(passage, { event: "failed", reason }, true);
+    }
+  }
+
   signal.addEventListener("abort", () => over.abort(), { once: true });
   if (signal.aborted) return;
   const count = await holdControllers(true);
@@ -301,6 +319,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
       await holdControllers(false);
       await look();
       reconsider();
+      deny();
       if (parts.now() - shown > SHOWN_MS)
         outlet.state({ state: "running", at: `${count} controllers held, ${passages.size} devices` });
     }
@@ -319,6 +338,17 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
 }
 
 const idle = () => ({ inbox: [], wake: () => {}, idle: false, done: Promise.resolve() });
+const hashesOf = (scans: readonly ScanBody[]): BigUint64Array =>
+  BigUint64Array.from(
+    scans.flatMap(({ manifest }) => manifest.flatMap(({ sha256 }) => (sha256 === null ? [] : [prefixOf(sha256)]))),
+  );
+const prefixOf = (sha256: string): bigint => BigInt(`0x${sha256.slice(0, 16)}`);
+
+function holdsOf({ state, hashes }: Passage): ((sha256: string) => boolean) | undefined {
+  if (hashes) return (sha256) => hashes.includes(prefixOf(sha256));
+  return state.step === "attached" && state.images.length > 0 ? undefined : () => false;
+}
+
 const stepOf = (state: GateState) => (state.step === "refused" ? state.at : state.step);
 
 /** While it is read, and where the guest or dom0 has the device itself. */

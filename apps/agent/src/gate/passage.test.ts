@@ -1,12 +1,14 @@
 /** A device's way through the gate, as a table: where it stands, what happens, where it stands then and what is done. */
 import { createHash } from "node:crypto";
+import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { UsbDevice } from "@sallyport/shared/usb/device.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
+import type { ManifestFile } from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { appeared, type GateEvent, type GateState, type Next, type Rules, step } from "./passage.ts";
+import { appeared, deniedHere, type GateEvent, type GateState, type Next, type Rules, step } from "./passage.ts";
 
 const NOW = Date.parse("2026-11-24T08:46:00.000Z");
 const device: UsbDevice = {
@@ -14,16 +16,29 @@ const device: UsbDevice = {
   ...{ interfaces: ["08:06:50"], interfaceCount: 1, speed: "480", connectType: "hotplug" },
   ...{ descriptors: "a".repeat(64), hash: "h", parentHash: "p" },
 };
-const rules = (policy: object = {}, pins: Rules["pins"] = []): Rules => ({
+const rules = (policy: object = {}, pins: Rules["pins"] = [], denied: Rules["denied"] = []): Rules => ({
   policy: UsbSection.parse(policy),
+  denied,
   pins,
   workstation: "w",
   hash: (bytes) => createHash("sha256").update(bytes).digest(),
+});
+const until = "2026-11-25T00:00:00.000Z";
+const denyDevice: OverlayEntry = {
+  ...{ id: "0123456789ab", until, reason: "a bad lot" },
+  what: { kind: "device", rule: "block id 0951:1666" },
+};
+const denyFile = (sha256: string): OverlayEntry => ({
+  ...{ id: "ba9876543210", until, reason: "ransomware" },
+  what: { kind: "file", sha256: sha256 as never },
 });
 const images = [{ lun: 0, bytes: 512, sha256: "b".repeat(64), file: "x.img" }];
 const listed = { files: 1, manifest: "c".repeat(64) };
 const body = (verdict: ScanBody["verdict"], more: Partial<ScanBody> = {}): ScanBody => ({
   ...{ verdict, reason: `says ${verdict}`, rule: verdict, manifest: [], scanner: null, ...more },
+});
+const file = (sha256: string): ManifestFile => ({
+  ...{ path: "f", size: 1, md5: null, sha256, type: "text/plain", finding: "clean" },
 });
 const exception: Exception = {
   workstation: "w" as Exception["workstation"],
@@ -102,6 +117,20 @@ describe("a device's way", () => {
       rules({ deviceRules: [] }, [{ ...device, descriptors: "0" }]),
       "refused: detach, hold, discard; usb.verdict usb.step",
     ],
+    [
+      "what an overlay denies ends, whatever a rule hands on",
+      at.held,
+      classify,
+      rules({ directRules: ["allow"] }, [], [denyDevice]),
+      "refused: detach, hold, discard; usb.verdict usb.step",
+    ],
+    [
+      "a pin stands before it",
+      at.held,
+      classify,
+      rules({}, [device], [denyDevice]),
+      "classified dom0: authorise; usb.step",
+    ],
     ["read once, it is sealed", at.read, { event: "copied", images }, rules(), "copied: seal; usb.step"],
     ["sealed, it is scanned", at.copied, { event: "sealed" }, rules(), "sealed: scan; usb.step"],
     ["it is listed", at.sealed, { event: "listed", listed }, rules(), "listed: nothing; usb.step"],
@@ -151,6 +180,20 @@ describe("a device's way", () => {
       "decided hold: nothing; no record",
     ],
     [
+      "a hash that is denied since the scan ends it",
+      { ...at.clean, scans: [body("allow", { manifest: [file("e".repeat(64))] })] },
+      decide(),
+      rules({ mode: "audit" }, [], [denyFile("e".repeat(64))]),
+      "refused: detach, hold, discard; usb.step",
+    ],
+    [
+      "also where it waits, and no exception helps",
+      { ...at.waiting, scans: [body("hold", { manifest: [file("e".repeat(64))] })] },
+      decide(exception),
+      rules({}, [], [denyFile("e".repeat(64))]),
+      "refused: detach, hold, discard; usb.step",
+    ],
+    [
       "the handle is chosen first",
       at.allowed,
       { event: "planned", handles: ["xvdi"] },
@@ -188,6 +231,22 @@ describe("a device's way", () => {
   ];
   it.each(rows)("%s", (_, state, event, by, expected) => {
     expect(inWords(step(state, event, by, NOW))).toBe(expected);
+  });
+
+  it("is taken from the guest for what is denied since: itself, its image, a file on it, or what nobody knows", () => {
+    const hash = "e".repeat(64);
+    const asked = (denied: OverlayEntry[], state: GateState = at.attached, holds?: (sha256: string) => boolean) =>
+      deniedHere(state, holds, { denied, pins: [] });
+    const empty = () => false;
+    expect(asked([denyDevice], at.attached, empty)).toMatch(/denied until .* by block id 0951:1666 .*: a bad lot/);
+    expect(asked([denyFile("b".repeat(64))], at.attached, empty)).toMatch(/the image as a whole is denied/);
+    expect(asked([denyFile(hash)], at.attached, (each) => each === hash)).toMatch(/it holds the file e+, denied/);
+    expect(asked([denyFile(hash)], at.attached, empty)).toBeUndefined();
+    expect(asked([denyFile(hash)])).toMatch(/not known any more/);
+    expect([asked([]), asked([denyDevice], at.refused), asked([denyDevice], at.removed)]).toEqual([
+      ...[undefined, undefined, undefined],
+    ]);
+    expect(deniedHere(at.attached, empty, { denied: [denyDevice], pins: [device] })).toBeUndefined();
   });
 
   it("begins held, with all that it claims on record", () => {

@@ -2,12 +2,14 @@
  *  down out. Pure, so that it can be read as a table. live.ts writes down first, then does. */
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
+import { deniedDevice, deniedFile, deniedHashes, type OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { GateStep, UsbAttachBody, UsbMode } from "@sallyport/shared/record/usb.ts";
+import { deniedReason, OVERLAY_RULE } from "@sallyport/shared/usb/decide.ts";
 import { isPinned, ruleFacts, type UsbDevice, type UsbPin } from "@sallyport/shared/usb/device.ts";
 import { type Exception, exceptionFor, type Grounds } from "@sallyport/shared/usb/exception.ts";
-import { judgeDevice } from "@sallyport/shared/usb/judge.ts";
+import { deniedDeviceReason, judgeDevice } from "@sallyport/shared/usb/judge.ts";
 import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import * as words from "./passage-words.ts";
@@ -64,7 +66,14 @@ export type GateAct =
   | { act: "deliver"; mode: UsbMode; grounds: Grounds }
   | { act: "attach"; mode: UsbMode; handles: string[] };
 
-export type Rules = { policy: UsbSection; pins: readonly UsbPin[]; workstation: string; hash: Hash };
+export type Rules = {
+  policy: UsbSection;
+  /** What the deny overlay blocks now. Pins stand before it: a keyboard for the pass phrase is not taken from afar. */
+  denied: readonly OverlayEntry[];
+  pins: readonly UsbPin[];
+  workstation: string;
+  hash: Hash;
+};
 export type Next = { state: GateState; acts: GateAct[]; records: Observation[] };
 
 /** A device has appeared: nothing of it is believed or bound yet. */
@@ -124,7 +133,7 @@ function classify(device: UsbDevice, circumstances: Circumstances, rules: Rules,
     const rule = { outcome: "dom0" as const, rule: "pinned", reason: "pinned at installation by port and descriptors" };
     return onWay(device, "dom0", words.classified(device, rule, now));
   }
-  const judged = judgeDevice(ruleFacts(device), rules.policy, circumstances);
+  const judged = judgeDevice(ruleFacts(device), rules.policy, circumstances, rules.denied);
   switch (judged.outcome) {
     case "block": {
       const next = failed({ step: "held", device }, judged.reason, now);
@@ -176,7 +185,9 @@ function decided(
   rules: Rules,
   now: number,
 ): Next {
-  const { device, images, listed, scans } = state;
+  const { device, images, listed } = state;
+  // an overlay that came after the scan; what its verdict says else is said of the stick as a whole
+  const scans = state.scans.map((body) => deniedSince(body, rules));
   const worst = scans.find(({ verdict }) => verdict === "block") ?? scans.find(({ verdict }) => verdict === "hold");
   const mode = rules.policy.present;
   const base = { step: "decided" as const, device, images, listed, scans, mode, handles: [] };
@@ -210,12 +221,41 @@ function decided(
   };
 }
 
+function deniedSince(body: ScanBody, { denied }: Rules): ScanBody {
+  const found = body.rule === OVERLAY_RULE ? undefined : deniedFile(denied, body);
+  return found ? { ...body, verdict: "block", rule: OVERLAY_RULE, reason: deniedReason(found) } : body;
+}
+
+/** Why a device that is on its way, or with the guest, may not be any more; nothing where it may. `holds` says whether a
+ *  file of this hash is on it; absent where nobody knows any more what is. */
+export function deniedHere(
+  state: GateState,
+  holds: ((sha256: string) => boolean) | undefined,
+  { denied, pins }: Pick<Rules, "denied" | "pins">,
+): string | undefined {
+  const { device } = state;
+  if (denied.length === 0 || isPinned(device, pins) || state.step === "removed" || state.step === "refused")
+    return undefined;
+  const entry = deniedDevice(denied, ruleFacts(device));
+  if (entry) return deniedDeviceReason(entry);
+  for (const image of "images" in state ? state.images : []) {
+    const found = deniedFile(denied, { manifest: [], image: { sha256: image.sha256, size: image.bytes } });
+    if (found) return deniedReason(found);
+  }
+  const hashes = deniedHashes(denied);
+  if (!holds && hashes.size > 0)
+    return "files are denied now, and what is on it is not known any more since the agent was started again: plug it in again";
+  for (const [sha256, { id, until, reason }] of hashes)
+    if (holds?.(sha256)) return `it holds the file ${sha256}, denied until ${until} (overlay ${id}): ${reason}`;
+  return undefined;
+}
+
 function waiting(state: Stands<"decided">, event: GateEvent, rules: Rules, now: number): Next | undefined {
   switch (event.event) {
     case "decide": {
       if (state.verdict !== "hold") return undefined;
       const next = decided(state, event, rules, now);
-      return next.state.step === "decided" && next.state.verdict === "allow" ? next : undefined;
+      return next.state.step === "decided" && next.state.verdict === "hold" ? undefined : next;
     }
     case "planned": {
       if (state.verdict !== "allow") return undefined;

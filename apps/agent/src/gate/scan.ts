@@ -1,5 +1,6 @@
 /** Image or folder → the body of a `usb.scan` record: the confined reader reads, the pure decision judges. */
 
+import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import { decide, staleDefinitions } from "@sallyport/shared/usb/decide.ts";
 import { type Manifest, ManifestFile } from "@sallyport/shared/usb/manifest.ts";
@@ -12,6 +13,8 @@ export type Clamd = { socket: string } & ScannerLimits;
 
 export type ScanOptions = {
   policy: UsbSection;
+  /** What the deny overlay blocks when the scan has come to its end. */
+  denied?: () => readonly OverlayEntry[];
   /** Null: there is none, so nothing can be called clean. */
   clamd: Clamd | null;
   start: StartReader;
@@ -77,7 +80,7 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
     ...(problems.length > 0 ? { problems: problems.map((text) => text.slice(0, 512).toWellFormed()) } : {}),
     confined: reading.confined,
   };
-  const { verdict, reason, rule, audited } = decide(scanned, policy, now());
+  const { verdict, reason, rule, audited } = decide(scanned, policy, now(), options.denied?.());
   const elapsedMs = Math.max(0, now().getTime() - started.getTime());
   return { verdict, reason: reason.toWellFormed(), rule, ...(audited ? { audited } : {}), ...scanned, elapsedMs };
 }

@@ -13,6 +13,7 @@ import {
   type Signers,
   STATEMENT_CHARS_MAX,
   Statement,
+  type StatementType,
 } from "@sallyport/shared/policy/statement.ts";
 import { audienceKey, type Refusal, verifyStatement } from "@sallyport/shared/policy/verify.ts";
 import { keyId } from "@sallyport/shared/trail/signed.ts";
@@ -20,12 +21,13 @@ import { z } from "zod";
 import { exceptionFault, exceptionsWith } from "./exceptions.ts";
 import type { Kept } from "./kept.ts";
 import { unreadable } from "./newer.ts";
+import { faultOfOverlay } from "./overlays.ts";
 
 export type Self = { workstation: WorkstationId; group: GroupId; consoleKeys: readonly string[] };
 export type Belief = { group: GroupId; signers: Signers };
 export type InForce = { policy: Policy; digest: string; order: number; taken: string; notAfter: string | undefined };
 export type Believed =
-  | { answer: "taken"; kept: Kept; type: string }
+  | { answer: "taken"; kept: Kept; type: StatementType }
   | { answer: "held" }
   | { answer: "refused"; refusal: Refusal };
 
@@ -143,6 +145,8 @@ function faultOf(
     }
     case "exception":
       return exceptionFault(self, statement, carried);
+    case "overlay":
+      return faultOfOverlay(statement, carried);
     case "command":
       return faultOfCommand(statement, carried);
     default:

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { readJson } from "@sallyport/shared/base/json.ts";
-import { DESIRED_CHARS_MAX, Desired, SignedStatement } from "@sallyport/shared/policy/statement.ts";
+import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
+import { DESIRED_CHARS_MAX, Desired, SignedStatement, type StatementType } from "@sallyport/shared/policy/statement.ts";
 import type { Refusal } from "@sallyport/shared/policy/verify.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
@@ -13,6 +14,7 @@ import { REFUSED_REMEMBERED } from "../limits.ts";
 import { beliefOf, believe, type InForce, inForce, isPassed, membershipKey, type Self } from "./believe.ts";
 import { exceptionsOf } from "./exceptions.ts";
 import { type Kept, writeKept } from "./kept.ts";
+import { deniedOf, type HeldOverlay, heldOverlays, type OverlayInForce, standing } from "./overlays.ts";
 
 export type PolicyParts = {
   state: string;
@@ -25,8 +27,8 @@ export type PolicyParts = {
   tell: (observation: Observation) => void;
   /** What was ordered: on disk when `take` returns, and known from then on however often it comes. */
   commands: { holds(signed: SignedStatement): boolean; take(signed: SignedStatement): void };
-  /** Something was taken; a wake-up and no more. */
-  changed: () => void;
+  /** Something was taken, of this type, or refused; a wake-up and no more. */
+  changed: (taken?: StatementType) => void;
   log: Log;
 };
 export type Refused = { code: string; reason: string; order?: number; at: string };
@@ -40,6 +42,7 @@ export class PolicyKeeper {
   #floorAt: { floor: number; monotonic: number };
   #inForce: InForce | undefined;
   #refused: Refused | undefined;
+  #overlays: { of: Kept | undefined; held: HeldOverlay[] } = { of: undefined, held: [] };
   readonly #told: string[] = [];
 
   constructor(parts: PolicyParts) {
@@ -80,6 +83,19 @@ export class PolicyKeeper {
   /** Exceptions that hold now, by our own clock and by the floor. */
   exceptions(): Exception[] {
     return exceptionsOf(sha256, this.#kept, { now: this.#parts.now(), floor: this.floor() });
+  }
+
+  /** Deny overlays that hold now: of our own clock and the floor, the later one ends them. */
+  overlays(): OverlayInForce[] {
+    if (this.#overlays.of !== this.#kept) {
+      const self = { workstation: this.#parts.self.workstation, group: this.group };
+      this.#overlays = { of: this.#kept, held: heldOverlays(this.#kept, self) }; // asked at each step of the gate
+    }
+    return standing(this.#overlays.held, { now: this.#parts.now(), floor: this.floor() });
+  }
+
+  denied(): OverlayEntry[] {
+    return deniedOf(this.overlays());
   }
 
   /** Signed console time. */
@@ -128,7 +144,7 @@ export class PolicyKeeper {
         this.#inForce = inForce(sha256, self, this.#kept);
         if (believed.type === "policy") this.#refused = undefined;
         log.info({ type: believed.type, order: this.#inForce?.order }, "statement.taken");
-        changed();
+        changed(believed.type);
       }
     }
   }
@@ -148,8 +164,8 @@ export class PolicyKeeper {
     if (this.#told.length > REFUSED_REMEMBERED) this.#told.shift();
     const { now, tell, log, changed } = this.#parts;
     const order = statement?.order;
-    // the report tells of policy; a command's answer is on the trail
-    if (statement?.type !== "command") {
+    // the report tells of policy; a command's answer is on the trail, and so is a refused overlay
+    if (statement?.type !== "command" && statement?.type !== "overlay") {
       this.#refused = {
         code,
         reason: reason.slice(0, 1024),

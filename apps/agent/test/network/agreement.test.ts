@@ -11,6 +11,7 @@ import { evaluate, type Packet, type Place } from "@sallyport/shared/policy/netw
 import type { Firewall, Vif } from "@sallyport/shared/policy/network/firewall.ts";
 import { lower } from "@sallyport/shared/policy/network/lower.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
+import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { unable } from "./namespaces.ts";
@@ -56,7 +57,7 @@ const NAMES = { "far.example": ["192.0.2.9", "2001:db8::9"] };
 const now = Math.floor(Date.now() / 1000);
 const clock = (hours: number) => new Date((now + hours * 3600) * 1000).toISOString().slice(11, 16);
 
-function make(draft: unknown, generation: number, vifs = VIFS): Firewall {
+function make(draft: unknown, generation: number, vifs = VIFS, denied: DeniedAddress[] = []): Firewall {
   return lower(NetworkSection.parse(draft), {
     wire: "routed",
     vifs,
@@ -65,6 +66,7 @@ function make(draft: unknown, generation: number, vifs = VIFS): Firewall {
     path: { to: [rangeOf("10.2.0.2")], port: 8883 },
     generation,
     nowSeconds: now,
+    denied,
   });
 }
 
@@ -193,6 +195,21 @@ const thinned = fc
   .map(([all, kept]) =>
     Object.fromEntries(Object.entries(all).filter(([key]) => ["name", "verdict", "direction", ...kept].includes(key))),
   );
+/** What an overlay may say of the wire; few, so that most of a section is still asked. */
+const deniedFar = fc
+  .record({
+    to: fc.constantFrom("192.0.2.1", "192.0.2.0/24", "2001:db8::/32", "10.2.0.0/16", "fd00:1::/64", undefined),
+    protocol: fc.constantFrom("tcp", "udp", "any", "any"),
+    port: fc.constantFrom(443, 53, ...Array<undefined>(6).fill(undefined)),
+  })
+  .map(({ to, port, protocol }) => ({
+    ...(to === undefined ? { host: "far.example" } : { to }),
+    ...(port !== undefined && { port }),
+    protocol: protocol as DeniedAddress["protocol"],
+  }));
+const overlay = fc
+  .array(deniedFar, { maxLength: 4, size: "max" })
+  .map((each) => each.map((one, at): DeniedAddress => ({ ...one, id: `${at}`.padStart(12, "0") })));
 const section = fc.record({
   mode: fc.constantFrom("enforce", "enforce", "enforce", "audit"),
   otherwise: fc.constantFrom("block", "block", "allow"),
@@ -244,13 +261,11 @@ describe.skipIf(absent)("the evaluator and the kernel", () => {
   it(
     "say the same of every packet",
     async () => {
-      const sections = fc.sample(fc.tuple(section, vifs, fc.array(sent, { minLength: PACKETS, maxLength: PACKETS })), {
-        numRuns: SECTIONS,
-        seed: SEED,
-      });
-      const seen = { pass: 0, drop: 0 };
-      for (const [place, [draft, known, packets]] of sections.entries()) {
-        const firewall = make(draft, 1000 + place, known);
+      const drawn = fc.tuple(section, vifs, overlay, fc.array(sent, { minLength: PACKETS, maxLength: PACKETS }));
+      const sections = fc.sample(drawn, { numRuns: SECTIONS, seed: SEED });
+      const seen = { pass: 0, drop: 0, denied: 0 };
+      for (const [place, [draft, known, denied, packets]] of sections.entries()) {
+        const firewall = make(draft, 1000 + place, known, denied);
         await load(firewall);
         for (const each of packets) {
           const wanted = expected(firewall, each);
@@ -258,11 +273,13 @@ describe.skipIf(absent)("the evaluator and the kernel", () => {
           const answered = firewall.mode === "enforce" || !ENDS.guest.spoofs.includes(each.source);
           const asked = evaluate(firewall, factsOf(each)).verdict === "pass";
           if (each.protocol === "tcp" && asked && (!wanted.arrives || !answered)) continue;
-          expect(await send(each, wanted), JSON.stringify({ draft, known, each }, null, 1)).toEqual(wanted);
+          expect(await send(each, wanted), JSON.stringify({ draft, known, denied, each }, null, 1)).toEqual(wanted);
           seen[wanted.arrives ? "pass" : "drop"]++;
+          if (wanted.counted.some((name) => name.startsWith("deny-"))) seen.denied++;
         }
       }
       expect(Math.min(seen.pass, seen.drop)).toBeGreaterThan((SECTIONS * PACKETS) / 8);
+      expect(seen.denied).toBeGreaterThan(SECTIONS);
     },
     WHOLE_MS_MAX,
   );
@@ -295,6 +312,41 @@ describe.skipIf(absent)("the evaluator and the kernel", () => {
     expect(world.got.get(own)).toBe("");
     // the kernel sends it again by itself
     await load({ ...allow, generation: 3, rules: allow.rules.map((each) => ({ ...each, mark: 3 })) });
+    await until(
+      () => (world.got.get(own) === "first" ? true : undefined),
+      () => "what was held back arrives",
+    );
+    await guest.ask({ act: "close", token: own });
+  });
+
+  it("cut a connection that goes on when its far side is denied, and let it go on once that is lifted", async () => {
+    const allow = { rules: [{ name: "web", verdict: "allow", ports: ["443"] }] };
+    const id = "0123456789ab";
+    const { guest, world } = wire.peers;
+    const own = token++;
+    await load(make(allow, 6));
+    await guest.ask({
+      act: "send",
+      family: 4,
+      protocol: "tcp",
+      source: "10.1.0.2",
+      to: "192.0.2.1",
+      port: 443,
+      token: own,
+    });
+    await until(
+      () => (world.got.has(own) ? true : undefined),
+      () => "the connection is accepted",
+    );
+    await load(make(allow, 6, VIFS, [{ id, to: "192.0.2.0/24", protocol: "tcp", port: 443 }]));
+    await guest.ask({ act: "write", token: own, text: "first" });
+    await until(
+      async () => ((await counts())[`deny-${id}`] ? true : undefined),
+      () => "the overlay has it",
+    );
+    expect(world.got.get(own)).toBe("");
+    // the same section and generation: nothing but the overlay is lifted
+    await load(make(allow, 6));
     await until(
       () => (world.got.get(own) === "first" ? true : undefined),
       () => "what was held back arrives",

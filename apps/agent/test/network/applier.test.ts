@@ -75,6 +75,7 @@ function agent() {
       broker: { host: "broker.example", port: 8883 },
       lostMs: () => clock.lostMs,
       isolatedUntil: () => cut.until,
+      denied: () => [],
       resolve: async (name) => fail(`${name}: nobody answers`),
       hash: sha256,
       now: () => Date.now(),

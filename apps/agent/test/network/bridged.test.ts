@@ -41,6 +41,7 @@ const table = (draft: unknown): string =>
       path: undefined,
       generation: 1,
       nowSeconds: Math.floor(Date.now() / 1000),
+      denied: [],
     }),
   );
 async function load(draft: unknown) {

@@ -34,6 +34,7 @@ const gate = liveGate({
     policy: UsbSection.parse({ ...DEFAULT_USB, unscannable: "allow" }),
     pins: [],
     exceptions: [],
+    denied: [],
     clamd: null,
     volume: join(root, "volume"),
     attach: {

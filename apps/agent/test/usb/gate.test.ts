@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { Denied, type OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { UsbAttachBody, UsbRequestBody, UsbStepBody } from "@sallyport/shared/record/usb.ts";
 import * as bodies from "@sallyport/shared/record/usb.ts";
@@ -51,6 +52,12 @@ const attachOf = () => bench.records.find(({ kind }) => kind === "usb.attach")?.
 const isGiven = () => bench.guest.given().size > 0;
 const isRefused = () => steps().some((step) => step.startsWith("refused"));
 const sha256 = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
+
+const UNTIL = "2099-01-01T00:00:00.000Z";
+const denyFile = (content: string): OverlayEntry => ({
+  ...{ id: "ba9876543210", until: UNTIL, reason: "ransomware" },
+  what: Denied.parse({ kind: "file", sha256: createHash("sha256").update(content).digest("hex") }),
+});
 
 async function filesOf(image: string): Promise<(string | undefined)[]> {
   const copy = join(bench.root, `${basename(image)}.copy`);
@@ -102,6 +109,55 @@ describe.skipIf(absent !== null)("a stick", () => {
     await bench.until("it is refused", isRefused);
     expect(steps().at(-1)).toBe("refused at decided");
     expect(isGiven()).toBe(false);
+  });
+  it("that the guest has is taken back when one of its files is denied, and is blocked when it comes again", async () => {
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("the guest has it", isGiven);
+    bench.denied = [denyFile("another content")];
+    bench.denied = [denyFile("dear reader")];
+    await bench.until("the guest has lost it", () => !isGiven());
+    await bench.until("that is on record", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(/it holds the file [0-9a-f]{64}, denied until/);
+    await bench.until("nothing is left of it", async () => (await bench.volumeFiles()).length === 0);
+    bench.kernel.unplug("1-2");
+    await bench.until("it has gone", () => bench.said("usb.removed").length > 0);
+    bench.records.length = 0;
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is refused", isRefused);
+    expect(steps().at(-1)).toBe("refused at decided");
+    bench.denied = [];
+    bench.kernel.unplug("1-2");
+    await bench.until("it has gone again", () => bench.said("usb.removed").length > 0);
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("the guest has it once the overlay is lifted", isGiven);
+  });
+  it("that the guest kept over a restart is taken back when files are denied, since nobody knows what is on it", async () => {
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("the guest has it", isGiven);
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    await bench.stop();
+    bench.denied = [denyFile("another content")];
+    bench.start();
+    await bench.until("the guest has lost it", () => !isGiven());
+    await bench.until("that is on record", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(/not known any more since the agent was started again: plug it in/);
+  });
+  it("that is denied as a device is never read, and one that comes to be denied is taken back", async () => {
+    const denied = Denied.parse({ kind: "device", rule: "block id 0951:1666" });
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("the guest has it", isGiven);
+    bench.denied = [{ id: "0123456789ab", until: UNTIL, reason: "a bad lot", what: denied }];
+    await bench.until("the guest has lost it", () => !isGiven());
+    bench.kernel.unplug("1-2");
+    await bench.until("it has gone", () => bench.said("usb.removed").length > 0);
+    bench.records.length = 0;
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is refused", isRefused);
+    expect(steps()).toEqual(["held", "refused at held"]);
+    expect(bench.said("usb.verdict")[0]).toMatch(/denied until .* by block id 0951:1666 .*a bad lot/);
   });
   it("that is also a keyboard never gets a driver", async () => {
     bench.policy = UsbSection.parse({ unscannable: "allow", deviceRules: ["allow"] });

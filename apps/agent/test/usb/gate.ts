@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
+import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { UsbPin } from "@sallyport/shared/usb/device.ts";
@@ -32,6 +33,7 @@ export type Bench = {
   states: SourceState[];
   policy: UsbSection;
   exceptions: Exception[];
+  denied: OverlayEntry[];
   pins: UsbPin[];
   clamd: Clamd | null;
   volume: string;
@@ -48,7 +50,7 @@ export const quiet = { debug() {}, info() {}, warn() {}, error() {} } as unknown
 
 /** As the agent wires it, with the host's parts given. */
 export function gateParts(
-  bench: Pick<Bench, "kernel" | "policy" | "pins" | "exceptions" | "clamd" | "volume"> & {
+  bench: Pick<Bench, "kernel" | "policy" | "pins" | "exceptions" | "denied" | "clamd" | "volume"> & {
     attach: LiveParts["attach"];
   },
 ): LiveParts {
@@ -74,7 +76,7 @@ export function gateParts(
       }),
     rebuild: (image, manifest, grounds, signal) =>
       rebuildImage(image, manifest, grounds, { volume, start: startRebuild, policy: bench.policy, now, signal }),
-    rules: () => ({ policy: bench.policy, pins: bench.pins, workstation: WORKSTATION, hash: sha256 }),
+    rules: () => rulesOf(bench),
     exceptions: () => bench.exceptions,
     floor: now,
     now,
@@ -82,6 +84,10 @@ export function gateParts(
     log: quiet,
   };
 }
+
+const rulesOf = ({ policy, denied, pins }: Pick<Bench, "policy" | "denied" | "pins">) => ({
+  ...{ policy, denied, pins, workstation: WORKSTATION, hash: sha256 },
+});
 
 export function makeBench(policy: object = { unscannable: "allow" }): Bench {
   const root = mkdtempSync(join(tmpdir(), "sallyport-gate-"));
@@ -99,6 +105,7 @@ export function makeBench(policy: object = { unscannable: "allow" }): Bench {
     states: [],
     policy: UsbSection.parse(policy),
     exceptions: [],
+    denied: [],
     pins: [],
     clamd: null,
     volume: join(root, "volume"),
@@ -138,7 +145,7 @@ export function makeBench(policy: object = { unscannable: "allow" }): Bench {
   };
   // what a test changes on the bench while it runs
   const live: Partial<LiveParts> = {
-    rules: () => ({ policy: bench.policy, pins: bench.pins, workstation: WORKSTATION, hash: sha256 }),
+    rules: () => rulesOf(bench),
     exceptions: () => bench.exceptions,
   };
   return bench;

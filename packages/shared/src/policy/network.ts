@@ -10,7 +10,15 @@ const portRange = z
     return from! >= 1 && to! <= 65_535 && from! <= to!;
   }, "ports lie between 1 and 65535, the lower first");
 
-const address = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+export const NetworkAddress = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+
+export const HostName = z
+  .string()
+  .max(253)
+  .regex(
+    /^(?=.*[a-z])[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?)*$/i,
+    "a name as DNS has it",
+  );
 
 const clock = z
   .string()
@@ -34,18 +42,11 @@ export const NetworkRule = z.strictObject({
   direction: z.enum(["out", "in"]).default("out"),
   protocol: z.enum(["tcp", "udp", "icmp", "any"]).default("any"),
   /** Address or prefix of the far side; absent: any. */
-  to: address.optional(),
+  to: NetworkAddress.optional(),
   /** More of them: the rule matches any of `to`, `addresses` and `host`. */
-  addresses: z.array(address).min(1).max(256).optional(),
+  addresses: z.array(NetworkAddress).min(1).max(256).optional(),
   /** The far side by name. dom0 resolves it, never the guest (docs/firewall.md). */
-  host: z
-    .string()
-    .max(253)
-    .regex(
-      /^(?=.*[a-z])[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?)*$/i,
-      "a name as DNS has it",
-    )
-    .optional(),
+  host: HostName.optional(),
   ports: z.array(portRange).max(64).optional(),
   /** When the rule holds; absent: always. */
   during: z.array(NetworkWindow).min(1).max(16).optional(),

@@ -67,6 +67,25 @@ export const PolicyApplied = z.object({
 });
 export type PolicyApplied = z.infer<typeof PolicyApplied>;
 
+/** `policy.overlay`: what a deny overlay came to hold, by an order or because an entry has ended. */
+export const PolicyOverlay = z.object({
+  /** `fleet`, `group/ID` or `workstation/ID`. */
+  audience: z.string().max(64),
+  order: z.int().min(0),
+  /** That stand now. */
+  entries: z.int().min(0),
+  added: z.array(
+    z.object({
+      id: z.string().max(16),
+      what: z.string().max(2048),
+      until: z.iso.datetime(),
+      reason: z.string().max(256),
+    }),
+  ),
+  gone: z.array(z.object({ id: z.string().max(16), why: z.enum(["lifted", "ended"]) })),
+});
+export type PolicyOverlay = z.infer<typeof PolicyOverlay>;
+
 export const PolicyRefused = z.object({
   type: z.string().max(64),
   digest: z.string().max(64).optional(),

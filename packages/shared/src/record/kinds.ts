@@ -8,6 +8,7 @@ import {
   AgentMalformed,
   CommandDone,
   PolicyApplied,
+  PolicyOverlay,
   PolicyRefused,
   TrailOpened,
 } from "./agent.ts";
@@ -50,6 +51,7 @@ export const BODIES = {
   "hypervisor.layout": HypervisorLayout,
   "policy.applied": PolicyApplied,
   "policy.refused": PolicyRefused,
+  "policy.overlay": PolicyOverlay,
   "command.received": CommandReceived,
   "command.done": CommandDone,
   "command.diagnostics": CommandDiagnostics,

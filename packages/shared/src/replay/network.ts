@@ -30,7 +30,7 @@ export function networkJudge(section: NetworkSection): JudgePacket {
     let firewalls = made.get(week);
     if (!firewalls) {
       const nowSeconds = timed ? atSeconds : 0;
-      const around = { wire: "routed" as const, vifs: VIFS, names: {}, own: [], path: undefined };
+      const around = { wire: "routed" as const, vifs: VIFS, names: {}, own: [], path: undefined, denied: [] };
       firewalls = variants.map((each) => lower(each, { ...around, generation: GENERATION, nowSeconds }));
       made.set(week, firewalls);
     }

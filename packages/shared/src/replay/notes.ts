@@ -19,6 +19,10 @@ export function notesOf({ before, after }: { before: Policy; after: Policy }, fo
       "A flow that nobody answered is not among the decisions: the detector sees it before the firewall does. Drops are recorded up to the firewall's own limit of lines a second.",
     ],
     [
+      changed.has("network"),
+      "The deny overlay is left out: what it dropped is not among the decisions, and it will go on blocking whatever a policy allows until it ends.",
+    ],
+    [
       changed.has("usb") && (found.flips["new-allows"] > 0 || found.flips["new-unread"] > 0),
       "A device that was blocked was never read: what is on it, and what its scan would say, is not known.",
     ],

@@ -375,6 +375,7 @@ describe("whatever the policy", () => {
           path: undefined,
           generation: 9,
           nowSeconds,
+          denied: [],
         });
         const { verdict } = evaluate(firewall, {
           from: { device: "vif0" },

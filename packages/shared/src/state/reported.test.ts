@@ -41,6 +41,10 @@ const section = shape(
   "outcome",
 );
 const source = shape({ state: fc.constantFrom("running", "absent", "failed"), reason: words(512) }, "state");
+const overlaid = shape(
+  { outcome: fc.constantFrom("applied" as const, "audit" as const, "failed" as const), reason: words(1024) },
+  "outcome",
+);
 const REQUIRED = [
   ...(["workstation", "session", "at", "agentVersion", "hostname", "group", "trail", "spool", "policy"] as const),
   ...(["sections", "sources", "guests"] as const),
@@ -62,6 +66,13 @@ const reported = shape(
     layout,
     guests: fc.array(fc.record({ id: fc.constant("work" as GuestId), name: words(128) }), { maxLength: 2 }),
     certificateNotAfter: time,
+    overlays: fc.array(
+      shape(
+        { audience: words(64), order, digest: sha256, entries: index, usb: overlaid, network: overlaid },
+        ...(["audience", "order", "digest", "entries"] as const),
+      ),
+      { maxLength: 2 },
+    ),
   } as { [Each in keyof Reported]-?: fc.Arbitrary<Reported[Each]> },
   ...REQUIRED,
 ) as fc.Arbitrary<Reported>;

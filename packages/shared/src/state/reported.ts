@@ -24,6 +24,20 @@ export const SectionState = z.object({
 });
 export type SectionState = z.infer<typeof SectionState>;
 
+/** A deny overlay that was believed and has not ended. `usb` and `network` are there where it holds entries for them: how
+ *  far what it denies is in force, found by looking. */
+export const OverlayState = z.object({
+  /** `fleet`, `group/ID` or `workstation/ID`. */
+  audience: z.string().max(64),
+  order: z.int().min(1),
+  digest: Sha256,
+  /** That have not ended. */
+  entries: z.int().min(0),
+  usb: SectionState.pick({ outcome: true, reason: true }).optional(),
+  network: SectionState.pick({ outcome: true, reason: true }).optional(),
+});
+export type OverlayState = z.infer<typeof OverlayState>;
+
 export const Reported = z.object({
   workstation: WorkstationId,
   session: SessionId,
@@ -50,6 +64,8 @@ export const Reported = z.object({
   layout: HypervisorLayout.optional(),
   guests: z.array(z.object({ id: GuestId, name: z.string().max(128) })).max(256),
   certificateNotAfter: z.iso.datetime().optional(),
+  /** Absent: an agent that knows of none. */
+  overlays: z.array(OverlayState).max(8).optional(),
 });
 export type Reported = z.infer<typeof Reported>;
 export const REPORTED_CHARS_MAX = 256 * 1024;

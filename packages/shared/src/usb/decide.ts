@@ -1,5 +1,6 @@
 /** Facts, manifest, policy and time in; verdict, rule and reason out. No I/O, so that the console can replay it. */
 import { unreachable } from "../base/unreachable.ts";
+import { deniedFile, type OverlayEntry } from "../policy/overlay.ts";
 import type { UsbSection } from "../policy/usb.ts";
 import type { ManifestFile } from "./manifest.ts";
 import type { ScanFacts, Scanner, Verdict } from "./scan.ts";
@@ -15,8 +16,16 @@ export function staleDefinitions(scanner: Scanner | null, daysMax: number | null
   return age > daysMax * DAY_MS || age < -DAY_MS;
 }
 
-/** Decides by contents alone; a device has passed its rules before it is read. */
-export function decide(facts: ScanFacts, policy: UsbSection, now: Date): Decision {
+/** Decides by contents alone; a device has passed its rules before it is read. What the overlay denies is blocked before
+ *  anything else is asked, in audit mode as well. */
+export function decide(
+  facts: ScanFacts,
+  policy: UsbSection,
+  now: Date,
+  overlay: readonly OverlayEntry[] = [],
+): Decision {
+  const denied = deniedFile(overlay, facts);
+  if (denied) return { verdict: "block", rule: OVERLAY_RULE, reason: deniedReason(denied) };
   const decision = byContents(facts, policy, now);
   switch (policy.mode) {
     case "enforce":
@@ -32,6 +41,14 @@ export function decide(facts: ScanFacts, policy: UsbSection, now: Date): Decisio
     default:
       return unreachable(policy.mode);
   }
+}
+
+/** The rule in a record of what an overlay blocked. */
+export const OVERLAY_RULE = "overlay";
+
+export function deniedReason({ entry, file }: NonNullable<ReturnType<typeof deniedFile>>): string {
+  const what = file === undefined ? "the image as a whole is denied" : about([file], "denied");
+  return `${what} everywhere until ${entry.until} (overlay ${entry.id}): ${entry.reason}`.slice(0, 1024);
 }
 
 function byContents(facts: ScanFacts, policy: UsbSection, now: Date): Decision {

@@ -1,5 +1,7 @@
 /** A held device's facts and policy in; what the gate does with it out, before any driver binds. */
+import { deniedDevice, type OverlayEntry } from "../policy/overlay.ts";
 import type { UsbSection } from "../policy/usb.ts";
+import { OVERLAY_RULE } from "./decide.ts";
 import { type Circumstances, type DeviceFacts, matchRules } from "./rules/match.ts";
 import { parseRules } from "./rules/parse.ts";
 import { printRule } from "./rules/print.ts";
@@ -13,7 +15,15 @@ export type Judgement = { outcome: "read" | "direct" | "dom0" | "block"; rule: s
 const STORAGE = new Set(["08:06:50", "08:06:62"]);
 const HUB = "09:";
 
-export function judgeDevice(device: DeviceFacts, policy: UsbSection, circumstances: Circumstances = {}): Judgement {
+/** What the overlay denies is blocked before any rule is asked. */
+export function judgeDevice(
+  device: DeviceFacts,
+  policy: UsbSection,
+  circumstances: Circumstances = {},
+  overlay: readonly OverlayEntry[] = [],
+): Judgement {
+  const denied = deniedDevice(overlay, device);
+  if (denied) return { outcome: "block", rule: OVERLAY_RULE, reason: deniedDeviceReason(denied) };
   const direct = matchRules(rulesOf(policy.directRules), device, circumstances);
   if (direct?.target === "allow") {
     return {
@@ -42,6 +52,9 @@ export function judgeDevice(device: DeviceFacts, policy: UsbSection, circumstanc
     reason: `${has} is no storage that can be read; only a direct rule hands a device over`,
   };
 }
+
+export const deniedDeviceReason = ({ id, until, reason, what }: OverlayEntry): string =>
+  `denied until ${until} by ${what.kind === "device" ? what.rule : what.kind} (overlay ${id}): ${reason}`;
 
 /** The policy was read with its rules; one that cannot be read now is our own bug.
  *  @throws Error */

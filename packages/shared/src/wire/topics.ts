@@ -3,7 +3,7 @@ import { WorkstationId } from "../base/ids.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 
 export const UP = ["batch", "presence", "reported"] as const;
-export const DOWN = ["receipt", "desired", "command"] as const;
+export const DOWN = ["receipt", "desired", "command", "overlay"] as const;
 export type Up = (typeof UP)[number];
 export type Down = (typeof DOWN)[number];
 /** Of a workstation too, but written by the embedded broker alone and read by the worker: what it refused of that sender. */

@@ -77,8 +77,8 @@ describe("version 1 on the wire, for ever", () => {
     ]);
   });
 
-  it("a report reads and verifies", () => {
-    const wanted = goldenJson("reported-1.json");
+  it.each(["reported-1.json", "reported-1-overlays.json"])("a report reads and verifies: %s", (name) => {
+    const wanted = goldenJson(name);
     const got = readSigned(Reported, JSON.parse(wanted.message));
     if (!got.ok) throw new Error(got.error);
     expect(got.value.value).toEqual(wanted.reported);

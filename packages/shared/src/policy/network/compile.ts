@@ -3,6 +3,9 @@
 import { familyOf, joinRanges, type Range, rangeText } from "./address.ts";
 import { ND_FROM_GUEST, ND_TO_GUEST, sourcesOf } from "./evaluate.ts";
 import {
+  type DeniedFar,
+  denyCounter,
+  denyLabel,
   devicesOf,
   type Firewall,
   type FirewallRule,
@@ -55,13 +58,20 @@ export function compile(firewall: Firewall, about?: string): string {
     ...link("in").map((each) => chain(each, linkLines(ND_TO_GUEST))),
     chain("out", judgeLines(firewall, "out")),
     chain("in", judgeLines(firewall, "in")),
+    ...firewall.denied.map((each) =>
+      chain(denyCounter(each), dropLines({ ...firewall, mode: "enforce" }, denyCounter(each), denyLabel(each))),
+    ),
     ...firewall.rules.map((rule) => chain(ruleCounter(rule.number), ruleChain(firewall, rule))),
     ...reasonsOf(firewall).map((reason) =>
       chain(`drop-${reason}`, dropLines(firewall, reason, REASONS[reason], directionOf(reason))),
     ),
   ];
   if (about !== undefined) chains.push(chain(ABOUT_CHAIN, [`return comment "${about}"`]));
-  const counters = [...reasonsOf(firewall), ...firewall.rules.map(({ number }) => ruleCounter(number))];
+  const counters = [
+    ...reasonsOf(firewall),
+    ...firewall.denied.map(denyCounter),
+    ...firewall.rules.map(({ number }) => ruleCounter(number)),
+  ];
   return [
     name,
     `delete ${name}`,
@@ -149,10 +159,12 @@ const HALF = {
   in: { mask: "0xffff0000", rest: "0x0000ffff", of: (mark: number) => `0x${mark.toString(16).padStart(4, "0")}0000` },
 } as const;
 
-/** Established connections go by while the rule that let them begin still would: its mark is on them. */
+/** What the overlay denies is asked before anything lets a packet by. Established connections go by while the rule that
+ *  let them begin still would: its mark is on them. */
 function judgeLines(firewall: Firewall, direction: "out" | "in"): string[] {
   const other = direction === "out" ? "in" : "out";
   return [
+    ...firewall.denied.flatMap((each) => denyLines(each, direction)),
     ...standing(firewall, "original", direction),
     ...standing(firewall, "reply", other),
     "ct state invalid goto drop-invalid",
@@ -193,6 +205,17 @@ function matchLines(rule: FirewallRule): string[] {
   return addresses.flatMap((address) =>
     timeMatch(rule.spans).map((when) => `${address}${portMatch(rule)}${when}goto ${ruleCounter(rule.number)}`),
   );
+}
+
+/** Either way: what goes to its port, and what comes from it. */
+function denyLines(each: DeniedFar, direction: "out" | "in"): string[] {
+  const [side, end] = direction === "out" ? ["daddr", "dport"] : ["saddr", "sport"];
+  return bothFamilies(each.far, side!).map((far) => `${far}${denyPort(each, end!)}goto ${denyCounter(each)}`);
+}
+
+function denyPort({ protocol, port }: DeniedFar, end: string): string {
+  if (port === undefined) return protocol === "any" ? "" : `meta l4proto ${protocol} `;
+  return protocol === "any" ? `meta l4proto { tcp, udp } th ${end} ${port} ` : `${protocol} ${end} ${port} `;
 }
 
 function portMatch({ protocol, ports }: FirewallRule): string {

@@ -1,7 +1,16 @@
 /** One packet against the intermediate form: passed or dropped, and by what. Pure; compile.ts says the same in nftables,
  *  and that both agree is tested packet by packet. */
 import { holds, type Range, rangeOf } from "./address.ts";
-import { devicesOf, type Firewall, type FirewallRule, type Reason, ruleCounter, VIF_PREFIX } from "./firewall.ts";
+import {
+  type DeniedFar,
+  denyCounter,
+  devicesOf,
+  type Firewall,
+  type FirewallRule,
+  type Reason,
+  ruleCounter,
+  VIF_PREFIX,
+} from "./firewall.ts";
 import type { Span } from "./windows.ts";
 
 export type Place = { device: string } | "dom0";
@@ -80,6 +89,17 @@ function judge(
   step: Step,
   drop: (name: string) => boolean,
 ): boolean {
+  let range: Range | undefined;
+  const far = (): Range => {
+    range ??= rangeOf(direction === "out" ? packet.destination : packet.source); // once for all rules
+    return range;
+  };
+  const denied = firewall.denied.find((each) => isDenied(each, packet, direction, far));
+  if (denied) {
+    step.by = denyCounter(denied);
+    step.counted.push(step.by);
+    return true;
+  }
   const other = direction === "out" ? "in" : "out";
   const half = packet.flow === "original" ? direction : other;
   if (["established", "related"].includes(packet.state) && isMarked(firewall, half, step.marks[half], packet.at)) {
@@ -87,11 +107,6 @@ function judge(
     return false;
   }
   if (packet.state === "invalid") return drop("invalid");
-  let range: Range | undefined;
-  const far = (): Range => {
-    range ??= rangeOf(direction === "out" ? packet.destination : packet.source); // once for all rules
-    return range;
-  };
   const rule = firewall.rules.find((each) => each.direction === direction && matches(each, packet, far));
   const by = rule ? ruleCounter(rule.number) : (`otherwise-${direction}` satisfies Reason);
   const blocked = (rule?.verdict ?? firewall.otherwise) === "block";
@@ -100,6 +115,15 @@ function judge(
   step.by = by;
   step.marks[direction] = rule && !blocked ? rule.mark : firewall.generation;
   return false;
+}
+
+/** Either way: what goes to its port, and what comes from it. */
+function isDenied({ far, protocol, port }: DeniedFar, packet: Packet, direction: "out" | "in", side: () => Range) {
+  if (!holds(far, side())) return false;
+  const speaks = packet.protocol === "tcp" || packet.protocol === "udp";
+  if (protocol !== "any" && packet.protocol !== protocol) return false;
+  if (port === undefined) return true;
+  return speaks && (direction === "out" ? packet.destinationPort : packet.sourcePort) === port;
 }
 
 /** A mark of this ruleset; one of a rule with windows holds only within them. */

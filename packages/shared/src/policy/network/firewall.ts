@@ -31,11 +31,22 @@ export type FirewallRule = {
   mark: number;
 };
 
+/** A far side that the deny overlay blocks, before any rule and in audit mode as well. */
+export type DeniedFar = {
+  /** 12 hex digits; its counter and its prefix in a drop's record are made from it. */
+  id: string;
+  far: readonly Range[];
+  protocol: "tcp" | "udp" | "any";
+  /** The far side's. */
+  port: number | undefined;
+};
+
 export type Firewall = {
   mode: "enforce" | "audit";
   otherwise: "allow" | "block";
   wire: Wire;
   vifs: readonly Vif[];
+  denied: readonly DeniedFar[];
   rules: readonly FirewallRule[];
   own: readonly Opening[];
   path: BrokerPath | undefined;
@@ -63,6 +74,10 @@ export const REASONS = {
 export type Reason = keyof typeof REASONS;
 
 export const ruleCounter = (number: number): string => `rule-${number}`;
+export const denyCounter = ({ id }: Pick<DeniedFar, "id">): string => `deny-${id}`;
+/** In a drop's record; DENY_LABEL reads it back. */
+export const denyLabel = ({ id }: Pick<DeniedFar, "id">): string => `deny ${id}`;
+export const DENY_LABEL = /^deny ([0-9a-f]{12})$/;
 
 /** nftables' strings have no escapes: what is not plain becomes an underscore. The number keeps it unique. */
 export const ruleLabel = (number: number, name: string): string =>

@@ -1,9 +1,11 @@
 /** The `network` section and what dom0 knows → the intermediate form. Pure. Where a rule cannot match as written (a name
  *  that is not known, ports of icmp), an allowance matches nothing and a block matches without that condition. */
 import type { NetworkRule, NetworkSection } from "../network.ts";
+import type { DeniedAddress } from "../overlay.ts";
 import { joinRanges, type Range, rangeOf } from "./address.ts";
 import {
   type BrokerPath,
+  type DeniedFar,
   type Firewall,
   type FirewallRule,
   type Opening,
@@ -23,17 +25,26 @@ export type Surroundings = {
   path: BrokerPath | undefined;
   generation: number;
   nowSeconds: number;
+  /** What the deny overlay blocks now. */
+  denied: readonly DeniedAddress[];
 };
 
 export function lower(section: NetworkSection, around: Surroundings): Firewall {
   const { wire, vifs, own, path, generation } = around;
   const rules = section.rules.flatMap((rule, place) => lowerRule(rule, place + 1, around) ?? []);
-  return { mode: section.mode, otherwise: section.otherwise, wire, vifs, rules, own, path, generation };
+  const denied = around.denied.flatMap((each) => lowerDenied(each, around.names));
+  return { mode: section.mode, otherwise: section.otherwise, wire, vifs, denied, rules, own, path, generation };
 }
 
-/** The names the section speaks of, in lower case. */
-export const namesOf = (section: NetworkSection): string[] => [
-  ...new Set(section.rules.flatMap(({ host }) => (host === undefined ? [] : [host.toLowerCase()]))),
+/** A name that has no answer blocks nothing, and is told: it would else cut every guest off when a bad name goes away. */
+function lowerDenied({ id, to, host, protocol, port }: DeniedAddress, names: Surroundings["names"]): DeniedFar[] {
+  const far = joinRanges((to === undefined ? (names[host!.toLowerCase()] ?? []) : [to]).map(rangeOf));
+  return far.length === 0 ? [] : [{ id, far, protocol, port }];
+}
+
+/** The names the section and the overlay speak of, in lower case. */
+export const namesOf = (section: NetworkSection, denied: readonly DeniedAddress[] = []): string[] => [
+  ...new Set([...section.rules, ...denied].flatMap(({ host }) => (host === undefined ? [] : [host.toLowerCase()]))),
 ];
 
 function lowerRule(rule: NetworkRule, number: number, around: Surroundings): FirewallRule | undefined {

@@ -19,6 +19,7 @@ const AROUND: Surroundings = {
   path: { to: [rangeOf("192.0.2.9")], port: 8883 },
   generation: 77,
   nowSeconds: NOW,
+  denied: [],
 };
 const PACKET: Packet = {
   from: { device: "vif1.0" },
@@ -329,5 +330,112 @@ describe("the table", () => {
   it("holds no time at all where no rule has a window: it is the same text next week", () => {
     const at = (nowSeconds: number) => compile(firewall({ rules: [web] }, { nowSeconds }));
     expect(at(NOW + 7 * 86_400)).toBe(at(NOW));
+  });
+});
+
+describe("the deny overlay", () => {
+  const ID = "0123456789ab";
+  const by = (section: Draft, denied: Surroundings["denied"], packet: Partial<Packet> = {}) => {
+    const { verdict, by } = evaluate(firewall(section, { denied }), { ...PACKET, ...packet });
+    return `${verdict} by ${by}`;
+  };
+  const back: Partial<Packet> = {
+    ...{ from: { device: "up0" }, to: { device: "vif1.0" }, mac: "", source: "192.0.2.1", destination: "10.1.0.2" },
+    ...{ sourcePort: 443, destinationPort: 40_000, state: "established", flow: "reply", marks: { out: 77, in: 77 } },
+  };
+  const far = (more: object) => [{ id: ID, to: "192.0.2.1", protocol: "any" as const, ...more }];
+  const rows: [string, Surroundings["denied"], Partial<Packet>, string][] = [
+    ["blocks what a rule allows", far({}), {}, `drop by deny-${ID}`],
+    ["blocks what comes from there", far({}), back, `drop by deny-${ID}`],
+    [
+      "blocks a connection that goes on",
+      far({}),
+      { state: "established", marks: { out: 77, in: 0 } },
+      `drop by deny-${ID}`,
+    ],
+    ["speaks of the far side's port", far({ port: 443 }), {}, `drop by deny-${ID}`],
+    ["and of where an answer comes from", far({ port: 443 }), back, `drop by deny-${ID}`],
+    ["lets another port be", far({ port: 22 }), {}, "pass by rule-1"],
+    ["lets another protocol be", far({ protocol: "udp" }), {}, "pass by rule-1"],
+    [
+      "knows a name by what dom0 was answered",
+      [{ id: ID, host: "Known.example", protocol: "any" }],
+      { destination: "198.51.100.7" },
+      `drop by deny-${ID}`,
+    ],
+    [
+      "by a name without an answer blocks nothing",
+      [{ id: ID, host: "gone.example", protocol: "any" }],
+      {},
+      "pass by rule-1",
+    ],
+    [
+      "leaves dom0 its logs",
+      [{ id: ID, to: "10.1.0.1", protocol: "any" }],
+      { to: "dom0", destination: "10.1.0.1", protocol: "udp", destinationPort: 514 },
+      "pass by own",
+    ],
+    [
+      "leaves dom0 its way to the broker",
+      [{ id: ID, to: "192.0.2.9", protocol: "any" }],
+      { from: "dom0", to: { device: "up0" }, destination: "192.0.2.9", destinationPort: 8883 },
+      "pass by path",
+    ],
+  ];
+  it.each(rows)("%s", (_, denied, packet, wanted) => {
+    expect(by({ rules: [web] }, denied, packet)).toBe(wanted);
+    expect(by({ mode: "audit", rules: [web] }, denied, packet)).toBe(wanted);
+  });
+  it("can only ever deny: a packet that it lets by passes without it as well", () => {
+    const place = fc.constantFrom<Packet["from"]>(
+      "dom0",
+      { device: "vif1.0" },
+      { device: "up0" },
+      { device: "vif9.0" },
+    );
+    const address = fc.constantFrom("10.1.0.2", "192.0.2.1", "192.0.2.9", "198.51.100.7", "203.0.113.5");
+    const packet = fc.record({
+      ...{ from: place, to: place, source: address, destination: address },
+      protocol: fc.constantFrom("tcp" as const, "udp" as const, "icmp" as const, "other" as const),
+      sourcePort: fc.constantFrom(53, 443, 8883, 40_000),
+      destinationPort: fc.constantFrom(53, 443, 514, 8883),
+      state: fc.constantFrom("new" as const, "established" as const, "invalid" as const),
+      flow: fc.constantFrom("original" as const, "reply" as const),
+      marks: fc.record({ out: fc.constantFrom(0, 77), in: fc.constantFrom(0, 77) }),
+    });
+    const rule = fc.record({
+      ...{
+        name: fc.constant("r"),
+        verdict: fc.constantFrom("allow", "block"),
+        direction: fc.constantFrom("out", "in"),
+      },
+      protocol: fc.constantFrom("tcp", "any"),
+    });
+    const drawnSection = fc.record({
+      ...{ mode: fc.constantFrom("enforce", "audit"), otherwise: fc.constantFrom("block", "allow") },
+      rules: fc.array(rule, { maxLength: 3 }),
+    });
+    const denied = fc.array(
+      fc.record({
+        to: fc.oneof(address, fc.constant("192.0.2.0/24")),
+        protocol: fc.constantFrom("tcp" as const, "any" as const),
+      }),
+      { maxLength: 4 },
+    );
+    fc.assert(
+      fc.property(drawnSection, denied, packet, (section, some, each) => {
+        const entries = some.map((one, at) => ({ ...one, id: `${at}`.padStart(12, "0") }));
+        const whole = { ...PACKET, ...each };
+        const without = evaluate(firewall(section), whole);
+        const with_ = evaluate(firewall(section, { denied: entries }), whole);
+        if (with_.verdict === "pass") expect({ ...with_, verdict: without.verdict }).toEqual(without);
+        else
+          expect([without.verdict, with_.by.startsWith("deny-") || with_.by === without.by]).toEqual([
+            expect.anything(),
+            true,
+          ]);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
