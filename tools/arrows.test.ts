@@ -56,6 +56,7 @@ describe("in the console", () => {
   const HOPS = ["ingest", "dispatch", "listener"];
   /** Beside the hops, the two wirings and each noun's `store.ts`: a noun's files that ask the database. */
   const ASKS: Record<string, string[]> = {
+    artifact: ["respond.ts"], // a file is streamed into pieces, and its record is in the transaction that names it
     certificate: ["certificates.ts"], // looked through by the worker, at its own pace
     export: ["respond.ts"], // an HTTP answer that streams rows
     person: [

@@ -18,6 +18,8 @@ const CONNECTIONS_MAX = 12;
 const EXPORTS_MAX = 4;
 /** Each takes a processor for as long as it runs, and pages want some of it. */
 const REPLAYS_MAX = 2;
+/** Rule sets are in memory while they are checked. */
+const UPLOADS_MAX = 2;
 /** Whoever waits longer for a connection is told so. */
 const CONNECT_MS_MAX = 10_000;
 /** A search that would take longer is told to be narrower. */
@@ -33,6 +35,7 @@ export type Wiring = {
   heard: Heard;
   exportSlots: Slots;
   replaySlots: Slots;
+  artifactSlots: Slots;
 };
 
 function make(): Wiring {
@@ -65,6 +68,7 @@ function make(): Wiring {
     heard,
     exportSlots: new Slots(EXPORTS_MAX),
     replaySlots: new Slots(REPLAYS_MAX),
+    artifactSlots: new Slots(UPLOADS_MAX),
   };
 }
 

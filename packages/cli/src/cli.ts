@@ -2,6 +2,7 @@
 
 import { isAnswer, whyNot } from "@sallyport/shared/base/why.ts";
 import { Command, CommanderError, Option } from "commander";
+import { addArtifacts } from "./artifact-commands.ts";
 import { backup, describeBackup } from "./backup.ts";
 import { completion, SHELLS } from "./completion.ts";
 import { makeOrganisationKey, unseal } from "./disk.ts";
@@ -133,6 +134,7 @@ export function program(): Command {
   addInForce(policy, say);
 
   addRollout(root, say);
+  addArtifacts(root, say);
 
   root
     .command("usb")

@@ -1,9 +1,11 @@
-/** Agents ↔ HTTPS with our own certificate: enrolment, renewal, the list of revoked certificates. No browser comes here. */
+/** Agents ↔ HTTPS with our own certificate: enrolment, renewal, the list of revoked certificates, and artifacts for those
+ *  who show a workstation's certificate. No browser comes here. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import { fromUtf8 } from "@sallyport/shared/base/bytes.ts";
 import type { Logger } from "pino";
 import { type Answer, json, refuse } from "./answer.ts";
+import { artifactSender, isArtifact } from "./artifact.ts";
 import { type EnrolDeps, enrol } from "./enrol.ts";
 import { limiter } from "./limit.ts";
 import { nonces, type RenewDeps, renew } from "./renew.ts";
@@ -26,9 +28,14 @@ export async function startListener(
   port: number,
 ): Promise<{ port: number; stop(): Promise<void> }> {
   const may = limiter(LIMITS);
+  const sendArtifact = artifactSender(deps);
   const server = createServer(
     {
       ...tls,
+      // asked for and not insisted on: who enrols or renews has none that holds
+      ca: deps.authority.ca,
+      requestCert: true,
+      rejectUnauthorized: false,
       minVersion: "TLSv1.2",
       handshakeTimeout: 10_000,
       requestTimeout: REQUEST_MS_MAX,
@@ -36,8 +43,10 @@ export async function startListener(
       maxHeaderSize: 8_192,
     },
     (request, response) => {
-      answerTo(deps, may, request).then(
-        (answer) => send(response, answer),
+      // a certificate stands before each artifact, so that a whole site may fetch from behind one address
+      const fetches = request.method === "GET" && isArtifact(request.url ?? "");
+      (fetches ? sendArtifact(request, response) : answerTo(deps, may, request)).then(
+        (answer) => answer !== "sent" && send(response, answer),
         (error: Error) => {
           deps.log.error({ path: request.url, error: error.message }, "listener.failed");
           send(

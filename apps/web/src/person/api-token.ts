@@ -3,7 +3,15 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
 import type { Role } from "./role.ts";
 
-export const SCOPES = ["export", "policy:read", "policy:write", "rollout:read", "rollout:write"] as const;
+export const SCOPES = [
+  "export",
+  "policy:read",
+  "policy:write",
+  "rollout:read",
+  "rollout:write",
+  "artifact:read",
+  "artifact:write",
+] as const;
 export type Scope = (typeof SCOPES)[number];
 
 const PREFIX = "sallyport_";

@@ -1,5 +1,6 @@
 /** Every noun's router, under its name. */
 import { alertRouter } from "../alert/router.ts";
+import { artifactRouter } from "../artifact/router.ts";
 import { commandRouter } from "../command/router.ts";
 import { enrolRouter } from "../enrol/router.ts";
 import { inForceRouter } from "../in-force/router.ts";
@@ -17,6 +18,7 @@ import { router } from "./procedures.ts";
 
 export const appRouter = router({
   alert: alertRouter,
+  artifact: artifactRouter,
   command: commandRouter,
   enrol: enrolRouter,
   inForce: inForceRouter,

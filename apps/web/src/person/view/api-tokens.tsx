@@ -15,6 +15,7 @@ const USES = {
   export: ["export"],
   "policy, read, plan and replay": ["policy:read"],
   "policy, apply from a pipeline": ["policy:read", "policy:write"],
+  "artifacts, add and remove": ["artifact:read", "artifact:write"],
   "rollouts, read": ["rollout:read"],
   "rollouts, begin and move": ["rollout:read", "rollout:write"],
 } as const;
