@@ -1,4 +1,6 @@
 /** `npm run hv -- fetch | check | build | boot | selftest-image`: the hypervisor from its sources to its proofs. */
+import { stat } from "node:fs/promises";
+import path from "node:path";
 import { parseArgs } from "node:util";
 import { needsSentence } from "./needs.ts";
 import { BOOTS } from "./proofs.ts";
@@ -69,6 +71,27 @@ async function boots(names: readonly string[]): Promise<number> {
   return failures === 0 ? 0 : 3;
 }
 
+/** Made only after minutes of building, so what stands in its way is said before. */
+async function selftestImage(to: string): Promise<number> {
+  const folder = await stat(path.dirname(path.resolve(to))).catch(() => undefined);
+  if (!folder?.isDirectory()) throw new Error(`${to} cannot be written: there is no folder ${path.dirname(to)}`);
+  const there = await stat(to).catch(() => undefined);
+  if (there && !there.isFile())
+    throw new Error(`${to} is not a file: name a file here, and write that to the stick afterwards`);
+  await writeSelftestImage(to);
+  say(`${to}: write it to a whole USB stick; packages/hv-patches/docs/real-machine.md says what to do with it`);
+  return 0;
+}
+
+/** How many words may follow each command. */
+const WORDS_MAX: Readonly<Record<string, number>> = {
+  fetch: 0,
+  check: 0,
+  build: 0,
+  boot: Number.POSITIVE_INFINITY,
+  "selftest-image": 1,
+};
+
 async function main(): Promise<number> {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
@@ -84,6 +107,10 @@ async function main(): Promise<number> {
     say(HELP);
     return command === undefined && !values.help ? 1 : 0;
   }
+  const most = Object.hasOwn(WORDS_MAX, command) ? WORDS_MAX[command]! : undefined;
+  if (most === undefined) throw new Error(`there is no command ${command}; see npm run hv -- --help`);
+  if (rest.length > most)
+    throw new Error(`${command} does not take ${rest.slice(most).join(" ")}; see npm run hv -- --help`);
   if (command === "fetch") return fetch();
   const needs = await needsSentence();
   if (needs !== undefined) throw new Error(needs);
@@ -94,15 +121,9 @@ async function main(): Promise<number> {
     return 0;
   }
   if (command === "boot") return boots(rest);
-  if (command === "selftest-image") {
-    const [to] = rest;
-    if (to === undefined)
-      throw new Error("which file should the image be written to? npm run hv -- selftest-image FILE");
-    await writeSelftestImage(to);
-    say(`${to}: write it to a whole USB stick; packages/hv-patches/docs/real-machine.md says what to do with it`);
-    return 0;
-  }
-  throw new Error(`there is no command ${[command, ...rest].join(" ")}; see npm run hv -- --help`);
+  const [to] = rest;
+  if (to === undefined) throw new Error("which file should the image be written to? npm run hv -- selftest-image FILE");
+  return selftestImage(to);
 }
 
 // An exit takes the machine in QEMU along, which a signal alone would leave behind.
