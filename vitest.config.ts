@@ -22,7 +22,7 @@ export default defineConfig({
         maxWorkers: 2,
       }),
       // the series as text
-      suite("hv", [`${HV}/{1-series,lock,sources}.test.ts`], { testTimeout: 300_000, hookTimeout: 300_000 }),
+      suite("hv", [`${HV}/{1-series,lock,sources,tree}.test.ts`], { testTimeout: 300_000, hookTimeout: 300_000 }),
       // Xen built and booted, always emulated: the processor of the machine below must not matter
       suite("boots", [`${HV}/{3-boots,4-command-line,qemu}.test.ts`], { ...BOOTING, env: { SALLYPORT_ACCEL: "tcg" } }),
       suite("proofs", [`${HV}/{2-builds,5-selftest,6-more-boots}.test.ts`], BOOTING),

@@ -44,10 +44,29 @@ async function unpack(fetched: Fetched, folder: string): Promise<void> {
   await rename(partial, folder);
 }
 
-/** Where the tree stands: the texts of the patches applied to it, so that they can be taken back after an edit. */
-async function standing(tree: Tree): Promise<string[]> {
-  const state = path.join(tree.folder, ".applied.json");
-  return existsSync(state) ? (JSON.parse(await readFile(state, "utf8")) as string[]) : [];
+/** The texts of the patches applied to the tree, so that they can be taken back after an edit. */
+const stateOf = (tree: Tree) => path.join(tree.folder, ".applied.json");
+/** There while patches are put on or taken off. A run that ended meanwhile left one of them half applied. */
+const tornOf = (tree: Tree) => path.join(tree.folder, ".torn");
+
+/** Where the tree stands; undefined when nobody can tell. */
+async function standing(tree: Tree): Promise<string[] | undefined> {
+  if (existsSync(tornOf(tree))) return undefined;
+  if (!existsSync(stateOf(tree))) return [];
+  try {
+    return JSON.parse(await readFile(stateOf(tree), "utf8")) as string[];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Files from an archive are older than any object, so what was built from their predecessors goes too. */
+async function unpackAnew(tree: Tree): Promise<string[]> {
+  await rm(tree.folder, { recursive: true, force: true });
+  for (const variant of Object.keys(OPTIONS) as Variant[])
+    await rm(objectsOf(tree, variant), { recursive: true, force: true });
+  await unpack(tree.fetched, tree.folder);
+  return [];
 }
 
 type Before = { file: string; text: string | undefined; modified: Date };
@@ -70,11 +89,13 @@ export const patchTree = (tree: Tree, patches: readonly Patch[]): Promise<void> 
 
 /** Files that end as they were keep their time, so builds stay incremental. */
 async function applyExactly(tree: Tree, patches: readonly Patch[]): Promise<void> {
-  const state = path.join(tree.folder, ".applied.json");
-  const applied = await standing(tree);
+  const state = stateOf(tree);
+  const applied = (await standing(tree)) ?? (await unpackAnew(tree));
   const wanted = patches.map((patch) => patch.text);
   let common = 0;
   while (common < applied.length && applied[common] === wanted[common]) common++;
+  if (common === applied.length && common === wanted.length) return;
+  await writeFile(tornOf(tree), "");
   const scratch = path.join(tree.folder, ".patch");
   const before = await remember(tree, [...applied.slice(common), ...wanted.slice(common)]);
   while (applied.length > common) {
@@ -94,6 +115,7 @@ async function applyExactly(tree: Tree, patches: readonly Patch[]): Promise<void
   for (const { file, text, modified } of before)
     if (text !== undefined && existsSync(file) && (await readFile(file, "latin1")) === text)
       await utimes(file, modified, modified);
+  await rm(tornOf(tree));
 }
 
 /** Nothing of the building machine goes into the binary. */
