@@ -74,7 +74,7 @@ function faultsOf(issue: z.core.$ZodIssue): Found[] {
   return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such setting", key }));
 }
 
-function pathText(path: readonly PropertyKey[]): string {
+export function pathText(path: readonly PropertyKey[]): string {
   return path.reduce<string>(
     (text, part) => (typeof part === "number" ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)),
     "",
