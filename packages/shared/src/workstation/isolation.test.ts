@@ -90,6 +90,31 @@ describe("the grade", () => {
     expect(text).toContain(words);
   });
 
+  it("is not better than direct-map for a guest whose devices could not be read, unless an IOMMU was seen", () => {
+    const unread = { ...dom0, info: info("pv hvm"), domains: list("primary"), assigned: { primary: undefined } };
+    expect(layoutOf(unread)).toMatchObject({ body: { isolation: "direct-map" }, severity: "warning" });
+    expect(layoutOf(unread).text).toContain("primary may have a device (it could not be read) with no IOMMU");
+    expect(layoutOf({ ...unread, dmesg: ON }).body.isolation).toBe("emulated");
+    expect(layoutOf({ ...unread, assigned: { primary: "" } }).body.isolation).toBe("emulated");
+    const owner = { ...dom0, domains: list("primary"), lowmem: { ...lowmem, devices: undefined }, assigned: {} };
+    expect(layoutOf(owner).body.isolation).toBe("direct-map");
+  });
+
+  it("says so when the guests themselves could not be read", () => {
+    const { severity, text } = layoutOf({ ...dom0, info: info("pv hvm") });
+    expect(severity).toBe("warning");
+    expect(text).toContain("which guests run could not be read");
+  });
+
+  it("tells what Xen found wrong with its command line", () => {
+    const error = "lowmem_domu=8G reaches past the 4G that Xen can be moved in; write lowmem_domu=1G\n";
+    const { severity, text } = layoutOf({ ...dom0, domains: list(), lowmem: { error } });
+    expect(severity).toBe("warning");
+    expect(text).toBe(`Xen of unknown version: no guest is running; Xen's command line is wrong: ${error.trim()}`);
+    const broken = { ...lowmem, error, audit: "pages=10 direct=9 absent=0 wrong=1 first=0x1000" };
+    expect(layoutOf({ ...dom0, domains: list("primary"), lowmem: broken }).severity).toBe("critical");
+  });
+
   it("is never better than direct-map for a device without an IOMMU that was seen", () => {
     for (const iommu of ["absent", "unknown"] as const) expect(gradeOf(1, 1, iommu)).toBe("direct-map");
   });
@@ -179,7 +204,15 @@ describe("the layout", () => {
       info: text,
       dmesg: text,
       domains: text,
-      lowmem: fc.record({ layout: text, pool: text, holes: text, owner: text, devices: text, audit: text }),
+      lowmem: fc.record({
+        layout: text,
+        pool: text,
+        holes: text,
+        owner: text,
+        devices: text,
+        audit: text,
+        error: text,
+      }),
       assigned: fc.dictionary(fc.string(), text),
       devices: fc.dictionary(fc.string(), fc.record({ class: text, irq: text })),
     });

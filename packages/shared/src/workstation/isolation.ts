@@ -42,7 +42,8 @@ export function iommuOf(seen: Seen): Iommu {
   return capabilities.split(/\s+/).includes("hvm_directio") ? "on" : "absent";
 }
 
-/** The grade follows from two facts alone: does a guest have a real device, and does an IOMMU stand behind it. */
+/** The grade follows from two facts alone: does a guest have a real device, and does an IOMMU stand behind it. A guest
+ *  whose devices could not be read may have one. */
 export function gradeOf(direct: number, guests: number, iommu: Iommu): Isolation {
   if (direct > 0) return iommu === "on" ? "iommu" : "direct-map";
   return guests > 0 ? "emulated" : "none";
@@ -51,6 +52,8 @@ export function gradeOf(direct: number, guests: number, iommu: Iommu): Isolation
 const NAME_CHARACTERS_MAX = 128;
 const DEVICES_MAX = 256;
 const REGIONS_MAX = 256;
+/** Xen's own bound on the sentence. */
+const ERROR_CHARACTERS_MAX = 160;
 
 export function layoutOf(seen: Seen): Judged {
   if (seen.type?.trim() !== "xen") return nothing("no hypervisor below this machine");
@@ -63,8 +66,10 @@ export function layoutOf(seen: Seen): Judged {
   const owner = ownerOf(seen, names);
   const audit = owner === undefined ? undefined : auditOf(seen.lowmem?.audit);
   const direct = directDevices(seen, owner);
+  const unread = unreadGuests(seen, owner);
   const guests = [...names.keys()].filter((id) => id !== 0).length;
-  const isolation = gradeOf(direct.size, Math.max(guests, direct.size > 0 ? 1 : 0), iommu);
+  const feared = iommu === "on" ? 0 : unread.length;
+  const isolation = gradeOf(direct.size + feared, Math.max(guests, direct.size > 0 ? 1 : 0), iommu);
   const version = facts.get("xen_version");
   const body: HypervisorLayout = {
     hypervisor: "xen",
@@ -75,7 +80,18 @@ export function layoutOf(seen: Seen): Judged {
     devices: devicesOf(seen, direct).slice(0, DEVICES_MAX),
     ...(audit && { audit }),
   };
-  return { body, ...told(body, direct, iommu) };
+  // Domain-0 is in every list: one without it was not read.
+  const { severity, text } =
+    isolation === "none" && names.size === 0
+      ? { severity: "warning" as const, text: `${xenOf(body)}: which guests run could not be read` }
+      : told(body, direct, feared > 0 ? unread : [], iommu);
+  const refused = seen.lowmem?.error?.trim().slice(0, ERROR_CHARACTERS_MAX);
+  if (!refused) return { body, severity, text };
+  return {
+    body,
+    severity: severity === "critical" ? severity : "warning",
+    text: `${text}; Xen's command line is wrong: ${refused}`,
+  };
 }
 
 function iommuWord(seen: Seen, iommu: Iommu): string {
@@ -96,6 +112,13 @@ function directDevices(seen: Seen, owner: string | undefined): Map<string, strin
     for (const address of addresses(text)) found.set(address, guest.slice(0, NAME_CHARACTERS_MAX));
   if (owner !== undefined) for (const address of addresses(seen.lowmem?.devices)) found.set(address, owner);
   return found;
+}
+
+/** Guests of which nobody could say what devices they have. */
+function unreadGuests(seen: Seen, owner: string | undefined): string[] {
+  const unread = Object.entries(seen.assigned ?? {}).flatMap(([guest, text]) => (text === undefined ? [guest] : []));
+  if (owner !== undefined && seen.lowmem?.devices === undefined) unread.push(owner);
+  return [...new Set(unread.map((guest) => guest.slice(0, NAME_CHARACTERS_MAX)))];
 }
 
 /** Of dom0's own devices, those that people ask about: a machine's bridges and timers would only hide them. */
@@ -141,21 +164,27 @@ function regionsOf(
   return all.sort((a, b) => (BigInt(a.from) < BigInt(b.from) ? -1 : 1));
 }
 
+const xenOf = (body: HypervisorLayout) => `Xen ${body.version ?? "of unknown version"}`;
+
 /** One line for people; a direct map is a warning, and one that is not what it claims is critical. */
 function told(
   body: HypervisorLayout,
   direct: ReadonlyMap<string, string>,
+  unread: readonly string[],
   iommu: Iommu,
 ): { severity: Judged["severity"]; text: string } {
-  const xen = `Xen ${body.version ?? "of unknown version"}`;
-  const who = [...direct].map(([sbdf, guest]) => `${guest} has ${sbdf}`).join(", ");
+  const xen = xenOf(body);
+  const who = [
+    ...[...direct].map(([sbdf, guest]) => `${guest} has ${sbdf}`),
+    ...unread.map((guest) => `${guest} may have a device (it could not be read)`),
+  ].join(", ");
   switch (body.isolation) {
     case "iommu":
       return { severity: "info", text: `${xen}: ${who}, kept to its own memory by the IOMMU (${body.iommu})` };
     case "direct-map": {
       const why = iommu === "absent" ? "no IOMMU" : "no IOMMU that dom0 could see";
       const map = body.audit && `${body.audit.pages} pages of its memory checked, ${body.audit.wrong} not one to one`;
-      const text = [`${xen}: ${who} with ${why}: that device can reach all memory of this machine`, map];
+      const text = [`${xen}: ${who} with ${why}: such a device can reach all memory of this machine`, map];
       const broken = (body.audit?.wrong ?? 0) > 0;
       return { severity: broken ? "critical" : "warning", text: text.filter(Boolean).join("; ") };
     }

@@ -14,13 +14,13 @@ export type Seen = {
   domains?: string | undefined;
   /** `xenhypfs cat /lowmem/NAME`: what the patched hypervisor says of the direct-mapped guest */
   lowmem?: Partial<Record<LowmemLeaf, string | undefined>> | undefined;
-  /** `xl pci-list NAME` of each guest, by the guest's name */
+  /** `xl pci-list NAME` of each guest, by the guest's name; undefined for one that could not be asked about */
   assigned?: Record<string, string | undefined> | undefined;
   /** Of /sys/bus/pci/devices, by address: the files `class` and `irq` */
   devices?: Record<string, { class?: string | undefined; irq?: string | undefined }> | undefined;
 };
 
-export const LOWMEM_LEAVES = ["layout", "pool", "holes", "owner", "devices", "audit", "used_pages"] as const;
+export const LOWMEM_LEAVES = ["layout", "pool", "holes", "owner", "devices", "audit", "used_pages", "error"] as const;
 export type LowmemLeaf = (typeof LOWMEM_LEAVES)[number];
 
 const LINES_MAX = 20_000;

@@ -23,7 +23,9 @@ export function Machine({ row }: { row: WorkstationRow }) {
         <p className="text-ink-2">
           {layout?.hypervisor === "none"
             ? "There is no hypervisor on this machine, so there is nothing to draw: the agent runs beside everything else."
-            : "The agent has not reported a layout."}
+            : layout
+              ? "This Xen does not say where in memory it, dom0 and the guests lie: no guest has the low memory."
+              : "The agent has not reported a layout."}
         </p>
       ) : (
         <MemoryMap
