@@ -58,6 +58,7 @@ describe("in the console", () => {
   const ASKS: Record<string, string[]> = {
     artifact: ["respond.ts"], // a file is streamed into pieces, and its record is in the transaction that names it
     certificate: ["certificates.ts"], // looked through by the worker, at its own pace
+    deny: ["change.ts"], // signed in the caller's transaction
     export: ["respond.ts"], // an HTTP answer that streams rows
     person: [
       "act.ts", // each change and its record, in one transaction

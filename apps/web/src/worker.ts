@@ -11,6 +11,7 @@ import { z } from "zod";
 import { keepCertificatesWatched, shownAt } from "./certificate/certificates.ts";
 import { CommandDispatch } from "./dispatch/commands.ts";
 import { Dispatch } from "./dispatch/dispatch.ts";
+import { OverlayDispatch } from "./dispatch/overlays.ts";
 import { ClockWatch, doubtWords } from "./ingest/clock.ts";
 import { apartWords, raiseClock } from "./ingest/clock-alert.ts";
 import { Ingest } from "./ingest/ingest.ts";
@@ -106,12 +107,14 @@ export async function startWorker(env: Env): Promise<Worker> {
   };
   const ingest = new Ingest({ pool, signer, publish: link.publish, log, now, clockDoubt });
   const dispatch = new Dispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
+  const overlays = new OverlayDispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
   const commands = new CommandDispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
   const rollouts = new Rollouts({ pool, log, recordConsole: consoleRecorder(signer) });
   const gather = new Gather({ pool, log });
   const back = async (workstations: WorkstationId[]): Promise<void> => {
     const { epoch, stands, asOf } = await standing(pool, workstations);
     void sendReceipts(link.publish, signer, epoch, stands, asOf);
+    overlays.back(workstations);
     dispatch.back(workstations);
   };
   const states = new States({ pool, log, now, back, refuse: (refused) => ingest.refuse(refused) });
@@ -126,6 +129,7 @@ export async function startWorker(env: Env): Promise<Worker> {
         for (const shard of some) shards.add(shard);
         if (link.isConnected()) await link.subscribe(filters(some));
         dispatch.wake();
+        overlays.wake();
       },
       lost: async (some) => {
         for (const shard of some) shards.delete(shard);
@@ -139,6 +143,7 @@ export async function startWorker(env: Env): Promise<Worker> {
     ingest.run(ingestStopping.signal),
     states.run(signal),
     dispatch.run(signal),
+    overlays.run(signal),
     commands.run(signal),
     rollouts.run(signal),
     gather.run(signal),
@@ -155,7 +160,7 @@ export async function startWorker(env: Env): Promise<Worker> {
     ),
     listenForChanges(
       env.DATABASE_URL,
-      { publication: dispatch, rollout: rollouts, command: commands, record: gather },
+      { publication: dispatch, overlay: overlays, rollout: rollouts, command: commands, record: gather },
       log,
       signal,
     ),

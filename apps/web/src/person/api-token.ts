@@ -11,6 +11,8 @@ export const SCOPES = [
   "rollout:write",
   "artifact:read",
   "artifact:write",
+  "deny:read",
+  "deny:write",
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 

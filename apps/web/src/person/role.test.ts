@@ -6,9 +6,9 @@ const granted = (role: Role) => Object.keys(ACTS).filter((act) => may(role, act 
 test("each role may do what its sentence says, and nothing else", () => {
   expect(Object.fromEntries(ROLES.map((role) => [role, granted(role).join(" ")]))).toEqual({
     viewer: "entries content",
-    responder: "entries content triage command",
-    admin: "entries content triage command destroy policy enrol workstations people quarantine",
-    owner: "entries content triage command destroy policy enrol workstations people quarantine",
+    responder: "entries content triage command deny",
+    admin: "entries content triage command deny destroy policy enrol workstations people quarantine",
+    owner: "entries content triage command deny destroy policy enrol workstations people quarantine",
     auditor: "entries",
   });
 });

@@ -9,6 +9,7 @@ export const ACTS = {
   content: "read the contents of records",
   triage: "acknowledge and close alerts",
   command: "isolate a workstation, pause its guest or have it looked into",
+  deny: "block a file, a device or an address at once, or lift that",
   destroy: "end guests and wipe volumes",
   policy: "write and publish policy",
   enrol: "make enrolment tokens",
@@ -19,7 +20,7 @@ export const ACTS = {
 } as const;
 export type Act = keyof typeof ACTS;
 
-const RESPONDER: readonly Act[] = ["entries", "content", "triage", "command"];
+const RESPONDER: readonly Act[] = ["entries", "content", "triage", "command", "deny"];
 const ADMIN: readonly Act[] = [
   ...RESPONDER,
   ...(["destroy", "policy", "enrol", "workstations", "people", "quarantine"] as const),
@@ -41,7 +42,7 @@ export const mayManage = (actor: Role, subject: Role): boolean =>
 
 export const ROLE_WORDS: Record<Role, string> = {
   viewer: "reads everything, changes nothing",
-  responder: "a viewer who triages alerts and isolates workstations",
+  responder: "a viewer who triages alerts, isolates workstations and blocks what must not spread",
   admin: "a responder who writes policy, enrols, moves, revokes and wipes workstations, and adds people",
   owner: "an admin who may also make owners",
   auditor: "verifies that evidence is whole, without reading its contents",

@@ -2,6 +2,7 @@
 import { alertRouter } from "../alert/router.ts";
 import { artifactRouter } from "../artifact/router.ts";
 import { commandRouter } from "../command/router.ts";
+import { denyRouter } from "../deny/router.ts";
 import { enrolRouter } from "../enrol/router.ts";
 import { inForceRouter } from "../in-force/router.ts";
 import { overviewRouter } from "../overview/router.ts";
@@ -20,6 +21,7 @@ export const appRouter = router({
   alert: alertRouter,
   artifact: artifactRouter,
   command: commandRouter,
+  deny: denyRouter,
   enrol: enrolRouter,
   inForce: inForceRouter,
   overview: overviewRouter,

@@ -1,0 +1,57 @@
+/** /api/deny → denials for the command line and pipelines, by an API token: the same acts and records as a page's. */
+import { z } from "zod";
+import { originOf } from "../person/actor.ts";
+import { openToken } from "../person/api-token.ts";
+import { ACTS, may } from "../person/role.ts";
+import { Refusal } from "../trpc/errors.ts";
+import { refuseForeign } from "../trpc/foreign.ts";
+import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
+import { answered } from "../trpc/plain.ts";
+import type { Wiring } from "../wiring.ts";
+import { Denying, deny, Lifting, lift } from "./act.ts";
+import { findAudience, listDenies } from "./store.ts";
+
+const name = z.string().min(1).max(253);
+/** Groups and workstations by id or name. */
+const Asked = z.union([
+  Denying.omit({ audience: true }).extend({ group: name.optional(), workstation: name.optional() }).strict(),
+  z.strictObject({ lift: Lifting.shape.id, reason: Lifting.shape.reason }),
+]);
+
+const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
+
+export const respondDeny = answered(async (wiring: Wiring, request: Request): Promise<Response> => {
+  const isRead = request.method === "GET";
+  const scope = isRead ? "deny:read" : "deny:write";
+  const opened = await openToken(wiring.pool, request.headers.get("authorization"), scope);
+  if (!opened.ok) return refuse(opened.status, opened.reason);
+  const { bearer } = opened;
+  const act = isRead ? "entries" : "deny";
+  if (!may(bearer.role, act)) return refuse(403, `As ${bearer.role} you may not ${ACTS[act]}.`);
+  if (isRead) return Response.json(await listDenies(wiring.pool, new Date()));
+  const foreign = refuseForeign(request);
+  if (foreign) return foreign;
+  const body: unknown = JSON.parse(await request.text());
+  if (holdsNul(body)) throw new Refusal("BAD_REQUEST", NUL_REFUSED);
+  const asked = Asked.parse(body);
+  const origin = originOf(request.headers);
+  if ("lift" in asked)
+    return Response.json(await lift(wiring, bearer, origin, { id: asked.lift, reason: asked.reason }));
+  const { group, workstation, ...rest } = asked;
+  const audience = await audienceOf(wiring, group, workstation);
+  return Response.json(await deny(wiring, bearer, origin, Denying.parse({ ...rest, audience })));
+});
+
+async function audienceOf({ pool }: Wiring, group: string | undefined, workstation: string | undefined) {
+  if (group !== undefined && workstation !== undefined)
+    throw new Refusal("BAD_REQUEST", "Name a group or a workstation, not both; neither is the whole fleet.");
+  if (group === undefined && workstation === undefined) return { fleet: true };
+  const of = group === undefined ? "workstation" : "group";
+  const { ids } = await findAudience(pool, of, (group ?? workstation)!);
+  if (ids.length !== 1)
+    throw new Refusal(
+      "NOT_FOUND",
+      `There is ${ids.length > 1 ? "more than one" : "no"} ${of} ${group ?? workstation}.`,
+    );
+  return { [of]: ids[0] };
+}
