@@ -44,8 +44,17 @@ export async function fetchUpstream(): Promise<Fetched> {
       causes.push(cause);
     }
   }
-  throw new AggregateError(
-    causes,
-    `this machine's Debian mirror serves none of the versions of Xen that the series was proved on (${versions.map((each) => each.version).join(", ")}). To prove another one: put its version, file names and sha256 sums (from the signed .dsc) first in packages/hv-patches/upstream.json, then run "npm run hv -- check", "npm run hv -- build --each" and "npm run hv -- boot", and mend the patches that no longer apply.\n${causes.map((each) => (each instanceof Error ? each.message : String(each))).join("\n")}`,
-  );
+  const said = causes.map((each) => (each instanceof Error ? each.message : String(each)));
+  throw new AggregateError(causes, [whyNone(versions, said), ...said].join("\n"));
+}
+
+/** Only a mirror that answers can be said not to have a file. apt's words for one that does not: */
+const NO_ANSWER =
+  /Could not (connect|resolve|handshake)|Temporary failure resolving|Unable to connect|Connection (failed|timed out|reset)|Network is unreachable|ran longer than/i;
+
+export function whyNone(versions: readonly Upstream[], said: readonly string[]): string {
+  const names = versions.map((each) => each.version).join(", ");
+  if (said.every((each) => NO_ANSWER.test(each)))
+    return `this machine's Debian mirror cannot be reached, and the sources of Xen (${names}) are not whole in the cache: look at the network and at apt's proxy, then run again.`;
+  return `this machine's Debian mirror serves none of the versions of Xen that the series was proved on (${names}). To prove another one: put its version, file names and sha256 sums (from the signed .dsc) first in packages/hv-patches/upstream.json, then run "npm run hv -- check", "npm run hv -- build --each" and "npm run hv -- boot", and mend the patches that no longer apply.`;
 }
