@@ -56,6 +56,10 @@ describe("in the console", () => {
   const HOPS = ["ingest", "dispatch", "listener"];
   /** Beside the hops, the two wirings and each noun's `store.ts`: a noun's files that ask the database. */
   const ASKS: Record<string, string[]> = {
+    approval: [
+      ...["propose.ts", "sign.ts", "carry-out.ts", "withdraw.ts"], // from asking to doing, each in one transaction
+      ...["signers.ts", "keys.ts", "respond.ts"],
+    ],
     artifact: ["respond.ts"], // a file is streamed into pieces, and its record is in the transaction that names it
     certificate: ["certificates.ts"], // looked through by the worker, at its own pace
     deny: ["change.ts"], // signed in the caller's transaction
@@ -65,7 +69,8 @@ describe("in the console", () => {
       ...["api-token.ts", "attempt.ts", "auth.ts", "prune.ts", "setup.ts"], // who somebody is, before there is a router
       ...["reset.ts", "reset-here.ts"], // the last way back in, run by the command line
     ],
-    policy: ["managed.ts", "repository.ts"], // asked by whoever would write; a folder applied in one transaction
+    command: ["ask.ts"],
+    policy: ["managed.ts", "publish.ts", "repository.ts"], // asked by whoever would write; a folder applied in one transaction
     quarantine: ["respond.ts"],
     record: ["heard.ts", "tail.ts", "story.ts", "windows.ts"], // the live tail, and what a search is cut into
     replay: ["gather.ts", "gathered.ts", "respond.ts", "run.ts"], // the worker's loop, and an HTTP answer page by page
@@ -119,12 +124,16 @@ describe("in the console", () => {
   /** What one noun shows the others; nothing else of it is imported from outside. */
   const DOORS: Record<string, string[]> = {
     alert: ["raise.ts"], // which records are alerts: asked while they are taken in
-    command: ["view/commands.tsx"],
+    approval: [
+      "propose.ts", // what needs people is put before them, by whoever asks for it
+      "withdraw.ts",
+    ],
+    command: ["ask.ts", "view/commands.tsx"], // and what is signed is done by the noun that asked
     dispatch: ["publication.ts", "sign.ts"], // statements are signed in one place
     ingest: ["trails.ts"], // the console's own trail is appended to as any other
     overview: ["view/shell.tsx"], // who is looking, and what they may do
     person: ["act.ts", "actor.ts", "api-token.ts", "role.ts"], // who asks, whether they may, and its record
-    policy: ["managed.ts"], // whoever would write policy asks whether a repository is its source
+    policy: ["managed.ts", "publish.ts"], // whoever would write policy asks whether a repository is its source
     quarantine: ["words.ts"],
     record: ["filter.ts", "view/tone.ts"], // a search is a link from anywhere
     replay: ["view/replay.tsx"], // beside the text that it is of
@@ -134,7 +143,8 @@ describe("in the console", () => {
       ...["ranges.ts", "recorder.ts"], // where records lie; the console's own trail
       ...["view/proof-tab.tsx", "view/proved.tsx"],
     ],
-    workstation: ["label.ts", "status.ts", "view/words.tsx"],
+    usb: ["exception.ts"],
+    workstation: ["change.ts", "label.ts", "status.ts", "view/words.tsx"],
   };
   /** Another noun's store, each with why. */
   const EXCEPTIONS: Record<string, string> = {

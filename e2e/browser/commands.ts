@@ -3,7 +3,7 @@ import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { CommandState } from "@sallyport/shared/command/state.ts";
 import type { Verb } from "@sallyport/shared/command/verb.ts";
 import type pg from "pg";
-import { ask } from "../../apps/web/src/command/store.ts";
+import { ask } from "../../apps/web/src/command/ask.ts";
 import type { ConsoleKey } from "../../apps/web/src/trail/key.ts";
 
 const HOUR_MS = 3_600_000;

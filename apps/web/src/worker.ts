@@ -8,6 +8,7 @@ import { REFUSED, readTopic, shardFilter, UP } from "@sallyport/shared/wire/topi
 import pg from "pg";
 import pino from "pino";
 import { z } from "zod";
+import { keepExpired } from "./approval/withdraw.ts";
 import { keepCertificatesWatched, shownAt } from "./certificate/certificates.ts";
 import { CommandDispatch } from "./dispatch/commands.ts";
 import { Dispatch } from "./dispatch/dispatch.ts";
@@ -150,6 +151,7 @@ export async function startWorker(env: Env): Promise<Worker> {
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
     keepPartitions(pool, ingest, { clockDoubt, now }, log, signal),
     keepPruned(pool, log, signal),
+    keepExpired(pool, consoleRecorder(signer), log, signal),
     keepCertificatesWatched(
       {
         ...{ pool, log, now: () => new Date() },

@@ -65,7 +65,7 @@ afterAll(async () => {
 async function except(index: number, hours = 8, now = new Date()) {
   const tx = await pool.connect();
   try {
-    return await makeException(tx, signer, { trail, index, hours, reason: "looked at by hand", now });
+    return await makeException(tx, signer, { trail, index, hours, reason: "looked at by hand", by: "nora", now });
   } finally {
     tx.release();
   }
@@ -111,5 +111,5 @@ test("all that have not ended go down together, in order; one that has does not"
 test("nothing is signed for a scan that asks for nothing, nor where the console's key is not enough", async () => {
   await expect(except(3)).rejects.toThrow(/asks for no exception/);
   await pool.query('UPDATE "group" SET threshold = 2 WHERE id = $1', [group]);
-  await expect(except(0)).rejects.toThrow(/lab needs 2 signatures/);
+  await expect(except(0)).rejects.toThrow(/In lab this needs 2 signatures/);
 });

@@ -10,7 +10,7 @@ import { respondInForce } from "../src/in-force/respond.ts";
 import { inForceAt, listApplied } from "../src/in-force/store.ts";
 import { storeApplied } from "../src/ingest/applied.ts";
 import { makeToken, type Scope } from "../src/person/api-token.ts";
-import { publish } from "../src/policy/store.ts";
+import { publish } from "../src/policy/publish.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedTrail, seedWorkstation } from "./seed.ts";
 

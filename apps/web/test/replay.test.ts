@@ -20,7 +20,7 @@ import { Ingest } from "../src/ingest/ingest.ts";
 import { openPartitions } from "../src/ingest/partitions.ts";
 import { makeToken } from "../src/person/api-token.ts";
 import type { Role } from "../src/person/role.ts";
-import { publish } from "../src/policy/store.ts";
+import { publish } from "../src/policy/publish.ts";
 import { catchUp, Gather } from "../src/replay/gather.ts";
 import { DAYS_MAX, pruneInputs } from "../src/replay/gathered.ts";
 import { respondReplay } from "../src/replay/respond.ts";

@@ -6,7 +6,8 @@ import { withRecord } from "../person/act.ts";
 import { ACTS, may } from "../person/role.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
-import { ask, listCommands } from "./store.ts";
+import { ask, toldAct } from "./ask.ts";
+import { listCommands } from "./store.ts";
 
 const MINUTES_MAX = 7 * 24 * 60;
 
@@ -32,15 +33,8 @@ export const commandRouter = router({
       if (VERB_RULES[verb].role === "admin" && !may(ctx.actor.role, "destroy"))
         throw new Refusal("FORBIDDEN", `As ${ctx.actor.role} you may not ${ACTS.destroy}.`);
       return withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
-        const { id } = await ask(tx, ctx.wiring.consoleKey, { ...input, by: ctx.actor.id, now: new Date() });
-        const act = {
-          kind: "person.command-sent",
-          severity: VERB_RULES[verb].isDestructive ? "warning" : "notice",
-          text: `told ${name} to ${verb}: ${reason}`,
-          subject: `workstation/${workstation}`,
-          after: { command: id, verb, arguments: input.arguments, minutes: input.minutes, reason },
-        } as const;
-        return { act, value: { id } };
+        const told = await ask(tx, ctx.wiring.consoleKey, { ...input, by: ctx.actor.id, now: new Date() });
+        return { act: toldAct({ ...input, workstation, name, reason }, told), value: told };
       });
     }),
 });

@@ -8,7 +8,8 @@ export type Target = {
   group_id: string;
   /** Order of the policy that it should have: the group's, or an earlier one while a rollout has not come to it. */
   policy: number | null;
-  /** The newest statement of each type that is for this workstation alone; of exceptions all that have not ended. */
+  /** The newest statement of each type that is for this workstation alone, in the order in which they were made; of
+   *  exceptions all that have not ended, of keys and of memberships that people sign those before it as well. */
   own: unknown[];
   /** Names the rows that the message is made from; `sent` is the one of the newest message. */
   basis: string;
@@ -43,20 +44,25 @@ export async function due(pool: Pool, { shards, back, after, limit }: Asked): Pr
         ORDER BY w.id LIMIT $4)
      SELECT due.*, ARRAY(
               SELECT s.statement
-                FROM (SELECT *, max("order") OVER (PARTITION BY type) - "order" AS older FROM workstation_statement
-                       WHERE workstation_id = due.id AND type <> 'command') s
+                FROM (SELECT *, row_number() OVER (PARTITION BY type ORDER BY "order" DESC) - 1 AS older,
+                             bool_or(((statement->>'carried')::jsonb #>> '{signers,threshold}')::int > 1)
+                               OVER (PARTITION BY type) AS people
+                        FROM workstation_statement WHERE workstation_id = due.id AND type <> 'command') s
                WHERE CASE WHEN s.type = 'exception'
                           THEN s.older < $5 AND ((s.statement->>'text')::jsonb->>'notAfter')::timestamptz > now()
+                          WHEN s.type = 'keys' OR s.people THEN s.older < $6
                           ELSE s.older = 0 END
-               ORDER BY s.type DESC, s."order") AS own
+               ORDER BY s.created_at, s.type DESC, s."order") AS own
        FROM due ORDER BY id`,
-    [shards, after, back, limit, EXCEPTIONS_MAX],
+    [shards, after, back, limit, EXCEPTIONS_MAX, CHAIN_MAX],
   );
   return rows;
 }
 
 /** A message holds 64 statements. */
 const EXCEPTIONS_MAX = 32;
+/** Each is believed by the signers that the one before it named: a workstation that was away takes them one by one. */
+const CHAIN_MAX = 12;
 
 export const policyKey = (group: string, order: number): string => `${group} ${order}`;
 

@@ -7,36 +7,33 @@ import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import type { PoolClient } from "pg";
 import { hash } from "../trail/crypto.ts";
 import { Refusal } from "../trpc/errors.ts";
+import { type GroupSigners, readSigners } from "./sign.ts";
 
 export type Standing = {
   name: string;
+  /** Who signs for it, and how many people must. */
+  by: GroupSigners;
   /** What the whole group should have. */
   whole: { order: number; digest: PolicyDigest; statement: unknown } | undefined;
   /** The newest there is, also one that a rollout holds back from some; 0 before the first. */
   newest: number;
-  /** Above every order that was ever signed for the group, those kept for an abort included. */
+  /** Above every order that was ever signed for the group, those kept for an abort and those that people were asked to
+   *  sign included. */
   next: number;
 };
 
 /** The group, locked until the transaction ends. `basedOn` is the newest order that the person looked at. */
 export async function lockGroup(tx: PoolClient, group: string, basedOn: number | undefined): Promise<Standing> {
-  const found = await tx.query<{ name: string; threshold: number }>(
-    'SELECT name, threshold FROM "group" WHERE id = $1 FOR NO KEY UPDATE',
-    [group],
-  );
-  const row = found.rows[0];
-  if (!row) throw new Refusal("NOT_FOUND", "There is no such group.");
-  if (row.threshold > 1)
-    throw new Refusal(
-      "PRECONDITION_FAILED",
-      `This group needs ${row.threshold} signatures; the console's key alone is not enough.`,
-    );
+  await tx.query('SELECT FROM "group" WHERE id = $1 FOR NO KEY UPDATE', [group]);
+  const by = await readSigners(tx, group);
+  if (!by) throw new Refusal("NOT_FOUND", "There is no such group.");
   const whole = await tx.query<NonNullable<Standing["whole"]>>(
     'SELECT "order", digest, statement FROM wanted(NULL, $1)',
     [group],
   );
   const { rows } = await tx.query<{ newest: number; next: number }>(
-    `SELECT p.newest, greatest(p.newest, (SELECT max(fallback_order) FROM rollout WHERE group_id = $1)) + 1 AS next
+    `SELECT p.newest, greatest(p.newest, (SELECT max(fallback_order) FROM rollout WHERE group_id = $1),
+                               (SELECT max(order_max) FROM proposal WHERE group_id = $1)) + 1 AS next
        FROM (SELECT coalesce(max("order"), 0) AS newest FROM publication WHERE group_id = $1) p`,
     [group],
   );
@@ -46,7 +43,7 @@ export async function lockGroup(tx: PoolClient, group: string, basedOn: number |
       "CONFLICT",
       `Revision ${newest} was published while you wrote. Look at it first; your text is still here.`,
     );
-  return { name: row.name, whole: whole.rows[0], newest, next };
+  return { name: by.name, by, whole: whole.rows[0], newest, next };
 }
 
 export type Ordered = { group: string; order: number; digest: PolicyDigest; policy: unknown; now: Date };

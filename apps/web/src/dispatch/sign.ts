@@ -1,20 +1,106 @@
-/** The statements that the console's key makes within a caller's transaction. */
+/** Who may sign for a group, and the statements that the console's key makes within a caller's transaction. */
 import { fromBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, KeyId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import {
+  approversNeeded,
+  approversOf,
   type Membership,
   type SignedStatement,
   type Signers,
+  type StatementType,
   signStatement,
 } from "@sallyport/shared/policy/statement.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import type { ClientBase } from "pg";
 import { hash } from "../trail/crypto.ts";
 
-type KeyRow = { id: KeyId; publicKey: string; role: "console" | "approver" };
+type KeyRow = { id: KeyId; publicKey: string; role: "console" | "approver"; name: string | null };
 
-/** Signs which group a workstation is in, with the next order, and stores it. Undefined where there is no such group or
- *  its signers cannot be read. */
+export type GroupSigners = {
+  group: string;
+  name: string;
+  signers: Signers;
+  /** What its approvers are called, by public key. */
+  names: Record<string, string>;
+  /** People who must sign beside the console; 0 where its key alone decides. */
+  needed: number;
+};
+
+/** Undefined where there is no such group. */
+export async function readSigners(tx: Pick<ClientBase, "query">, group: string): Promise<GroupSigners | undefined> {
+  const found = await tx.query<{ name: string; threshold: number }>(
+    'SELECT name, threshold FROM "group" WHERE id = $1',
+    [group],
+  );
+  const row = found.rows[0];
+  if (!row) return undefined;
+  const { rows } = await tx.query<KeyRow>(
+    'SELECT key_id AS id, public_key AS "publicKey", role, name FROM group_key WHERE group_id = $1 ORDER BY key_id',
+    [group],
+  );
+  const signers: Signers = {
+    threshold: row.threshold,
+    keys: rows.map(({ name: _, ...key }) => key),
+  };
+  const people = new Set(approversOf(signers.keys));
+  const names = Object.fromEntries(
+    rows.flatMap(({ publicKey, name }) => (people.has(publicKey) ? [[publicKey, name ?? ""]] : [])),
+  );
+  return { group, name: row.name, signers, names, needed: Math.max(0, approversNeeded(signers)) };
+}
+
+/** Above every order that was signed for this workstation, those included that people were asked to sign and did not. */
+export async function nextOrder(
+  tx: Pick<ClientBase, "query">,
+  workstation: WorkstationId,
+  type: StatementType,
+): Promise<number> {
+  const { rows } = await tx.query<{ order: string }>(
+    `SELECT greatest((SELECT max("order") FROM workstation_statement WHERE workstation_id = $1 AND type = $2),
+                     (SELECT max("order") FROM proposal_statement WHERE workstation_id = $1 AND type = $2), 0) + 1 AS "order"`,
+    [workstation, type],
+  );
+  return Number(rows[0]!.order);
+}
+
+/** Says which group a workstation is in and who signs there, with the next order. `signers` are the group's own unless
+ *  they are about to change. Undefined where there is no such group or this console's key is none of its signers. */
+export async function draftMembership(
+  tx: ClientBase,
+  signer: Signer,
+  workstation: WorkstationId,
+  group: GroupId,
+  now: Date,
+  signers?: Signers,
+): Promise<SignedStatement | undefined> {
+  const found = await readSigners(tx, group);
+  const own = ({ publicKey }: { publicKey: string }) =>
+    fromBase64(publicKey).every((byte, at) => byte === signer.publicKey[at]);
+  if (!found?.signers.keys.some(own)) return undefined;
+  const membership: Membership = { workstation, group, groupName: found.name, signers: signers ?? found.signers };
+  const order = await nextOrder(tx, workstation, "membership");
+  return signStatement(
+    hash,
+    [signer],
+    { type: "membership", audience: { workstation }, order, issued: now.toISOString() },
+    membership,
+  );
+}
+
+/** Stores a statement that is for one workstation; dispatch sends what the rows say. */
+export async function putStatement(
+  tx: Pick<ClientBase, "query">,
+  workstation: string,
+  statement: SignedStatement,
+): Promise<void> {
+  const { type, order } = JSON.parse(statement.text) as { type: string; order: number };
+  await tx.query(
+    'INSERT INTO workstation_statement (workstation_id, type, "order", statement) VALUES ($1, $2, $3, $4)',
+    [workstation, type, order, JSON.stringify(statement)],
+  );
+}
+
+/** Signs which group a workstation is in, and stores it: at enrolment, and where nobody but the console must sign. */
 export async function signMembership(
   tx: ClientBase,
   signer: Signer,
@@ -22,33 +108,7 @@ export async function signMembership(
   group: GroupId,
   now: Date,
 ): Promise<SignedStatement | undefined> {
-  const found = await tx.query<{ name: string; threshold: number }>(
-    'SELECT name, threshold FROM "group" WHERE id = $1',
-    [group],
-  );
-  const { rows: keys } = await tx.query<KeyRow>(
-    'SELECT key_id AS id, public_key AS "publicKey", role FROM group_key WHERE group_id = $1 ORDER BY key_id',
-    [group],
-  );
-  const row = found.rows[0];
-  if (!row || !keys.some(({ publicKey }) => fromBase64(publicKey).every((byte, at) => byte === signer.publicKey[at])))
-    return undefined;
-  const signers: Signers = { threshold: row.threshold, keys };
-  const membership: Membership = { workstation, group, groupName: row.name, signers };
-  const { rows } = await tx.query<{ order: number }>(
-    `SELECT coalesce(max("order"), 0) + 1 AS "order" FROM workstation_statement WHERE workstation_id = $1 AND type = 'membership'`,
-    [workstation],
-  );
-  const order = rows[0]!.order;
-  const statement = signStatement(
-    hash,
-    [signer],
-    { type: "membership", audience: { workstation }, order, issued: now.toISOString() },
-    membership,
-  );
-  await tx.query(
-    `INSERT INTO workstation_statement (workstation_id, type, "order", statement) VALUES ($1, 'membership', $2, $3)`,
-    [workstation, order, JSON.stringify(statement)],
-  );
+  const statement = await draftMembership(tx, signer, workstation, group, now);
+  if (statement) await putStatement(tx, workstation, statement);
   return statement;
 }

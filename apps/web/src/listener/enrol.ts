@@ -5,6 +5,7 @@ import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { isSignedBy, readSigned, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { type EnrolAnswer, EnrolProof, EnrolRequest } from "@sallyport/shared/workstation/enrolment.ts";
 import type { Pool, PoolClient } from "pg";
+import { isChanging } from "../approval/propose.ts";
 import { signMembership } from "../dispatch/sign.ts";
 import { hash, verify } from "../trail/crypto.ts";
 import { consoleRecorder } from "../trail/recorder.ts";
@@ -66,6 +67,13 @@ async function admit(
       403,
       "token",
       "This token was used up, revoked or has expired. Make a new one on the console's Enrol page.",
+    );
+  await tx.query('SELECT FROM "group" WHERE id = $1 FOR KEY SHARE', [token.group_id]);
+  if (await isChanging(tx, token.group_id))
+    return refuse(
+      409,
+      "group",
+      "The group's approvers are about to change: sign or withdraw that first, on the console's Approvals page.",
     );
   const workstation = randomUUID() as string as WorkstationId;
   const claimed = hostname.replaceAll("\u0000", "\u2400").toWellFormed();

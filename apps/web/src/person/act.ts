@@ -20,7 +20,7 @@ export type Act = {
 };
 
 /** A session's person, or the bearer of an API token, whose id `token` is. */
-type By = Pick<Actor, "id" | "email"> & { session?: string; token?: string };
+export type By = Pick<Actor, "id" | "email"> & { session?: string; token?: string };
 
 export function actRecord(by: By, origin: Origin, act: Act): Parameters<RecordConsole>[1] {
   return {

@@ -11,6 +11,7 @@ export const SCOPES = [
   "rollout:write",
   "artifact:read",
   "artifact:write",
+  "approval",
   "deny:read",
   "deny:write",
 ] as const;

@@ -23,7 +23,8 @@ import { supersede } from "../rollout/supersede.ts";
 import type { ConsoleKey } from "../trail/key.ts";
 import { sha256 } from "../trail/sha256.ts";
 import { Refusal } from "../trpc/errors.ts";
-import { makeGroup, publish, publishedAct } from "./store.ts";
+import { publish, publishedAct } from "./publish.ts";
+import { makeGroup } from "./store.ts";
 
 export type RepositoryParts = { pool: Pool; recordConsole: RecordConsole; consoleKey: ConsoleKey };
 type By = { id: string; email: string; session?: string; token?: string };

@@ -7,8 +7,9 @@ import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
+import { publish, publishedAct } from "./publish.ts";
 import { markRepository } from "./repository.ts";
-import { getGroup, getSource, listGroups, makeGroup, publish, publishedAct } from "./store.ts";
+import { getGroup, getSource, listGroups, makeGroup } from "./store.ts";
 
 const Reason = z.string().trim().min(3, "say in a few words why").max(500);
 
@@ -51,7 +52,8 @@ export const policyRouter = router({
       return withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
         const publishing = { ...input, policy: read.policy, author: ctx.actor.id, now: new Date() };
         const done = await publish(tx, ctx.wiring.consoleKey, publishing);
-        return { act: publishedAct(publishing, done), value: { order: done.order, digest: done.digest as string } };
+        const { order, digest, waiting = null } = done;
+        return { act: publishedAct(publishing, done), value: { order, digest: digest as string, waiting } };
       });
     }),
 

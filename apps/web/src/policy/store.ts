@@ -1,18 +1,12 @@
 /** Groups, revisions and publications ↔ Postgres. A publication is a row; dispatch sends what the rows say. */
 import { randomUUID } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
-import type { PolicyDigest } from "@sallyport/shared/base/ids.ts";
-import { type Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import type { StateName } from "@sallyport/shared/rollout/state.ts";
 import { keyId } from "@sallyport/shared/trail/signed.ts";
 import type { Pool, PoolClient } from "pg";
-import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
-import type { Act } from "../person/act.ts";
-import { supersede } from "../rollout/supersede.ts";
 import type { ConsoleKey } from "../trail/key.ts";
 import { sha256 } from "../trail/sha256.ts";
 import { Refusal } from "../trpc/errors.ts";
-import { refuseManaged } from "./managed.ts";
 
 const REVISIONS_MAX = 200;
 
@@ -147,43 +141,3 @@ export async function makeGroup(tx: PoolClient, name: string, key: ConsoleKey): 
   ]);
   return id;
 }
-
-export type Publishing = {
-  group: string;
-  source: string;
-  policy: Policy;
-  message: string;
-  /** The order the author looked at; another one in force by now is a conflict, not an overwrite. */
-  basedOn: number;
-  author: string;
-  now: Date;
-  /** Where it comes from; nothing for a person's page. */
-  repository?: string | null | undefined;
-};
-
-export type Published = { order: number; digest: PolicyDigest; name: string; before: string | null };
-
-/** Signs the policy for its group and puts it into force, in the caller's transaction. */
-export async function publish(tx: PoolClient, key: ConsoleKey, asked: Publishing): Promise<Published> {
-  const { group, now } = asked;
-  await refuseManaged(tx, group, asked.repository ?? null);
-  const { name, whole, newest, next: order } = await lockGroup(tx, group, asked.basedOn);
-  const digest = policyDigest(sha256, asked.policy);
-  if (whole?.digest === digest && whole.order === newest)
-    throw new Refusal("CONFLICT", "This is the policy that is in force already; nothing to publish.");
-  const ordered = { group, order, digest, policy: asked.policy, now };
-  await supersede(tx, group, { reason: `r${order} was published to the whole group`, by: asked.author, now });
-  await putPublication(tx, ordered, signPolicy(key, ordered), { ...asked, parent: whole?.digest });
-  return { order, digest, name, before: whole?.digest ?? null };
-}
-
-export const publishedAct = (asked: Publishing, done: Published): Act => ({
-  kind: "person.policy-published",
-  text: `published revision ${done.order} of ${done.name}: ${asked.message}`.slice(0, 900),
-  subject: `group/${asked.group}`,
-  before: { digest: done.before },
-  after: {
-    ...{ digest: done.digest as string, order: done.order, message: asked.message },
-    ...(asked.repository && { repository: asked.repository }),
-  },
-});

@@ -6,6 +6,7 @@ import type { Command } from "@sallyport/shared/rollout/command.ts";
 import { Plan } from "@sallyport/shared/rollout/plan.ts";
 import type { Pool } from "pg";
 import { z } from "zod";
+import type { Waiting } from "../approval/propose.ts";
 import { type RecordConsole, withRecord } from "../person/act.ts";
 import type { Origin } from "../person/actor.ts";
 import type { ConsoleKey } from "../trail/key.ts";
@@ -31,7 +32,10 @@ export type Beginning = z.infer<typeof Beginning>;
 export type Parts = { pool: Pool; recordConsole: RecordConsole; consoleKey: ConsoleKey };
 type By = { id: string; email: string; session?: string; token?: string };
 
-export function begin(parts: Parts, by: By, origin: Origin, asked: Beginning): Promise<{ id: string; order: number }> {
+/** `waiting`: nothing has begun; people must sign first. */
+export type Begun = { id: string; order: number; waiting: Waiting | null };
+
+export function begin(parts: Parts, by: By, origin: Origin, asked: Beginning): Promise<Begun> {
   const read = readPolicy(asked.source);
   if (!read.ok) {
     const faults = read.faults.map(({ path, line, message }) => `line ${line}${path && `, ${path}`}: ${message}`);
@@ -40,7 +44,10 @@ export function begin(parts: Parts, by: By, origin: Origin, asked: Beginning): P
   return withRecord(parts.pool, parts.recordConsole, by, origin, async (tx) => {
     const starting = { ...asked, policy: read.policy, author: by.id, now: new Date() };
     const done = await start(tx, parts.consoleKey, starting);
-    return { act: startedAct(starting, done), value: { id: asked.id, order: done.order } };
+    return {
+      act: startedAct(starting, done),
+      value: { id: asked.id, order: done.order, waiting: done.waiting ?? null },
+    };
   });
 }
 

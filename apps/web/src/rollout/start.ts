@@ -1,10 +1,13 @@
 /** A rollout begins: the revision and what an abort goes back to are signed, and rows are made; the worker does the rest. */
-import type { PolicyDigest } from "@sallyport/shared/base/ids.ts";
+import { PolicyDigest } from "@sallyport/shared/base/ids.ts";
 import { type Policy, Policy as PolicyDocument, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { CarriedPolicy, SignedStatement } from "@sallyport/shared/policy/statement.ts";
-import { type GroupFacts, type Plan, planFaults } from "@sallyport/shared/rollout/plan.ts";
+import { type GroupFacts, Plan, planFaults } from "@sallyport/shared/rollout/plan.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import type { Pool, PoolClient } from "pg";
+import { z } from "zod";
+import type { Carrying } from "../approval/carry-out.ts";
+import { needsPeople, propose, proposedAct, supersedeProposals, type Waiting } from "../approval/propose.ts";
 import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
 import type { Act } from "../person/act.ts";
 import { refuseManaged } from "../policy/managed.ts";
@@ -34,12 +37,34 @@ export type Started = {
   name: string;
   before: string | null;
   superseded: Superseded | undefined;
+  /** Nothing has begun: people must sign first. */
+  waiting?: Waiting;
 };
+
+/** All that is needed to begin once the statements are signed: JSON. */
+const Prepared = z.object({
+  id: z.string(),
+  group: z.string(),
+  order: z.int(),
+  digest: PolicyDigest,
+  source: z.string(),
+  message: z.string(),
+  plan: Plan,
+  reportSeconds: z.int(),
+  /** Signed with it, beside the revision itself. */
+  fallback: z.object({ order: z.int(), digest: PolicyDigest }).nullable(),
+  before: z.string().nullable(),
+  /** The newest order of the group when it was asked for. */
+  newest: z.int(),
+  author: z.string(),
+  repository: z.string().nullable(),
+});
+type Prepared = z.infer<typeof Prepared>;
 
 export async function start(tx: PoolClient, key: Signer, asked: Starting): Promise<Started> {
   const { id, group, plan, now } = asked;
   await refuseManaged(tx, group, asked.repository ?? null);
-  const { name, whole, next } = await lockGroup(tx, group, asked.basedOn);
+  const { name, by, whole, newest, next } = await lockGroup(tx, group, asked.basedOn);
   const digest = policyDigest(sha256, asked.policy);
   if (whole?.digest === digest)
     throw new Refusal("CONFLICT", "This is the policy that the whole group should have already; nothing to roll out.");
@@ -49,12 +74,35 @@ export async function start(tx: PoolClient, key: Signer, asked: Starting): Promi
   if (faults.length > 0) throw new Refusal("BAD_REQUEST", faults.join("\n"));
   const fallback = whole &&
     before && { group, order: next + 1, digest: whole.digest, policy: before.policy as unknown, now };
-  const superseded = await supersede(tx, group, {
-    reason: `a rollout of r${next} began`,
-    by: asked.author,
-    now,
-  });
+  const prepared: Prepared = {
+    ...{ id, group, order: next, digest, source: asked.source, message: asked.message, plan, reportSeconds },
+    fallback: fallback ? { order: fallback.order, digest: fallback.digest } : null,
+    before: whole?.digest ?? null,
+    ...{ newest, author: asked.author, repository: asked.repository ?? null },
+  };
   const ordered = { group, order: next, digest, policy: asked.policy, now };
+  const statements = [signPolicy(key, ordered, whole?.digest), ...(fallback ? [signPolicy(key, fallback)] : [])];
+  const done = { order: next, digest, name, before: prepared.before, superseded: undefined };
+  if (!needsPeople(by)) return { ...done, superseded: await put(tx, prepared, statements, now) };
+  const waiting = await propose(tx, {
+    ...{ by, kind: "rollout", statements, act: prepared, asker: asked.author, now },
+    text: `roll r${next} out to ${name}`,
+    ...{ message: asked.message, subject: `group/${group}` },
+  });
+  return { ...done, waiting };
+}
+
+/** The rows of a rollout whose statements are signed by as many as must. */
+async function put(
+  tx: PoolClient,
+  prepared: Prepared,
+  [statement, fallback]: readonly SignedStatement[],
+  now: Date,
+): Promise<Superseded | undefined> {
+  const { id, group, order, digest, message, author } = prepared;
+  const reason = `a rollout of r${order} began`;
+  const superseded = await supersede(tx, group, { reason, by: author, now });
+  await supersedeProposals(tx, group, { reason, by: author });
   await tx.query(
     `INSERT INTO rollout (id, group_id, "order", digest, message, plan, state, report_seconds, fallback_order,
                           fallback_digest, fallback, started_at, started_by)
@@ -62,25 +110,51 @@ export async function start(tx: PoolClient, key: Signer, asked: Starting): Promi
     [
       id,
       group,
-      next,
+      order,
       digest,
-      asked.message,
-      JSON.stringify(plan),
-      reportSeconds,
-      fallback?.order ?? null,
-      fallback?.digest ?? null,
-      fallback ? JSON.stringify(signPolicy(key, fallback)) : null,
+      message,
+      JSON.stringify(prepared.plan),
+      prepared.reportSeconds,
+      prepared.fallback?.order ?? null,
+      prepared.fallback?.digest ?? null,
+      fallback ? JSON.stringify(fallback) : null,
       now,
-      asked.author,
+      author,
     ],
   );
-  await putPublication(tx, ordered, signPolicy(key, ordered, whole?.digest), { ...asked, parent: whole?.digest });
-  await say(tx, id, "made", asked.author, asked.message, now);
+  const { policy } = CarriedPolicy.parse(JSON.parse(statement!.carried));
+  const written = { source: prepared.source, message, author, parent: prepared.before ?? undefined };
+  await putPublication(tx, { group, order, digest, policy, now }, statement!, written);
+  await say(tx, id, "made", author, message, now);
   await wake(tx, { id, group_id: group });
-  return { order: next, digest, name, before: whole?.digest ?? null, superseded };
+  return superseded;
 }
 
-export function startedAct(asked: Starting, done: Started): Act {
+/** Enough people have signed what was prepared. @throws Refusal where the group has gone on since */
+export async function startSigned(tx: PoolClient, { act, statements, now }: Carrying): Promise<Act> {
+  const prepared = Prepared.parse(act);
+  const { group, order, digest, plan } = prepared;
+  await refuseManaged(tx, group, prepared.repository);
+  const { name } = await lockGroup(tx, group, prepared.newest);
+  const faults = planFaults(plan, await groupFacts(tx, group, prepared.reportSeconds));
+  if (faults.length > 0) throw new Refusal("BAD_REQUEST", faults.join("\n"));
+  const superseded = await put(tx, prepared, statements, now);
+  return startedAct(prepared, { order, digest, name, before: prepared.before, superseded });
+}
+
+export function startedAct(
+  asked: Pick<Starting, "id" | "group" | "message" | "plan" | "repository">,
+  done: Started,
+): Act {
+  if (done.waiting)
+    return proposedAct(
+      `roll r${done.order} out to ${done.name}: ${asked.message}`,
+      `group/${asked.group}`,
+      done.waiting,
+      {
+        ...{ group: asked.group, order: done.order, digest: done.digest, message: asked.message },
+      },
+    );
   const plan = JSON.parse(JSON.stringify(asked.plan)) as Act["after"]; // no key without a value
   return {
     kind: "person.rollout-started",

@@ -1,5 +1,6 @@
 /** Every noun's router, under its name. */
 import { alertRouter } from "../alert/router.ts";
+import { approvalRouter } from "../approval/router.ts";
 import { artifactRouter } from "../artifact/router.ts";
 import { commandRouter } from "../command/router.ts";
 import { denyRouter } from "../deny/router.ts";
@@ -19,6 +20,7 @@ import { router } from "./procedures.ts";
 
 export const appRouter = router({
   alert: alertRouter,
+  approval: approvalRouter,
   artifact: artifactRouter,
   command: commandRouter,
   deny: denyRouter,

@@ -1,12 +1,17 @@
 /** Held sticks that ask, and exceptions that answer ↔ Postgres. What is signed is what the record asks for, never what a
  *  page sends. */
 import type { Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
-import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
+import { Statement as Read, type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { readContent } from "@sallyport/shared/record/content.ts";
 import { UsbRequestBody } from "@sallyport/shared/record/usb.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import { CarriedException } from "@sallyport/shared/usb/exception.ts";
 import type { Pool, PoolClient } from "pg";
+import { z } from "zod";
+import type { Carrying } from "../approval/carry-out.ts";
+import { needsPeople, propose, proposedAct, type Waiting } from "../approval/propose.ts";
+import { nextOrder, putStatement, readSigners } from "../dispatch/sign.ts";
+import type { Act } from "../person/act.ts";
 import { hash } from "../trail/crypto.ts";
 import { findRanges, IN_RANGE, readRanges } from "../trail/ranges.ts";
 import { Refusal } from "../trpc/errors.ts";
@@ -73,49 +78,98 @@ async function findRequest(db: Pool | PoolClient, trail: number, scan: number): 
   return undefined;
 }
 
-export type Given = { workstation: string; name: string; stick: string; manifest: string; notAfter: string };
+export type Given = {
+  workstation: string;
+  name: string;
+  stick: string;
+  manifest: string;
+  notAfter: string;
+  reason: string;
+  /** It does not hold yet: people must sign first. */
+  waiting?: Waiting;
+};
+
+const Prepared = z.object({
+  workstation: z.string(),
+  name: z.string(),
+  stick: z.string(),
+  manifest: z.string(),
+  notAfter: z.string(),
+  reason: z.string(),
+});
 
 /** Signs and stores the exception; dispatch sends what the rows say. */
 export async function makeException(
   tx: PoolClient,
   signer: Signer,
-  asked: { trail: number; index: number; hours: number; reason: string; now: Date },
+  asked: { trail: number; index: number; hours: number; reason: string; by: string; now: Date },
 ): Promise<Given> {
   const found = await findRequest(tx, asked.trail, asked.index);
   if (!found) throw new Refusal("NOT_FOUND", "The stick of this scan asks for no exception.");
-  const { workstation, body } = found;
-  const { rows } = await tx.query<{ name: string; state: string; group: string; group_id: string; threshold: number }>(
-    `SELECT w.name, w.state, w.group_id, g.name AS "group", g.threshold
-       FROM workstation w JOIN "group" g ON g.id = w.group_id WHERE w.id = $1 FOR NO KEY UPDATE OF w`,
-    [workstation],
-  );
-  const at = rows[0];
-  if (at?.state !== "enrolled") throw new Refusal("PRECONDITION_FAILED", "The workstation is not enrolled any more.");
-  if (at.threshold > 1)
-    throw new Refusal(
-      "PRECONDITION_FAILED",
-      `${at.group} needs ${at.threshold} signatures; the console's key alone is not enough.`,
-    );
-  const orders = await tx.query<{ order: number }>(
-    `SELECT coalesce(max("order"), 0) + 1 AS "order" FROM workstation_statement
-      WHERE workstation_id = $1 AND type = 'exception'`,
-    [workstation],
-  );
-  const order = orders.rows[0]!.order;
+  const { body } = found;
+  const workstation = found.workstation as WorkstationId;
+  const { name, group } = await lockEnrolled(tx, workstation);
+  const order = await nextOrder(tx, workstation, "exception");
   const issued = asked.now.toISOString();
   const notAfter = new Date(asked.now.getTime() + asked.hours * 3_600_000).toISOString();
   const carried: CarriedException = {
-    workstation: workstation as WorkstationId,
+    workstation,
     descriptors: body.descriptors as Sha256,
     manifest: body.manifest as Sha256,
     request: body.request as Sha256,
     reason: asked.reason,
   };
-  const head = { type: "exception" as const, audience: { workstation: carried.workstation }, order, issued, notAfter };
-  await tx.query(
-    `INSERT INTO workstation_statement (workstation_id, type, "order", statement) VALUES ($1, 'exception', $2, $3)`,
-    [workstation, order, JSON.stringify(signStatement(hash, [signer], head, carried))],
+  const head = { type: "exception" as const, audience: { workstation }, order, issued, notAfter };
+  const statement = signStatement(hash, [signer], head, carried);
+  const given = { workstation, name, stick: body.stick, manifest: body.manifest, notAfter, reason: asked.reason };
+  const by = (await readSigners(tx, group))!;
+  if (!needsPeople(by)) {
+    await put(tx, workstation, group, statement);
+    return given;
+  }
+  const waiting = await propose(tx, {
+    ...{ by, kind: "exception", statements: [statement], act: given, asker: asked.by, now: asked.now },
+    ...{ text: `let a stick pass on ${name} until ${notAfter}`, message: asked.reason },
+    ...{ subject: `workstation/${workstation}`, expires: new Date(notAfter) },
+  });
+  return { ...given, waiting };
+}
+
+async function lockEnrolled(tx: PoolClient, workstation: string): Promise<{ name: string; group: string }> {
+  const { rows } = await tx.query<{ name: string; state: string; group: string }>(
+    'SELECT name, state, group_id AS "group" FROM workstation WHERE id = $1 FOR NO KEY UPDATE',
+    [workstation],
   );
-  await tx.query("SELECT pg_notify('publication', $1)", [at.group_id]);
-  return { workstation, name: at.name, stick: body.stick, manifest: body.manifest, notAfter };
+  if (rows[0]?.state !== "enrolled")
+    throw new Refusal("PRECONDITION_FAILED", "The workstation is not enrolled any more.");
+  return rows[0];
+}
+
+async function put(tx: PoolClient, workstation: string, group: string, statement: SignedStatement): Promise<void> {
+  await putStatement(tx, workstation, statement);
+  await tx.query("SELECT pg_notify('publication', $1)", [group]);
+}
+
+/** Enough people have signed it. @throws Refusal where another one came before it */
+export async function exceptSigned(tx: PoolClient, { act, statements }: Carrying): Promise<Act> {
+  const given = Prepared.parse(act);
+  const { group } = await lockEnrolled(tx, given.workstation);
+  const statement = statements[0]!;
+  const { order } = Read.parse(JSON.parse(statement.text));
+  const { rowCount } = await tx.query(
+    `SELECT FROM workstation_statement WHERE workstation_id = $1 AND type = 'exception' AND "order" >= $2 LIMIT 1`,
+    [given.workstation, order],
+  );
+  if (rowCount !== 0)
+    throw new Refusal("CONFLICT", "A later exception was made on this workstation first: ask for this one again.");
+  await put(tx, given.workstation, group, statement);
+  return exceptedAct(given);
+}
+
+export function exceptedAct({ workstation, name, stick, manifest, notAfter, reason, waiting }: Given): Act {
+  const subject = `workstation/${workstation}`;
+  const after = { stick, manifest, notAfter, reason };
+  const text = `a stick on ${name} until ${notAfter}: ${reason}`;
+  if (waiting) return proposedAct(`an exception for ${text}`, subject, waiting, after);
+  return { kind: "person.exception-made", text: `made an exception for ${text}`.slice(0, 900), subject, after };
 }

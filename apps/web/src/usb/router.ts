@@ -5,7 +5,7 @@ import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { Cursor, RecordAt } from "../record/filter.ts";
 import { allowed, router } from "../trpc/procedures.ts";
-import { makeException, requestOf } from "./exception.ts";
+import { exceptedAct, makeException, requestOf } from "./exception.ts";
 import { findHash, getScan, listFiles, listScans } from "./store.ts";
 
 export const FileHash = z
@@ -39,12 +39,8 @@ export const usbRouter = router({
     )
     .mutation(({ ctx, input }) =>
       withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
-        const given = await makeException(tx, ctx.wiring.consoleKey, { ...input, now: new Date() });
-        const { name, notAfter, stick, manifest, workstation } = given;
-        const text = `made an exception for a stick on ${name} until ${notAfter}: ${input.reason}`.slice(0, 900);
-        const after = { stick, manifest, notAfter, reason: input.reason };
-        const act = { kind: "person.exception-made", text, subject: `workstation/${workstation}`, after } as const;
-        return { act, value: given };
+        const given = await makeException(tx, ctx.wiring.consoleKey, { ...input, by: ctx.actor.id, now: new Date() });
+        return { act: exceptedAct(given), value: given };
       }),
     ),
   find: allowed("content")

@@ -3,7 +3,7 @@ import { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { allowed, router } from "../trpc/procedures.ts";
-import { describe, move, revoke } from "./change.ts";
+import { describe, move, movedAct, revoke } from "./change.ts";
 import { countFleet, listNeedy } from "./fleet.ts";
 import { LABELS_MAX, Label, WorkstationName } from "./label.ts";
 import { findNames, getWorkstation, listWorkstations, NAMED_MAX, namesOf } from "./store.ts";
@@ -62,15 +62,9 @@ export const workstationRouter = router({
     .input(Seen.extend({ group: GroupId }))
     .mutation(({ ctx, input }) =>
       withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
-        const { from, to, order } = await move(tx, ctx.wiring.consoleKey, { ...input, now: new Date() });
-        const act = {
-          kind: "person.workstation-moved",
-          text: `moved ${input.name} from ${from.name} to ${to.name}`,
-          subject: `workstation/${input.id}`,
-          before: { group: from.id, name: from.name },
-          after: { group: to.id, name: to.name, order },
-        } as const;
-        return { act, value: { order } };
+        const moved = await move(tx, ctx.wiring.consoleKey, { ...input, by: ctx.actor.id, now: new Date() });
+        const { order, waiting } = moved;
+        return { act: movedAct(input, moved), value: { order, ...(waiting && { waiting }) } };
       }),
     ),
 

@@ -18,6 +18,7 @@ const USES = {
   "artifacts, add and remove": ["artifact:read", "artifact:write"],
   "rollouts, read": ["rollout:read"],
   "rollouts, begin and move": ["rollout:read", "rollout:write"],
+  "approvals, fetch and hand in signatures": ["approval"],
 } as const;
 type Use = keyof typeof USES;
 

@@ -1,0 +1,37 @@
+/** Which keys are the console's: one statement for each workstation, believed by as many as a policy needs there. */
+import { Statement } from "@sallyport/shared/policy/statement.ts";
+import type { PoolClient } from "pg";
+import { z } from "zod";
+import { putStatement } from "../dispatch/sign.ts";
+import type { Act } from "../person/act.ts";
+import type { Carrying } from "./carry-out.ts";
+
+const Prepared = z.object({ group: z.string(), name: z.string(), keys: z.array(z.string()), reason: z.string() });
+
+/** Enough people of the group have signed. Who has left it or came since is asked for again by whoever rotates. */
+export async function keysSigned(tx: PoolClient, { act, statements }: Carrying): Promise<Act> {
+  const { group, name, keys, reason } = Prepared.parse(act);
+  const { rows } = await tx.query<{ id: string }>(
+    "SELECT id FROM workstation WHERE group_id = $1 AND state = 'enrolled' FOR NO KEY UPDATE",
+    [group],
+  );
+  const members = new Set(rows.map(({ id }) => id));
+  let put = 0;
+  for (const statement of statements) {
+    const { audience } = Statement.parse(JSON.parse(statement.text));
+    if (!("workstation" in audience) || !members.has(audience.workstation)) continue;
+    await putStatement(tx, audience.workstation, statement);
+    put++;
+  }
+  await tx.query("SELECT pg_notify('publication', $1)", [group]);
+  return {
+    kind: "person.console-keys-named",
+    severity: "warning",
+    text: `told ${put} workstations of ${name} which keys are the console's: ${keys.join(", ")}: ${reason}`.slice(
+      0,
+      900,
+    ),
+    subject: `group/${group}`,
+    after: { keys, reason, workstations: put },
+  };
+}

@@ -1,0 +1,44 @@
+/** /api/approval … → what waits for signatures, and the signatures, for `sallyport sign`, by an API token. The token says who
+ *  hands them in; whether they count is decided by the signatures alone. */
+import { ProposalId, Signing } from "@sallyport/shared/approval/proposal.ts";
+import type { Pool } from "pg";
+import { type RecordConsole, withRecord } from "../person/act.ts";
+import { originOf } from "../person/actor.ts";
+import { openToken } from "../person/api-token.ts";
+import { ACTS, may } from "../person/role.ts";
+import { refuseForeign } from "../trpc/foreign.ts";
+import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
+import { answered } from "../trpc/plain.ts";
+import { takeSigning } from "./sign.ts";
+import { getProposal, listWaiting } from "./store.ts";
+
+export type Parts = { pool: Pool; recordConsole: RecordConsole };
+
+/** A signature for each workstation of a large group. */
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
+
+/** `path` is what follows /api/approval. */
+export const respondApproval = answered(async (parts: Parts, request: Request, path: readonly string[]) => {
+  const { pool, recordConsole } = parts;
+  const opened = await openToken(pool, request.headers.get("authorization"), "approval");
+  if (!opened.ok) return refuse(opened.status, opened.reason);
+  const { bearer } = opened;
+  if (!may(bearer.role, "entries")) return refuse(403, `As ${bearer.role} you may not ${ACTS.entries}.`);
+  const id = path[0] === undefined ? undefined : ProposalId.safeParse(path[0]).data;
+  if (path.length > 1 || (path[0] !== undefined && id === undefined))
+    return refuse(404, "There is nothing of this id that waits for signatures.");
+  if (request.method === "GET")
+    return Response.json(id ? await getProposal(pool, id) : { waiting: await listWaiting(pool) });
+  const unread = refuseForeign(request, BODY_BYTES_MAX);
+  if (unread) return unread;
+  const body: unknown = JSON.parse(await request.text());
+  if (holdsNul(body)) return refuse(400, NUL_REFUSED);
+  const signing = Signing.parse(body);
+  if (id !== signing.proposal) return refuse(400, "The signatures are for something else than the address names.");
+  const origin = originOf(request.headers);
+  const signed = await withRecord(pool, recordConsole, bearer, origin, (tx) =>
+    takeSigning(tx, recordConsole, bearer, origin, signing, new Date()),
+  );
+  return Response.json(signed);
+});
