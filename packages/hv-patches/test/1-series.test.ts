@@ -44,6 +44,13 @@ describe("the headers of a patch", () => {
     expect(said(good, "one.patch")[0]).toContain("is not named");
   });
 
+  it("are sent back with blanks that Xen's style has none of, file by file", () => {
+    const kconfig = "--- a/xen/Kconfig\n+++ b/xen/Kconfig\n@@ -1 +1,2 @@\n a\n+\tbool\n";
+    expect(said(good + kconfig)).toEqual([]);
+    expect(said(good.replace("+b", "+\tb") + kconfig)).toEqual(['0101-one.patch: a tab in "+\tb"']);
+    expect(said(good.replace("+b", "+b "))[0]).toContain("white space at the end");
+  });
+
   it("a file that is not in the series is named", () => {
     const patch = parsePatch("0101-one.patch", "0101-one.patch", good);
     expect(complaints([patch], ["0101-one.patch", "0102-lost.patch"])).toEqual([

@@ -67,9 +67,11 @@ export function complaints(patches: readonly Patch[], filesThere: readonly strin
     if (body.length < BODY_CHARACTERS_MIN) say("its body does not tell situation, reason and effect");
     for (const field of FIELDS) if (!fields[field]) say(`the header field ${field}: is missing`);
     if (!signedOff) say("Signed-off-by: is missing");
+    let file = "";
     for (const line of text.split("\n")) {
+      file = /^\+\+\+ b\/(\S+)/.exec(line)?.[1] ?? file;
       if (/^\+.*[ \t]$/.test(line)) say(`white space at the end of "${line.slice(0, 40)}"`);
-      if (/^\+ *\t/.test(line) && !/Kconfig/.test(text)) say(`a tab in "${line.slice(0, 40)}"`);
+      if (/^\+.*\t/.test(line) && /\.[chS]$/.test(file)) say(`a tab in "${line.slice(0, 40)}"`);
     }
   }
   return found;
