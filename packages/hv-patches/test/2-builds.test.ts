@@ -1,9 +1,14 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadSeries } from "../tools/series.ts";
-import { symbolsOf } from "../tools/symbols.ts";
+import { lengthsOf, symbolsOf } from "../tools/symbols.ts";
 import { buildXen, configOf, openTree, patchTree, type Tree } from "../tools/tree.ts";
 import { runUnitTest, UNIT_TESTS } from "../tools/units.ts";
 import { needPackages } from "./setup.ts";
+
+/** More than what aligns the next function. */
+const PADDING_BYTES_MAX = 32;
+/** Functions that no diff shows, because what it does show was inlined into them. */
+const INLINED_INTO: Readonly<Record<string, string>> = { paging_domctl: "paging_log_dirty_enable" };
 
 describe("Xen", async () => {
   const patches = await loadSeries();
@@ -46,5 +51,18 @@ describe("Xen", async () => {
     const written = (name: string) => name.replace(/^__setup_(str_)?/, "").replace(/\.\d+$/, "");
     const has = (name: string) => new RegExp(`\\b${written(name)}\\b`).test(added);
     expect([...after].filter((name) => !before.has(name) && !has(name))).toEqual([]);
+  });
+
+  it("of the functions that there were, only those change in length that the series' diffs show", async () => {
+    const text = patches.map((patch) => patch.text).join("\n");
+    const before = await lengthsOf(await buildXen(tree, [], "release"));
+    const after = await lengthsOf(await buildXen(tree, patches, "release"));
+    const changed = [...before].filter(
+      ([name, length]) => Math.abs((after.get(name) ?? 0) - length) > PADDING_BYTES_MAX,
+    );
+    const shown = ([name]: [string, number]) => new RegExp(`\\b${INLINED_INTO[name] ?? name}\\b`).test(text);
+    expect(changed.map(([name]) => name)).toContain("populate_physmap");
+    expect(changed.filter((each) => !shown(each))).toEqual([]);
+    expect(changed.length).toBeLessThan(before.size / 100);
   });
 });
