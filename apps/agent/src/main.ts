@@ -199,6 +199,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
             kept: keptText(dom0, join(state, "network.nft"), NETWORK_BYTES_MAX),
             isolatedUntil: () => commands.isolation?.until,
             denied: () => deniedAddresses(policy.denied()),
+            tell,
             log,
           })
         : unfiltered(),
@@ -319,7 +320,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
           reportedAt = monotonic();
         }
       }
-      await work.wait(Math.min(settings.agent.reportSeconds * 1000, LOOK_MS_MAX), signal);
+      await work.wait(Math.min(settings.agent.reportSeconds * 1000, LOOK_MS_MAX, policy.nextEndMs()), signal);
     }
   };
   let reportWanted = false;

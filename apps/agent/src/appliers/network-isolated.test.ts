@@ -25,6 +25,7 @@ it.each(["enforce", "audit"] as const)(
       kept: { read: async () => undefined, write() {} },
       isolatedUntil: () => until,
       denied: () => [],
+      tell: () => {},
       log: { debug() {}, info() {}, warn() {}, error() {} },
     });
     const wanted = NetworkSection.parse({

@@ -15,6 +15,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 function agent(more: Partial<NetworkParts> = {}) {
   const ruleset = simRuleset();
   const disk: { text?: string } = {};
+  const told: string[] = [];
   const clock = { ms: 0, lostMs: 0 };
   const answers: Record<string, string[]> = { "broker.example": ["192.0.2.9"] };
   const resolve: ResolveName = async (name) => (answers[name] ? ok(answers[name]) : fail(`${name}: no such name`));
@@ -34,6 +35,7 @@ function agent(more: Partial<NetworkParts> = {}) {
       },
     },
     denied: () => [],
+    tell: ({ text }) => void told.push(text),
     log: silent,
     ...more,
   };
@@ -53,7 +55,7 @@ function agent(more: Partial<NetworkParts> = {}) {
   const restart = () => {
     applier = start();
   };
-  return { ruleset, disk, clock, answers, look, settle, restart, text: () => ruleset.text(TABLE) ?? "" };
+  return { ruleset, disk, told, clock, answers, look, settle, restart, text: () => ruleset.text(TABLE) ?? "" };
 }
 const web = { name: "web", verdict: "allow", protocol: "tcp", ports: ["443"] };
 
@@ -113,7 +115,7 @@ describe("the firewall's applier", () => {
     });
   });
   it("names what another changed, puts it back, and says that it did", async () => {
-    const { settle, look, ruleset } = agent();
+    const { settle, look, ruleset, told } = agent();
     await settle({ rules: [web] });
     ruleset.tamper(TABLE, (lines) => lines.map((line) => (line.includes("dport { 443 }") ? "accept" : line)));
     expect(await look({ rules: [web] })).toMatchObject({
@@ -124,6 +126,39 @@ describe("the firewall's applier", () => {
       outcome: "applied",
       reason: expect.stringContaining("put back"),
     });
+    await ruleset.remove(TABLE);
+    expect((await settle({ rules: [web] })).outcome).toBe("applied");
+    ruleset.tamper(TABLE, (lines) =>
+      lines.map((line) => line.replace(/^return comment .*/, 'return comment "theirs"')),
+    );
+    expect((await settle({ rules: [web] })).outcome).toBe("applied");
+    await settle({ rules: [] }); // another policy is no drift
+    const began = "The firewall's rules were changed from outside, and it is put back:";
+    expect(told).toEqual([
+      `${began} chain out, rule 4 is another`,
+      `${began} our table is gone`,
+      `${began} another table stands in its place`,
+    ]);
+  });
+  it("lets a change be in audit mode, and says so once; what is denied is put back all the same", async () => {
+    let denied: ReturnType<NetworkParts["denied"]> = [];
+    const { settle, look, ruleset, told } = agent({ denied: () => denied });
+    const tamper = () =>
+      ruleset.tamper(TABLE, (lines) => lines.map((line) => (line.includes("dport { 443 }") ? "accept" : line)));
+    const wanted = { mode: "audit", rules: [web] };
+    await settle(wanted);
+    tamper();
+    const reason = "the ruleset was changed from outside: chain out, rule 4 is another";
+    for (const _ of [1, 2]) expect(await settle(wanted)).toMatchObject({ outcome: "failed", reason });
+    expect(told).toEqual([
+      "The firewall's rules were changed from outside, and audit mode leaves it so: chain out, rule 4 is another",
+    ]);
+    denied = [{ id: "0123456789ab", to: "203.0.113.7", protocol: "any" }];
+    expect((await settle(wanted)).outcome).toBe("audit");
+    tamper();
+    expect((await look(wanted)).outcome).toBe("failed");
+    expect((await settle(wanted)).outcome).toBe("audit");
+    expect(told.at(-1)).toMatch(/it is put back/);
   });
   it("sees a change that was made while it was not running", async () => {
     const { settle, look, ruleset, restart } = agent();

@@ -13,6 +13,7 @@ import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
 import { lower, namesOf } from "@sallyport/shared/policy/network/lower.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import type { Log } from "../dom0/log.ts";
 import type { ResolveName } from "../dom0/names.ts";
@@ -45,6 +46,7 @@ export type NetworkParts = {
   isolatedUntil?: () => string | undefined;
   /** What the deny overlay blocks now. */
   denied: () => readonly DeniedAddress[];
+  tell: (observation: Observation) => void;
   log: Log;
 };
 
@@ -95,6 +97,8 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   /** Until another section comes. */
   let widened = false;
   let repaired: string | null = null;
+  /** What another changed and audit mode lets stand: told once. */
+  let left = "";
 
   const generationOf = (section: NetworkSection): number => {
     const [high, low] = hash(new TextEncoder().encode(canonicalText(section as unknown as Json)));
@@ -172,6 +176,24 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     }
   }
 
+  /** Against what we loaded last, in this life or, by the text on disk, in the one before. */
+  function driftOf({ about, differs }: Extract<Found, { state: "seen" }>): string[] {
+    if (!loaded) return [];
+    if (about === null) return ["our table is gone"];
+    return about === loaded.about ? differs : ["another table stands in its place"];
+  }
+
+  function tellDrift(found: readonly string[], action: "put-back" | "left"): void {
+    const did = action === "left" ? "audit mode leaves it so" : "it is put back";
+    parts.tell({
+      kind: "policy.drift",
+      severity: "warning",
+      time: parts.now(),
+      text: `The firewall's rules were changed from outside, and ${did}: ${found.join("; ")}`.slice(0, 500),
+      body: { section: "network", action, found: found.map((words) => words.slice(0, 256)) },
+    });
+  }
+
   const textOf = (
     wanted: NetworkSection,
     found: Extract<Found, { state: "seen" }>,
@@ -227,23 +249,35 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       const found = await inspect();
       if (found.state === "unable") return;
       const { text, about } = textOf(wanted, found);
+      if (found.about === about && mayStand(wanted, found)) {
+        if (left !== found.differs.join("; ")) tellDrift(found.differs, "left");
+        left = found.differs.join("; ");
+        return;
+      }
+      left = "";
       const checked = await ruleset.check(text);
       if (!checked.ok)
         throw new Error(`The kernel refuses the ruleset, and the one before stays in force: ${checked.error}`);
       const content = await aside(text);
       if (!content) throw new Error("The kernel refuses the ruleset aside, and the one before stays in force.");
-      if (found.about === about && found.differs.length > 0) {
-        repaired = `Changed from outside and put back at ${new Date(parts.now()).toISOString()}: ${found.differs.join("; ")}.`;
-        log.warn({ differs: found.differs }, "network.repaired");
-      }
+      const drifted = driftOf(found);
       const done = await ruleset.load(text);
       if (!done.ok) throw new Error(`The kernel refused the ruleset, and the one before stays in force: ${done.error}`);
       loaded = { about, content };
       parts.kept.write(text);
+      if (drifted.length > 0) {
+        repaired = `Changed from outside and put back at ${new Date(parts.now()).toISOString()}: ${drifted.join("; ")}.`;
+        log.warn({ differs: drifted }, "network.repaired");
+        tellDrift(drifted, "put-back");
+      }
       log.info({ about, rules: wanted.rules.length, vifs: config.vifs.length }, "network.loaded");
     },
   };
 }
+
+/** Audit mode acts on nothing: what another changed is told and let be, unless something is blocked all the same. */
+const mayStand = (wanted: NetworkSection, found: Extract<Found, { state: "seen" }>): boolean =>
+  found.differs.length > 0 && holding(wanted, found).mode === "audit" && found.denied.length === 0;
 
 /** Rules of one wire never see packets of the other: a firewall that is blind to a guest is not applied. */
 function misplaced({ wire, vifs }: FirewallConfig, devices: readonly NetDevice[]): string[] {

@@ -33,6 +33,8 @@ export type PolicyParts = {
 };
 export type Refused = { code: string; reason: string; order?: number; at: string };
 
+/** Clocks that were set are looked at again no sooner. */
+const MOMENT_MS = 100;
 /** The floor is written this rarely when nothing else is. */
 const FLOOR_STEP_MS = 300_000;
 
@@ -92,6 +94,12 @@ export class PolicyKeeper {
       this.#overlays = { of: this.#kept, held: heldOverlays(this.#kept, self) }; // asked at each step of the gate
     }
     return standing(this.#overlays.held, { now: this.#parts.now(), floor: this.floor() });
+  }
+
+  /** Until the next thing that is denied may be over; infinite where nothing is. */
+  nextEndMs(): number {
+    const latest = Math.min(this.#parts.now(), this.floor());
+    return Math.max(MOMENT_MS, Math.min(...this.denied().map(({ until }) => Date.parse(until) - latest)));
   }
 
   denied(): OverlayEntry[] {

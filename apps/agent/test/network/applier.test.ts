@@ -76,6 +76,7 @@ function agent() {
       lostMs: () => clock.lostMs,
       isolatedUntil: () => cut.until,
       denied: () => [],
+      tell: () => {},
       resolve: async (name) => fail(`${name}: nobody answers`),
       hash: sha256,
       now: () => Date.now(),

@@ -31,6 +31,20 @@ test("a critical one is told also where its body cannot be read", () =>
 test("ingest looks into the body, so that the alert says the reason", () =>
   expect(LOOKED_INTO.has("agent.malformed")).toBe(true));
 
+test("rules that somebody changed behind the agent's back are an alert, once a day for what was done about it", () => {
+  const drift = (action: string) => ({
+    ...record("warning", { section: "network", action, found: ["chain out, rule 4 is another"] }),
+    kind: "policy.drift",
+  });
+  expect(raise(drift("put-back"))).toMatchObject({
+    key: "drift/w/2026-11-24/network/put-back",
+    severity: "warning",
+    reason: "chain out, rule 4 is another: it was put back",
+  });
+  expect(raise(drift("left"))?.reason).toBe("chain out, rule 4 is another: audit mode leaves it so");
+  expect(LOOKED_INTO.has("policy.drift")).toBe(true);
+});
+
 test("a scanner that is stale or gone is an alert, once a day; one that is current is none", () => {
   const scanner = (state: string) => ({
     ...record("warning", { engine: null, definitions: null, date: null, state, reason: "they are of 1 October" }),

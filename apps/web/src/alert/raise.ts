@@ -1,6 +1,12 @@
 /** Which records a person should triage. Pure; ingest writes what it answers. `key` makes an alert once: the same key
  *  again counts it up. */
-import type { AgentGap, AgentMalformed, PolicyRefused, TrailOpened } from "@sallyport/shared/record/agent.ts";
+import type {
+  AgentGap,
+  AgentMalformed,
+  PolicyDrift,
+  PolicyRefused,
+  TrailOpened,
+} from "@sallyport/shared/record/agent.ts";
 import type { GuestSuppressed } from "@sallyport/shared/record/guest.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { IdsAlert } from "@sallyport/shared/record/ids.ts";
@@ -74,6 +80,11 @@ export function raise(record: RaisedFrom): Raised | undefined {
       const { lines, reason } = record.body as GuestSuppressed;
       return make(`suppressed/${daily}/${record.guest ?? ""}`, "notice", `${lines} lines were held back: ${reason}`);
     }
+    case "policy.drift": {
+      const { section, action, found } = record.body as PolicyDrift;
+      const did = action === "left" ? "audit mode leaves it so" : "it was put back";
+      return make(`drift/${daily}/${section}/${action}`, severity, `${found.join("; ")}: ${did}`);
+    }
     case "policy.refused": {
       const { code, reason } = record.body as PolicyRefused;
       return make(`refused/${daily}/${code}`, "error", reason);
@@ -121,6 +132,7 @@ export const LOOKED_INTO: ReadonlySet<string> = new Set([
   "usb.scanner",
   "agent.gap",
   "guest.suppressed",
+  "policy.drift",
   "policy.refused",
   "trail.opened",
   "hypervisor.layout",

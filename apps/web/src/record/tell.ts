@@ -1,7 +1,14 @@
 /** A record's body → what happened, in the words of its kind: a sentence and the few facts a reader asks for next. Pure.
  *  A body that is not of its kind's shape tells nothing here; Record and Raw still show it. */
 
-import type { AgentGap, PolicyApplied, PolicyRefused, TrailOpened } from "@sallyport/shared/record/agent.ts";
+import type {
+  AgentGap,
+  PolicyApplied,
+  PolicyDrift,
+  PolicyOverlay,
+  PolicyRefused,
+  TrailOpened,
+} from "@sallyport/shared/record/agent.ts";
 import type { PersonAct } from "@sallyport/shared/record/console.ts";
 import type { GuestLog, GuestSuppressed } from "@sallyport/shared/record/guest.ts";
 import type { IdsAlert, IdsEvent, NetDrop } from "@sallyport/shared/record/ids.ts";
@@ -101,6 +108,27 @@ export function tell(kind: string, untrusted: unknown): Told | undefined {
     }
     case "policy.applied":
       return applied(body as PolicyApplied);
+    case "policy.drift": {
+      const { section, action, found } = body as PolicyDrift;
+      return {
+        sentence:
+          action === "left"
+            ? `Somebody changed the section ${section} behind the agent’s back; in audit mode it is let be.`
+            : `Somebody changed the section ${section} behind the agent’s back, and the agent put it back.`,
+        facts: found.map((words) => ["found", words]),
+      };
+    }
+    case "policy.overlay": {
+      const { audience, order, entries, added, gone } = body as PolicyOverlay;
+      return {
+        sentence: `${entries} denied here by the overlay of ${audience.split("/")[0] === "fleet" ? "the fleet" : `this ${audience.split("/")[0]}`}, whatever the policy says.`,
+        facts: present([
+          ["order", order],
+          ...added.map(({ what, until, reason }): [string, string] => ["denied", `${what} until ${until}: ${reason}`]),
+          ...gone.map(({ id, why }): [string, string] => [why, id]),
+        ]),
+      };
+    }
     case "policy.refused": {
       const { type, order, code, reason } = body as PolicyRefused;
       return {

@@ -86,6 +86,14 @@ export const PolicyOverlay = z.object({
 });
 export type PolicyOverlay = z.infer<typeof PolicyOverlay>;
 
+/** `policy.drift`: what is in force was changed by another than the agent. `left`: the section is in audit mode. */
+export const PolicyDrift = z.object({
+  section: z.string().max(32),
+  action: z.enum(["put-back", "left"]),
+  found: z.array(z.string().max(256)).max(16),
+});
+export type PolicyDrift = z.infer<typeof PolicyDrift>;
+
 export const PolicyRefused = z.object({
   type: z.string().max(64),
   digest: z.string().max(64).optional(),
