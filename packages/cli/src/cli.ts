@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from "commander";
 import { addArtifacts } from "./artifact-commands.ts";
 import { backup, describeBackup } from "./backup.ts";
 import { completion, SHELLS } from "./completion.ts";
+import { addDeny } from "./deny-commands.ts";
 import { makeOrganisationKey, unseal } from "./disk.ts";
 import { download } from "./download.ts";
 import { Fault } from "./fault.ts";
@@ -134,6 +135,7 @@ export function program(): Command {
   addInForce(policy, say);
 
   addRollout(root, say);
+  addDeny(root, say);
   addArtifacts(root, say);
 
   root

@@ -20,7 +20,9 @@ const Asked = z.union([
 
 const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
 
-export const respondDeny = answered(async (wiring: Wiring, request: Request): Promise<Response> => {
+type Parts = Pick<Wiring, "pool" | "recordConsole" | "consoleKey">;
+
+export const respondDeny = answered(async (wiring: Parts, request: Request): Promise<Response> => {
   const isRead = request.method === "GET";
   const scope = isRead ? "deny:read" : "deny:write";
   const opened = await openToken(wiring.pool, request.headers.get("authorization"), scope);
@@ -42,7 +44,7 @@ export const respondDeny = answered(async (wiring: Wiring, request: Request): Pr
   return Response.json(await deny(wiring, bearer, origin, Denying.parse({ ...rest, audience })));
 });
 
-async function audienceOf({ pool }: Wiring, group: string | undefined, workstation: string | undefined) {
+async function audienceOf({ pool }: Parts, group: string | undefined, workstation: string | undefined) {
   if (group !== undefined && workstation !== undefined)
     throw new Refusal("BAD_REQUEST", "Name a group or a workstation, not both; neither is the whole fleet.");
   if (group === undefined && workstation === undefined) return { fleet: true };

@@ -1,0 +1,147 @@
+/** `sallyport deny …` against the console's API, by tokens of several scopes and roles. */
+import "reflect-metadata";
+import { spawn } from "node:child_process";
+import { generateKeyPairSync, sign } from "node:crypto";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { migrate } from "../../../prisma/migrate.ts";
+import { respondDeny } from "../src/deny/respond.ts";
+import { makeToken, type Scope } from "../src/person/api-token.ts";
+import { consoleRecorder } from "../src/trail/recorder.ts";
+import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
+import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+
+const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
+/** Each command is a process of its own, and a machine may be slow. */
+const RUNS_MS_MAX = 900_000;
+const HASH = "ab".repeat(32);
+const pair = generateKeyPairSync("ed25519");
+const consoleKey = {
+  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
+  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
+};
+const recordConsole = consoleRecorder(consoleKey);
+
+let postgres: TestPostgres;
+let pool: pg.Pool;
+let server: Server;
+let url: string;
+let tokens: { read: string; write: string; viewer: string };
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+  await migrate(postgres.url);
+  pool = openPool(postgres.url);
+  await seedPartition(pool);
+  const group = await seedGroup(pool, "floor", consoleKey.publicKey);
+  await seedWorkstation(pool, { name: "one", group });
+  await seedWorkstation(pool, { name: "twin", group });
+  await seedWorkstation(pool, { name: "twin", group });
+  const person = async (id: string, role: string, scopes: Scope[]) => {
+    await pool.query(
+      "INSERT INTO person (id, name, email, role) VALUES ($1, $1, $1 || '@example.org', $2::role) ON CONFLICT DO NOTHING",
+      [id, role],
+    );
+    return (await makeToken(pool, { person: id, name: "t", scopes, days: 1 })).token;
+  };
+  tokens = {
+    read: await person("rio", "responder", ["deny:read"]),
+    write: await person("rio", "responder", ["deny:read", "deny:write"]),
+    viewer: await person("vic", "viewer", ["deny:read", "deny:write"]),
+  };
+  server = createServer(async (incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const request = new Request(new URL(incoming.url ?? "/", "http://localhost"), {
+      method: incoming.method ?? "GET",
+      headers: { ...(incoming.headers as Record<string, string>), "x-forwarded-for": "192.0.2.9" },
+      ...(incoming.method === "POST" && { body: Buffer.concat(chunks).toString() }),
+    });
+    const response = await respondDeny({ pool, recordConsole, consoleKey }, request);
+    outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(async () => {
+  await new Promise((resolve) => server?.close(resolve));
+  await pool?.end();
+  await postgres?.stop();
+});
+
+type Ran = { code: number | null; out: string; err: string };
+function sallyport(token: string, ...args: string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [SALLYPORT, "deny", ...args], {
+    env: { ...process.env, SALLYPORT_TOKEN: token, SALLYPORT_URL: url },
+  });
+  const ran = { out: "", err: "" };
+  child.stdout.on("data", (chunk) => {
+    ran.out += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    ran.err += chunk;
+  });
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, ...ran })));
+}
+
+test("what may not be, makes no sense or is not there is refused with its reason and its exit code", {
+  timeout: RUNS_MS_MAX,
+}, async () => {
+  const why = ["--reason", "seen elsewhere"];
+  const rows: [string, string[], number, RegExp][] = [
+    [tokens.read, ["add", HASH, ...why], 1, /no scope "deny:write"/],
+    [tokens.viewer, ["add", HASH, ...why], 1, /As viewer you may not block a file, a device or an address at once/],
+    [tokens.write, ["add", "0.0.0.0/0", ...why], 3, /wider than \/8/],
+    [tokens.write, ["add", "allow id 0951:1666", ...why], 3, /begins with block/],
+    [tokens.write, ["add", HASH, ...why, "--hours", "721"], 1, /from 1 to 720/],
+    [tokens.write, ["add", HASH, ...why, "--group", "nobody"], 1, /There is no group nobody/],
+    [tokens.write, ["add", HASH, ...why, "--workstation", "twin"], 1, /more than one workstation twin/],
+    [tokens.write, ["add", HASH, ...why, "--group", "floor", "--workstation", "one"], 1, /not both/],
+    [tokens.write, ["add", HASH, "--reason", "x"], 3, /say in a few words why/],
+    [tokens.write, ["lift", "0123456789ab", ...why], 1, /Nothing is denied under 0123456789ab/],
+  ];
+  for (const [token, args, code, words] of rows)
+    expect(await sallyport(token, ...args), args.join(" ")).toMatchObject({ code, err: expect.stringMatching(words) });
+  expect((await pool.query("SELECT FROM deny")).rowCount).toBe(0);
+});
+
+test("what is denied is listed with its reach, and lifted; the trail names the token and the address", {
+  timeout: RUNS_MS_MAX,
+}, async () => {
+  const added = await sallyport(tokens.write, "add", HASH, "--reason", "ransomware", "--hours", "48", "--json");
+  expect(added).toMatchObject({ code: 0, err: "" });
+  const { id, whose } = JSON.parse(added.out) as { id: string; whose: string };
+  expect(whose).toBe("the whole fleet");
+  const more = await sallyport(tokens.write, "add", "bad.example:443", "--reason", "beacon", "--workstation", "one");
+  expect(more.out).toMatch(
+    /^bad\.example port 443 is blocked on one until .* sallyport deny lift [0-9a-f]{12} --reason/,
+  );
+  const listed = await sallyport(tokens.read, "list");
+  expect(listed.out).toMatch(
+    new RegExp(
+      `${id}  sha256 ${HASH}  on the whole fleet, until .*Z, by rio@example.org: ransomware\n +0 of 3 connected`,
+    ),
+  );
+  expect((await sallyport(tokens.write, "lift", id, "--reason", "a mistake")).out).toBe(
+    `sha256 ${HASH} is not blocked by the overlay of the whole fleet any more.\n`,
+  );
+  expect(await sallyport(tokens.write, "lift", id, "--reason", "again")).toMatchObject({
+    code: 3,
+    err: expect.stringMatching(/lifted already/),
+  });
+  const left = JSON.parse((await sallyport(tokens.read, "list", "--json")).out) as { words: string }[];
+  expect(left.map(({ words }) => words)).toEqual(["bad.example port 443"]);
+  expect((await sallyport(tokens.read, "list", "--all")).out).toMatch(/sha256 (?:ab){32} .* lifted .*ransomware/);
+  const { rows } = await pool.query<{ content: Buffer }>(
+    "SELECT content FROM record WHERE kind IN ('person.denied', 'person.deny-lifted') ORDER BY index",
+  );
+  const bodies = rows.map(({ content }) => JSON.parse(content.toString()).body);
+  expect(bodies).toMatchObject([
+    { actor: { email: "rio@example.org", token: expect.any(String) }, address: "192.0.2.9", after: { id } },
+    { after: { what: "bad.example port 443" } },
+    { before: { id }, after: { reason: "a mistake" } },
+  ]);
+});
