@@ -2,6 +2,7 @@
 
 import { isAnswer, whyNot } from "@sallyport/shared/base/why.ts";
 import { Command, CommanderError, Option } from "commander";
+import { addApproval } from "./approval-commands.ts";
 import { addArtifacts } from "./artifact-commands.ts";
 import { backup, describeBackup } from "./backup.ts";
 import { completion, SHELLS } from "./completion.ts";
@@ -136,6 +137,7 @@ export function program(): Command {
 
   addRollout(root, say);
   addDeny(root, say);
+  addApproval(root, say);
   addArtifacts(root, say);
 
   root
