@@ -1,4 +1,5 @@
 /** `npm run workstation -- VERB`: the virtual workstation from a developer's shell. */
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { joinSerial } from "../../packages/hv-patches/tools/serial.ts";
 import { find, up } from "./workstation.ts";
@@ -46,12 +47,32 @@ function consolePorts(args: readonly string[]): number[] {
   return ports;
 }
 
+/** Which options each verb knows, and what its one word is; no word where it takes none. */
+const TAKES: Readonly<Record<string, { options?: readonly string[]; word?: string }>> = {
+  down: {},
+  status: { options: ["--json"] },
+  console: { word: "dom0 or guest" },
+  plug: { options: ["--read-only"], word: "an image" },
+  unplug: {},
+  screenshot: { word: "a file to write" },
+  install: { word: "a .deb file" },
+};
+
+/** The verb's word, once nothing else is left over; before any machine is asked for. */
+function wordOf(verb: string | undefined, args: readonly string[]): string {
+  const takes = verb !== undefined && Object.hasOwn(TAKES, verb) ? TAKES[verb] : undefined;
+  if (!takes) return "";
+  const words = args.filter((arg) => !takes.options?.includes(arg));
+  const [word, ...more] = takes.word === undefined ? ["", ...words] : words;
+  const odd = [word ?? "", ...more].find((each) => each.startsWith("--")) ?? more[0];
+  if (odd !== undefined) throw new Usage(`not understood: ${odd}`);
+  if (word === undefined) throw new Usage(`${verb} needs ${takes.word}`);
+  return word;
+}
+
 async function main(verb: string | undefined, args: readonly string[]): Promise<number> {
   const print = (text: string) => process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
-  const one = (what: string) => {
-    if (args[0] === undefined) throw new Usage(`${verb} needs ${what}`);
-    return args[0];
-  };
+  const word = wordOf(verb, args);
   switch (verb) {
     case "up": {
       const made = await up({ detached: true, consolePorts: consolePorts(args), say: print });
@@ -77,26 +98,27 @@ async function main(verb: string | undefined, args: readonly string[]): Promise<
       return 0;
     }
     case "console": {
-      const which = one("dom0 or guest");
+      if (word !== "dom0" && word !== "guest") throw new Usage(`console dom0 or console guest, not ${word}`);
       const workstation = await joined();
-      if (which === "guest") return workstation.dom0.interactive("xl console -t pv primary");
-      if (which !== "dom0") throw new Usage(`console dom0 or console guest, not ${which}`);
+      if (word === "guest") return workstation.dom0.interactive("xl console -t pv primary");
       await joinSerial(path.join(workstation.folder, "serial.sock"), process.stdin, process.stdout);
       return 0;
     }
     case "ssh":
       return (await joined()).dom0.interactive(args.length === 0 ? undefined : args.join(" "));
     case "plug":
-      await (await running()).plug(one("an image"), { readOnly: args.includes("--read-only") });
+      if (!existsSync(word)) throw new Error(`there is no image ${word}`);
+      await (await running()).plug(word, { readOnly: args.includes("--read-only") });
       return 0;
     case "unplug":
       await (await running()).unplug();
       return 0;
     case "screenshot":
-      await (await running()).screenshot(one("a file to write"));
+      if (!/\.(png|ppm)$/.test(word)) throw new Usage(`screenshot writes .png or .ppm, not ${word}`);
+      await (await running()).screenshot(word);
       return 0;
     case "install":
-      print(await (await running()).install(one("a .deb file")));
+      print(await (await running()).install(word));
       return 0;
     case "--help":
     case "help":
