@@ -6,6 +6,8 @@ export type Counts = {
   workstations: number;
   alerts: number;
   held: number;
+  /** Things that are blocked by hand. */
+  denied: number;
   trails: number;
   forked: number;
   lossy: number;
@@ -16,6 +18,7 @@ export async function readCounts(pool: Pool): Promise<Counts> {
     `SELECT (SELECT count(*) FROM workstation WHERE state <> 'revoked') AS workstations,
             (SELECT count(*) FROM alert WHERE state = 'open') AS alerts,
             (SELECT count(*) FROM scan WHERE verdict = 'hold' AND received > now() - interval '1 day') AS held,
+            (SELECT count(*) FROM deny WHERE lifted_at IS NULL AND until > now()) AS denied,
             (SELECT count(*) FROM trail) AS trails,
             (SELECT count(*) FROM trail WHERE state = 'forked') AS forked,
             (SELECT count(DISTINCT trail) FROM loss) AS lossy`,
@@ -26,6 +29,7 @@ export async function readCounts(pool: Pool): Promise<Counts> {
     workstations: number("workstations"),
     alerts: number("alerts"),
     held: number("held"),
+    denied: number("denied"),
     trails: number("trails"),
     forked: number("forked"),
     lossy: number("lossy"),

@@ -21,6 +21,7 @@ const PLACES: { href: string; word: string; letter: string; act: Act }[] = [
   { href: "/alerts", word: "Alerts", letter: "a", act: "content" },
   { href: "/quarantine", word: "Quarantine", letter: "q", act: "content" },
   { href: "/usb", word: "USB", letter: "u", act: "content" },
+  { href: "/deny", word: "Blocked", letter: "b", act: "entries" },
   { href: "/explore", word: "Explore", letter: "e", act: "entries" },
   { href: "/workstations", word: "Workstations", letter: "w", act: "entries" },
   { href: "/policy", word: "Policy", letter: "p", act: "entries" },
@@ -58,6 +59,7 @@ export function Shell({ actor, theme, children }: { actor: Actor; theme: Theme; 
   const counted: Record<string, ReactNode> = {
     "/alerts": counts && counts.alerts > 0 && <b className="text-block">{count(counts.alerts)}</b>,
     "/usb": counts && counts.held > 0 && <b className="text-hold">{count(counts.held)} held</b>,
+    "/deny": counts && counts.denied > 0 && <b className="text-block">{count(counts.denied)}</b>,
     "/workstations": counts && count(counts.workstations),
   };
   return (

@@ -4,6 +4,7 @@
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { Fragment, type ReactNode, useState } from "react";
+import { BlockOffers } from "../../deny/view/button.tsx";
 import { Proved, useProved } from "../../trail/view/proved.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -42,6 +43,7 @@ export function StoryTab({ record, onOpen }: Props) {
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-5">
       <Told record={record} />
+      {!record.withheld && <BlockOffers kind={record.kind} body={record.body} />}
       {story?.alerts.map((alert) => (
         <AlertLine key={alert.id} alert={alert} />
       ))}

@@ -1,6 +1,7 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
+import { BlockButton } from "../../deny/view/button.tsx";
 import { findingTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
 import { bytes, plural } from "../../ui/bytes.ts";
@@ -42,10 +43,13 @@ export function Found({ hash }: { hash: string }) {
   const stations = new Set(files.map((file) => file.scan.workstation.id)).size;
   return (
     <>
-      <p className="border-b border-line px-5 py-2 text-ink-2">
-        Seen {plural(files.length, "time")} on {plural(stations, "workstation")}
-        {images.length > 0 && `; it is the image of ${plural(images.length, "stick")}`}.
-      </p>
+      <div className="flex items-center gap-3 border-b border-line px-5 py-2 text-ink-2">
+        <p>
+          Seen {plural(files.length, "time")} on {plural(stations, "workstation")}
+          {images.length > 0 && `; it is the image of ${plural(images.length, "stick")}`}.
+        </p>
+        {hash.length === 64 && <BlockButton what={hash} />}
+      </div>
       <Table<FoundRow>
         label="Files with this hash, newest scan first"
         columns={COLUMNS}

@@ -1,6 +1,7 @@
 "use client";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { BlockButton } from "../../deny/view/button.tsx";
 import { findingTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
 import { Button, ButtonLink } from "../../ui/button.tsx";
@@ -136,6 +137,11 @@ function FileDetail({ file }: { file: FileRow }) {
           ["sha256", hash(file.sha256)],
         ]}
       />
+      {file.sha256 !== null && (
+        <p className="mt-2">
+          <BlockButton what={file.sha256} />
+        </p>
+      )}
     </div>
   );
 }

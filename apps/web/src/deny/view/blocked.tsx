@@ -1,0 +1,140 @@
+"use client";
+/** What is blocked everywhere at once: what stands and how far it has come, and then what has ended. */
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, type ReactNode, useState } from "react";
+import { useMay } from "../../overview/view/shell.tsx";
+import { useApi } from "../../trpc/client.tsx";
+import { Button } from "../../ui/button.tsx";
+import { Facts } from "../../ui/card.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Input } from "../../ui/field.tsx";
+import { Grow, Header } from "../../ui/header.tsx";
+import { Mark, Quiet } from "../../ui/mark.tsx";
+import { type Column, Table } from "../../ui/table.tsx";
+import { Ago, exact } from "../../ui/time.tsx";
+import { useTell } from "../../ui/toast.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
+import type { DenyRow } from "../store.ts";
+import { BlockButton } from "./button.tsx";
+
+/** Its reach grows by the second. */
+const EVERY_MS = 2_000;
+
+const COLUMNS: Column<DenyRow>[] = [
+  {
+    head: "State",
+    track: "92px",
+    cell: ({ ended }) => (ended === null ? <Mark tone="block">blocked</Mark> : <Quiet>{ended.how}</Quiet>),
+  },
+  { head: "What", track: "minmax(0, 1fr)", mono: true, cell: (row) => <Untrusted text={row.words} /> },
+  { head: "For", track: "minmax(90px, 150px)", cell: (row) => row.whose },
+  { head: "Ends", track: "72px", cell: (row) => <Ago time={row.ended?.how === "lifted" ? row.ended.at : row.until} /> },
+  {
+    head: "Reach",
+    track: "minmax(150px, 0.9fr)",
+    cell: ({ reach }) => reach && <span title={reach.words}>{reach.words}</span>,
+  },
+  { head: "Reason", track: "minmax(0, 0.7fr)", cell: (row) => <Untrusted text={row.reason} /> },
+  { head: "By", track: "minmax(80px, 150px)", cell: (row) => row.addedBy },
+];
+
+export function Blocked() {
+  const api = useApi();
+  const found = useQuery({ ...api.deny.list.queryOptions(), refetchInterval: EVERY_MS });
+  const [open, setOpen] = useState<string>();
+  const row = found.data?.find(({ id }) => id === open);
+  return (
+    <>
+      <Header title="Blocked">
+        <span className="ml-3 text-ink-2">Whatever a policy says, until it ends: files, devices, addresses.</span>
+        <Grow />
+        <BlockButton look="danger" />
+      </Header>
+      {found.isError ? (
+        <Fault message={found.error.message} again={() => void found.refetch()} />
+      ) : found.isPending ? (
+        <Waiting />
+      ) : found.data.length === 0 ? (
+        <Empty title="Nothing is blocked by hand">
+          <p>
+            A hash, a device or an address that must not spread is blocked here on every connected workstation within
+            seconds, signed by the console’s key alone, and ends by itself. The same button stands beside files of a
+            scan and in the story of a device, a drop or an alert.
+          </p>
+        </Empty>
+      ) : (
+        <Table<DenyRow>
+          label="What is blocked, the newest first, then what has ended"
+          columns={COLUMNS}
+          rows={found.data}
+          keyOf={({ id }) => id}
+          active={open}
+          onOpen={(row) => setOpen(row?.id)}
+        />
+      )}
+      {row && <Detail key={row.id} row={row} />}
+    </>
+  );
+}
+
+function Detail({ row }: { row: DenyRow }) {
+  const [lifting, setLifting] = useState(false);
+  const mayLift = useMay("deny") && row.ended === null;
+  const rows: [string, ReactNode][] = [
+    ["What", <Untrusted key="w" text={row.words} />],
+    ["For", row.whose],
+    ["Reason", <Untrusted key="r" text={row.reason} />],
+    ["Added", `${exact(row.addedAt)} by ${row.addedBy}`],
+    ["Ends", exact(row.until)],
+    ["Name", `${row.id}: in counters, in drops and on each workstation’s trail`],
+  ];
+  if (row.reach) rows.push(["Reach", row.reach.words]);
+  if (row.ended?.how === "lifted")
+    rows.push(["Lifted", `${exact(row.ended.at)} by ${row.ended.by}: ${row.ended.reason}`]);
+  return (
+    <section aria-label="Details" className="flex items-start gap-4 border-t border-line bg-panel px-5 py-3">
+      <div className="min-w-0 flex-1">
+        <Facts rows={rows} />
+      </div>
+      {mayLift && <Button onClick={() => setLifting(true)}>Lift…</Button>}
+      {lifting && <Lift row={row} onClose={() => setLifting(false)} />}
+    </section>
+  );
+}
+
+function Lift({ row, onClose }: { row: DenyRow; onClose: () => void }) {
+  const api = useApi();
+  const tell = useTell();
+  const client = useQueryClient();
+  const lift = useMutation({
+    ...api.deny.lift.mutationOptions(),
+    onSuccess: async ({ words, whose }) => {
+      tell.done(`${words} is not blocked by the overlay of ${whose} any more.`);
+      await client.invalidateQueries({ queryKey: api.deny.list.queryKey() });
+      onClose();
+    },
+  });
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    lift.mutate({ id: row.id, reason: String(new FormData(event.currentTarget).get("reason")) });
+  };
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title="Lift it before it ends"
+      description={`It passes again on ${row.whose} wherever the policy lets it. Workstations that are away go on blocking it until they return.`}
+    >
+      <form onSubmit={submit} className="grid gap-3">
+        <Input label="Why" name="reason" required minLength={3} maxLength={200} autoFocus fault={lift.error?.message} />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="danger" type="submit" disabled={lift.isPending}>
+            Sign and lift
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

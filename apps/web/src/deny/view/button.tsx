@@ -1,0 +1,38 @@
+"use client";
+import { useState } from "react";
+import { useMay } from "../../overview/view/shell.tsx";
+import { Button, type Look } from "../../ui/button.tsx";
+import { offersOf, offerWords } from "../offers.ts";
+import { AskDeny } from "./ask.tsx";
+
+/** Nothing for those who may not. */
+export function BlockButton({ what, look = "plain", title }: { what?: string; look?: Look; title?: string }) {
+  const [open, setOpen] = useState(false);
+  if (!useMay("deny")) return null;
+  return (
+    <>
+      <Button look={look} title={title} onClick={() => setOpen(true)}>
+        {what === undefined ? "Block something…" : "Block this everywhere…"}
+      </Button>
+      {open && <AskDeny {...(what !== undefined && { first: what })} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+/** What of a record can be blocked, each with its button. */
+export function BlockOffers({ kind, body }: { kind: string; body: unknown }) {
+  const offers = offersOf(kind, body);
+  if (!useMay("deny") || offers.length === 0) return null;
+  return (
+    <section aria-label="Block" className="grid gap-1.5">
+      {offers.map((offer) => (
+        <div key={offer.what} className="flex items-baseline gap-2">
+          <p className="min-w-0 flex-1 truncate text-ink-2" title={offerWords(offer)}>
+            {offer.about} <span className="mono text-ink-3">{offerWords(offer)}</span>
+          </p>
+          <BlockButton what={offer.what} />
+        </div>
+      ))}
+    </section>
+  );
+}
