@@ -127,6 +127,7 @@ describe("in the console", () => {
     approval: [
       "propose.ts", // what needs people is put before them, by whoever asks for it
       "withdraw.ts",
+      ...["view/signers.tsx", "view/words.tsx"], // who signs, on a group's page; that something waits, wherever it was asked
     ],
     command: ["ask.ts", "view/commands.tsx"], // and what is signed is done by the noun that asked
     dispatch: ["publication.ts", "sign.ts"], // statements are signed in one place

@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { seedApplied } from "./applied.ts";
+import { type ApprovalsSeeded, seedApprovals } from "./approvals.ts";
 import { openBrowser, openPage } from "./chromium.ts";
 import { seedCommands } from "./commands.ts";
 import { startConsole } from "./console.ts";
@@ -27,6 +28,7 @@ const press = (name: string) => async (page: Page) => void (await page.getByRole
 function pictures(
   { groups, workstations }: FleetSeeded,
   rollouts: RolloutsSeeded,
+  approvals: ApprovalsSeeded,
   scan: string,
   held: string,
 ): Picture[] {
@@ -81,6 +83,13 @@ function pictures(
     { name: "rollout-soaking", path: `/rollouts/${rollouts.soaking}` },
     { name: "rollout-aborted", path: `/rollouts/${rollouts.aborted}` },
     { name: "rollout-abort", path: `/rollouts/${rollouts.paused}`, act: press("Abort…") },
+    { name: "approvals", path: "/approvals" },
+    { name: "approvals-over", path: "/approvals", act: press("Over") },
+    { name: "approval-policy", path: `/approvals/${approvals.policy}` },
+    { name: "approval-wipe", path: `/approvals/${approvals.wipe}` },
+    { name: "approval-over", path: `/approvals/${approvals.withdrawn}` },
+    { name: "approval-signers", path: `/policy/${groups["front desk"]}` },
+    { name: "approval-choose", path: `/policy/${groups["front desk"]}`, act: press("Approvers…") },
     { name: "enrol", path: "/enrol" },
     { name: "enrol-line", path: "/enrol", act: press("Make a token") },
     { name: "people", path: "/people" },
@@ -122,11 +131,16 @@ try {
   await seedApplied(made.pool, fleet.workstations.get("lab-07")!);
   await seedCommands(made.pool, made.consoleKey, fleet.workstations.get("lab-07")!, "lab-07");
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
+  const desk = await made.pool.query<{ id: string; name: string }>(
+    "SELECT id, name FROM workstation WHERE group_id = $1 AND state = 'enrolled' LIMIT 1",
+    [fleet.groups["front desk"]],
+  );
+  const approvals = await seedApprovals(made.pool, made.consoleKey, fleet.groups["front desk"], desk.rows[0]!);
   const { rows } = await made.pool.query<{ trail: number; index: string }>(
     "SELECT DISTINCT ON (verdict) trail, index FROM scan WHERE verdict <> 'allow' ORDER BY verdict, trail",
   );
   const [scan = "", held = ""] = rows.map(({ trail, index }) => `${trail}.${index}`);
-  const shown = pictures(fleet, rollouts, scan, held).filter(({ name }) =>
+  const shown = pictures(fleet, rollouts, approvals, scan, held).filter(({ name }) =>
     only.split(",").some((each) => name.includes(each)),
   );
   for (const { name, path, act, widths = WIDTHS } of shown) {

@@ -6,8 +6,9 @@ import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
+import { describeProposal } from "./described.ts";
 import { Choice, changeSigners } from "./signers.ts";
-import { countWaiting, getProposal, getSigners, listOver, listWaiting } from "./store.ts";
+import { countWaiting, getProposal, getRow, getSigners, listOver, listWaiting } from "./store.ts";
 import { withdraw } from "./withdraw.ts";
 
 const Reason = z.string().trim().min(3, "say in a few words why").max(500);
@@ -19,9 +20,14 @@ export const approvalRouter = router({
     .input(z.object({ cursor: Cursor.nullish() }))
     .query(({ ctx, input }) => listOver(ctx.wiring.pool, input.cursor ?? undefined)),
   count: allowed("entries").query(({ ctx }) => countWaiting(ctx.wiring.pool)),
+  /** While it waits, with what it does. */
   get: allowed("entries")
     .input(z.object({ id: ProposalId }))
-    .query(({ ctx, input }) => getProposal(ctx.wiring.pool, input.id)),
+    .query(async ({ ctx, input }) => {
+      const row = await getRow(ctx.wiring.pool, input.id);
+      if (row.state !== "waiting") return { row, said: null };
+      return { row, said: describeProposal(await getProposal(ctx.wiring.pool, input.id)) };
+    }),
   signers: allowed("entries")
     .input(z.object({ group: GroupId }))
     .query(({ ctx, input }) => getSigners(ctx.wiring.pool, input.group)),

@@ -5,6 +5,7 @@ import { VERB_RULES, Verb, type VerbRule } from "@sallyport/shared/command/verb.
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
 import { type FormEvent, useState } from "react";
+import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
@@ -37,8 +38,8 @@ export function Ask({ row, first, verbs, onClose }: Props) {
   const lacks = rule.signers === "threshold" && row.group.threshold > 1;
   const send = useMutation({
     ...api.command.send.mutationOptions(),
-    onSuccess: async () => {
-      tell.done("Signed and on its way. What came of it is shown here.");
+    onSuccess: async ({ waiting }) => {
+      tell.done(waiting ? waitsWords("The command", waiting) : "Signed and on its way. What came of it is shown here.");
       await client.invalidateQueries({ queryKey: api.command.list.queryKey({ workstation: row.id }) });
       onClose();
     },
@@ -99,9 +100,9 @@ export function Ask({ row, first, verbs, onClose }: Props) {
           />
         )}
         {lacks && (
-          <p role="alert" className="text-block">
-            ■ In {row.group.name} this needs {row.group.threshold} signatures, and the console’s key is one of them: it
-            cannot be sent from here.
+          <p className="text-hold">
+            ◐ In {row.group.name} this needs {row.group.threshold} signatures, and the console’s is one of them: it
+            waits under Approvals until approvers have signed, and can no longer be begun after the time above.
           </p>
         )}
         <div className="flex justify-end gap-2">
@@ -109,9 +110,9 @@ export function Ask({ row, first, verbs, onClose }: Props) {
           <Button
             look={rule.isDestructive || verb === "isolate" ? "danger" : "main"}
             type="submit"
-            disabled={send.isPending || lacks || (rule.isDestructive && typed !== name)}
+            disabled={send.isPending || (rule.isDestructive && typed !== name)}
           >
-            Sign and send
+            {lacks ? "Ask for signatures" : "Sign and send"}
           </Button>
         </div>
       </form>

@@ -26,6 +26,7 @@ const PLACES: { href: string; word: string; letter: string; act: Act }[] = [
   { href: "/workstations", word: "Workstations", letter: "w", act: "entries" },
   { href: "/policy", word: "Policy", letter: "p", act: "entries" },
   { href: "/rollouts", word: "Rollouts", letter: "r", act: "entries" },
+  { href: "/approvals", word: "Approvals", letter: "s", act: "entries" },
   { href: "/enrol", word: "Enrol", letter: "n", act: "enrol" },
   { href: "/people", word: "People", letter: "m", act: "people" },
 ];
@@ -55,11 +56,13 @@ function Trails({ trails, forked, lossy }: { trails: number; forked: number; los
 export function Shell({ actor, theme, children }: { actor: Actor; theme: Theme; children: ReactNode }) {
   const api = useApi();
   const counts = useQuery({ ...api.overview.counts.queryOptions(), refetchInterval: COUNTS_EVERY_MS }).data;
+  const waiting = useQuery({ ...api.approval.count.queryOptions(), refetchInterval: COUNTS_EVERY_MS }).data;
   const places = PLACES.filter(({ act }) => may(actor.role, act));
   const counted: Record<string, ReactNode> = {
     "/alerts": counts && counts.alerts > 0 && <b className="text-block">{count(counts.alerts)}</b>,
     "/usb": counts && counts.held > 0 && <b className="text-hold">{count(counts.held)} held</b>,
     "/deny": counts && counts.denied > 0 && <b className="text-block">{count(counts.denied)}</b>,
+    "/approvals": waiting !== undefined && waiting > 0 && <b className="text-hold">{count(waiting)} waiting</b>,
     "/workstations": counts && count(counts.workstations),
   };
   return (

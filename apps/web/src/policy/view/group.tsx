@@ -4,6 +4,7 @@ import { ENDED } from "@sallyport/shared/rollout/state.ts";
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useState } from "react";
+import { Signers } from "../../approval/view/signers.tsx";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
@@ -56,7 +57,10 @@ export function Group({ id }: { id: string }) {
         <Editor key={group.id} group={group} wanted={wanted} latest={latest?.order ?? 0} mayWrite={mayWrite} />
         <div className="grid items-start gap-3.5 xl:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
           <Reach group={group.id} />
-          <Revisions group={group.id} publications={publications} />
+          <div className="grid gap-3.5">
+            <Signers group={group.id} />
+            <Revisions group={group.id} publications={publications} />
+          </div>
         </div>
       </div>
     </>

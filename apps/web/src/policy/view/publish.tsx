@@ -2,6 +2,7 @@
 import type { Change } from "@sallyport/shared/policy/diff.ts";
 import { useMutation } from "@tanstack/react-query";
 import type { FormEvent } from "react";
+import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
@@ -32,7 +33,9 @@ export function Publish({ group, source, basedOn, changes, against, onClose, onD
     const done = await publish.mutateAsync({ group: group.id, source, message, basedOn }).catch(() => undefined); // shown under the field
     if (!done) return;
     tell.done(
-      `r${done.order} is signed and on its way. It is in force where “Desired against reported” says so, not before.`,
+      done.waiting
+        ? waitsWords(`r${done.order}`, done.waiting)
+        : `r${done.order} is signed and on its way. It is in force where “Desired against reported” says so, not before.`,
     );
     onDone(done.order);
   };

@@ -4,6 +4,7 @@ import { DEFAULT_WAVES, type Outcome, Plan } from "@sallyport/shared/rollout/pla
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { type FormEvent, type ReactNode, useMemo, useState } from "react";
+import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
@@ -57,8 +58,12 @@ export function Start({ group, source, basedOn, children, onClose }: Props) {
       .mutateAsync({ id, group: group.id as never, source, message, basedOn, plan: whole.data })
       .catch(() => undefined); // shown under the field
     if (!begun) return;
-    tell.done(`r${begun.order} is signed. Its first wave begins.`);
-    router.push(`/rollouts/${begun.id}`);
+    tell.done(
+      begun.waiting
+        ? waitsWords(`The rollout of r${begun.order}`, begun.waiting)
+        : `r${begun.order} is signed. Its first wave begins.`,
+    );
+    router.push(begun.waiting ? `/approvals/${begun.waiting.id}` : `/rollouts/${begun.id}`);
   };
   const change = (at: number, more: Partial<WaveForm>) =>
     setWaves((all) => all.map((wave, index) => (index === at ? { ...wave, ...more } : wave)));

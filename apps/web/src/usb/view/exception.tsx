@@ -1,6 +1,7 @@
 "use client";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
+import { waitsWords } from "../../approval/view/words.tsx";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -36,8 +37,12 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
     except.mutate(
       { trail, index, hours, reason },
       {
-        onSuccess: ({ name, notAfter }) => {
-          tell.done(`Signed: these contents may pass on ${name} until ${exact(notAfter)}`);
+        onSuccess: ({ name, notAfter, waiting }) => {
+          tell.done(
+            waiting
+              ? waitsWords("The exception", waiting)
+              : `Signed: these contents may pass on ${name} until ${exact(notAfter)}`,
+          );
           void queries.invalidateQueries({ queryKey: api.usb.request.queryKey({ trail, index }) });
         },
       },

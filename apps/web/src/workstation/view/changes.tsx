@@ -2,6 +2,7 @@
 /** What an admin does to one workstation: describe, move, revoke. Each says first what it will do. */
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
+import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
@@ -76,8 +77,12 @@ function Move({ row, onClose }: Props) {
   const to = others.find(({ id }) => id === chosen) ?? others[0];
   const move = useMutation({
     ...api.workstation.move.mutationOptions(),
-    onSuccess: () => {
-      tell.done(`Moved to ${to?.name}. Its policy follows as soon as the agent has taken the signed membership.`);
+    onSuccess: ({ waiting }) => {
+      tell.done(
+        waiting
+          ? waitsWords("The move", waiting)
+          : `Moved to ${to?.name}. Its policy follows as soon as the agent has taken the signed membership.`,
+      );
       onClose();
     },
   });

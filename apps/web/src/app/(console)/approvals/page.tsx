@@ -1,0 +1,7 @@
+import { Approvals } from "../../../approval/view/approvals.tsx";
+
+export const metadata = { title: "Approvals" };
+
+export default function Page() {
+  return <Approvals />;
+}
