@@ -76,7 +76,7 @@ describe("in the console", () => {
     replay: ["gather.ts", "gathered.ts", "respond.ts", "run.ts"], // the worker's loop, and an HTTP answer page by page
     rollout: ["act.ts", "apply.ts", "facts.ts", "respond.ts", "start.ts", "step.ts", "supersede.ts"], // also the worker's
     trail: ["ranges.ts", "recorder.ts", "restored.ts"], // where a trail's records lie; the console's own trail
-    usb: ["exception.ts"],
+    usb: ["exception.ts", "requests.ts"],
     workstation: ["change.ts", "fleet.ts"],
   };
   const asks = (file: string) => {
@@ -130,6 +130,7 @@ describe("in the console", () => {
       ...["view/signers.tsx", "view/words.tsx"], // who signs, on a group's page; that something waits, wherever it was asked
     ],
     command: ["ask.ts", "view/commands.tsx"], // and what is signed is done by the noun that asked
+    deny: ["view/button.tsx"], // beside whatever must not spread
     dispatch: ["publication.ts", "sign.ts"], // statements are signed in one place
     ingest: ["trails.ts"], // the console's own trail is appended to as any other
     overview: ["view/shell.tsx"], // who is looking, and what they may do

@@ -6,6 +6,7 @@ import { withRecord } from "../person/act.ts";
 import { Cursor, RecordAt } from "../record/filter.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { exceptedAct, makeException, requestOf } from "./exception.ts";
+import { listRequests } from "./requests.ts";
 import { findHash, getScan, listFiles, listScans } from "./store.ts";
 
 export const FileHash = z
@@ -27,6 +28,7 @@ export const usbRouter = router({
   request: allowed("content")
     .input(RecordAt)
     .query(({ ctx, input }) => requestOf(ctx.wiring.pool, input.trail, input.index)),
+  requests: allowed("content").query(({ ctx }) => listRequests(ctx.wiring.pool, new Date())),
   except: allowed("policy")
     .input(
       RecordAt.extend({

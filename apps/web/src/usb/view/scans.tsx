@@ -4,6 +4,7 @@ import { useRouter, useSearchParams } from "next/navigation";
 import { findingTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
 import { setAddress } from "../../ui/address.ts";
+import { ButtonLink } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
@@ -88,6 +89,9 @@ export function Scans() {
           <span className="text-ink-2">{hash.length} digits; md5 has 32, sha256 64</span>
         )}
         <span className="flex-1" />
+        <ButtonLink href="/usb/requests" look="bare">
+          Requests and exceptions
+        </ButtonLink>
         <fieldset className="flex gap-1">
           <legend className="sr-only">Verdict</legend>
           {VERDICTS.map((verdict) => (

@@ -1,0 +1,117 @@
+/** Every stick that asked to pass, and what came of it ↔ Postgres: asked, waiting for signatures, allowed until a moment,
+ *  or over. An exception lasts a month at most, so what is older than two has ended. */
+import { readContent } from "@sallyport/shared/record/content.ts";
+import { UsbRequestBody } from "@sallyport/shared/record/usb.ts";
+import type { Pool } from "pg";
+
+const LISTED_MAX = 500;
+const DAYS = 62;
+
+export type RequestState =
+  | { state: "asked" }
+  /** People have been asked to sign. */
+  | { state: "signing"; until: string }
+  | { state: "allowed" | "ended"; until: string; reason: string; at: string };
+
+export type RequestRow = {
+  trail: number;
+  /** Of the request's record; of the scan it followed, where that is known. */
+  index: number;
+  scan: number | null;
+  /** When it was asked: the agent's claim. */
+  time: string;
+  workstation: { id: string; name: string };
+  stick: string;
+  files: number;
+  why: string;
+  what: RequestState;
+};
+
+type Raw = {
+  trail: number;
+  index: string;
+  time: Date;
+  content: Buffer | null;
+  workstation_id: string;
+  name: string;
+  exceptions: { notAfter: string; request: string | null; reason: string; at: string }[] | null;
+  signing: { manifest: string; notAfter: string }[] | null;
+};
+
+/** The newest first; of one device's contents on one workstation only the newest request, since it asks nothing new. */
+export async function listRequests(pool: Pool, now: Date): Promise<RequestRow[]> {
+  const { rows } = await pool.query<Raw>(
+    `WITH asked AS (
+       SELECT r.trail, r.index, r.time, r.content, t.workstation_id
+         FROM record r JOIN trail t ON t.num = r.trail
+        WHERE r.kind = 'usb.request' AND r.received > $1::timestamptz - make_interval(days => ${DAYS})
+        ORDER BY r.received DESC LIMIT ${LISTED_MAX})
+     SELECT a.*, w.name,
+            (SELECT json_agg(json_build_object(
+                      'notAfter', (e.statement ->> 'text')::jsonb ->> 'notAfter',
+                      'request', (e.statement ->> 'carried')::jsonb ->> 'request',
+                      'reason', (e.statement ->> 'carried')::jsonb ->> 'reason', 'at', e.created_at))
+               FROM workstation_statement e
+              WHERE e.workstation_id = a.workstation_id AND e.type = 'exception'
+                AND e.created_at > $1::timestamptz - make_interval(days => ${DAYS})) AS exceptions,
+            (SELECT json_agg(json_build_object('manifest', p.act ->> 'manifest', 'notAfter', p.act ->> 'notAfter'))
+               FROM proposal p
+              WHERE p.kind = 'exception' AND p.state = 'waiting' AND p.act ->> 'workstation' = a.workstation_id::text
+            ) AS signing
+       FROM asked a JOIN workstation w ON w.id = a.workstation_id
+      ORDER BY a.time DESC`,
+    [now],
+  );
+  const seen = new Set<string>();
+  const asked = rows.flatMap(({ content, exceptions, signing, ...row }): Omit<RequestRow, "scan">[] => {
+    const said = content && readContent(content);
+    const body = said?.ok ? UsbRequestBody.safeParse(said.value.body) : undefined;
+    const key = `${row.workstation_id} ${body?.data?.request}`;
+    if (!body?.success || seen.has(key)) return [];
+    seen.add(key);
+    const { stick, files, reason, request, manifest } = body.data;
+    const given = (exceptions ?? []).filter((each) => each.request === request);
+    const waiting = (signing ?? []).find((each) => each.manifest === manifest);
+    return [
+      {
+        ...{ trail: row.trail, index: Number(row.index), time: row.time.toISOString() },
+        ...{ workstation: { id: row.workstation_id, name: row.name }, stick, files, why: reason },
+        what: stateOf(given, waiting, now),
+      },
+    ];
+  });
+  const scans = await scansOf(pool, asked);
+  return asked.map((row, at) => ({ ...row, scan: scans[at] ?? null }));
+}
+
+/** A scan's own parts, and its step and decision, stand between it and its request. */
+const REACH_RECORDS = 2_048;
+
+/** The scan that each request followed; a stick of several units names its scans after itself. */
+async function scansOf(pool: Pool, asked: readonly Omit<RequestRow, "scan">[]): Promise<(number | null)[]> {
+  const { rows } = await pool.query<{ scan: string | null }>(
+    `SELECT s.index AS scan
+       FROM unnest($1::int[], $2::bigint[], $3::text[]) WITH ORDINALITY AS a (trail, index, stick, place)
+       LEFT JOIN LATERAL (
+         SELECT index FROM scan
+          WHERE trail = a.trail AND index BETWEEN a.index - ${REACH_RECORDS} AND a.index - 1
+            AND (source = a.stick OR starts_with(source, a.stick || ' unit '))
+          ORDER BY index DESC LIMIT 1) s ON true
+      ORDER BY a.place`,
+    [asked.map(({ trail }) => trail), asked.map(({ index }) => index), asked.map(({ stick }) => stick)],
+  );
+  return rows.map(({ scan }) => (scan === null ? null : Number(scan)));
+}
+
+/** The exception that lasts longest counts. */
+function stateOf(
+  given: readonly { notAfter: string; reason: string; at: string }[],
+  signing: { notAfter: string } | undefined,
+  now: Date,
+): RequestState {
+  const [last] = [...given].sort((a, b) => Date.parse(b.notAfter) - Date.parse(a.notAfter));
+  if (last && Date.parse(last.notAfter) > now.getTime())
+    return { state: "allowed", until: last.notAfter, reason: last.reason, at: last.at };
+  if (signing) return { state: "signing", until: signing.notAfter };
+  return last ? { state: "ended", until: last.notAfter, reason: last.reason, at: last.at } : { state: "asked" };
+}

@@ -1,0 +1,91 @@
+"use client";
+/** Sticks that asked to pass, and what came of each: nobody has answered, it waits for signatures, it may pass until a
+ *  moment, or that moment has come. */
+import { useQuery } from "@tanstack/react-query";
+import { useRouter } from "next/navigation";
+import { useApi } from "../../trpc/client.tsx";
+import { ButtonLink } from "../../ui/button.tsx";
+import { plural } from "../../ui/bytes.ts";
+import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Grow, Header } from "../../ui/header.tsx";
+import { Mark, Quiet } from "../../ui/mark.tsx";
+import { type Column, Table } from "../../ui/table.tsx";
+import { Ago, Clock, useNow } from "../../ui/time.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
+import type { RequestRow } from "../requests.ts";
+
+const EVERY_MS = 5_000;
+
+const COLUMNS: Column<RequestRow>[] = [
+  { head: "Asked", track: "140px", mono: true, cell: (row) => <Clock time={row.time} /> },
+  { head: "Workstation", track: "minmax(90px, 130px)", mono: true, cell: (row) => row.workstation.name },
+  {
+    head: "Stick",
+    track: "minmax(0, 0.6fr)",
+    cell: (row) => (
+      <>
+        <Untrusted text={row.stick} /> <span className="text-ink-3">· {plural(row.files, "file")}</span>
+      </>
+    ),
+  },
+  { head: "Held because", track: "minmax(0, 1fr)", cell: (row) => <Untrusted text={row.why} /> },
+  { head: "State", track: "112px", cell: (row) => <State row={row} /> },
+  { head: "Ends", track: "80px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
+  {
+    head: "Why it may pass",
+    track: "minmax(0, 0.8fr)",
+    cell: ({ what }) => ("reason" in what ? <Untrusted text={what.reason} /> : ""),
+  },
+];
+
+/** It ends by itself here in the moment in which it ends there. */
+function State({ row: { what } }: { row: RequestRow }) {
+  const now = useNow();
+  if (what.state === "asked") return <Mark tone="hold">asks</Mark>;
+  if (what.state === "signing") return <Mark tone="hold">to be signed</Mark>;
+  if (what.state === "ended" || Date.parse(what.until) <= now) return <Quiet>ended</Quiet>;
+  return <Mark tone="allow">may pass</Mark>;
+}
+
+export function Requests() {
+  const api = useApi();
+  const router = useRouter();
+  const found = useQuery({ ...api.usb.requests.queryOptions(), refetchInterval: EVERY_MS });
+  return (
+    <>
+      <Header title="Requests and exceptions">
+        <span className="ml-3 text-ink-2">Of two months. A request is answered on its scan; each exception ends.</span>
+        <Grow />
+        <ButtonLink href="/usb">Scans</ButtonLink>
+      </Header>
+      {found.isError ? (
+        <Fault message={found.error.message} again={() => void found.refetch()} />
+      ) : found.isPending ? (
+        <Waiting />
+      ) : found.data.length === 0 ? (
+        <Empty title="No stick has asked to pass">
+          <p>
+            A stick that policy holds asks here. Whoever writes policy may let exactly its contents pass on that one
+            workstation for a while; that is signed, is on the trail, and ends by itself.
+          </p>
+        </Empty>
+      ) : (
+        <Table<RequestRow>
+          label="Requests, the newest first"
+          columns={COLUMNS}
+          rows={found.data}
+          keyOf={(row) => `${row.trail}.${row.index}`}
+          active={undefined}
+          onOpen={(row) =>
+            row &&
+            router.push(
+              row.scan === null
+                ? `/explore?workstation=${row.workstation.id}&open=${row.trail}.${row.index}`
+                : `/usb/${row.trail}/${row.scan}`,
+            )
+          }
+        />
+      )}
+    </>
+  );
+}
