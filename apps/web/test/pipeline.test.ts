@@ -22,6 +22,7 @@ import { commandRollout } from "../src/rollout/store.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import type { Context } from "../src/trpc/context.ts";
 import { appRouter } from "../src/trpc/router.ts";
+import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
 
@@ -417,6 +418,36 @@ test("a token does what its scopes and its person allow, and is told which scope
   expect(await state()).toEqual(before);
 });
 
+test("a plan for waves that makes no sense is named by its file, and nothing of the folder is done", {
+  timeout: RUNS_MS_MAX,
+}, async () => {
+  write("floor.yaml", "log: { linesPerSecond: 21 }\nusb: { deviceRules: [] }\n");
+  write("annex.yaml", "{}\n");
+  const before = await state();
+  const refused = async (waves: string, words: RegExp) => {
+    write("rollouts/floor.yaml", waves);
+    const planned = await policy(tokens.read, "plan", "policies", ...ours);
+    expect(planned).toMatchObject({ code: 3 });
+    expect(planned.out + planned.err).toMatch(words);
+    const applied = await policy(tokens.write, "apply", "policies", ...ours, "--yes", "--message", "may not be");
+    expect(applied).toMatchObject({ code: 3, err: expect.stringMatching(words) });
+    expect(await state()).toEqual(before);
+  };
+  await refused(
+    "waves: [{ percent: 10 }]\n",
+    /rollouts\/floor\.yaml: waves\[0\]: the last wave must be all of the group .*never ends/,
+  );
+  await refused("waves: [{ label: nobody }, { all: true }]\n", /no workstation of floor has the label nobody/);
+  await refused("waves: [{ all: true }]\nguards: { applied: { share: 1.5 } }\n", /can never be met/);
+  await refused("waves: [{ all: true }]\nguards: { applied: { withinSeconds: 5 } }\n", /could never be met in time/);
+  write("rollouts/floor.yaml", "waves: [{ all: true }]\n");
+  const { steps } = await plan(...ours);
+  expect(steps.find(({ group }) => group === "floor")?.notes).toContainEqual(
+    expect.stringMatching(/cuts every workstation off from USB/),
+  );
+  expect(steps.find(({ group }) => group === "annex")?.words).toMatch(/nobody is in the group yet/);
+});
+
 test("a group that a repository is the source of is written from there alone, until an owner takes it back", {
   timeout: RUNS_MS_MAX,
 }, async () => {
@@ -498,7 +529,7 @@ test("a pipeline that dies between any two statements of an apply leaves nothing
   const before = await whole();
   let killAt = 0;
   for (let isDone = false; !isDone; ) {
-    const parts = { pool: dying(++killAt), recordConsole, consoleKey };
+    const parts = { pool: dying(pool, ++killAt), recordConsole, consoleKey };
     const asked = { ...folder, expect: digest, message: "over and over" };
     isDone = await applyFolder(parts, { id: "nora", email: "nora@example.org" }, {}, asked).then(
       () => true,
@@ -515,27 +546,4 @@ test("a pipeline that dies between any two statements of an apply leaves nothing
 
 async function idOf(name: string): Promise<string> {
   return (await pool.query<{ id: string }>('SELECT id FROM "group" WHERE name = $1', [name])).rows[0]!.id;
-}
-
-/** A pool whose connection is cut before its `killAt`th statement: what a process that is killed leaves behind. */
-function dying(killAt: number): pg.Pool {
-  let statement = 0;
-  const connect = async () => {
-    const client = await pool.connect();
-    let isCut = false;
-    return new Proxy(client, {
-      get: (target, name) => {
-        if (name === "release") return () => target.release(isCut ? true : undefined);
-        if (name !== "query") return Reflect.get(target, name);
-        return (...asked: unknown[]) => {
-          if (isCut || ++statement === killAt) {
-            isCut = true;
-            return Promise.reject(new Error("the connection is gone"));
-          }
-          return (target.query as (...args: unknown[]) => unknown)(...asked);
-        };
-      },
-    });
-  };
-  return new Proxy(pool, { get: (target, name) => (name === "connect" ? connect : Reflect.get(target, name)) });
 }

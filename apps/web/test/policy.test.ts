@@ -9,6 +9,7 @@ import { migrate, readMigrations } from "../../../prisma/migrate.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import type { Context } from "../src/trpc/context.ts";
 import { appRouter } from "../src/trpc/router.ts";
+import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition } from "./seed.ts";
 
@@ -30,9 +31,9 @@ afterAll(async () => {
   await postgres?.stop();
 });
 
-function as(name: string) {
+function as(name: string, db = pool) {
   const actor = { id: name, email: `${name}@example.org`, name, role: "admin", session: "s", twoFactor: true } as const;
-  const wiring = { pool, consoleKey, recordConsole: consoleRecorder(consoleKey) } as unknown as Context["wiring"];
+  const wiring = { pool: db, consoleKey, recordConsole: consoleRecorder(consoleKey) } as unknown as Context["wiring"];
   const context: Context = { wiring, actor, still: async () => actor, origin: {}, host: "x" };
   return appRouter.createCaller(context).policy;
 }
@@ -63,6 +64,51 @@ test("a revision published again says why, by whom and with which text this time
        FROM record WHERE kind = 'person.policy-published' ORDER BY index DESC LIMIT 1`,
   );
   expect(rows).toEqual([{ actor: "bob", message: "back: the fleet looked silent" }]);
+});
+
+test("of two admins who publish at once one does, and the other is told which revision to look at; nothing of hers is there", async () => {
+  const group = (await seedGroup(pool, "both", consoleKey.publicKey)) as GroupId;
+  const source = (lines: number) => `log: { linesPerSecond: ${lines} }\n`;
+  const both = await Promise.allSettled(
+    ["ada", "bob"].map((who, at) => as(who).publish({ group, source: source(at + 1), message: "mine", basedOn: 0 })),
+  );
+  const refused = both.filter((each) => each.status === "rejected");
+  expect(refused).toMatchObject([
+    { reason: { code: "CONFLICT", message: expect.stringMatching(/^Revision 1 was published while you wrote/) } },
+  ]);
+  const { publications } = await as("ada").group({ id: group });
+  expect(publications).toMatchObject([{ order: 1, by: both[0]!.status === "fulfilled" ? "ada" : "bob" }]);
+  const loser = both[0]!.status === "fulfilled" ? "bob" : "ada";
+  const { rows } = await pool.query("SELECT FROM record WHERE text LIKE $1", [`${loser}@% of both: mine`]);
+  expect(rows).toEqual([]);
+});
+
+test("a publication that dies between any two statements leaves nothing half done, and the next one goes through", async () => {
+  const group = (await seedGroup(pool, "dying", consoleKey.publicKey)) as GroupId;
+  const everything = async () =>
+    Promise.all(
+      [
+        "SELECT digest FROM revision ORDER BY 1",
+        'SELECT group_id, "order" FROM publication ORDER BY 1, 2',
+        "SELECT size FROM trail",
+      ].map(async (sql) => (await pool.query(sql)).rows),
+    );
+  const before = await everything();
+  let killAt = 0;
+  for (let isDone = false; !isDone; ) {
+    const asked = { group, source: "log: { burstLines: 77 }\n", message: "over and over", basedOn: 0 };
+    isDone = await as("ada", dying(pool, ++killAt))
+      .publish(asked)
+      .then(
+        () => true,
+        async () => {
+          expect(await everything()).toEqual(before);
+          return false;
+        },
+      );
+  }
+  expect(killAt).toBeGreaterThan(8);
+  expect((await as("ada").group({ id: group })).publications).toMatchObject([{ order: 1, message: "over and over" }]);
 });
 
 test("a group's name is one name however it is written, and holds nothing that cannot be seen", async () => {

@@ -17,6 +17,7 @@ import { getRollout } from "../src/rollout/store.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import type { Context } from "../src/trpc/context.ts";
 import { appRouter } from "../src/trpc/router.ts";
+import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
 
@@ -311,7 +312,7 @@ test("a worker that dies between any two statements of a look leaves nothing hal
   let reached = 0;
   for (let killAt = 1; ; killAt++) {
     const before = await everything(id);
-    const died = await step({ pool: dying(killAt), recordConsole }, id, new Date(now + 6_000)).then(
+    const died = await step({ pool: dying(pool, killAt), recordConsole }, id, new Date(now + 6_000)).then(
       () => false,
       () => true,
     );
@@ -331,7 +332,7 @@ test("a person's abort that dies between any two statements leaves nothing half 
   for (let killAt = 1; ; killAt++) {
     const before = await everything(id);
     const caller = appRouter.createCaller({
-      wiring: { pool: dying(killAt), recordConsole, consoleKey },
+      wiring: { pool: dying(pool, killAt), recordConsole, consoleKey },
       actor: { id: "a", email: "a@example.com", name: "a", role: "admin", session: "s", twoFactor: true },
       origin: {},
       host: "localhost",
@@ -512,29 +513,4 @@ async function everything(id: string): Promise<unknown> {
     publications: await of('SELECT group_id, "order", digest FROM publication ORDER BY 1, 2'),
     trail: await of("SELECT size FROM trail WHERE workstation_id IS NULL"),
   };
-}
-
-/** A pool whose connection is cut before its `killAt`th statement: what a process that is killed leaves behind. */
-function dying(killAt: number): pg.Pool {
-  let at = 0;
-  const connect = async () => {
-    const client = await pool.connect();
-    let isCut = false;
-    return new Proxy(client, {
-      get: (target, name) => {
-        if (name === "release") return () => target.release(isCut ? true : undefined);
-        if (name !== "query") return Reflect.get(target, name);
-        return (...asked: unknown[]) => {
-          if (isCut || ++at === killAt) {
-            isCut = true;
-            return Promise.reject(new Error("the connection is gone"));
-          }
-          return (target.query as (...args: unknown[]) => unknown)(...asked);
-        };
-      },
-    });
-  };
-  return new Proxy(pool, {
-    get: (target, name) => (name === "connect" ? connect : Reflect.get(target, name)),
-  });
 }

@@ -41,6 +41,15 @@ describe("the difference of two policies", () => {
     expect(diffPolicies(before, after).loosens).toBe(false);
   });
 
+  it("says before all else what would cut every workstation off", () => {
+    const after = file("new.yaml", "usb:\n  deviceRules: ['block']\n  unscannable: block\n");
+    const { text, value } = diffPolicies(before, after);
+    expect(text).toMatch(
+      /^It cuts every workstation off from USB: no device rule allows a device any more\.\n1 device/,
+    );
+    expect(value.cutsOff).toHaveLength(1);
+  });
+
   it("prints no escape that a rule smuggles in", () => {
     const after = file("new.yaml", 'usb:\n  deviceRules: ["allow name \\"\\u001b[2J\\""]\n  unscannable: block\n');
     expect(diffPolicies(before, after).text).not.toContain("\u001b");

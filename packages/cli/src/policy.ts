@@ -1,5 +1,6 @@
 /** What a person wrote → whether it is a policy, and USBGuard rules as one. */
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
+import { cutOffWords } from "@sallyport/shared/policy/cut-off.ts";
 import { type Change, diffPolicy, summariseDiff } from "@sallyport/shared/policy/diff.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
 import { type Policy, policyDigest, policyJsonSchema } from "@sallyport/shared/policy/policy.ts";
@@ -36,7 +37,7 @@ export function checkPolicy(file: string, text: string): { valid: boolean; value
 }
 
 export type Difference = {
-  value: { before: string; after: string; summary: string; changes: Change[] };
+  value: { before: string; after: string; summary: string; cutsOff: string[]; changes: Change[] };
   text: string;
   /** Something that was in force is lost or loosened: what a second person should look at. */
   loosens: boolean;
@@ -50,10 +51,11 @@ export function diffPolicies(
   const [old, now] = [policyOf(before), policyOf(after)];
   const changes = diffPolicy(old, now);
   const summary = summariseDiff(changes);
+  const cutsOff = cutOffWords(old, now);
   const lines = changes.map(({ section, effect, words }) => `${effect.padEnd(7)}  ${section.padEnd(7)}  ${words}`);
   return {
-    value: { before: policyDigest(hash, old), after: policyDigest(hash, now), summary, changes },
-    text: [summary, ...lines].map(escapeForDisplay).join("\n"),
+    value: { before: policyDigest(hash, old), after: policyDigest(hash, now), summary, cutsOff, changes },
+    text: [...cutsOff, summary, ...lines].map(escapeForDisplay).join("\n"),
     loosens: changes.some(({ effect }) => effect === "removed" || effect === "looser"),
   };
 }

@@ -225,7 +225,9 @@ function stepOf(read: Read, group: GroupNow | undefined, repository: string | nu
   const done =
     how === "roll out"
       ? `${order} is rolled out to ${count(group?.workstations ?? 0)} in ${plan?.waves.length} waves`
-      : `${order} is published to ${count(group?.members ?? 0)} at once`;
+      : group?.members
+        ? `${order} is published to ${count(group.members)} at once`
+        : `${order} is published; nobody is in the group yet`;
   const first = group ? "" : "the group is made; ";
   const back = revives ? "it comes back; " : "";
   const managed = takes ? ` Managed from ${repository} from now on.` : "";
