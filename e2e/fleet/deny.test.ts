@@ -1,4 +1,4 @@
-/** What is denied on the console reaches every connected workstation within ten seconds, over the real broker, worker and
+/** An exception, and what is denied, reach every connected workstation within ten seconds, over the real broker, worker and
  *  agents; what somebody changes by hand in the kernel's rules is seen, told and put right within a minute. */
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { simUsb } from "../../apps/agent/src/sim/usb.ts";
+import { type SimUsb, simUsb } from "../../apps/agent/src/sim/usb.ts";
 import { enrolMachine, type Machine, stop, stopAll, until } from "../../apps/agent/test/core/agent.ts";
 import type { Console } from "../../apps/agent/test/core/console.ts";
 import { unable } from "../../apps/agent/test/network/namespaces.ts";
@@ -22,6 +22,8 @@ import { putPublication, signPolicy } from "../../apps/web/src/dispatch/publicat
 import { hash } from "../../apps/web/src/trail/crypto.ts";
 import { readConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { consoleRecorder } from "../../apps/web/src/trail/recorder.ts";
+import { makeException } from "../../apps/web/src/usb/exception.ts";
+import { listRequests } from "../../apps/web/src/usb/requests.ts";
 import { type Stack, startStack } from "../../packages/up/src/start.ts";
 
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
@@ -38,6 +40,7 @@ let stack: Stack;
 let wire: Wire;
 let pool: pg.Pool;
 let machines: Machine[];
+const kernels: SimUsb[] = [];
 let parts: Parameters<typeof deny>[0];
 
 beforeAll(async () => {
@@ -62,6 +65,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(async () => {
   stopAll();
+  for (const kernel of kernels) kernel.stop();
   await pool?.end();
   await stack?.stop();
   await wire?.remove();
@@ -72,7 +76,9 @@ afterAll(async () => {
 async function makeMachine(number: number): Promise<Machine> {
   const host = join(folder, `host-${number}`);
   mkdirSync(host);
-  const { place } = simUsb(host);
+  const kernel = simUsb(host);
+  const { place } = kernel;
+  kernels[number] = kernel;
   const sticks = join(folder, `sticks-${number}`);
   mkdirSync(sticks);
   const vif = { name: "vif1.0", guest: "guest", mac: MAC.guest, addresses: ["10.1.0.2", "fd00:1::2"] };
@@ -154,6 +160,48 @@ async function reached(what: string, id: string, have: number, began: number): P
   return ms;
 }
 
+describe.skipIf(absent)("an exception", () => {
+  const SECONDS = 15;
+  const count = async (kind: string) => (await records(machines[1]!, kind)).length;
+
+  it("reaches a connected workstation within ten seconds, and ends there by itself", async () => {
+    const [, second] = machines as [Machine, Machine];
+    const kernel = kernels[1]!;
+    const stick = join(folder, "stick.img");
+    writeFileSync(stick, Buffer.alloc(64 * 1024, "no file system that the gate reads "));
+    kernel.plug("1-2", { units: [stick] });
+    await until("it asks", async () => (await count("usb.request")) === 1, second);
+    const scanned = () =>
+      pool.query<{ trail: number; index: string }>("SELECT trail, index FROM scan WHERE workstation_id = $1", [
+        second.workstation,
+      ]);
+    await until("its scan is there", async () => (await scanned()).rows.length === 1, second);
+    const { trail, index } = (await scanned()).rows[0]!;
+    const tx = await pool.connect();
+    const began = performance.now();
+    const asked = { trail, index: Number(index), hours: SECONDS / 3600, reason: "looked at by hand", by: "nora" };
+    const { notAfter } = await makeException(tx, parts.consoleKey, { ...asked, now: new Date() }).finally(() =>
+      tx.release(),
+    );
+    const passed = async () => (await records(second, "usb.verdict")).filter((text) => /exception/.test(text)).length;
+    await until("it may pass", async () => (await passed()) === 1, second);
+    const ms = Math.round(performance.now() - began);
+    process.stdout.write(`exception: believed and on the trail after ${ms} ms\n`);
+    expect(ms).toBeLessThan(REACHED_MS_MAX);
+    const state = async () => (await listRequests(pool, new Date()))[0]?.what.state;
+    expect(await state()).toBe("allowed");
+
+    await until("its end has come", () => Date.now() > Date.parse(notAfter) + 1_000, second);
+    expect(await state()).toBe("ended");
+    kernel.unplug("1-2");
+    await until("it has gone", async () => (await count("usb.removed")) === 1, second);
+    kernel.plug("1-2", { units: [stick] });
+    await until("it asks again", async () => (await count("usb.request")) === 2, second);
+    expect(await passed()).toBe(1);
+    kernel.unplug("1-2");
+  });
+});
+
 describe.skipIf(absent)("what is denied", () => {
   it("is in force on every connected workstation within ten seconds: a file, a device, an address", async () => {
     const asked = { audience: { fleet: true as const }, hours: 24, reason: "seen at another site" };
@@ -173,11 +221,13 @@ describe.skipIf(absent)("what is denied", () => {
     );
     // the very decision that a scan meets
     writeFileSync(join(folder, "bad.img"), BAD);
+    const before = (await records(machines[1]!, "usb.scan")).length;
     copyFileSync(join(folder, "bad.img"), join(folder, "sticks-1", "bad.img"));
-    await until("it is blocked", async () => (await records(machines[1]!, "usb.scan")).length > 0, machines[1]);
-    const { rows } = await pool.query("SELECT verdict, reason FROM scan WHERE workstation_id = $1", [
-      machines[1]!.workstation,
-    ]);
+    await until("it is blocked", async () => (await records(machines[1]!, "usb.scan")).length > before, machines[1]);
+    const { rows } = await pool.query(
+      "SELECT verdict, reason FROM scan WHERE workstation_id = $1 AND source = 'bad.img'",
+      [machines[1]!.workstation],
+    );
     expect(rows).toMatchObject([{ verdict: "block", reason: expect.stringContaining("denied everywhere until") }]);
   });
 
