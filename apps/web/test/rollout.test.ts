@@ -304,6 +304,14 @@ test("a newer rollout or a publication supersedes the one under way, and says so
   const third = await begin(6);
   await as().policy.publish({ group: group as never, source: source(7), message: "now", basedOn: 6 });
   expect(await state(third)).toMatchObject({ name: "superseded", reason: "r8 was published to the whole group" });
+  const { rows } = await pool.query<{ text: string; before: unknown }>(
+    `SELECT text, convert_from(content, 'UTF8')::jsonb #> '{body,before}' AS before
+       FROM record WHERE kind = 'person.policy-published' ORDER BY index DESC LIMIT 1`,
+  );
+  expect(rows[0]).toMatchObject({
+    text: expect.stringMatching(/published revision 8 of .*, which ends the rollout of r6: now$/),
+    before: { superseded: { id: third, order: 6, state: "pending" } },
+  });
   expect(await wanted()).toEqual({ canary: 8, other: 8, third: 8 });
 });
 

@@ -9,7 +9,7 @@ import type { Carrying } from "../approval/carry-out.ts";
 import { needsPeople, propose, proposedAct, supersedeProposals, type Waiting } from "../approval/propose.ts";
 import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
 import type { Act } from "../person/act.ts";
-import { supersede } from "../rollout/supersede.ts";
+import { type Superseded, supersede } from "../rollout/supersede.ts";
 import type { ConsoleKey } from "../trail/key.ts";
 import { sha256 } from "../trail/sha256.ts";
 import { Refusal } from "../trpc/errors.ts";
@@ -33,6 +33,8 @@ export type Published = {
   digest: PolicyDigest;
   name: string;
   before: string | null;
+  /** The rollout that it ended. */
+  superseded?: Superseded | undefined;
   /** Nothing is in force: people must sign first. */
   waiting?: Waiting;
 };
@@ -67,10 +69,7 @@ export async function publish(tx: PoolClient, key: ConsoleKey, asked: Publishing
   };
   const statement = signPolicy(key, { group, order, digest, policy: asked.policy, now });
   const done = { order, digest, name, before: prepared.before };
-  if (!needsPeople(by)) {
-    await put(tx, prepared, statement, now);
-    return done;
-  }
+  if (!needsPeople(by)) return { ...done, superseded: await put(tx, prepared, statement, now) };
   const waiting = await propose(tx, {
     ...{ by, kind: "policy", statements: [statement], act: prepared, asker: asked.author, now },
     text: `publish r${order} of ${name}`,
@@ -79,14 +78,20 @@ export async function publish(tx: PoolClient, key: ConsoleKey, asked: Publishing
   return { ...done, waiting };
 }
 
-async function put(tx: PoolClient, prepared: Prepared, statement: SignedStatement, now: Date): Promise<void> {
+async function put(
+  tx: PoolClient,
+  prepared: Prepared,
+  statement: SignedStatement,
+  now: Date,
+): Promise<Superseded | undefined> {
   const { group, order, digest, author } = prepared;
   const reason = `r${order} was published to the whole group`;
-  await supersede(tx, group, { reason, by: author, now });
+  const superseded = await supersede(tx, group, { reason, by: author, now });
   await supersedeProposals(tx, group, { reason, by: author });
   const { policy } = CarriedPolicy.parse(JSON.parse(statement.carried));
   const written = { ...prepared, parent: prepared.before ?? undefined };
   await putPublication(tx, { group, order, digest, policy, now }, statement, written);
+  return superseded;
 }
 
 /** Enough people have signed what was prepared. @throws Refusal where the group has gone on since */
@@ -94,8 +99,8 @@ export async function publishSigned(tx: PoolClient, { act, statements, now }: Ca
   const prepared = Prepared.parse(act);
   await refuseManaged(tx, prepared.group, prepared.repository);
   const { name } = await lockGroup(tx, prepared.group, prepared.newest);
-  await put(tx, prepared, statements[0]!, now);
-  return publishedAct(prepared, { ...prepared, name });
+  const superseded = await put(tx, prepared, statements[0]!, now);
+  return publishedAct(prepared, { ...prepared, name, superseded });
 }
 
 export function publishedAct(
@@ -108,6 +113,8 @@ export function publishedAct(
     ...(asked.repository && { repository: asked.repository }),
   };
   if (waiting) return proposedAct(`publish r${done.order} of ${done.name}: ${asked.message}`, subject, waiting, after);
-  const text = `published revision ${done.order} of ${done.name}: ${asked.message}`.slice(0, 900);
-  return { kind: "person.policy-published", text, subject, before: { digest: done.before }, after };
+  const { superseded = null } = done;
+  const ends = superseded ? `, which ends the rollout of r${superseded.order}` : "";
+  const text = `published revision ${done.order} of ${done.name}${ends}: ${asked.message}`.slice(0, 900);
+  return { kind: "person.policy-published", text, subject, before: { digest: done.before, superseded }, after };
 }
