@@ -46,11 +46,21 @@ export const DetectorChoice = z.strictObject({
   interface: device,
   /** Its configuration, rules, command socket and events; Suricata is started on `suricata.yaml` in it. */
   folder: absolute.default("/var/lib/sallyport-agent/ids"),
-  /** Rule sets, each a file called by its sha256. */
-  artifacts: absolute.default("/var/lib/sallyport-agent/artifacts"),
+  /** As `artifacts` beside it, from before there were others than rule sets. */
+  artifacts: absolute.optional(),
   program: z.array(z.string().min(1).max(256)).min(1).max(8).default(["suricata"]),
 });
 export type DetectorChoice = z.infer<typeof DetectorChoice>;
+
+/** The scanner's definitions as a policy names them. Without it clamd has what the machine gives it. */
+export const ScannerChoice = z.strictObject({
+  /** clamd's `DatabaseDirectory` is `current` in it; clamd's own rules of AppArmor let it read there. */
+  folder: absolute.default("/var/lib/clamav/sallyport"),
+  /** clamd's configuration, for its socket and that folder. */
+  conf: absolute.default("/etc/clamav/clamd.conf"),
+  program: z.array(z.string().min(1).max(256)).min(1).max(8).default(["clamd"]),
+});
+export type ScannerChoice = z.infer<typeof ScannerChoice>;
 
 /** The guest's volume. Without it none is looked at, and the report says so. */
 export const VolumeChoice = z.strictObject({
@@ -95,6 +105,9 @@ export const AgentConfig = SourceChoice.extend({
   sticks: z.string().max(256).nullable().default("sticks"),
   firewall: FirewallChoice.optional(),
   ids: DetectorChoice.optional(),
+  scanner: ScannerChoice.optional(),
+  /** Rule sets and definitions, each a file called by its sha256; `artifacts` in the state folder otherwise. */
+  artifacts: absolute.optional(),
   disk: VolumeChoice.optional(),
   usb: GateChoice.optional(),
   logLevel: z.enum(["debug", "info", "warn", "error"]).default("info"),
@@ -128,6 +141,9 @@ export function readConfig(state: string, named: string | undefined): AgentConfi
 
 export const sticksFolder = (state: string, { sticks }: AgentConfig): string | undefined =>
   sticks === null ? undefined : isAbsolute(sticks) ? sticks : join(state, sticks);
+
+export const artifactsFolder = (state: string, { artifacts, ids }: AgentConfig): string =>
+  artifacts ?? ids?.artifacts ?? join(state, "artifacts");
 
 /** The domain of a guest; without a name of its own, the one its console's file goes under, else its id. */
 export const domainOf = ({ domains, guests }: AgentConfig, guest: GuestId): string =>

@@ -1,6 +1,7 @@
 /** The only wiring: sources → spool → uplink → link, and desired → policy → reconcile → report. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { ARTIFACT_BYTES_MAX } from "@sallyport/shared/artifact/artifact.ts";
 import { fromBase64, toHex } from "@sallyport/shared/base/bytes.ts";
 import type { SessionId, Sha256 } from "@sallyport/shared/base/ids.ts";
 import { deniedAddresses } from "@sallyport/shared/policy/overlay.ts";
@@ -10,9 +11,19 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Reported } from "@sallyport/shared/state/reported.ts";
 import { idsApplier, unwatched } from "./appliers/ids.ts";
 import { BROKER_LOST_MS, KEPT_BYTES_MAX as NETWORK_BYTES_MAX, networkApplier, unfiltered } from "./appliers/network.ts";
+import { artifacts as fetchedArtifacts } from "./artifact/artifacts.ts";
 import { Commands } from "./command/commands.ts";
 import { JOURNAL_BYTES_MAX, journalFile } from "./command/journal-file.ts";
-import { type AgentConfig, brokerOf, domainOf, firewallOf, sourcesOf, sticksFolder } from "./config.ts";
+import {
+  type AgentConfig,
+  artifactsFolder,
+  brokerOf,
+  domainOf,
+  firewallOf,
+  sourcesOf,
+  sticksFolder,
+} from "./config.ts";
+import { artifactStore } from "./dom0/artifact-store.ts";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { receiveDatagrams } from "./dom0/datagrams.ts";
 import { suricata } from "./dom0/detector.ts";
@@ -22,6 +33,7 @@ import type { Log } from "./dom0/log.ts";
 import { resolveName } from "./dom0/names.ts";
 import { nftRuleset } from "./dom0/ruleset.ts";
 import { tellRefusal } from "./enrol/again.ts";
+import { fetchArtifact } from "./enrol/artifact.ts";
 import { isDue, notAfter, renew } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
 import { LOOK_MS_MAX, RENEWAL_CHECK_MS } from "./limits.ts";
@@ -36,6 +48,7 @@ import { overlayRecords, ToldOverlays } from "./report/overlay-records.ts";
 import { overlayStates } from "./report/overlays.ts";
 import { isChange, signReport } from "./report/report.ts";
 import { runSources } from "./run-sources.ts";
+import { scannerOf } from "./scanner.ts";
 import { listSources } from "./sources/list.ts";
 import { Intake } from "./spool/intake.ts";
 import { lockState, openSpool } from "./spool/open.ts";
@@ -173,6 +186,14 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   });
   const firewall = firewallOf(config);
   const volume = volumeOf(config, state, dom0);
+  const artifacts = fetchedArtifacts({
+    store: artifactStore(artifactsFolder(state, config)),
+    fetch: fetchArtifact(facts.listener, () => ({ ...tls, cas: [enrolment.ca, ...policy.cas] })),
+    changed: () => work.ring(),
+    monotonic,
+    log,
+    signal,
+  });
   const usb = usbGate(config, {
     dom0,
     state,
@@ -181,7 +202,12 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     exceptions: () => policy.exceptions(),
     denied: () => policy.denied(),
     floor: () => policy.floor(),
+    scannerSet: () => scanner.inForce(),
     log,
+  });
+  const scanner = scannerOf(config, usb.applier, {
+    ...{ artifacts, now, monotonic, tell, log, signal },
+    policy: () => policy.inForce?.policy.usb,
   });
   const appliers = listAppliers(
     { log: setting("log"), agent: setting("agent", () => spool.setBytesMax(settings.agent.spoolBytesMax)) },
@@ -204,10 +230,21 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
           })
         : unfiltered(),
       ids: config.ids
-        ? idsApplier({ detector: suricata(dom0, config.ids), config: config.ids, hash: sha256, now, tell, log })
+        ? idsApplier({
+            detector: suricata(dom0, config.ids),
+            config: config.ids,
+            artifact(rules) {
+              artifacts.retain("ids", [rules]);
+              return artifacts.get(rules, "The rule set", ARTIFACT_BYTES_MAX["suricata-rules"]);
+            },
+            hash: sha256,
+            now,
+            tell,
+            log,
+          })
         : unwatched(),
       disk: volume.applier,
-      usb: usb.applier,
+      usb: scanner.applier,
     },
   );
   const sources = runSources(
@@ -225,6 +262,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         () => policy.inForce?.policy.usb,
         () => policy.denied(),
         now,
+        scanner.inForce,
       ),
       ...volume.sources,
       ...usb.sources,

@@ -12,6 +12,7 @@ export function sticks(
   usb: () => UsbSection | undefined,
   denied: () => readonly OverlayEntry[],
   now: () => number,
+  scannerSet: () => Promise<string | undefined>,
 ): Source[] {
   if (folder === undefined) return [];
   return [
@@ -29,8 +30,10 @@ export function sticks(
         const clamd = await findClamd(undefined, undefined, process.env, readWords);
         const policy = usb() ?? DEFAULT_USB;
         const lanes = availableParallelism();
+        const set = await scannerSet();
+        const named = set === undefined ? {} : { set };
         const at = () => new Date(now());
-        return scan(path, { policy, denied, clamd, start: startReader, now: at, lanes, source, signal });
+        return scan(path, { ...named, policy, denied, clamd, start: startReader, now: at, lanes, source, signal });
       },
     }),
   ];

@@ -27,6 +27,8 @@ export type GateNeeds = {
   exceptions: () => readonly Exception[];
   denied: () => readonly OverlayEntry[];
   floor: () => number;
+  /** The set of definitions that the scanner has, where a policy names it. */
+  scannerSet: () => Promise<string | undefined>;
   log: Log;
 };
 
@@ -55,8 +57,10 @@ export function usbGate(config: AgentConfig, needs: GateNeeds): { sources: Sourc
         import("./gate/command.ts"),
         import("./dom0/confine.ts"),
       ]);
-      const clamd = await findClamd(undefined, undefined, process.env, readWords);
+      const clamd = await findClamd(undefined, config.scanner?.conf, process.env, readWords);
+      const set = await needs.scannerSet();
       return scan(path, {
+        ...(set !== undefined && { set }),
         policy: policy(),
         denied,
         clamd,

@@ -3,6 +3,11 @@ import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Policy, SectionName } from "@sallyport/shared/policy/policy.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 
+/** Not as wanted yet and on the way there: what is missing is being fetched. */
+export class NotYet extends Error {
+  override name = "NotYet";
+}
+
 export type Applier<N extends SectionName = SectionName> = {
   section: N;
   /** What is in force, found by looking. */

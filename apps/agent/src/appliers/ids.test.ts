@@ -16,6 +16,10 @@ function agent() {
   const applier = idsApplier({
     detector,
     config: { interface: "xenbr0", folder: "/ids" },
+    artifact: async (sha256) => {
+      if (!detector.artifacts.has(sha256)) throw new Error("it could not be fetched");
+      return sha256;
+    },
     hash: sha256,
     now: () => Date.parse("2026-11-24T12:00:00Z"),
     tell: (observation) => void told.push(observation),
@@ -89,9 +93,9 @@ describe("the detector's applier", () => {
   it("refuses an artifact that is absent or damaged", async () => {
     const { detector, settle } = agent();
     const digest = "0".repeat(64);
-    await expect(settle({ rules: digest })).rejects.toThrow("not among the artifacts");
+    await expect(settle({ rules: digest })).rejects.toThrow("it could not be fetched");
     detector.artifacts.set(digest, RULE);
-    await expect(settle({ rules: digest })).rejects.toThrow("damaged");
+    await expect(settle({ rules: digest })).rejects.toThrow("was changed on this workstation's disk");
   });
   it("tells of a blind detector once for each time it goes blind", async () => {
     const { artifact, begin, look, detector, told } = agent();

@@ -4,6 +4,7 @@
 import { toHex } from "@sallyport/shared/base/bytes.ts";
 import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
+import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import type { IdsSection } from "@sallyport/shared/policy/ids.ts";
 import { countRules, thresholdText } from "@sallyport/shared/policy/ids-files.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
@@ -18,6 +19,8 @@ import { type DetectorConfig, detectorYaml } from "./ids-yaml.ts";
 export type IdsParts = {
   detector: Detector;
   config: DetectorConfig;
+  /** Where the artifact lies. @throws NotYet, or why it is not here */
+  artifact: (sha256: Sha256) => Promise<string>;
   hash: Hash;
   now: () => number;
   tell: (observation: Observation) => void;
@@ -53,7 +56,7 @@ export const unwatched = (): Applier<"ids"> => ({
   apply: async () => {},
 });
 
-export function idsApplier({ detector, config, hash, now, tell, log }: IdsParts): Applier<"ids"> {
+export function idsApplier({ detector, config, artifact, hash, now, tell, log }: IdsParts): Applier<"ids"> {
   const sum = (text: string): string => toHex(hash(new TextEncoder().encode(text)));
   let known: string | null = null;
   let told: string | undefined;
@@ -112,12 +115,10 @@ export function idsApplier({ detector, config, hash, now, tell, log }: IdsParts)
 
   async function rulesFor(wanted: IdsSection): Promise<string> {
     if (wanted.rules === undefined) return (await detector.read("detector.rules")) ?? "";
-    const artifact = await detector.artifact(wanted.rules);
-    if (artifact === undefined)
-      throw new Error(`The rule set ${wanted.rules} is not among the artifacts of this workstation yet.`);
-    if (sum(artifact) !== wanted.rules)
-      throw new Error(`The artifact ${wanted.rules} is damaged: its sum is ${sum(artifact)}.`);
-    return artifact;
+    const rules = await detector.artifact(await artifact(wanted.rules));
+    if (rules === undefined || sum(rules) !== wanted.rules)
+      throw new Error(`The rule set ${wanted.rules} was changed on this workstation's disk.`);
+    return rules;
   }
 
   /** Both files, then the reload, then the count. What is wrong, or nothing. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bubblewrap, NOBODY, nodeAlone, type Room, readerUser } from "./confine-args.ts";
+import { bubblewrap, NOBODY, nodeAlone, probe, type Room, readerUser } from "./confine-args.ts";
 
 const room: Room = {
   node: "/opt/node",
@@ -32,6 +32,14 @@ describe("the confined reader's room", () => {
     const person = bubblewrap({ ...room, root: false }).join(" ");
     expect(person).toContain("--unshare-all");
     expect(person).not.toMatch(/--cap-add|setpriv/);
+  });
+
+  it("is tried beforehand with the namespaces it will have: root's makes no user namespace", () => {
+    for (const root of [true, false]) {
+      const namespaces = (args: string[]) => args.filter((each) => each.startsWith("--unshare"));
+      expect(namespaces(probe(root))).toEqual(namespaces(bubblewrap({ ...room, root })));
+    }
+    expect(probe(true)).not.toContain("--unshare-all");
   });
 
   it("is bounded in memory, file size and processor time, with and without bubblewrap", () => {

@@ -56,13 +56,25 @@ const reader = (node: string, folder: string, main: string, more: string[]): str
   `${folder}/${main}`,
 ];
 
+/** Root needs no user namespace to be alone, and under the package's unit may not make one. */
+const alone = (root: boolean): string[] =>
+  root
+    ? ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+    : ["--unshare-all"];
+
+/** What a room is made of, around a program that does nothing: whether this machine lets bubblewrap do its work. */
+export const probe = (root: boolean): string[] => [
+  "bwrap",
+  ...alone(root),
+  ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"],
+  ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "/usr/bin/true"],
+];
+
 export function bubblewrap(room: Room): string[] {
   const identity = becoming(room);
   return [
     "bwrap",
-    ...(room.root
-      ? ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-      : ["--unshare-all"]),
+    ...alone(room.root),
     "--die-with-parent",
     "--new-session",
     "--clearenv",

@@ -5,7 +5,7 @@ import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { Order } from "../gate/reader/events.ts";
-import { bubblewrap, nodeAlone, type Room, readerUser } from "./confine-args.ts";
+import { bubblewrap, nodeAlone, probe, type Room, readerUser } from "./confine-args.ts";
 import { DoorError } from "./dom0.ts";
 import { type ReaderFiles, readerFiles } from "./own-files.ts";
 
@@ -188,20 +188,8 @@ let known: Promise<boolean> | null = null;
 /** Whether bubblewrap is there and this kernel lets it do its work. Asked once. */
 export function works(): Promise<boolean> {
   known ??= new Promise((resolve) => {
-    const args = [
-      "--unshare-all",
-      "--ro-bind",
-      "/usr",
-      "/usr",
-      "--symlink",
-      "usr/lib",
-      "/lib",
-      "--symlink",
-      "usr/lib64",
-      "/lib64",
-      "/usr/bin/true",
-    ];
-    const child = spawn("bwrap", args, { stdio: "ignore", timeout: PROBE_MS });
+    const [program = "", ...args] = probe(process.getuid?.() === 0);
+    const child = spawn(program, args, { stdio: "ignore", timeout: PROBE_MS });
     child.once("error", () => resolve(false));
     child.once("close", (code) => resolve(code === 0));
   });

@@ -12,15 +12,15 @@ export type DetectorFile = "suricata.yaml" | "detector.rules" | "threshold.confi
 export type Detector = {
   read(file: DetectorFile): Promise<string | undefined>;
   write(file: DetectorFile, text: string, aside?: boolean): Promise<void>;
-  /** A rule set by its sha256, from the folder of artifacts; the caller checks the sum. */
-  artifact(sha256: string): Promise<string | undefined>;
+  /** A rule set where it lies; the caller checks the sum. */
+  artifact(path: string): Promise<string | undefined>;
   /** What is wrong with the files aside, in the detector's words. @throws DoorError where there is no detector */
   test(): Promise<Result<null>>;
   /** The answer to one command. @throws DoorError where nobody listens or it is refused */
   ask(command: string, args?: Record<string, Json>): Promise<Json>;
 };
 
-export type DetectorPlace = { folder: string; artifacts: string; program: readonly string[] };
+export type DetectorPlace = { folder: string; program: readonly string[] };
 
 /** Tens of thousands of rules are parsed in minutes on a small machine. */
 const TEST_MS_MAX = 600_000;
@@ -29,10 +29,7 @@ const ANSWER_CHARS_MAX = 16 * 1024 * 1024;
 
 export const socketOf = (folder: string): string => join(folder, "command.socket");
 
-export function suricata(
-  dom0: Pick<Dom0, "run" | "readText" | "facts">,
-  { folder, artifacts, program }: DetectorPlace,
-): Detector {
+export function suricata(dom0: Pick<Dom0, "run" | "readText" | "facts">, { folder, program }: DetectorPlace): Detector {
   return {
     read: (file) => readWhole(dom0, join(folder, file)),
     async write(file, text, aside = false) {
@@ -41,7 +38,7 @@ export function suricata(
       await mkdir(join(folder, aside ? "aside/log" : "log"), { recursive: true });
       replaceFile(path, text);
     },
-    artifact: (sha256) => readWhole(dom0, join(artifacts, sha256)),
+    artifact: (path) => readWhole(dom0, path),
     async test() {
       const [name, ...first] = program;
       const aside = join(folder, "aside");

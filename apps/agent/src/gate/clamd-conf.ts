@@ -1,7 +1,8 @@
 /** clamd.conf → where it listens and which limits make its OK mean nothing (clamd.conf(5)). */
 import type { ScannerLimits } from "./reader/events.ts";
 
-export type ClamdConf = { socket: string | null } & ScannerLimits;
+/** `database`: the folder of its definitions. */
+export type ClamdConf = { socket: string | null; database: string } & ScannerLimits;
 
 const MIB = 1024 * 1024;
 /** What Debian's file says, and the least of what versions have had where a file says nothing. */
@@ -9,6 +10,8 @@ const FILE_BYTES_DEFAULT = 25 * MIB;
 const SCAN_MS_DEFAULT = 120_000;
 /** Zero lifts a limit; clamd itself never takes more. */
 const UNLIMITED_BYTES = 2 * 1024 * MIB - 1;
+
+const DATABASE_DEFAULT = "/var/lib/clamav";
 
 export const CLAMD_CONF = "/etc/clamav/clamd.conf";
 
@@ -22,6 +25,7 @@ export function readClamdConf(text: string): ClamdConf {
   const time = Number(values.get("MaxScanTime") ?? SCAN_MS_DEFAULT);
   return {
     socket: values.get("LocalSocket") ?? null,
+    database: values.get("DatabaseDirectory") ?? DATABASE_DEFAULT,
     fileBytes: Math.min(bytes("StreamMaxLength"), bytes("MaxFileSize"), bytes("MaxScanSize")),
     scanMs: time > 0 ? time : Number.MAX_SAFE_INTEGER,
     limitsReported: /^(yes|true|1)$/i.test(values.get("AlertExceedsMax") ?? "no"),

@@ -28,11 +28,13 @@ export type ScanOptions = {
   onProgress?: (files: number, bytes: number) => void;
   signal?: AbortSignal;
   without?: "bubblewrap";
+  /** The set of definitions that the scanner was seen to have. */
+  set?: string;
 };
 
 /** The reader is confined because its input may own it; what it says is decoded like anything untrusted. */
 const Event = z.discriminatedUnion("event", [
-  z.strictObject({ event: z.literal("scanner"), scanner: Scanner.nullable() }),
+  z.strictObject({ event: z.literal("scanner"), scanner: Scanner.omit({ set: true }).nullable() }),
   z.strictObject({ event: z.literal("partition"), partition: Partition }),
   z.strictObject({ event: z.literal("outside"), outside: Outside }),
   z.strictObject({ event: z.literal("file"), file: ManifestFile }),
@@ -75,7 +77,7 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
     source: (options.source ?? target).slice(0, 1024).toWellFormed(),
     ...(facts.image ? { image: facts.image } : {}),
     manifest: inOrder(settle(facts.manifest, facts.scanner, policy, started)),
-    scanner: facts.scanner,
+    scanner: facts.scanner && { ...facts.scanner, ...(options.set !== undefined && { set: options.set }) },
     ...(reading.kind === "image" ? { partitions: facts.partitions, outside: facts.outside } : {}),
     ...(problems.length > 0 ? { problems: problems.map((text) => text.slice(0, 512).toWellFormed()) } : {}),
     confined: reading.confined,

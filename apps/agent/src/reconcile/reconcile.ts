@@ -3,7 +3,7 @@
  *  does. A section that fails does not hold up the others. */
 import { type Policy, SECTIONS, type SectionName } from "@sallyport/shared/policy/policy.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
-import type { Applier } from "../appliers/applier.ts";
+import { type Applier, NotYet } from "../appliers/applier.ts";
 import { unknownVolume } from "../appliers/disk.ts";
 
 import { type Setting, settingsApplier } from "../appliers/settings.ts";
@@ -43,12 +43,17 @@ export function settle<N extends SectionName>(appliers: Appliers, name: N, wante
 
 async function settleOne<N extends SectionName>(appliers: Appliers, name: N, wanted: Policy): Promise<SectionState> {
   const applier = appliers[name] as unknown as Applier<N>;
+  let before: SectionState | undefined;
   try {
-    const before = applier.judge(wanted[name], await applier.inspect());
+    before = applier.judge(wanted[name], await applier.inspect());
     if (before.outcome !== "failed") return before;
     await applier.apply(wanted[name]);
     return applier.judge(wanted[name], await applier.inspect());
   } catch (error) {
-    return { outcome: "failed", reason: (error as Error).message.slice(0, 1024) };
+    const reason = (error as Error).message.slice(0, 1024);
+    // what is in force all the same
+    const found = before?.found === undefined ? {} : { found: before.found };
+    if (error instanceof NotYet) return { outcome: "not-applied", reason, pending: true, ...found };
+    return { outcome: "failed", reason, ...found };
   }
 }

@@ -29,7 +29,7 @@ export function simDetector(): SimDetector {
     state,
     read: async (file) => files.get(file),
     write: async (file: DetectorFile, text, aside) => void files.set(aside ? `aside/${file}` : file, text),
-    artifact: async (sha256) => artifacts.get(sha256),
+    artifact: async (path) => artifacts.get(path),
     test: async () => {
       const bad = rulesOf(files.get("aside/detector.rules")).find((line) => line.includes("broken"));
       return bad ? fail(`E: detect: error parsing signature "${bad}"`) : ok(null);

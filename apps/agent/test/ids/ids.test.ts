@@ -46,8 +46,9 @@ beforeAll(async () => {
   const real = (await realSuricata())!;
   program = real.program;
   applier = idsApplier({
-    detector: suricata(realDom0, { folder, artifacts: join(folder, "artifacts"), program }),
+    detector: suricata(realDom0, { folder, program }),
     config: { interface: "xenbr0", folder, classification: real.classification, reference: real.reference },
+    artifact: async (digest) => join(folder, "artifacts", digest),
     hash: sha256,
     now: () => Date.now(),
     tell: (observation) => void told.push(observation),

@@ -47,6 +47,7 @@ describe("clamd.conf", () => {
   it("gives the least of its limits, and the strictest defaults", () => {
     expect(readClamdConf("")).toEqual({
       socket: null,
+      database: "/var/lib/clamav",
       fileBytes: 25 * 1024 * 1024,
       scanMs: 120_000,
       limitsReported: false,

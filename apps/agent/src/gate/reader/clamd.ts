@@ -104,6 +104,18 @@ export async function askVersion(path: string): Promise<Version | null> {
   return version;
 }
 
+/** Whether it says that it loads its definitions anew; that it has, it does not say. */
+export async function askReload(path: string): Promise<boolean> {
+  let begun = false;
+  const { socket, answer } = open(path, VERSION_MS_MAX, (text) => {
+    begun = text === "RELOADING";
+    return { answer: "clean" };
+  });
+  socket.write("zRELOAD\0");
+  await answer;
+  return begun;
+}
+
 /** `ClamAV 1.4.6/27500/Mon Nov 23 08:25:31 2026`, or the engine alone where the definitions name no version. */
 export function readVersion(untrusted: string): Version | null {
   const match = /^(ClamAV [\w.+~-]{1,64})(?:\/(\d{1,16})\/(.{1,64}))?$/.exec(untrusted);
@@ -111,7 +123,8 @@ export function readVersion(untrusted: string): Version | null {
   const time = match[3] === undefined ? Number.NaN : Date.parse(`${match[3]} UTC`);
   return {
     engine: match[1]!,
-    definitions: match[2] ?? null,
+    // what clamd says where it has none loaded
+    definitions: match[2] === undefined || match[2] === "4294967295" ? null : match[2],
     date: Number.isNaN(time) ? null : new Date(time).toISOString(),
   };
 }

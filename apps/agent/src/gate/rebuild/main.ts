@@ -3,7 +3,7 @@
  *  is hashed again on its way; one that is not what was scanned ends the whole. */
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
-import { fsyncSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
+import { ftruncateSync, readFileSync, writeSync } from "node:fs";
 import type { Examiner } from "../reader/examine.ts";
 import { readMedium } from "../reader/medium.ts";
 import { fileSource, type Source } from "../reader/source.ts";
@@ -91,7 +91,6 @@ async function rebuild(order: RebuildOrder, passing: readonly Passing[]): Promis
     if (!file.sha256.has(hash.digest("hex")))
       throw new Error(`${JSON.stringify(keyOf(file.path).slice(0, 200))} is not what was scanned`);
   }
-  fsyncSync(OUT);
   tell(...events.slice(0, RENAMED_MAX), {
     event: "end",
     files: found.length,
