@@ -56,6 +56,7 @@ describe("clamd.conf", () => {
       "# LocalSocket /no\nLocalSocket /run/clamav/clamd.ctl\nStreamMaxLength 10M\nMaxFileSize 1G\nMaxScanSize 0\nMaxScanTime 0\nAlertExceedsMax true\n";
     expect(readClamdConf(text)).toEqual({
       socket: "/run/clamav/clamd.ctl",
+      database: "/var/lib/clamav",
       fileBytes: 10 * 1024 * 1024,
       scanMs: Number.MAX_SAFE_INTEGER,
       limitsReported: true,
