@@ -106,7 +106,7 @@ async function layOut(tree: string, { version, epoch, repository }: BuildOptions
   await put("ulogd.conf", `usr/share/${PACKAGE}/ulogd.conf`);
   await put("sallyport-agent.logrotate", `etc/logrotate.d/${PACKAGE}`);
   await put("sallyport-agent.tmpfiles", `usr/lib/tmpfiles.d/${PACKAGE}.conf`);
-  await put("60-sallyport-agent.rules", "usr/lib/udev/rules.d/60-sallyport-agent.rules");
+  await put("50-sallyport-agent.rules", "usr/lib/udev/rules.d/50-sallyport-agent.rules");
   await put("completion.bash", `usr/share/bash-completion/completions/${PACKAGE}`);
   await put("lintian-overrides", `usr/share/lintian/overrides/${PACKAGE}`);
   await put("copyright", `usr/share/doc/${PACKAGE}/copyright`);

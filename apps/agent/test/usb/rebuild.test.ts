@@ -6,7 +6,7 @@ import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startReader } from "../../src/dom0/confine.ts";
-import { startRebuild } from "../../src/dom0/usb-rebuild.ts";
+import { type StartRebuild, startRebuild } from "../../src/dom0/usb-rebuild.ts";
 import { usbVolume } from "../../src/dom0/usb-volume.ts";
 import { rebuildImage } from "../../src/gate/rebuild.ts";
 import { scan } from "../../src/gate/scan.ts";
@@ -26,14 +26,18 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const look = (path: string) =>
   scan(path, { policy, clamd: null, start: startReader, now: () => new Date(), lanes: 2, imageSha256: "0".repeat(64) });
 
-async function rebuilt(image: string, change: (body: ScanBody) => ScanBody["manifest"] = ({ manifest }) => manifest) {
+async function rebuilt(
+  image: string,
+  change: (body: ScanBody) => ScanBody["manifest"] = ({ manifest }) => manifest,
+  start: StartRebuild = startRebuild,
+) {
   const volume = usbVolume(join(folder, "volume"));
   const signal = new AbortController().signal;
   const bytes = readFileSync(image).length;
   const copied = await volume.copy({ node: image, bytes, onProgress: () => {}, signal });
   await volume.seal(copied);
   const body = await look(volume.path(copied.file));
-  const parts = { volume, start: startRebuild, policy, now: Date.now, signal };
+  const parts = { volume, start, policy, now: Date.now, signal };
   try {
     const made = await rebuildImage({ lun: 0, ...copied }, change(body), "verdict", parts);
     const out = join(folder, "out.img");
@@ -56,6 +60,15 @@ function fsck(image: string): string {
 }
 
 describe.skipIf(absent !== null)("the copy that a guest gets", () => {
+  it("is made by Node's own permissions alone where there is no bubblewrap", async () => {
+    const image = fatImage(join(folder, "alone.img"), layOut(join(folder, "alone"), { "letter.txt": "dear" }), 16);
+    const { out, found } = await rebuilt(image, undefined, (order) =>
+      startRebuild({ ...order, without: "bubblewrap" }),
+    );
+    expect(fsck(out)).toMatch(/clean/);
+    expect(found.manifest.map(({ path }) => path)).toEqual(["letter.txt"]);
+  });
+
   it("holds what passed, with its bytes, and exfatprogs find nothing wrong with it", async () => {
     const files = {
       "letter.txt": "dear reader",
