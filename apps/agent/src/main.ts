@@ -301,6 +301,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     const { state: uplinkState } = uplink;
     const sourceStates = sources.states();
     if (uplinkState.state === "alarm") sourceStates.uplink = { state: "failed", reason: uplinkState.why.slice(0, 512) };
+    if (link.overlayRefused) sourceStates.overlay = { state: "failed", reason: link.overlayRefused.slice(0, 512) };
     if (intake.refused) sourceStates.spool = { state: "failed", reason: `the disk takes nothing: ${intake.refused}` };
     return {
       workstation,

@@ -36,6 +36,7 @@ export class Link {
   readonly #parts: LinkParts;
   #client: MqttClient | undefined;
   #connected = false;
+  #overlayRefused: string | undefined;
   #drop = () => {};
 
   constructor(parts: LinkParts) {
@@ -62,6 +63,23 @@ export class Link {
         if (this.#client === client) this.#drop();
       }
       return "not-connected";
+    }
+  }
+
+  /** Why overlays cannot reach us; nothing where they can. */
+  get overlayRefused(): string | undefined {
+    return this.#overlayRefused;
+  }
+
+  async #subscribeLater(client: MqttClient): Promise<void> {
+    const filter = topic(this.#parts.workstation, LATER);
+    try {
+      await inTime(client.subscribeAsync(filter, { qos: 1 }));
+      this.#overlayRefused = undefined;
+    } catch (error) {
+      if (error instanceof Unacknowledged) throw error;
+      this.#overlayRefused = `the broker refuses ${filter}, so nothing that is blocked everywhere reaches this workstation: its rules are older than the agent (docs/operations.md)`;
+      this.#parts.log.error({ topic: filter, error: (error as Error).message }, "link.overlay-refused");
     }
   }
 
@@ -130,8 +148,9 @@ export class Link {
         }
       });
       client.on("connect", () => {
-        const filters = DOWN.map((channel) => topic(workstation, channel));
+        const filters = DOWN.filter((channel) => channel !== LATER).map((channel) => topic(workstation, channel));
         inTime(client.subscribeAsync(filters, { qos: 1 }))
+          .then(() => this.#subscribeLater(client))
           .then(() => {
             this.#connected = true;
             log.info({ url }, "link.connected");
@@ -153,6 +172,9 @@ export class Link {
     });
   }
 }
+
+/** Came after the others: a broker whose rules are older refuses it, and nothing else may end by that. */
+const LATER = "overlay" satisfies Down;
 
 class Unacknowledged extends Error {
   override name = "Unacknowledged";

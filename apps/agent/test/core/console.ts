@@ -93,6 +93,8 @@ export async function startConsole() {
     awake: true,
     /** How likely a batch that the broker acknowledged is lost behind it; where it is above 0 the first one always is. */
     loseShare: 0,
+    /** The broker knows no overlays. */
+    oldRules: false,
     lostBatches: 0,
     batches: 0,
     certificateSeconds: 3600,
@@ -141,7 +143,8 @@ export async function startConsole() {
     },
     authorizeSubscribe(client, subscription, done) {
       const read = readTopic(subscription.topic);
-      done(null, read.ok && read.value.workstation === nameOf(client) ? subscription : null);
+      const isOld = console.oldRules && read.ok && read.value.channel === "overlay";
+      done(null, read.ok && read.value.workstation === nameOf(client) && !isOld ? subscription : null);
     },
   });
   const sockets = new Set<TLSSocket>();

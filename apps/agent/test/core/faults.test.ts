@@ -188,6 +188,29 @@ it("a policy that is forged, of another group or older is refused and reported; 
   await stop(child);
 });
 
+it("a broker whose rules are of before the deny overlay refuses that one topic; the agent says so and goes on", async () => {
+  console.oldRules = true;
+  const machine = await enrolMachine(console);
+  let child = machine.start();
+  const report = () => console.reported.get(machine.workstation);
+  await until("it reports", () => report()?.sources.overlay !== undefined, machine);
+  expect(report()?.sources.overlay).toMatchObject({
+    state: "failed",
+    reason: expect.stringMatching(
+      /^the broker refuses sallyport\/1\/.*\/overlay, so nothing that is blocked everywhere/,
+    ),
+  });
+  const digest = console.publishPolicy(machine.workstation, { log: { lingerMs: 8 } });
+  await until("its policy comes all the same", () => report()?.policy?.digest === digest, machine);
+  console.oldRules = false;
+  await stop(child, "SIGKILL");
+  console.reported.delete(machine.workstation);
+  child = machine.start();
+  await until("it is whole again", () => report() !== undefined, machine);
+  expect(report()?.sources.overlay).toBeUndefined();
+  await stop(child);
+});
+
 it("a policy file turned to garbage under a killed agent is told on the console, and its copy stays in force", async () => {
   const machine = await enrolMachine(console);
   let child = machine.start();
