@@ -59,6 +59,7 @@ describe("in the console", () => {
     approval: [
       ...["propose.ts", "sign.ts", "carry-out.ts", "withdraw.ts"], // from asking to doing, each in one transaction
       ...["signers.ts", "keys.ts", "respond.ts"],
+      ...["rotate.ts", "rotate-here.ts"], // run by the command line on the console's machine
     ],
     artifact: ["respond.ts"], // a file is streamed into pieces, and its record is in the transaction that names it
     certificate: ["certificates.ts"], // looked through by the worker, at its own pace
@@ -98,6 +99,7 @@ describe("in the console", () => {
   it("a connection is made in the wirings, for one shard's lock, and by what the command line runs alone", () => {
     const made = arrows.filter(({ from, to, typesOnly }) => from.startsWith(WEB) && DATABASE.test(to) && !typesOnly);
     expect([...new Set(made.map(({ from }) => from.slice(WEB.length)))].sort()).toEqual([
+      "approval/rotate-here.ts",
       "ingest/copy.ts",
       "ingest/shards.ts",
       "person/reset-here.ts",

@@ -6,6 +6,7 @@ import { addApproval } from "./approval-commands.ts";
 import { addArtifacts } from "./artifact-commands.ts";
 import { backup, describeBackup } from "./backup.ts";
 import { completion, SHELLS } from "./completion.ts";
+import { addConsoleKey } from "./console-key.ts";
 import { addDeny } from "./deny-commands.ts";
 import { makeOrganisationKey, unseal } from "./disk.ts";
 import { download } from "./download.ts";
@@ -138,6 +139,7 @@ export function program(): Command {
   addRollout(root, say);
   addDeny(root, say);
   addApproval(root, say);
+  addConsoleKey(root, say);
   addArtifacts(root, say);
 
   root

@@ -27,7 +27,7 @@ export const consoleRecorder =
   (key: ConsoleKey) =>
   async (tx: PoolClient, record: ConsoleRecord): Promise<void> => {
     await tx.query("SELECT pg_advisory_xact_lock($1)", [TRAIL_LOCK]);
-    const trail = (await openTrail(tx)) ?? (await newTrail(tx, key));
+    const trail = (await openTrail(tx, key)) ?? (await newTrail(tx, key));
     const size = Number(trail.size);
     const { rows } = await tx.query<{ now: Date }>("SELECT date_trunc('milliseconds', clock_timestamp()) AS now");
     const time = (rows[0]?.now ?? new Date()).toISOString() as Time;
@@ -87,18 +87,34 @@ async function storeTiles(tx: PoolClient, num: number, edge: Edge, leaf: Uint8Ar
 /** Postgres' text holds no U+0000; the bytes kept beside it do. */
 const projected = (text: string): string => text.replaceAll("\u0000", "\u2400");
 
-async function openTrail(tx: PoolClient): Promise<TrailRow | undefined> {
-  const { rows } = await tx.query<TrailRow>(
-    "SELECT num, id, origin, size, edge FROM trail WHERE workstation_id IS NULL AND state = 'open' ORDER BY num DESC LIMIT 1 FOR UPDATE",
+type Open = TrailRow & { public_key: Buffer };
+
+/** @throws Error where the trail is another key's: then this process holds one that is the console's no more */
+async function openTrail(tx: PoolClient, key: ConsoleKey): Promise<TrailRow | undefined> {
+  const { rows } = await tx.query<Open>(
+    "SELECT num, id, origin, size, edge, public_key FROM trail WHERE workstation_id IS NULL AND state = 'open' ORDER BY num DESC LIMIT 1 FOR UPDATE",
   );
+  if (rows[0] && !rows[0].public_key.equals(key.publicKey))
+    throw new Error("This process holds an older key of the console: restart it (docs/approvers.md).");
   return rows[0];
 }
 
-async function newTrail(tx: PoolClient, key: ConsoleKey): Promise<TrailRow> {
+/** The console's trail under this key, which goes on from the one under another where there is one: that is closed. */
+export async function openTrailOf(tx: PoolClient, key: ConsoleKey): Promise<void> {
+  await tx.query("SELECT pg_advisory_xact_lock($1)", [TRAIL_LOCK]);
+  const { rows } = await tx.query<Open>(
+    "UPDATE trail SET state = 'closed' WHERE workstation_id IS NULL AND state = 'open' AND public_key <> $1 RETURNING num, id, origin, size, edge, public_key",
+    [key.publicKey],
+  );
+  if (rows[0]) await newTrail(tx, key, rows[0]);
+}
+
+async function newTrail(tx: PoolClient, key: ConsoleKey, before?: TrailRow): Promise<TrailRow> {
   const id = randomUUID() as TrailId;
   const { rows } = await tx.query<TrailRow>(
-    "INSERT INTO trail (id, origin, public_key, edge) VALUES ($1, $2, $3, '') RETURNING num, id, origin, size, edge",
-    [id, origin("console", id), key.publicKey],
+    `INSERT INTO trail (id, origin, public_key, edge, previous_id, previous_size) VALUES ($1, $2, $3, '', $4, $5)
+     RETURNING num, id, origin, size, edge`,
+    [id, origin("console", id), key.publicKey, before?.id ?? null, before?.size ?? null],
   );
   return rows[0]!;
 }
