@@ -189,7 +189,7 @@ test("the page's pipeline plans, replays and applies from a clean clone, and a s
     code: 0,
     out: expect.stringMatching(/1 to create, 1 to change, 0 to delete, 0 unchanged/),
   });
-  expect(planned.out).toMatch(/\+ create {2}front desk \(front desk\.yaml\): the group is made; r1 is published/);
+  expect(planned.out).toMatch(/\+ create {2}front desk \(front desk\.yaml\): the group is made; it is published/);
   expect(planned.out).toMatch(/Not touched, neither in the folder nor managed from here: nobody's\./);
   expect(await state()).toEqual(before); // planned, and nothing else
 
@@ -503,6 +503,33 @@ test("a rollout that a person took back is not begun again by the next run of th
     steps: [{ refused: [expect.stringMatching(/was taken back: phones rang; .*Change the file, or say --again/)] }],
   });
   expect(await plan("--again")).toMatchObject({ code: 0, steps: [{ how: "roll out", refused: [] }] });
+});
+
+test("a group whose approvers must sign is put before them by the pipeline, once, and nothing is in force before", {
+  timeout: RUNS_MS_MAX,
+}, async () => {
+  const vault = await seedGroup(pool, "vault", consoleKey.publicKey);
+  const approver = generateKeyPairSync("ed25519").publicKey.export({ format: "der", type: "spki" }).subarray(-32);
+  await pool.query(
+    "INSERT INTO group_key (group_id, key_id, public_key, role, name) VALUES ($1, 'a', $2, 'approver', 'ann')",
+    [vault, approver.toString("base64")],
+  );
+  await pool.query('UPDATE "group" SET threshold = 2 WHERE id = $1', [vault]);
+  write("vault.yaml", "log: { linesPerSecond: 60 }\n");
+  expect((await plan()).steps[0]?.notes).toContainEqual(expect.stringMatching(/2 keys must sign: apply asks for that/));
+  const asked = await policy(tokens.write, "apply", "policies", "--yes", "--message", "as agreed");
+  expect(asked, asked.err).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^vault: r1 waits for 1 of its approvers to sign it \([0-9a-f-]{36}\)/),
+  });
+  expect((await state()).find(({ name }) => name === "vault")).toMatchObject({ newest: null, rollouts: 0 });
+  expect(await plan("--detailed-exitcode")).toMatchObject({
+    code: 0,
+    steps: [{ act: "none", words: expect.stringMatching(/^it waits for its approvers/) }],
+  });
+  expect((await policy(tokens.write, "apply", "policies", "--yes", "--message", "again")).out).toMatch(
+    /^Nothing to do/,
+  );
 });
 
 test("a pipeline that dies between any two statements of an apply leaves nothing half done", {

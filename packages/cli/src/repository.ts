@@ -41,7 +41,13 @@ const PlanAnswer = z.looseObject({
 const ApplyAnswer = z.object({
   plan: PlanAnswer,
   done: z.array(
-    z.object({ group: z.string(), act: z.string(), order: z.number().optional(), rollout: z.string().optional() }),
+    z.object({
+      group: z.string(),
+      act: z.string(),
+      order: z.number().optional(),
+      rollout: z.string().optional(),
+      waiting: z.object({ id: z.string(), needed: z.number() }).optional(),
+    }),
   ),
 });
 
@@ -124,8 +130,10 @@ export const doneText = (done: Done): string =>
   done.length === 0
     ? "Nothing to do: the console has it already."
     : shown(
-        done.map(({ group, act, order, rollout }) => {
+        done.map(({ group, act, order, rollout, waiting }) => {
           if (act === "delete") return `${group}: retired.`;
+          if (waiting)
+            return `${group}: r${order} waits for ${waiting.needed} of its approvers to sign it (${waiting.id}). Nothing is in force before.`;
           if (rollout) return `${group}: r${order} is signed; its rollout ${rollout} begins.`;
           return order === undefined ? `${group}: marked.` : `${group}: r${order} is signed and published.`;
         }),

@@ -45,6 +45,7 @@ async function loadGroups(db: Pool | PoolClient, { files }: Asked): Promise<Grou
     source: string | null;
     moving: { order: number; digest: string; state: RolloutState } | null;
     newest_rollout: { order: number; digest: string; state: RolloutState } | null;
+    proposed: { id: string; digest: string }[];
     workstations: string;
     labels: Record<string, number> | null;
     members: string;
@@ -59,6 +60,9 @@ async function loadGroups(db: Pool | PoolClient, { files }: Asked): Promise<Grou
               WHERE o.group_id = g.id AND o.ended_at IS NULL) AS moving,
             (SELECT json_build_object('order', o."order", 'digest', o.digest, 'state', o.state) FROM rollout o
               WHERE o.group_id = g.id ORDER BY o."order" DESC LIMIT 1) AS newest_rollout,
+            (SELECT coalesce(json_agg(json_build_object('id', s.id, 'digest', s.act ->> 'digest')), '[]') FROM proposal s
+              WHERE s.group_id = g.id AND s.state = 'waiting' AND s.expires > now()
+                AND s.kind IN ('policy', 'rollout')) AS proposed,
             (SELECT count(*) FROM workstation w WHERE w.group_id = g.id AND w.state = 'enrolled') AS workstations,
             (SELECT jsonb_object_agg(label, count) FROM (
                SELECT label, count(*) FROM workstation w CROSS JOIN unnest(w.labels) AS label
@@ -84,6 +88,7 @@ async function loadGroups(db: Pool | PoolClient, { files }: Asked): Promise<Grou
         : null,
     moving: row.moving && { ...row.moving, state: row.moving.state.name },
     aborted: row.newest_rollout && takenBack(row.newest_rollout),
+    proposed: row.proposed,
     workstations: Number(row.workstations),
     labels: row.labels ?? {},
     members: Number(row.members),
@@ -215,7 +220,7 @@ async function applyStep(tx: PoolClient, parts: RepositoryParts, asked: Doing): 
   if (step.how === "publish") {
     const published = await publish(tx, parts.consoleKey, writing);
     await say(publishedAct(writing, published));
-    return { group: step.group, act: step.act, order: published.order };
+    return { ...{ group: step.group, act: step.act, order: published.order }, ...waitingOf(published) };
   }
   const plan = readPlan(file?.rollout?.source ?? "");
   if (!plan.ok) throw new Refusal("BAD_REQUEST", plan.error.join("\n"));
@@ -223,8 +228,12 @@ async function applyStep(tx: PoolClient, parts: RepositoryParts, asked: Doing): 
   const starting = { ...writing, id, plan: plan.value };
   const started = await start(tx, parts.consoleKey, starting);
   await say(startedAct(starting, started));
-  return { group: step.group, act: step.act, order: started.order, rollout: id };
+  const done = { group: step.group, act: step.act, order: started.order };
+  return started.waiting ? { ...done, ...waitingOf(started) } : { ...done, rollout: id };
 }
+
+const waitingOf = ({ waiting }: { waiting?: { id: string; needed: number } }) =>
+  waiting ? { waiting: { id: waiting.id, needed: waiting.needed } } : {};
 
 /** Whoever comes in at this moment waits for the lock, and is then refused; whoever came in before is seen. */
 async function retire(tx: PoolClient, group: string): Promise<void> {

@@ -47,6 +47,8 @@ export type GroupNow = {
   moving: { order: number; digest: string; state: string } | null;
   /** The newest rollout of all, where it was taken back. */
   aborted: { order: number; digest: string; reason: string } | null;
+  /** What waits for people's signatures, and is not in force before: the digests of policies. */
+  proposed: { id: string; digest: string }[];
   /** Enrolled, and by label. */
   workstations: number;
   labels: Readonly<Record<string, number>>;
@@ -170,6 +172,7 @@ function stepOf(read: Read, group: GroupNow | undefined, repository: string | nu
   const before = group?.whole ?? null;
   const isMoving = group?.moving?.digest === digest;
   const isSame = before?.digest === digest && !group?.moving;
+  const proposed = isMoving || isSame ? undefined : group?.proposed.find((each) => each.digest === digest);
   const takes = repository !== null && group?.repository !== repository;
   const revives = group?.isRetired ?? false;
   const step = {
@@ -183,14 +186,16 @@ function stepOf(read: Read, group: GroupNow | undefined, repository: string | nu
     revives,
     refused: group ? foreign(group, repository) : [],
   };
-  if (isSame || isMoving) {
+  if (isSame || isMoving || proposed) {
     const notes =
-      isSame && before.source !== file.source
+      isSame && before && before.source !== file.source
         ? ["Only its writing differs (comments, order, spelling): the console keeps the text it has."]
         : [];
-    const what = isMoving
-      ? `a rollout of it is under way (r${group.moving?.order}, ${group.moving?.state})`
-      : `as r${before?.order}`;
+    const what = proposed
+      ? `it waits for its approvers’ signatures (${proposed.id})`
+      : isMoving
+        ? `a rollout of it is under way (r${group?.moving?.order}, ${group?.moving?.state})`
+        : `as r${before?.order}`;
     const acts = takes || revives;
     const more = [revives && "comes back", takes && `is managed from ${repository} from now on`]
       .filter(Boolean)
@@ -221,13 +226,14 @@ function stepOf(read: Read, group: GroupNow | undefined, repository: string | nu
     refused.push(
       `The rollout of this very policy (r${group.aborted.order}) was taken back: ${group.aborted.reason}. Change the file, or say --again.`,
     );
-  const order = `r${(group?.newest ?? 0) + 1}`;
+  if (group && group.threshold > 1)
+    notes.push(`${group.threshold} keys must sign: apply asks for that, and nothing is in force before.`);
   const done =
     how === "roll out"
-      ? `${order} is rolled out to ${count(group?.workstations ?? 0)} in ${plan?.waves.length} waves`
+      ? `it is rolled out to ${count(group?.workstations ?? 0)} in ${plan?.waves.length} waves`
       : group?.members
-        ? `${order} is published to ${count(group.members)} at once`
-        : `${order} is published; nobody is in the group yet`;
+        ? `it is published to ${count(group.members)} at once`
+        : "it is published; nobody is in the group yet";
   const first = group ? "" : "the group is made; ";
   const back = revives ? "it comes back; " : "";
   const managed = takes ? ` Managed from ${repository} from now on.` : "";
