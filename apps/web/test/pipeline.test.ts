@@ -10,7 +10,7 @@ import { delimiter, join } from "node:path";
 import { planCounts, type RepositoryPlan } from "@sallyport/shared/policy/repository.ts";
 import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
 import type pg from "pg";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { Slots } from "../src/export/slots.ts";
 import { makeToken, type Scope } from "../src/person/api-token.ts";
@@ -30,6 +30,7 @@ const ROOT = join(import.meta.dirname, "../../..");
 const SALLYPORT = join(ROOT, "packages/cli/bin/sallyport.mjs");
 /** Each command is a process of its own, and a machine may be slow. */
 const RUNS_MS_MAX = 900_000;
+const WAIT = { timeout: 120_000, interval: 50 };
 const REPOSITORY = "https://git.example.org/fleet/policies";
 const work = mkdtempSync(join(tmpdir(), "sallyport-pipeline-"));
 const pair = generateKeyPairSync("ed25519");
@@ -352,6 +353,38 @@ test("a group whose file is gone is retired where nobody is in it, lets nobody i
   await seedWorkstation(pool, { name: "early", group: lobby });
 });
 
+test("whoever comes into a group at the moment of its retirement stays, and nothing is retired", {
+  timeout: RUNS_MS_MAX,
+}, async () => {
+  for (const name of ["front desk", "floor"]) write(`${name}.yaml`, (await policyTextOf(name)) ?? "{}\n");
+  await pool.query('UPDATE "group" SET repository = $1 WHERE name = $2', [REPOSITORY, "nobody's"]);
+  write("lobby.yaml", (await policyTextOf("lobby")) ?? "{}\n");
+  const before = await state();
+  const group = await idOf("nobody's");
+  const coming = await pool.connect();
+  try {
+    await coming.query("BEGIN");
+    await seedWorkstation(coming as unknown as pg.Pool, { name: "just now", group });
+    const applying = policy(tokens.write, "apply", "policies", ...ours, "--yes", "--message", "it closes");
+    await vi.waitFor(async () => {
+      const waiting = await pool.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR UPDATE'",
+      );
+      expect(waiting.rowCount).toBe(1);
+    }, WAIT);
+    await coming.query("COMMIT");
+    expect(await applying).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/Somebody came into a group that was to be retired\. Nothing was changed/),
+    });
+  } finally {
+    coming.release();
+  }
+  expect(await state()).toEqual(before);
+  await pool.query("UPDATE workstation SET state = 'revoked' WHERE name = 'just now'");
+  await pool.query('UPDATE "group" SET repository = NULL WHERE id = $1', [group]);
+});
+
 test("an export is the very text that was published; one over other text stops before it writes anything", {
   timeout: RUNS_MS_MAX,
 }, async () => {
@@ -570,6 +603,11 @@ test("a pipeline that dies between any two statements of an apply leaves nothing
   expect(killAt).toBeGreaterThan(20);
   expect((await state()).map(({ name }) => name)).toContain("annex");
 });
+
+async function policyTextOf(name: string): Promise<string | undefined> {
+  const { wanted } = await as("admin").policy.group({ id: (await idOf(name)) as never });
+  return wanted?.source;
+}
 
 async function idOf(name: string): Promise<string> {
   return (await pool.query<{ id: string }>('SELECT id FROM "group" WHERE name = $1', [name])).rows[0]!.id;
