@@ -170,7 +170,7 @@ test("workstations are told both keys, then the console signs with the new one, 
   expect(second).toMatchObject({ state: "open", previous_size: first!.size });
   expect(Buffer.from(next.publicKey).equals(second!.key)).toBe(true);
   // a process that was not restarted records nothing, and so changes nothing
-  const offer = (key: typeof old, lines: number) =>
+  const offer = (key: typeof old, lines: number, basedOn = 0) =>
     withRecord(pool, consoleRecorder(key), NORA, {}, async (tx) => {
       const policy = Policy.parse({ log: { linesPerSecond: lines } });
       const asked = {
@@ -178,18 +178,30 @@ test("workstations are told both keys, then the console signs with the new one, 
         source: "",
         policy,
         message: "x",
-        basedOn: 0,
+        basedOn,
         author: "nora",
         now: new Date(),
       };
       const done = await publish(tx, key, asked);
       return { act: publishedAct(asked, done), value: done };
     });
-  await expect(offer(old, 1)).rejects.toThrow(/older key of the console: restart it/);
+  await expect(offer(old, 1)).rejects.toThrow(/another key than the console.s trail is under: restart it/);
   await expect(offer(next, 2)).resolves.toMatchObject({ order: 1 });
 
   const retired = JSON.parse((await consoleKey("retire", "--json")).out) as { named: typeof named };
   expect(await signs(retired.named[1]!.waiting!)).toBe("done");
   for (const name of ["plain", "strict"] as const) expect(await keysOf(name)).toEqual([[oldId, nextId], [nextId]]);
   expect((await consoleKey("retire")).out).toMatch(/Every workstation has been told/);
+
+  // the key is lost, and another one lies in its place
+  rmSync(file("console.key"));
+  await ensureKeys(folder);
+  const found = readConsoleKey(file("console.key"));
+  await expect(offer(found, 3, 1)).rejects.toThrow(/another key than the console/);
+  expect(await consoleKey("adopt")).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/in 2 groups\. No workstation/),
+  });
+  expect((await consoleTrails()).map(({ state }) => state)).toEqual(["closed", "closed", "open"]);
+  await expect(offer(found, 3, 1)).resolves.toMatchObject({ order: 2 });
 });

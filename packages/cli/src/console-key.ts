@@ -21,9 +21,11 @@ const Said = z.object({
   named: z
     .array(z.object({ group: z.string(), name: z.string(), told: z.number(), waiting: z.string().nullable() }))
     .optional(),
+  groups: z.number().optional(),
   standing: z.array(z.object({ name: z.string(), workstations: z.number(), believe: z.number() })).optional(),
 });
 type Said = z.infer<typeof Said>;
+type Step = "name" | "status" | "switch" | "retire" | "adopt";
 
 type Options = { state: string; database?: string; force?: boolean; json?: boolean };
 
@@ -49,6 +51,7 @@ export function addConsoleKey(root: Command, say: (text: string) => void): void 
     if (name === "switch") added.option("--force", "although not all workstations say that they believe the next key");
   };
   add("next", "make the next key, and tell the workstations of it beside the one there is", next);
+  add("adopt", "the old key is lost: take the one in keys/console.key; every workstation enrols anew", adopt);
   add("status", "how many workstations believe the next key", async (options) => {
     const { standing = [] } = await run("status", options);
     return { value: { key: idOf(files(options).next), standing }, text: standingWords(standing) };
@@ -61,6 +64,15 @@ export function addConsoleKey(root: Command, say: (text: string) => void): void 
       text: namedWords(named, "that only the new key is the console's"),
     };
   });
+}
+
+async function adopt(options: Options) {
+  const { key } = files(options);
+  const { groups = 0 } = await run("adopt", options);
+  return {
+    value: { key: idOf(key), groups },
+    text: `${idOf(key)} is the console's key now, in ${groups} groups. No workstation believes it: enrol each anew (docs/approvers.md).`,
+  };
 }
 
 function files({ state }: Options): { folder: string; key: string; next: string } {
@@ -127,10 +139,10 @@ const standingWords = (standing: NonNullable<Said["standing"]>): string =>
         .map(({ name, workstations, believe }) => escapeForDisplay(`${name}: ${believe} of ${workstations} believe it`))
         .join("\n");
 
-async function run(step: "name" | "status" | "switch" | "retire", options: Options): Promise<Said> {
+async function run(step: Step, options: Options): Promise<Said> {
   const { key, next: file } = files(options);
-  if (step !== "retire") idOf(file);
-  else if (existsSync(file))
+  if (step === "name" || step === "status" || step === "switch") idOf(file);
+  else if (step === "retire" && existsSync(file))
     throw new Fault(`The next key ${idOf(file)} was not switched to yet; ${idOf(key)} cannot be retired.`, 3);
   const state = resolve(options.state);
   if (options.database === undefined && !isRunning(state))

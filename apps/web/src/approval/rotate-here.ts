@@ -6,9 +6,9 @@ import pg from "pg";
 import { readConsoleKey } from "../trail/key.ts";
 import { consoleRecorder } from "../trail/recorder.ts";
 import { Refusal } from "../trpc/errors.ts";
-import { nameKeys, standingOf, switchKey } from "./rotate.ts";
+import { adoptKey, nameKeys, standingOf, switchKey } from "./rotate.ts";
 
-export const STEPS = ["name", "status", "switch", "retire"] as const;
+export const STEPS = ["name", "status", "switch", "retire", "adopt"] as const;
 export type Step = (typeof STEPS)[number];
 
 export async function rotate(pool: pg.Pool, keys: string, step: Step, force: boolean): Promise<object> {
@@ -29,6 +29,8 @@ export async function rotate(pool: pg.Pool, keys: string, step: Step, force: boo
     }
     case "retire":
       return { named: await nameKeys(parts, [own], now) };
+    case "adopt":
+      return { groups: await adoptKey(parts) };
   }
 }
 

@@ -134,6 +134,27 @@ export async function standingOf(pool: Pool, key: string): Promise<Standing[]> {
   }));
 }
 
+/** The old key is lost, and there is none that could say so: the rows name this one, and a trail of its own begins under it.
+ *  No workstation believes it; each is enrolled anew. */
+export async function adoptKey({ pool, record, signer }: Parts): Promise<number> {
+  const key = toBase64(signer.publicKey);
+  return withRecord(pool, record, HERE, {}, async (tx) => {
+    await openTrailOf(tx, signer);
+    const { rowCount } = await tx.query(
+      "UPDATE group_key SET public_key = $1, key_id = $2 WHERE role = 'console' AND public_key <> $1",
+      [key, idOf(key)],
+    );
+    const act = {
+      kind: "person.console-key-adopted" as const,
+      severity: "critical" as const,
+      text: `took ${idOf(key)} for the console's key in ${rowCount ?? 0} groups, without the one before: every workstation enrols anew`,
+      subject: "console",
+      after: { key: idOf(key) },
+    };
+    return { act, value: rowCount ?? 0 };
+  });
+}
+
 /** From the commit on the rows name the next key, and the console's own trail goes on in a new one under it. The old key's
  *  last act is to say so. @throws Refusal where workstations would not believe the next key, unless `force` */
 export async function switchKey(

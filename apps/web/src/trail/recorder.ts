@@ -95,7 +95,9 @@ async function openTrail(tx: PoolClient, key: ConsoleKey): Promise<TrailRow | un
     "SELECT num, id, origin, size, edge, public_key FROM trail WHERE workstation_id IS NULL AND state = 'open' ORDER BY num DESC LIMIT 1 FOR UPDATE",
   );
   if (rows[0] && !rows[0].public_key.equals(key.publicKey))
-    throw new Error("This process holds an older key of the console: restart it (docs/approvers.md).");
+    throw new Error(
+      "This process holds another key than the console's trail is under: restart it, or see docs/approvers.md where the key was lost.",
+    );
   return rows[0];
 }
 

@@ -36,7 +36,7 @@ export function Approval({ id }: { id: string }) {
       <Header title="Approval">
         <StateMark row={row} />
         <span className="text-ink-2">
-          {KIND_WORDS[row.kind]} of <b className="font-medium text-ink">{row.group.name}</b>
+          {KIND_WORDS[row.kind]} in <b className="font-medium text-ink">{row.group.name}</b>
         </span>
         <Grow />
         {isWaiting && mayWithdraw && (
@@ -52,7 +52,7 @@ export function Approval({ id }: { id: string }) {
         </Card>
         <div className="grid gap-3.5">
           <Signatures row={row} />
-          {isWaiting && <How id={row.id} />}
+          {isWaiting && <How row={row} />}
         </div>
       </div>
       {withdrawing && <Withdraw row={row} onClose={() => setWithdrawing(false)} />}
@@ -82,13 +82,15 @@ function Words({ said }: { said: Said | string }) {
           ))}
         </ul>
       )}
-      <ul aria-label="Otherwise" className="grid list-disc gap-1 pl-4">
-        {other.map((line) => (
-          <li key={line}>
-            <Untrusted text={line} />
-          </li>
-        ))}
-      </ul>
+      {other.length > 0 && (
+        <ul aria-label="Otherwise" className="grid list-disc gap-1 pl-4">
+          {other.map((line) => (
+            <li key={line}>
+              <Untrusted text={line} />
+            </li>
+          ))}
+        </ul>
+      )}
       <ul aria-label="Exactly" className="mono grid gap-0.5 border-t border-line pt-2 text-xs text-ink-3">
         {lines.slice(0, EXACT_MAX).map((line) => (
           <li key={line}>{line}</li>
@@ -149,8 +151,9 @@ function Signatures({ row }: { row: Row }) {
   );
 }
 
-function How({ id }: { id: string }) {
-  const command = `sallyport sign ${id} --key FILE`;
+function How({ row }: { row: Row }) {
+  const command = `sallyport sign ${row.id} --key FILE`;
+  const replay = `sallyport approval show ${row.id} --policy | sallyport policy replay - --group ${row.group.id}`;
   return (
     <Card title="How to sign">
       <p className="text-ink-2">
@@ -160,6 +163,14 @@ function How({ id }: { id: string }) {
       <p className="mono mt-2 rounded-[6px] border border-line bg-sunk px-2 py-1.5 [overflow-wrap:anywhere]">
         {command} <Copy text={command} />
       </p>
+      {(row.kind === "policy" || row.kind === "rollout") && (
+        <>
+          <p className="mt-2.5 text-ink-2">What it would have decided, over what is recorded:</p>
+          <p className="mono mt-1 rounded-[6px] border border-line bg-sunk px-2 py-1.5 [overflow-wrap:anywhere]">
+            {replay} <Copy text={replay} />
+          </p>
+        </>
+      )}
     </Card>
   );
 }

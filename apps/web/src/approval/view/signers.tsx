@@ -122,8 +122,8 @@ function Choose({ row, onClose }: { row: SignersRow; onClose: () => void }) {
       title={`Who signs for ${row.name}`}
       description={
         row.needed > 0
-          ? `Each of its ${plural(row.workstations, "workstation")} is told anew, which ${row.needed} of the present approvers must sign.`
-          : `Each of its ${plural(row.workstations, "workstation")} is told at once. From then on only the approvers themselves can change it.`
+          ? `Told anew: ${plural(row.workstations, "workstation")}. ${row.needed} of the present approvers must sign that.`
+          : `Told at once: ${plural(row.workstations, "workstation")}. From then on only the approvers themselves can change it.`
       }
     >
       <form onSubmit={submit} className="grid gap-3">
