@@ -9,6 +9,7 @@ import { type ApprovalsSeeded, seedApprovals } from "./approvals.ts";
 import { openBrowser, openPage } from "./chromium.ts";
 import { seedCommands } from "./commands.ts";
 import { startConsole } from "./console.ts";
+import { seedDenies } from "./denies.ts";
 import { type FleetSeeded, seedFleet } from "./fleet.ts";
 import { makeOwner } from "./people.ts";
 import { type RolloutsSeeded, seedRollouts } from "./rollouts.ts";
@@ -62,6 +63,17 @@ function pictures(
     { name: "usb", path: "/usb" },
     { name: "usb-scan", path: `/usb/${scan.replace(".", "/")}`, act: (page) => page.keyboard.press("j") },
     { name: "usb-held", path: `/usb/${held.replace(".", "/")}` },
+    { name: "usb-requests", path: "/usb/requests" },
+    { name: "deny", path: "/deny", widths: [1100, ...WIDTHS] },
+    { name: "deny-one", path: "/deny", act: (page) => page.keyboard.press("j") },
+    {
+      name: "deny-ask",
+      path: "/deny",
+      act: async (page) => {
+        await press("Block something…")(page);
+        await page.getByLabel("What", { exact: true }).fill("203.0.113.7:443");
+      },
+    },
     { name: "usb-nowhere", path: `/usb?hash=${"0".repeat(64)}` },
     { name: "alerts", path: "/alerts" },
     { name: "alert", path: "/alerts", act: (page) => page.keyboard.press("j") },
@@ -130,6 +142,7 @@ try {
   const fleet = await seedFleet(made.pool, made.consoleKey);
   await seedApplied(made.pool, fleet.workstations.get("lab-07")!);
   await seedCommands(made.pool, made.consoleKey, fleet.workstations.get("lab-07")!, "lab-07");
+  await seedDenies(made.pool, made.consoleKey, fleet.groups.laboratory!);
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
   const desk = await made.pool.query<{ id: string; name: string }>(
     "SELECT id, name FROM workstation WHERE group_id = $1 AND state = 'enrolled' LIMIT 1",
