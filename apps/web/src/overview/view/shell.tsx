@@ -26,6 +26,7 @@ const PLACES: { href: string; word: string; letter: string; act: Act }[] = [
   { href: "/workstations", word: "Workstations", letter: "w", act: "entries" },
   { href: "/policy", word: "Policy", letter: "p", act: "entries" },
   { href: "/rollouts", word: "Rollouts", letter: "r", act: "entries" },
+  { href: "/artifacts", word: "Artifacts", letter: "t", act: "entries" },
   { href: "/approvals", word: "Approvals", letter: "s", act: "entries" },
   { href: "/enrol", word: "Enrol", letter: "n", act: "enrol" },
   { href: "/people", word: "People", letter: "m", act: "people" },
