@@ -18,7 +18,7 @@ _sallyport_agent() {
 	esac
 	local options
 	case ${COMP_WORDS[1]} in
-	enrol) options="--name --state --again --json --help" ;;
+	enrol) options="--name --state --again --other-approvers --json --help" ;;
 	run) options="--state --config --help" ;;
 	status) options="--state --json --help" ;;
 	scan) options="--policy --json --clamd --clamd-conf --help" ;;
