@@ -18,7 +18,7 @@ const ROWS: [what: string, options: string, answer: RegExp, memoryMiB?: number][
   [
     "not a power of two",
     `lowmem_domu=1536M ${UUID}`,
-    /off: (lowmem_domu=1536M is not a power of two; write lowmem_domu=1G or lowmem_domu=2G)/,
+    /off: (lowmem_domu=1536M is not a power of two; write lowmem_domu=1G$)/m,
   ],
   ["not aligned", `lowmem_domu=1048577K ${UUID}`, /off: (.* is not aligned to 2M; write lowmem_domu=1G)/],
   ["too small", `lowmem_domu=32M ${UUID}`, /off: (.* is too small for a guest; write at least lowmem_domu=64M)/],
@@ -28,8 +28,23 @@ const ROWS: [what: string, options: string, answer: RegExp, memoryMiB?: number][
     // this board's firmware has its tables in the last 128 KiB of RAM
     "a place that the firmware keeps",
     `lowmem_domu=1G ${UUID}`,
-    /off: (the firmware keeps memory at 0x40000000, where Xen would go for lowmem_domu=1G; write lowmem_domu=512M)/,
+    /off: (the firmware or crashkernel= keeps memory at 0x40000000, where Xen would go for lowmem_domu=1G; write lowmem_domu=512M)/,
     1025,
+  ],
+  [
+    "a place that a crash kernel has",
+    `lowmem_domu=1G ${UUID} crashkernel=128M@1G`,
+    /off: (the firmware or crashkernel= keeps memory at 0x40000000, .*; write lowmem_domu=512M)/,
+  ],
+  [
+    "what is not a list of devices",
+    `lowmem_domu=1G ${UUID} lowmem_devices=00:05.0,video`,
+    /lowmem: (lowmem_devices= is not a list of at most 8 devices, so none can be assigned; write lowmem_devices=00:02\.0)/,
+  ],
+  [
+    "isolation required",
+    `lowmem_domu=1G ${UUID} iommu=required`,
+    /lowmem: (iommu=required asks for an IOMMU, and this machine uses none; leave .* out)/,
   ],
   ["no guest named", "lowmem_domu=1G", /off: (no guest is named; write lowmem_uuid=.*)/],
   [

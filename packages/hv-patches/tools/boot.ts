@@ -5,7 +5,7 @@ import path from "node:path";
 import { CACHE, type Root, root, rootImage } from "./debian.ts";
 import { busybox, compiled, cpio, file, type Kernel, kernelOf, moduleEntries, program } from "./initramfs.ts";
 import { startVm, type Vm, VmTimeout } from "./qemu.ts";
-import { routeArgs } from "./routes.ts";
+import { type Route, routeArgs } from "./routes.ts";
 import { PACKAGE } from "./upstream.ts";
 
 /** The uuid by which the primary guest is named on Xen's command line and in its own configuration. */
@@ -69,8 +69,6 @@ async function sourceDigest(source: string): Promise<string> {
     hash.update(await readFile(each).catch(() => ""));
   return hash.digest("hex").slice(0, 12);
 }
-
-export type Route = "kernel" | "uefi" | "grub";
 
 export type Boot = {
   name: string;

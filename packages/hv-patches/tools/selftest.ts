@@ -5,7 +5,7 @@ import { dom0Initramfs, PRIMARY_UUID, STICK_MODULES } from "./boot.ts";
 import { xenOf } from "./boots/plan.ts";
 import { CACHE, root, rootImage } from "./debian.ts";
 import { kernelOf } from "./initramfs.ts";
-import { grubWords } from "./routes.ts";
+import { grubLoad } from "./routes.ts";
 import { run } from "./run.ts";
 import { PACKAGE } from "./upstream.ts";
 
@@ -18,17 +18,18 @@ const menu = (serial: boolean) => {
   const console = serial ? "console=com2 com2=115200" : "console=vga";
   const xen = `${console} dom0_mem=1024M,max:1024M loglvl=all guest_loglvl=all lowmem_uuid=${PRIMARY_UUID}`;
   const dom0 = `root=LABEL=${LABEL} console=hvc0`;
+  // on a BIOS by the protocol that lets Xen go to the mark; UEFI's boot services need the other
   const entry = (title: string, more: string, device: string) => `menuentry "${title}" {
-  multiboot2 /boot/xen ${xen} ${more}
-  module2 /boot/vmlinuz ${dom0} ${grubWords(device)}
-  module2 /boot/dom0.cpio
+if [ "$grub_platform" = pc ]; then
+${grubLoad("grub", `${xen} ${more}`, `${dom0} ${device}`)}else
+${grubLoad("grub2", `${xen} ${more}`, `${dom0} ${device}`)}fi
 }
 `;
   const emulated = "cpuidle=0 dom0_max_vcpus=1 dom0_vcpus_pin";
   // The first entry is for QEMU and is not shown as a choice elsewhere: its device is the proofs' own.
   return serial
     ? `set timeout=0\n${entry("Proofs", `lowmem_domu=1G ${emulated}`, "hide=(00:05.0) device=00:05.0")}`
-    : `set timeout=10\n${MARKS.map((mark) => entry(`Self-test, mark at ${mark} (e: edit, add device=BB:DD.F hide=(BB:DD.F) to module2)`, `lowmem_domu=${mark}`, "")).join("")}`;
+    : `set timeout=10\n${MARKS.map((mark) => entry(`Self-test, mark at ${mark} (e: edit, add device=BB:DD.F hide=(BB:DD.F) to vmlinuz)`, `lowmem_domu=${mark}`, "")).join("")}`;
 };
 
 /** `serial`: for the test in QEMU, which reads the lines that a person would read in the report. */

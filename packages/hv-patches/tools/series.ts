@@ -86,7 +86,7 @@ export type Variant = "release" | "debug";
 
 /** What a built hypervisor depends on, so that it is built once. */
 export function digestOf(sha256s: readonly string[], patches: readonly Patch[], variant: Variant): string {
-  const hash = createHash("sha256").update(JSON.stringify({ form: 1, sha256s, variant }));
+  const hash = createHash("sha256").update(JSON.stringify({ form: 2, sha256s, variant }));
   for (const patch of patches) hash.update(patch.text);
   return hash.digest("hex").slice(0, 16);
 }

@@ -127,10 +127,12 @@ const NEUTRAL = {
   XEN_DOMAIN: "invalid",
 };
 
+/** The feature is without security support upstream, and so are those that come with asking for it. */
+const FEATURE = "CONFIG_UNSUPPORTED=y\n# CONFIG_TBOOT is not set\nCONFIG_LOWMEM_DOMU=y\n";
 const OPTIONS: Record<Variant, string> = {
   // Asked for, so that a test can see it dropped: the negative control cannot be set in a release.
-  release: "CONFIG_LOWMEM_TEST=y\n",
-  debug: "CONFIG_DEBUG=y\nCONFIG_LOWMEM_TEST=y\n",
+  release: `${FEATURE}CONFIG_LOWMEM_TEST=y\n`,
+  debug: `${FEATURE}CONFIG_DEBUG=y\nCONFIG_LOWMEM_TEST=y\n`,
 };
 
 const objectsOf = (tree: Tree, variant: Variant) => `${tree.folder}-${variant}`;

@@ -11,6 +11,7 @@ say "dom0irq $(grep -cE '00:0[567]\.0|(eth|ens|enp)[0-9]' /proc/interrupts)"
 wait_guest primary "done" 40
 show primary
 say "fb $(ls /dev/fb* /dev/dri 2>/dev/null | wc -l) $(dmesg | grep -c 'efifb\|vesafb\|simple-framebuffer')"
+say "text $(dmesg | grep -c 'Console: colour VGA')"
 say PICTURE
 sleep 10
 destroy primary

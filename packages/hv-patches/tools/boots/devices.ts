@@ -99,6 +99,7 @@ export const devices: ProvingBoot = {
       against: (facts) => [
         ...expect("dom0 has none", facts.first("dom0irq") === "0", facts.first("dom0irq")),
         ...expect("dom0 has no frame buffer", facts.first("fb") === "0 0", facts.first("fb")),
+        ...expect("dom0 programs no VGA text console", facts.first("text") === "0", facts.first("text")),
         ...expect(
           "Xen lists the three devices",
           leavesNamed(facts, 1, "devices")[0]?.split(",").sort().join() === "0000:00:05.0,0000:00:06.0,0000:00:07.0",

@@ -29,9 +29,15 @@ export const uefi: ProvingBoot = {
 
 export const grub: ProvingBoot = {
   name: "grub",
+  run: () => bootJob("grub", "short", "release", { route: "grub" }),
+  proofs: [xenAt(1024 * MIB, true), dmaArrives],
+};
+
+export const grub2: ProvingBoot = {
+  name: "grub2",
   run: () =>
-    bootJob("grub", "short", "release", {
-      route: "grub",
+    bootJob("grub2", "short", "release", {
+      route: "grub2",
       options: `${lowmem("2G")} dom0_mem=448M,max:448M`,
       // With 2.75 GiB or more this board puts only 2 GiB of it below 4 GiB: there would be none above the mark.
       memoryMiB: 2800,
