@@ -1,9 +1,9 @@
 /** Which keys are the console's: one statement for each workstation, believed by as many as a policy needs there. */
-import { Statement } from "@sallyport/shared/policy/statement.ts";
 import type { PoolClient } from "pg";
 import { z } from "zod";
-import { putStatement } from "../dispatch/sign.ts";
+import { putStatements } from "../dispatch/sign.ts";
 import type { Act } from "../person/act.ts";
+import { addressed } from "./addressed.ts";
 import type { Carrying } from "./carry-out.ts";
 
 const Prepared = z.object({ group: z.string(), name: z.string(), keys: z.array(z.string()), reason: z.string() });
@@ -16,22 +16,17 @@ export async function keysSigned(tx: PoolClient, { act, statements }: Carrying):
     [group],
   );
   const members = new Set(rows.map(({ id }) => id));
-  let put = 0;
-  for (const statement of statements) {
-    const { audience } = Statement.parse(JSON.parse(statement.text));
-    if (!("workstation" in audience) || !members.has(audience.workstation)) continue;
-    await putStatement(tx, audience.workstation, statement);
-    put++;
-  }
+  const told = addressed(statements).filter(({ workstation }) => members.has(workstation));
+  await putStatements(tx, told);
   await tx.query("SELECT pg_notify('publication', $1)", [group]);
   return {
     kind: "person.console-keys-named",
     severity: "warning",
-    text: `told ${put} workstations of ${name} which keys are the console's: ${keys.join(", ")}: ${reason}`.slice(
+    text: `told ${told.length} workstations of ${name} which keys are the console's: ${keys.join(", ")}: ${reason}`.slice(
       0,
       900,
     ),
     subject: `group/${group}`,
-    after: { keys, reason, workstations: put },
+    after: { keys, reason, workstations: told.length },
   };
 }

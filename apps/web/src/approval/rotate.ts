@@ -6,7 +6,7 @@ import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { CarriedKeys, type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId } from "@sallyport/shared/trail/signed.ts";
 import type { Pool, PoolClient } from "pg";
-import { nextOrder, readSigners } from "../dispatch/sign.ts";
+import { nextOrders, readSigners } from "../dispatch/sign.ts";
 import { actRecord, type RecordConsole, withRecord } from "../person/act.ts";
 import { hash } from "../trail/crypto.ts";
 import type { ConsoleKey } from "../trail/key.ts";
@@ -48,9 +48,7 @@ async function inGroup(
   return withRecord<Named>(pool, record, HERE, {}, async (tx) => {
     await tx.query('SELECT FROM "group" WHERE id = $1 FOR UPDATE', [group]);
     const by = (await readSigners(tx, group))!;
-    const statements: SignedStatement[] = [];
-    for (const workstation of await uninformed(tx, group, keys))
-      statements.push(await draft(tx, signer, workstation, keys, now));
+    const statements = await draft(tx, signer, await uninformed(tx, group, keys), keys, now);
     const act = { group, name, keys: keys.map(idOf), reason };
     if (!needsPeople(by))
       return {
@@ -69,34 +67,31 @@ async function inGroup(
   });
 }
 
+/** The certificate authorities that a workstation was told of before are named again. */
 async function draft(
   tx: PoolClient,
   signer: ConsoleKey,
-  workstation: WorkstationId,
+  workstations: readonly Uninformed[],
   consoleKeys: readonly string[],
   now: Date,
-): Promise<SignedStatement> {
-  const carried: CarriedKeys = { consoleKeys: [...consoleKeys], cas: (await newestKeys(tx, workstation))?.cas ?? [] };
-  const order = await nextOrder(tx, workstation, "keys");
-  const head = { type: "keys" as const, audience: { workstation }, order, issued: now.toISOString() };
-  return signStatement(hash, [signer], head, carried);
+): Promise<SignedStatement[]> {
+  const ids = workstations.map(({ id }) => id);
+  const orders = await nextOrders(tx, ids, "keys");
+  return workstations.map(({ id, newest }, at) => {
+    const carried: CarriedKeys = { consoleKeys: [...consoleKeys], cas: newest?.cas ?? [] };
+    const head = { type: "keys" as const, audience: { workstation: id }, order: orders[at]! };
+    return signStatement(hash, [signer], { ...head, issued: now.toISOString() }, carried);
+  });
 }
 
-async function newestKeys(tx: Pick<PoolClient, "query">, workstation: string): Promise<CarriedKeys | undefined> {
-  const { rows } = await tx.query<{ carried: string }>(
-    `SELECT statement ->> 'carried' AS carried FROM workstation_statement
-      WHERE workstation_id = $1 AND type = 'keys' ORDER BY "order" DESC LIMIT 1`,
-    [workstation],
-  );
-  return rows[0] && CarriedKeys.parse(JSON.parse(rows[0].carried));
-}
+type Uninformed = { id: WorkstationId; newest: CarriedKeys | undefined };
 
 /** Those of the group whose newest statement does not name just these keys. */
 async function uninformed(
   db: Pick<PoolClient, "query">,
   group: string,
   keys: readonly string[],
-): Promise<WorkstationId[]> {
+): Promise<Uninformed[]> {
   const { rows } = await db.query<{ id: WorkstationId; carried: string | null }>(
     `SELECT w.id, (SELECT s.statement ->> 'carried' FROM workstation_statement s
                     WHERE s.workstation_id = w.id AND s.type = 'keys' ORDER BY s."order" DESC LIMIT 1) AS carried
@@ -105,8 +100,8 @@ async function uninformed(
   );
   const same = canonicalText(keys);
   return rows
-    .filter(({ carried }) => !carried || canonicalText(CarriedKeys.parse(JSON.parse(carried)).consoleKeys) !== same)
-    .map(({ id }) => id);
+    .map(({ id, carried }) => ({ id, newest: carried === null ? undefined : CarriedKeys.parse(JSON.parse(carried)) }))
+    .filter(({ newest }) => !newest || canonicalText(newest.consoleKeys) !== same);
 }
 
 async function waitingFor(pool: Pool, group: string, keys: readonly string[]): Promise<string | null> {

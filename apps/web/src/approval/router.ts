@@ -20,14 +20,13 @@ export const approvalRouter = router({
     .input(z.object({ cursor: Cursor.nullish() }))
     .query(({ ctx, input }) => listOver(ctx.wiring.pool, input.cursor ?? undefined)),
   count: allowed("entries").query(({ ctx }) => countWaiting(ctx.wiring.pool)),
-  /** While it waits, with what it does. */
   get: allowed("entries")
     .input(z.object({ id: ProposalId }))
-    .query(async ({ ctx, input }) => {
-      const row = await getRow(ctx.wiring.pool, input.id);
-      if (row.state !== "waiting") return { row, said: null };
-      return { row, said: describeProposal(await getProposal(ctx.wiring.pool, input.id)) };
-    }),
+    .query(({ ctx, input }) => getRow(ctx.wiring.pool, input.id)),
+  /** What it does; while it waits. */
+  said: allowed("entries")
+    .input(z.object({ id: ProposalId }))
+    .query(async ({ ctx, input }) => describeProposal(await getProposal(ctx.wiring.pool, input.id))),
   signers: allowed("entries")
     .input(z.object({ group: GroupId }))
     .query(({ ctx, input }) => getSigners(ctx.wiring.pool, input.group)),

@@ -3,14 +3,15 @@ import { fromBase64, toBase64 } from "@sallyport/shared/base/bytes.ts";
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { KeyText } from "@sallyport/shared/base/key.ts";
-import { type SignedStatement, type Signers, Statement } from "@sallyport/shared/policy/statement.ts";
+import type { Signers } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import type { PoolClient } from "pg";
 import { z } from "zod";
-import { draftMembership, type GroupSigners, putStatement, readSigners } from "../dispatch/sign.ts";
+import { draftMemberships, type GroupSigners, putStatements, readSigners } from "../dispatch/sign.ts";
 import type { Act } from "../person/act.ts";
 import { hash } from "../trail/crypto.ts";
 import { Refusal } from "../trpc/errors.ts";
+import { addressed } from "./addressed.ts";
 import type { Carrying } from "./carry-out.ts";
 import { needsPeople, propose, proposedAct, type Waiting } from "./propose.ts";
 
@@ -54,13 +55,9 @@ export async function changeSigners(
   const names = Object.fromEntries(choice.approvers.map(({ publicKey, name }) => [publicKey, name]));
   if (same(signers) === same(before.signers) && canonicalText(names) === canonicalText(before.names))
     throw new Refusal("CONFLICT", "These are the group's approvers already; nothing to change.");
-  const statements: SignedStatement[] = [];
-  for (const workstation of await membersOf(tx, group)) {
-    const statement = await draftMembership(tx, key, workstation, group as GroupId, now, signers);
-    if (!statement)
-      throw new Refusal("PRECONDITION_FAILED", `This console's key is not among the signers of ${before.name}.`);
-    statements.push(statement);
-  }
+  const statements = await draftMemberships(tx, key, await membersOf(tx, group), group as GroupId, now, signers);
+  if (!statements)
+    throw new Refusal("PRECONDITION_FAILED", `This console's key is not among the signers of ${before.name}.`);
   const prepared = { group, choice, reason };
   const words = changeWords(before.name, choice);
   // nobody believes anything of it yet where nobody is in it
@@ -79,12 +76,9 @@ export async function changeSigned(tx: PoolClient, { act, statements }: Carrying
   const { group, choice, reason } = Prepared.parse(act);
   const before = await lockGroup(tx, group);
   const members = new Set(await membersOf(tx, group));
-  for (const statement of statements) {
-    const { audience } = Statement.parse(JSON.parse(statement.text));
-    // who has left since is told by the group that it is in
-    if (!("workstation" in audience) || !members.delete(audience.workstation)) continue;
-    await putStatement(tx, audience.workstation, statement);
-  }
+  // who has left since is told by the group that it is in
+  const told_ = addressed(statements).filter(({ workstation }) => members.delete(workstation));
+  await putStatements(tx, told_);
   if (members.size > 0)
     throw new Refusal(
       "CONFLICT",
@@ -105,7 +99,7 @@ export async function changeSigned(tx: PoolClient, { act, statements }: Carrying
     text: `changed who signs for ${before.name}: ${changeWords(before.name, choice)}: ${reason}`.slice(0, 900),
     subject: `group/${group}`,
     before: told(choiceOf(before)),
-    after: { ...told(choice), reason, workstations: statements.length },
+    after: { ...told(choice), reason, workstations: told_.length },
   };
 }
 

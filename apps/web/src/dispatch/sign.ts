@@ -49,56 +49,80 @@ export async function readSigners(tx: Pick<ClientBase, "query">, group: string):
   return { group, name: row.name, signers, names, needed: Math.max(0, approversNeeded(signers)) };
 }
 
-/** Above every order that was signed for this workstation, those included that people were asked to sign and did not. */
-export async function nextOrder(
+/** For each, above every order that was signed for it, those included that people were asked to sign and did not. */
+export async function nextOrders(
+  tx: Pick<ClientBase, "query">,
+  workstations: readonly WorkstationId[],
+  type: StatementType,
+): Promise<number[]> {
+  const { rows } = await tx.query<{ order: string }>(
+    `SELECT greatest((SELECT max("order") FROM workstation_statement WHERE workstation_id = w.id AND type = $2),
+                     (SELECT max("order") FROM proposal_statement WHERE workstation_id = w.id AND type = $2), 0) + 1 AS "order"
+       FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, at) ORDER BY w.at`,
+    [workstations, type],
+  );
+  return rows.map(({ order }) => Number(order));
+}
+
+export const nextOrder = async (
   tx: Pick<ClientBase, "query">,
   workstation: WorkstationId,
   type: StatementType,
-): Promise<number> {
-  const { rows } = await tx.query<{ order: string }>(
-    `SELECT greatest((SELECT max("order") FROM workstation_statement WHERE workstation_id = $1 AND type = $2),
-                     (SELECT max("order") FROM proposal_statement WHERE workstation_id = $1 AND type = $2), 0) + 1 AS "order"`,
-    [workstation, type],
-  );
-  return Number(rows[0]!.order);
+): Promise<number> => (await nextOrders(tx, [workstation], type))[0]!;
+
+/** Says of each workstation which group it is in and who signs there, with its next order. `signers` are the group's own
+ *  unless they are about to change. Undefined where there is no such group or this console's key is none of its signers. */
+export async function draftMemberships(
+  tx: ClientBase,
+  signer: Signer,
+  workstations: readonly WorkstationId[],
+  group: GroupId,
+  now: Date,
+  signers?: Signers,
+): Promise<SignedStatement[] | undefined> {
+  const found = await readSigners(tx, group);
+  const own = ({ publicKey }: { publicKey: string }) =>
+    fromBase64(publicKey).every((byte, at) => byte === signer.publicKey[at]);
+  if (!found?.signers.keys.some(own)) return undefined;
+  const orders = await nextOrders(tx, workstations, "membership");
+  return workstations.map((workstation, at) => {
+    const membership: Membership = { workstation, group, groupName: found.name, signers: signers ?? found.signers };
+    const head = { type: "membership" as const, audience: { workstation }, order: orders[at]! };
+    return signStatement(hash, [signer], { ...head, issued: now.toISOString() }, membership);
+  });
 }
 
-/** Says which group a workstation is in and who signs there, with the next order. `signers` are the group's own unless
- *  they are about to change. Undefined where there is no such group or this console's key is none of its signers. */
-export async function draftMembership(
+export const draftMembership = async (
   tx: ClientBase,
   signer: Signer,
   workstation: WorkstationId,
   group: GroupId,
   now: Date,
-  signers?: Signers,
-): Promise<SignedStatement | undefined> {
-  const found = await readSigners(tx, group);
-  const own = ({ publicKey }: { publicKey: string }) =>
-    fromBase64(publicKey).every((byte, at) => byte === signer.publicKey[at]);
-  if (!found?.signers.keys.some(own)) return undefined;
-  const membership: Membership = { workstation, group, groupName: found.name, signers: signers ?? found.signers };
-  const order = await nextOrder(tx, workstation, "membership");
-  return signStatement(
-    hash,
-    [signer],
-    { type: "membership", audience: { workstation }, order, issued: now.toISOString() },
-    membership,
+): Promise<SignedStatement | undefined> => (await draftMemberships(tx, signer, [workstation], group, now))?.[0];
+
+/** Stores statements that are each for one workstation; dispatch sends what the rows say. */
+export async function putStatements(
+  tx: Pick<ClientBase, "query">,
+  all: readonly { workstation: string; statement: SignedStatement }[],
+): Promise<void> {
+  const heads = all.map(({ statement }) => JSON.parse(statement.text) as { type: string; order: number });
+  await tx.query(
+    `INSERT INTO workstation_statement (workstation_id, type, "order", statement)
+     SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::jsonb[])`,
+    [
+      all.map(({ workstation }) => workstation),
+      heads.map(({ type }) => type),
+      heads.map(({ order }) => order),
+      all.map(({ statement }) => JSON.stringify(statement)),
+    ],
   );
 }
 
-/** Stores a statement that is for one workstation; dispatch sends what the rows say. */
-export async function putStatement(
+export const putStatement = (
   tx: Pick<ClientBase, "query">,
   workstation: string,
   statement: SignedStatement,
-): Promise<void> {
-  const { type, order } = JSON.parse(statement.text) as { type: string; order: number };
-  await tx.query(
-    'INSERT INTO workstation_statement (workstation_id, type, "order", statement) VALUES ($1, $2, $3, $4)',
-    [workstation, type, order, JSON.stringify(statement)],
-  );
-}
+): Promise<void> => putStatements(tx, [{ workstation, statement }]);
 
 /** Signs which group a workstation is in, and stores it: at enrolment, and where nobody but the console must sign. */
 export async function signMembership(

@@ -29,7 +29,7 @@ export function Approval({ id }: { id: string }) {
   const mayWithdraw = useMay("policy");
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
-  const { row, said } = found.data;
+  const row = found.data;
   const isWaiting = row.state === "waiting";
   return (
     <>
@@ -48,7 +48,7 @@ export function Approval({ id }: { id: string }) {
       </Header>
       <div className="grid items-start gap-3.5 px-5 py-4 xl:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
         <Card title="What it does" aside="from the text that is signed">
-          {said === null ? <Ended row={row} /> : <Words said={said} />}
+          {isWaiting ? <Waits id={row.id} /> : <Ended row={row} />}
         </Card>
         <div className="grid gap-3.5">
           <Signatures row={row} />
@@ -58,6 +58,14 @@ export function Approval({ id }: { id: string }) {
       {withdrawing && <Withdraw row={row} onClose={() => setWithdrawing(false)} />}
     </>
   );
+}
+
+/** Asked for once: its text does not change, and may be one for each workstation of a group. */
+function Waits({ id }: { id: string }) {
+  const api = useApi();
+  const found = useQuery({ ...api.approval.said.queryOptions({ id }), staleTime: Number.POSITIVE_INFINITY });
+  if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
+  return found.isPending ? <Waiting inside /> : <Words said={found.data} />;
 }
 
 function Words({ said }: { said: Said | string }) {
