@@ -4,6 +4,7 @@ import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { DEFAULT_USB, type UsbSection } from "@sallyport/shared/policy/usb.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import { listDropped, readWords } from "./dom0/stick-folder.ts";
+import { lanesFor } from "./gate/lanes.ts";
 import { sticksSource } from "./gate/sticks.ts";
 import type { Source } from "./sources/source.ts";
 
@@ -29,7 +30,7 @@ export function sticks(
         ]);
         const clamd = await findClamd(undefined, undefined, process.env, readWords);
         const policy = usb() ?? DEFAULT_USB;
-        const lanes = availableParallelism();
+        const lanes = lanesFor(availableParallelism());
         const set = await scannerSet();
         const named = set === undefined ? {} : { set };
         const at = () => new Date(now());

@@ -15,6 +15,7 @@ import { readWords } from "./dom0/stick-folder.ts";
 import { usbPorts } from "./dom0/usb.ts";
 import { usbVolume } from "./dom0/usb-volume.ts";
 import { usbEvents } from "./dom0/usb-watch.ts";
+import { lanesFor } from "./gate/lanes.ts";
 import { liveGate } from "./gate/live.ts";
 import { rebuildImage } from "./gate/rebuild.ts";
 import type { Source, SourceState } from "./sources/source.ts";
@@ -66,7 +67,7 @@ export function usbGate(config: AgentConfig, needs: GateNeeds): { sources: Sourc
         clamd,
         start: startReader,
         now: () => new Date(now()),
-        lanes: availableParallelism(),
+        lanes: lanesFor(availableParallelism()),
         imageSha256,
         source,
         onProgress,

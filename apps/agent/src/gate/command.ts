@@ -12,6 +12,7 @@ import { DoorError } from "../dom0/dom0.ts";
 import { readWords } from "../dom0/stick-folder.ts";
 import { checkTarget } from "../dom0/target.ts";
 import { CLAMD_CONF, readClamdConf } from "./clamd-conf.ts";
+import { lanesFor } from "./lanes.ts";
 import { type Clamd, scan } from "./scan.ts";
 
 export type ReadText = (path: string, bytesMax: number) => Promise<string | undefined>;
@@ -59,7 +60,7 @@ async function runScan(target: string, flags: Flags, readText: ReadText): Promis
       clamd,
       start: startReader,
       now: () => new Date(),
-      lanes: availableParallelism(),
+      lanes: lanesFor(availableParallelism()),
       onProgress: process.stderr.isTTY ? progress() : () => {},
     });
     if (body.confined === "node") {

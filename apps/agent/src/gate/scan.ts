@@ -19,7 +19,7 @@ export type ScanOptions = {
   clamd: Clamd | null;
   start: StartReader;
   now: () => Date;
-  /** Files under way at once; as many as there are cores keeps the scanner busy. */
+  /** Files under way at once (lanes.ts). */
   lanes: number;
   /** The image's hash where the copy from the stick has made it. */
   imageSha256?: string;
