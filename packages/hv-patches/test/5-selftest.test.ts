@@ -46,7 +46,9 @@ describe.each(["BIOS", "UEFI"])("the self-test stick, by %s", (firmware) => {
   });
 
   it.runIf(firmware === "BIOS")("leaves Xen at the mark", () => {
-    expect(lines.find((line) => line.startsWith("leaf layout: "))).toMatch(/^leaf layout: pool=0x100000-0x40000000 xen=0x40200000-/);
+    expect(lines.find((line) => line.startsWith("leaf layout: "))).toMatch(
+      /^leaf layout: pool=0x100000-0x40000000 xen=0x40200000-/,
+    );
   });
 
   it("writes the same to the report on its own partition", async () => {
