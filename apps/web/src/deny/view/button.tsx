@@ -24,13 +24,15 @@ export function BlockOffers({ kind, body }: { kind: string; body: unknown }) {
   const offers = offersOf(kind, body);
   if (!useMay("deny") || offers.length === 0) return null;
   return (
-    <section aria-label="Block" className="grid gap-1.5">
+    <section aria-label="Block" className="grid grid-cols-[minmax(0,1fr)] gap-1.5">
       {offers.map((offer) => (
         <div key={offer.what} className="flex items-baseline gap-2">
-          <p className="min-w-0 flex-1 truncate text-ink-2" title={offerWords(offer)}>
-            {offer.about} <span className="mono text-ink-3">{offerWords(offer)}</span>
+          <p className="min-w-0 flex-1 truncate text-ink-2" title={`${offer.about}: ${offerWords(offer)}`}>
+            <span className="mono">{offerWords(offer)}</span> <span className="text-ink-3">{offer.about}</span>
           </p>
-          <BlockButton what={offer.what} />
+          <span className="shrink-0">
+            <BlockButton what={offer.what} />
+          </span>
         </div>
       ))}
     </section>
