@@ -24,18 +24,23 @@ export type AttachPlace = { by: "xl"; guest: string } | { by: "qmp"; socket: str
 export const attachTo = (dom0: Pick<Dom0, "run">, place: AttachPlace): Attach =>
   place.by === "xl" ? xl(dom0, place.guest) : qmp(place.socket);
 
+/** The last line only says that it failed; the first error before it says why. */
+function reasonOf(stderr: string): string | undefined {
+  const lines = stderr.trim().split("\n");
+  const said = lines.map((line) => /^libxl: error: \S+ (.+)$/.exec(line)?.[1]).find((text) => text !== undefined);
+  return said ?? (lines.at(-1) || undefined);
+}
+
 /** `xvdi` to `xvdp`: guests begin at `xvda`, and these have numbers of the old, short form. */
 const DISKS = ["i", "j", "k", "l", "m", "n", "o", "p"];
 const FIRST_DISK_NUMBER = (202 << 8) + 8 * 16;
-const XL_MS = 30_000;
+const XL_MS = 60_000;
 
 function xl(dom0: Pick<Dom0, "run">, guest: string): Attach {
   async function ask(...args: string[]): Promise<Ran> {
     const ran = await dom0.run("xl", args, { timeoutMs: XL_MS });
     if (ran.code === 0) return ran;
-    const why = ran.timedOut
-      ? `no answer within ${XL_MS / 1000} s`
-      : (ran.stderr.trim().split("\n").at(-1) ?? `exit ${ran.code}`);
+    const why = ran.timedOut ? `no answer within ${XL_MS / 1000} s` : (reasonOf(ran.stderr) ?? `exit ${ran.code}`);
     throw new DoorError(`xl ${args[0]} for guest ${guest} failed: ${why.slice(0, 300)}`);
   }
   /** First column: the device's number. */

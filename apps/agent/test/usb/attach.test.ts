@@ -99,6 +99,12 @@ describe("a socket that is not QEMU's", () => {
   });
 });
 
+/** As libxl of Xen 4.20 says it where its script may not do its work. */
+const SCRIPT_FAILED = `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [1886] exited with error status 1
+libxl: error: libxl_device.c:1495:device_addrm_aocomplete: Domain 1:Unable to add vbd with id 51856
+libxl_device_disk_add failed.
+`;
+
 describe("a guest under Xen", () => {
   /** xl's tables, as xl(1) prints them, over a list of what is attached. */
   function xen() {
@@ -118,6 +124,7 @@ describe("a guest under Xen", () => {
           return { stdout: ["Vdev  BE  handle state evt-ch ring-ref BE-path", ...rows].join("\n") };
         }
         case "block-attach":
+          if (what.includes("target=/lost/")) return { code: 1, stderr: SCRIPT_FAILED };
           disks.set(/vdev=(\w+)/.exec(what)![1]!, what);
           return {};
         case "block-detach":
@@ -160,6 +167,11 @@ describe("a guest under Xen", () => {
     await attach.detach(handle);
     await attach.detach(handle);
     expect(disks.size).toBe(0);
+  });
+  it("that does not take an image is said with libxl's first reason, not its last words", async () => {
+    await expect(xen().attach.image("xvdi", "/lost/a.img")).rejects.toThrow(
+      "xl block-attach for guest desk failed: /etc/xen/scripts/block add [1886] exited with error status 1",
+    );
   });
   it("has eight at most", async () => {
     const { attach } = xen();
