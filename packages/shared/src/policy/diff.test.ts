@@ -60,8 +60,8 @@ describe("a diff in words", () => {
       { network: { rules: [{ name: "dns", verdict: "allow", protocol: "udp", ports: ["53"] }] } },
       { network: { rules: [{ name: "web", verdict: "allow", protocol: "tcp", ports: ["443"] }] } },
       [
-        'removed: network rule removed: "dns" {"direction":"out","name":"dns","ports":["53"],"protocol":"udp","verdict":"allow"}',
-        'looser: network rule added: "web" {"direction":"out","name":"web","ports":["443"],"protocol":"tcp","verdict":"allow"}',
+        'removed: network rule removed: "dns": allow udp out to anywhere, port 53',
+        'looser: network rule added: "web": allow tcp out to anywhere, port 443',
       ],
     ],
   ])("of %j and %j", (before, after, wanted) => expect(words(before, after)).toEqual(wanted));

@@ -1,5 +1,7 @@
 /** What a new policy changes against the one in force, in words; losses and loosenings first, and counted. Pure. */
 import { canonicalText } from "../base/canonical.ts";
+import type { IdsSection } from "./ids.ts";
+import { ruleWords } from "./network/words.ts";
 import type { NetworkRule } from "./network.ts";
 import { type Policy, SECTIONS, type SectionName } from "./policy.ts";
 
@@ -136,9 +138,9 @@ function diffList(section: SectionName, path: string, before: unknown[], after: 
   const lost = before.filter((item) => !has.has(canonicalText(item)));
   const won = after.filter((item) => !had.has(canonicalText(item)));
   const changes: Change[] = [
-    ...lost.map((item): Change => ({ section, effect: gone, words: `${one} removed: ${printItem(item)}` })),
+    ...lost.map((item): Change => ({ section, effect: gone, words: `${one} removed: ${printItem(path, item)}` })),
     ...won.map(
-      (item): Change => ({ section, effect: weigh(path, item, come), words: `${one} added: ${printItem(item)}` }),
+      (item): Change => ({ section, effect: weigh(path, item, come), words: `${one} added: ${printItem(path, item)}` }),
     ),
   ];
   if (changes.length === 0)
@@ -182,9 +184,11 @@ export function summariseDiff(changes: readonly Change[]): string {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const print = (value: unknown): string => (value === undefined ? "not set" : canonicalText(value));
-const printItem = (item: unknown): string =>
-  typeof item === "string"
-    ? item
-    : isObject(item) && typeof item.name === "string"
-      ? `"${item.name}" ${canonicalText(item)}`
-      : canonicalText(item);
+function printItem(path: string, item: unknown): string {
+  if (typeof item === "string") return item;
+  if (path === "network.rules") return ruleWords(item as NetworkRule);
+  if (path === "ids.suppress") return suppressWords(item as IdsSection["suppress"][number]);
+  return canonicalText(item);
+}
+const suppressWords = ({ signatureId, address, reason }: IdsSection["suppress"][number]): string =>
+  `signature ${signatureId} ${address === undefined ? "of anybody" : `of ${address}`} (${reason})`;
