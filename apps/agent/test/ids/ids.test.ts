@@ -1,5 +1,5 @@
 /** The detector's applier with the real Suricata on a guest's bridge, and its alerts as records. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,6 +8,8 @@ import type { IdsAlert } from "@sallyport/shared/record/ids.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { idsApplier } from "../../src/appliers/ids.ts";
+import { ArtifactError, artifacts } from "../../src/artifact/artifacts.ts";
+import { artifactStore } from "../../src/dom0/artifact-store.ts";
 import { sha256 } from "../../src/dom0/crypto.ts";
 import { suricata } from "../../src/dom0/detector.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
@@ -22,6 +24,8 @@ const rule = (number: number, content: string) =>
 const FIRST = rule(1000001, "sallyport");
 const BOTH = FIRST + rule(1000002, "port");
 
+/** What the console has. */
+const sent = new Map<string, Buffer>();
 let folder: string;
 let spaces: Namespaces;
 let eve: Running;
@@ -45,16 +49,27 @@ beforeAll(async () => {
   await spaces.ip("guest", "addr add 10.1.0.2/24 dev eth0", "link set eth0 up");
   const real = (await realSuricata())!;
   program = real.program;
+  const fetched = artifacts({
+    store: artifactStore(join(folder, "artifacts")),
+    async fetch(digest, from) {
+      const bytes = sent.get(digest);
+      if (!bytes) throw new ArtifactError("this console has no such artifact");
+      return { from, total: bytes.length, chunks: [bytes.subarray(from)] as never };
+    },
+    changed: () => {},
+    monotonic: () => performance.now(),
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    signal: new AbortController().signal,
+  });
   applier = idsApplier({
     detector: suricata(realDom0, { folder, program }),
     config: { interface: "xenbr0", folder, classification: real.classification, reference: real.reference },
-    artifact: async (digest) => join(folder, "artifacts", digest),
+    artifact: (digest) => fetched.get(digest, "The rule set", 1_000_000),
     hash: sha256,
     now: () => Date.now(),
     tell: (observation) => void told.push(observation),
     log: { debug() {}, info() {}, warn() {}, error() {} },
   });
-  await spaces.run("dom0", "mkdir", "-p", join(folder, "artifacts"));
 });
 afterAll(async () => {
   await eve?.stop();
@@ -64,7 +79,7 @@ afterAll(async () => {
 
 function artifact(text: string): string {
   const digest = Buffer.from(sha256(Buffer.from(text))).toString("hex");
-  writeFileSync(join(folder, "artifacts", digest), text);
+  sent.set(digest, Buffer.from(text));
   return digest;
 }
 const look = async (draft: unknown) => applier.judge(IdsSection.parse(draft), await applier.inspect());
@@ -125,6 +140,10 @@ describe.skipIf(absent)("the detector's applier", { timeout: 400_000 }, () => {
     await expect(
       settle({ rules: artifact(`${BOTH}alert udp any any -> any any (nonsense:1; sid:3;)\n`) }),
     ).rejects.toThrow(/those before stay in force: E: /);
+    expect(await look({ rules })).toMatchObject({ outcome: "applied", found: { running: { loaded: 2 } } });
+    await expect(settle({ rules: "0".repeat(64) })).rejects.toThrow(
+      "could not be fetched, and what was in force before stays: this console has no such artifact",
+    );
     expect(await look({ rules })).toMatchObject({ outcome: "applied", found: { running: { loaded: 2 } } });
   });
 

@@ -41,7 +41,7 @@ export function ScanStory({ record }: { record: RecordFull }) {
         )}
         {" · "}
         {scanner
-          ? `${scanner.engine}, definitions ${scanner.definitions ?? "of the site"}`
+          ? `${scanner.engine}, definitions ${scanner.definitions ?? "of the site"}${scanner.date ? ` of ${scanner.date.slice(0, 10)}` : ""}${scanner.set ? `, the policy’s set ${scanner.set.slice(0, 12)}` : ""}`
           : "no scanner, so nothing counts as clean"}
         {confined && ` · read in ${confined}`}
       </p>
