@@ -293,7 +293,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     denied = now;
     for (const passage of passages.values()) {
       const reason = deniedHere(passage.state, holdsOf(passage), rules);
-      if (reason !== undefined) send(passage, { event: "failed", reason }, true);
+      if (reason !== undefined) send(passage, { event: "failed", reason, denied: true }, true);
     }
   }
 

@@ -226,6 +226,14 @@ describe("a device's way", () => {
       rules(),
       "refused: detach, hold, discard; usb.step",
     ],
+    [
+      "what the overlay denies from now on is taken from the guest, and is a verdict",
+      at.attached,
+      { event: "failed", reason: "denied", denied: true },
+      rules(),
+      "refused: detach, hold, discard; usb.verdict usb.step",
+    ],
+    ["once", at.refused, { event: "failed", reason: "denied", denied: true }, rules(), "refused: nothing; no record"],
     ["refused is final", at.refused, classify, rules(), "refused: nothing; no record"],
     ["removed is final", at.removed, { event: "failed", reason: "late" }, rules(), "removed: nothing; no record"],
   ];

@@ -58,7 +58,8 @@ export type GateEvent =
   | { event: "planned"; handles: string[] }
   | { event: "attached"; delivery: Delivery }
   | { event: "pulled" }
-  | { event: "failed"; reason: string };
+  /** Also when the overlay denies it from now on. */
+  | { event: "failed"; reason: string; denied?: true };
 
 export type GateAct =
   | { act: "hold" | "classify" | "copy" | "seal" | "scan" | "decide" | "authorise" | "detach" | "discard" }
@@ -86,7 +87,8 @@ export const appeared = (device: UsbDevice, now: number): Next => ({
 /** An event that does not belong to the state changes nothing: a stick may be pulled out under any work. */
 export function step(state: GateState, event: GateEvent, rules: Rules, now: number): Next {
   if (event.event === "pulled") return pulled(state, now);
-  if (event.event === "failed") return failed(state, event.reason, now);
+  if (event.event === "failed")
+    return event.denied ? denied(state, event.reason, now) : failed(state, event.reason, now);
   const nothing: Next = { state, acts: [], records: [] };
   switch (state.step) {
     case "seen":
@@ -294,6 +296,14 @@ function pulled(state: GateState, now: number): Next {
   const records = [words.removed(device, after, "the device is gone from its port", now)];
   if (cut) records.unshift(words.refused(device, after, "pulled out before the gate was through with it", now));
   return { state: { step: "removed", device, after }, acts: undone, records };
+}
+
+/** It may have been with the guest already: that is a verdict, and somebody is called. */
+function denied(state: GateState, reason: string, now: number): Next {
+  const next = failed(state, reason, now);
+  if (next.records.length === 0) return next;
+  const verdict = words.judged(state.device, { outcome: "block", rule: OVERLAY_RULE, reason }, now);
+  return { ...next, records: [verdict, ...next.records] };
 }
 
 function failed(state: GateState, reason: string, now: number): Next {

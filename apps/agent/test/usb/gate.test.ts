@@ -119,6 +119,7 @@ describe.skipIf(absent !== null)("a stick", () => {
     await bench.until("the guest has lost it", () => !isGiven());
     await bench.until("that is on record", isRefused);
     expect(bench.said("usb.step").at(-1)).toMatch(/it holds the file [0-9a-f]{64}, denied until/);
+    expect(bench.said("usb.verdict")).toEqual([expect.stringMatching(/block.*it holds the file/)]);
     await bench.until("nothing is left of it", async () => (await bench.volumeFiles()).length === 0);
     bench.kernel.unplug("1-2");
     await bench.until("it has gone", () => bench.said("usb.removed").length > 0);

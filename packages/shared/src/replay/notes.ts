@@ -62,7 +62,7 @@ export function notesOf({ before, after }: { before: Policy; after: Policy }, fo
     ],
     [
       found.otherwiseThen > 0,
-      `${found.otherwiseThen.toLocaleString("en")} decisions came out otherwise then than by the policy in force now: another policy was in force, or an exception. They are compared with the one in force.`,
+      `${found.otherwiseThen.toLocaleString("en")} decisions came out otherwise then than by the policy in force now: another policy was in force, an exception, or the deny overlay. They are compared with the one in force.`,
     ],
   ];
   return notes.filter(([holds]) => holds).map(([, note]) => note);
