@@ -4,9 +4,14 @@ import Link from "next/link";
 import { Card } from "../../ui/card.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { foundWords } from "../found.ts";
 import type { WorkstationRow } from "../store.ts";
 
 const TONE: Record<string, Tone> = { applied: "allow", audit: "info", "not-applied": "hold", failed: "block" };
+
+/** What the section's own program says it has, on a line of its own. */
+const Has = ({ words }: { words: string | undefined }) =>
+  words ? <span className="mono block text-xs text-ink-3">{words}</span> : null;
 
 /** Desired against reported, section by section, as the agent found it by looking. */
 export function InForce({ row }: { row: WorkstationRow }) {
@@ -41,6 +46,7 @@ export function InForce({ row }: { row: WorkstationRow }) {
               <span className="min-w-0 text-ink-2 [overflow-wrap:anywhere]">
                 <Mark tone={found ? (TONE[found.outcome] ?? "info") : "info"}>{found?.outcome ?? "not reported"}</Mark>{" "}
                 {found?.reason}
+                <Has words={foundWords(name, found?.found)} />
               </span>
             </li>
           );

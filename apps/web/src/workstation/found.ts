@@ -1,0 +1,49 @@
+/** What an agent found in force of a section, in words: what detector and scanner say they have. Pure; a shape of another
+ *  agent's age says nothing. */
+import type { SectionName } from "@sallyport/shared/policy/policy.ts";
+import { z } from "zod";
+import { count } from "../ui/bytes.ts";
+
+const Ids = z.object({
+  running: z
+    .object({ version: z.string(), loaded: z.number(), failed: z.number(), packets: z.number(), drops: z.number() })
+    .nullable(),
+  rules: z.object({ sha256: z.string() }).nullable(),
+});
+const Usb = z.object({
+  scanner: z
+    .object({
+      engine: z.string(),
+      definitions: z.string().nullable(),
+      date: z.string().nullable(),
+      set: z.string().optional(),
+    })
+    .nullable(),
+});
+
+const DIGITS = 12;
+
+export function foundWords(section: SectionName, untrustedFound: unknown): string | undefined {
+  if (section === "ids") {
+    const read = Ids.safeParse(untrustedFound).data;
+    if (!read?.running) return undefined;
+    const { version, loaded, failed, packets, drops } = read.running;
+    return [
+      `Suricata ${version.replace(/ RELEASE$/, "")}`,
+      `${count(loaded)} rules loaded${failed > 0 ? `, ${count(failed)} failed` : ""}`,
+      ...(read.rules ? [`rule set ${read.rules.sha256.slice(0, DIGITS)}`] : []),
+      `${count(drops)} of ${count(packets)} packets unseen`,
+    ].join(" · ");
+  }
+  if (section === "usb") {
+    const scanner = Usb.safeParse(untrustedFound).data?.scanner;
+    if (!scanner) return undefined;
+    const { engine, definitions, date, set } = scanner;
+    return [
+      engine,
+      `definitions ${definitions ?? "without a version"}${date ? ` of ${date.slice(0, 10)}` : ""}`,
+      ...(set ? [`the policy’s set ${set.slice(0, DIGITS)}`] : []),
+    ].join(" · ");
+  }
+  return undefined;
+}
