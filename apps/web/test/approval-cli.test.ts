@@ -17,6 +17,7 @@ import { changeSigners } from "../src/approval/signers.ts";
 import { withRecord } from "../src/person/act.ts";
 import { makeToken, type Scope } from "../src/person/api-token.ts";
 import { publish, publishedAct } from "../src/policy/publish.ts";
+import { respondRollout } from "../src/rollout/respond.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
@@ -53,7 +54,10 @@ beforeAll(async () => {
     );
     return (await makeToken(pool, { person: id, name: "t", scopes, days: 1 })).token;
   };
-  tokens = { sign: await person("nora", "owner", ["approval"]), other: await person("nora", "owner", ["export"]) };
+  tokens = {
+    sign: await person("nora", "owner", ["approval", "rollout:read", "rollout:write"]),
+    other: await person("nora", "owner", ["export"]),
+  };
   server = createServer(async (incoming, outgoing) => {
     const chunks: Buffer[] = [];
     for await (const chunk of incoming) chunks.push(chunk as Buffer);
@@ -62,8 +66,11 @@ beforeAll(async () => {
       headers: { ...(incoming.headers as Record<string, string>), "x-forwarded-for": "192.0.2.9" },
       ...(incoming.method === "POST" && { body: Buffer.concat(chunks).toString() }),
     });
-    const path = new URL(request.url).pathname.split("/api/approval")[1]!.split("/").filter(Boolean);
-    const response = await respondApproval({ pool, recordConsole }, request, path);
+    const [, , api, ...path] = new URL(request.url).pathname.split("/");
+    const response =
+      api === "rollout"
+        ? await respondRollout({ pool, recordConsole, consoleKey }, request, path.filter(Boolean))
+        : await respondApproval({ pool, recordConsole }, request, path.filter(Boolean));
     outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -210,13 +217,36 @@ test("one who reaches no console signs a file, and somebody else hands it in", {
   forged.inForce = forged.statements[0];
   writeFileSync(join(folder, "forged.json"), JSON.stringify(forged));
   const seen = await sallyport(["sign", "forged.json", "--key", "ben.key"], away);
-  expect(seen.out).toMatch(/compared with what you signed last: of what the console says is in force/);
-  expect(seen.out).toMatch(/Compared with r2, which you signed last: 1 tightened/);
+  expect(seen.out).toMatch(
+    /Beware\n {2}- r3 is in force by the console's word alone.*\n {2}- you have signed r2, and the console says that r3/,
+  );
+  expect(seen.out).toMatch(
+    /Compared with r3, in force as the console says: Nothing changes\.\n {2}- Compared with r2, which you signed last: 1 tightened/,
+  );
   // or hands over a text that is not what it carries
   forged.statements[0].carried = forged.statements[0].carried.replace('"hold"', '"allow"');
   writeFileSync(join(folder, "forged.json"), JSON.stringify(forged));
   const wrong = await sallyport(["sign", "forged.json", "--key", "ben.key"], away);
   expect(wrong).toMatchObject({ code: 3, err: expect.stringMatching(/^Do not sign this: .*not what it names/) });
+});
+
+test("a rollout waits as well, says so to a pipeline, and begins when it is signed", {
+  timeout: RUNS_MS_MAX,
+}, async () => {
+  writeFileSync(join(folder, "policy.yaml"), "log: { linesPerSecond: 70 }\n");
+  writeFileSync(join(folder, "plan.yaml"), "waves:\n  - all: true\n");
+  const asked = ["--group", "desks", "--policy", "policy.yaml", "--plan", "plan.yaml", "--message", "in waves"];
+  const begun = await sallyport(["rollout", "start", ...asked, "--watch"]);
+  expect(begun).toMatchObject({ code: 4, out: expect.stringMatching(/waits for 2 approvers until .*sallyport sign/) });
+  const id = /sallyport sign ([0-9a-f-]{36})/.exec(begun.out)![1]!;
+  for (const key of ["anna.key", "ben.key"]) {
+    const shown = await sallyport(["approval", "show", id, "--key", key, "--json"]);
+    const { confirm, other } = JSON.parse(shown.out) as { confirm: string; other: string[] };
+    expect(other).toContainEqual(expect.stringMatching(/if the rollout is aborted, .*: Nothing changes\.$/));
+    expect((await sallyport(["sign", id, "--key", key, "--confirm", confirm])).code).toBe(0);
+  }
+  const { rows } = await pool.query("SELECT fallback IS NOT NULL AS signed, message FROM rollout");
+  expect(rows).toEqual([{ signed: true, message: "in waves" }]);
 });
 
 test("what cannot be is told with its exit code", { timeout: RUNS_MS_MAX }, async () => {

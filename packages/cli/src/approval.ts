@@ -1,7 +1,7 @@
 /** What waits for signatures, fetched, said in words that are worked out here from the very text, signed, handed in. The
  *  console's own words are shown as the claims they are. */
 import { Proposal, ProposalHead, Signed, type Signing } from "@sallyport/shared/approval/proposal.ts";
-import { type Known, type Said, sayStatements } from "@sallyport/shared/approval/words.ts";
+import { type Known, type Revision, type Said, sayStatements } from "@sallyport/shared/approval/words.ts";
 import { toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
@@ -107,14 +107,14 @@ function knownOf(
   const before = own?.seen.groups[group.id];
   const claimed = inForce ? policyOf(inForce) : undefined;
   const remembered = before?.policy && policyOf(before.policy);
-  const compared = comparedWith(
+  const policies = comparedWith(
     claimed && { ...claimed, isBacked: isBacked(before?.signers ?? signers, inForce!) },
     remembered,
     warnings,
   );
   const known: Known = {
     group: group.id,
-    ...(compared && { policy: compared }),
+    policies,
     signers: before?.signers ?? signers,
     names: { ...called, ...names, [group.id]: group.name },
   };
@@ -123,32 +123,31 @@ function knownOf(
   return { known, warnings };
 }
 
-type Compared = NonNullable<Known["policy"]>;
-type Revision = { policy: Policy; order: number };
+type Taken = { policy: Policy; order: number };
 
-/** What the console says is in force counts where approvers have signed it; else what this person signed last does. */
+/** What the console says is in force, and, where that may hide a newer one, what this person signed last: it may be in force,
+ *  or have waited in vain. Compared with both, neither hides a loosening. */
 function comparedWith(
-  claimed: (Revision & { isBacked: boolean }) | undefined,
-  remembered: Revision | undefined,
+  claimed: (Taken & { isBacked: boolean }) | undefined,
+  remembered: Taken | undefined,
   warnings: string[],
-): Compared | undefined {
-  const isNewer = remembered !== undefined && (claimed === undefined || remembered.order > claimed.order);
-  if (claimed?.isBacked && !isNewer)
-    return {
-      policy: claimed.policy,
-      words: `r${claimed.order}, in force as the console says, and signed by as many as must`,
-    };
-  if (remembered) {
-    warnings.push(
-      `compared with what you signed last: of what the console says is in force (${claimed ? `r${claimed.order}` : "nothing"}) ${isNewer ? "you have signed a newer one" : "not as many have signed as must"}`,
-    );
-    return { policy: remembered.policy, words: `r${remembered.order}, which you signed last` };
+): Revision[] {
+  const compared: Revision[] = [];
+  if (claimed) {
+    const backing = claimed.isBacked ? ", and signed by as many as must" : "";
+    compared.push({ policy: claimed.policy, words: `r${claimed.order}, in force as the console says${backing}` });
+    if (!claimed.isBacked)
+      warnings.push(
+        `r${claimed.order} is in force by the console's word alone: not as many approvers have signed it as must`,
+      );
   }
-  if (!claimed) return undefined;
-  warnings.push(
-    `r${claimed.order}, which it is compared with, is in force by the console's word alone: not as many approvers have signed it as must`,
-  );
-  return { policy: claimed.policy, words: `r${claimed.order}, in force by the console's word` };
+  if (remembered && (!claimed?.isBacked || remembered.order > claimed.order)) {
+    compared.push({ policy: remembered.policy, words: `r${remembered.order}, which you signed last` });
+    warnings.push(
+      `you have signed r${remembered.order}, and the console says that ${claimed ? `r${claimed.order}` : "nothing"} is in force: it waited in vain, or the console hides it`,
+    );
+  }
+  return compared;
 }
 
 function isBacked(signers: Signers, signed: SignedStatement): boolean {

@@ -32,7 +32,7 @@ type StartOptions = Options & {
 const TOKEN =
   "\nThe API token (scopes rollout:read, rollout:write) is read from SALLYPORT_TOKEN; make one on the Account page.";
 const CODES = `${TOKEN}
-Exit codes: 0 done, or under way; 3 the console says no, or it was aborted or superseded; 4 it is paused and waits for a person; 1 an error of the command's own.`;
+Exit codes: 0 done, or under way; 3 the console says no, or it was aborted or superseded; 4 it waits for a person: it is paused, or approvers must sign; 1 an error of the command's own.`;
 
 const MOVES: [Move, string][] = [
   ["pause", "tell nobody more and stop the clock"],
@@ -89,7 +89,7 @@ export function addRollout(root: Command, say: (text: string) => void): void {
         preview: options.preview ?? false,
       });
       tell(options, begun);
-      if (options.watch && !options.preview) await watch(begun.id, options);
+      if (options.watch && begun.hasBegun) await watch(begun.id, options);
     });
   rollout
     .command("list")

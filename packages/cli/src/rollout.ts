@@ -58,7 +58,14 @@ export type StartAsked = {
   preview: boolean;
 };
 
-export async function startRollout(reach: Reach, asked: StartAsked): Promise<Said & { id: string }> {
+/** `waiting`: people must sign first, and nothing has begun. */
+const Begun = z.object({
+  id: z.string(),
+  order: z.number(),
+  waiting: z.object({ id: z.string(), needed: z.number(), expires: z.string() }).nullish(),
+});
+
+export async function startRollout(reach: Reach, asked: StartAsked): Promise<Said & { id: string; hasBegun: boolean }> {
   const { group, source, message, basedOn, repository, preview } = asked;
   const plan = readPlan(asked.planText);
   if (!plan.ok) throw new Fault(`This is no plan.\n${plan.error.join("\n")}`, 3);
@@ -66,13 +73,22 @@ export async function startRollout(reach: Reach, asked: StartAsked): Promise<Sai
   const body = { id, group, source, message, basedOn, repository, plan: plan.value, preview };
   const answer = await ask(reach, "", body);
   if (!preview) {
-    const begun = z.object({ id: z.string(), order: z.number() }).parse(answer);
-    const text = `r${begun.order} is signed; its rollout ${begun.id} begins. Watch it: sallyport rollout watch ${begun.id}`;
-    return { id, value: begun, text, exitCode: 0 };
+    const begun = Begun.parse(answer);
+    const waits = begun.waiting ?? undefined;
+    const text = waits
+      ? `r${begun.order} waits for ${waits.needed} approvers until ${waits.expires}; its rollout ${begun.id} begins when they have signed: sallyport sign ${waits.id} --key FILE`
+      : `r${begun.order} is signed; its rollout ${begun.id} begins. Watch it: sallyport rollout watch ${begun.id}`;
+    return { id, value: begun, text, exitCode: waits ? PAUSED_CODE : 0, hasBegun: !waits };
   }
   const { faults, waves } = Preview.parse(answer);
   const lines = waves.map(({ words, workstations }, at) => `wave ${at + 1}, ${words}: ${workstations}`);
-  return { id, value: { faults, waves }, text: [...faults, ...lines].join("\n"), exitCode: faults.length > 0 ? 3 : 0 };
+  return {
+    id,
+    value: { faults, waves },
+    text: [...faults, ...lines].join("\n"),
+    exitCode: faults.length > 0 ? 3 : 0,
+    hasBegun: false,
+  };
 }
 
 export async function listRollouts(reach: Reach): Promise<Said> {

@@ -17,7 +17,7 @@ export function describeProposal({ group, signers, statements, inForce, names, c
     signers,
     names: { ...called, ...names, [group.id]: group.name },
     ...(before?.policy.success && {
-      policy: { policy: before.policy.data, words: `r${before.order}, which the whole group should have` },
+      policies: [{ policy: before.policy.data, words: `r${before.order}, which the whole group should have` }],
     }),
   });
   return said.ok ? said.value : said.error;

@@ -53,7 +53,7 @@ const after = Policy.parse({ usb: { deviceRules: [], unscannable: "allow" }, log
 
 describe("a policy is said", () => {
   it("against the one that is known, what is lost or loosened first", () => {
-    const known = { group, policy: { policy: before, words: "r2" }, names: { [group]: "desks" } };
+    const known = { group, policies: [{ policy: before, words: "r2" }], names: { [group]: "desks" } };
     const said = say([policyOf(after)], known);
     expect(said.head).toMatch(/A policy for group 1111.* \(called desks\), revision [0-9a-f]{12} \(r3\)/);
     expect(said.looser).toEqual([
@@ -64,15 +64,24 @@ describe("a policy is said", () => {
     expect(said.other[0]).toMatch(/^Compared with r2: 1 device rule removed; 2 loosened/);
     expect(said.exact).toContain(`revision ${policyDigest(hash, after)}`);
   });
+  it("against each of two that may be in force, so that neither hides what the other shows", () => {
+    const policies = [
+      { policy: after, words: "r3, as the console says" },
+      { policy: before, words: "r2, which you signed last" },
+    ];
+    const said = say([policyOf(after)], { group, policies });
+    expect(said.other[0]).toBe("Compared with r3, as the console says: Nothing changes.");
+    expect(said.looser[0]).toMatch(/^against r2, which you signed last: usb, removed: device rule removed/);
+  });
   it("against the strict defaults where nothing is known", () => {
     expect(say([policyOf(after)]).other[0]).toMatch(/^Compared with the strict defaults/);
   });
   it("with what an abort goes back to, and what that loosens", () => {
-    const known = { group, policy: { policy: before, words: "r2" } };
+    const known = { group, policies: [{ policy: before, words: "r2" }] };
     const digest = policyDigest(hash, before);
     const said = say([policyOf(after, { fallback: digest }), policyOf(before, { order: 4 })], known);
     expect(said.head).toMatch(/^A rollout of policy/);
-    expect(said.other).toContainEqual(expect.stringMatching(/^If the rollout is aborted.*Nothing changes\.$/));
+    expect(said.other).toContainEqual(expect.stringMatching(/^if the rollout is aborted.*Nothing changes\.$/));
     const worse = Policy.parse({ usb: { infected: "hold" } });
     const sly = say([policyOf(before, { fallback: policyDigest(hash, worse) }), policyOf(worse, { order: 4 })], known);
     expect(sly.looser).toContainEqual(expect.stringMatching(/^after an abort: usb, looser: infected files/));

@@ -31,13 +31,16 @@ import { CarriedException } from "../usb/exception.ts";
 
 /** What the reader knows beside the text. `names` are claims of whoever gives them. */
 export type Known = {
-  /** Compared with; the strict defaults where there is none. `words` say where it is from. */
-  policy?: { policy: Policy; words: string };
+  /** Compared with each, since it may not be certain which is in force; the strict defaults where there is none. `words` say
+   *  where it is from. */
+  policies?: readonly Revision[];
   /** Who may sign until now, where known. */
   signers?: Signers;
   group?: string;
   names?: Readonly<Record<string, string>>;
 };
+
+export type Revision = { policy: Policy; words: string };
 
 /** `looser` are what a person should look at first; `exact` name digests and orders. */
 export type Said = { head: string; looser: string[]; other: string[]; exact: string[] };
@@ -119,16 +122,21 @@ function sayPolicies(hash: Hash, read: Read[], known: Known): Result<Said> {
   if (!next || more) return fail("it holds more policies than one and what an abort goes back to");
   if (back && back.digest !== next.statement.fallback)
     return fail("the second policy in it is not the one that the first names as its fallback");
-  const before = known.policy ?? { policy: Policy.parse({}), words: "the strict defaults (nothing else is known)" };
-  const said = changes(before.policy, next.policy);
-  const other = [`Compared with ${before.words}: ${said.summary}`, ...said.other];
-  const looser = [...said.looser];
-  if (back) {
+  const defaults = { policy: Policy.parse({}), words: "the strict defaults (nothing else is known)" };
+  const befores = known.policies && known.policies.length > 0 ? known.policies : [defaults];
+  const looser: string[] = [];
+  const other: string[] = [];
+  for (const before of befores) {
+    const against = befores.length > 1 ? `against ${before.words}: ` : "";
+    const said = changes(before.policy, next.policy);
+    looser.push(...said.looser.map((words) => against + words));
+    other.push(`Compared with ${before.words}: ${said.summary}`, ...said.other.map((words) => against + words));
+    if (!back) continue;
     const undone = changes(before.policy, back.policy);
+    looser.push(...undone.looser.map((words) => `${against}after an abort: ${words}`));
     other.push(
-      `If the rollout is aborted, the group goes back to revision ${back.digest.slice(0, 12)}: ${undone.summary}`,
+      `${against && `${against.slice(0, -2)}, `}if the rollout is aborted, the group goes back to revision ${back.digest.slice(0, 12)}: ${undone.summary}`,
     );
-    looser.push(...undone.looser.map((words) => `after an abort: ${words}`));
   }
   const head = `${back ? "A rollout of" : "A"} policy for group ${named(known, next.group)}, revision ${next.digest.slice(0, 12)} (r${next.statement.order})`;
   other.push(...until(next.statement));
