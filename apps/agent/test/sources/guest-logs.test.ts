@@ -13,6 +13,7 @@ import { guestMap } from "../../src/sources/guest.ts";
 import { type Replayed, replay } from "../../src/sources/replay.ts";
 import { parseLine } from "../../src/sources/syslog/line.ts";
 import { syslogTcp } from "../../src/sources/syslog/tcp.ts";
+import { syslogUdp } from "../../src/sources/syslog/udp.ts";
 import { place, run, until } from "./outlet.ts";
 
 const page = readFileSync(new URL("../../../../docs/guest-logs.md", import.meta.url), "utf8");
@@ -66,45 +67,104 @@ const has = (program: string) =>
     () => false,
   );
 
+/** rsyslogd with these lines behind a socket of its own. */
+async function rsyslog(lines: string): Promise<{ log: (text: string[]) => Promise<void>; stop: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), "rsyslog-"));
+  const socket = join(folder, "log");
+  await writeFile(
+    join(folder, "rsyslog.conf"),
+    `global(workDirectory="${folder}")
+module(load="imuxsock" SysSock.Use="off")
+input(type="imuxsock" Socket="${socket}" RateLimit.Interval="0")
+${lines}`,
+  );
+  const daemon = spawn("/usr/sbin/rsyslogd", ["-n", "-f", join(folder, "rsyslog.conf"), "-i", join(folder, "pid")], {
+    stdio: "ignore",
+  });
+  await until(() => has(socket), "rsyslog listens");
+  return {
+    async log(text) {
+      await writeFile(join(folder, "lines"), `${text.join("\n")}\n`);
+      await promisify(execFile)("logger", ["-u", socket, "-t", "app", "-f", join(folder, "lines")]);
+    },
+    async stop() {
+      daemon.kill();
+      await once(daemon, "exit");
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
 describe("rsyslog with the page's configuration", () => {
+  const absent = (test: { skip: (why: string) => void }) => async () => {
+    if (await has("/usr/sbin/rsyslogd")) return false;
+    if (process.env.CI) throw new Error("rsyslogd is missing: apt install rsyslog");
+    test.skip("needs rsyslogd: apt install rsyslog");
+    return true;
+  };
+  const needs = { guests: guestMap([]), now: Date.now, kernelDrops: async () => 0 };
+  const lines = Array.from({ length: 200 }, (_, at) => `line ${at} <13>1 - é`);
+  const fromApp = (source: ReturnType<typeof run>) =>
+    source.kept.observations.map(({ body }) => body as GuestLog).filter(({ app }) => app === "app");
+
   it("sends every line once and in order", async (test) => {
-    if (!(await has("/usr/sbin/rsyslogd"))) {
-      if (process.env.CI) throw new Error("rsyslogd is missing: apt install rsyslog");
-      return test.skip("needs rsyslogd: apt install rsyslog");
-    }
-    const folder = await mkdtemp(join(tmpdir(), "rsyslog-"));
-    const source = run(syslogTcp({ address: { host: "127.0.0.1", port: 0 }, guests: guestMap([]), now: Date.now }));
+    if (await absent(test)()) return;
+    const source = run(syslogTcp({ address: { host: "127.0.0.1", port: 0 }, ...needs }));
     const port = (await place(source)).split(":").at(-1)!;
     const action = blocks
       .find(({ head }) => head === "rsyslog")!
       .text.replace("10.0.0.1", "127.0.0.1")
       .replace('"5514"', `"${port}"`);
-    const socket = join(folder, "log");
-    await writeFile(
-      join(folder, "rsyslog.conf"),
-      `global(workDirectory="${folder}")
-module(load="imuxsock" SysSock.Use="off")
-input(type="imuxsock" Socket="${socket}" RateLimit.Interval="0")
-${action}`,
-    );
-    const daemon = spawn("/usr/sbin/rsyslogd", ["-n", "-f", join(folder, "rsyslog.conf"), "-i", join(folder, "pid")], {
-      stdio: "ignore",
-    });
+    const daemon = await rsyslog(action);
     try {
-      await until(() => has(socket), "rsyslog listens");
-      const lines = Array.from({ length: 200 }, (_, at) => `line ${at} <13>1 - é`);
-      await writeFile(join(folder, "lines"), `${lines.join("\n")}\n`);
-      await promisify(execFile)("logger", ["-u", socket, "-t", "app", "-f", join(folder, "lines")]);
-      const bodies = () => source.kept.observations.map(({ body }) => body as GuestLog);
-      await until(() => bodies().filter(({ app }) => app === "app").length >= lines.length, "all lines came");
-      const found = bodies().filter(({ app }) => app === "app");
-      expect(found.map(({ message }) => message.trim())).toEqual(lines);
-      expect(found.every(({ format }) => format === "rfc5424")).toBe(true);
+      await daemon.log(lines);
+      await until(() => fromApp(source).length >= lines.length, "all lines came");
+      expect(fromApp(source).map(({ message }) => message.trim())).toEqual(lines);
+      expect(fromApp(source).every(({ format }) => format === "rfc5424")).toBe(true);
     } finally {
-      daemon.kill();
-      await once(daemon, "exit");
+      await daemon.stop();
       await source.stop();
-      await rm(folder, { recursive: true });
+    }
+  });
+
+  it.for([
+    ["@@", syslogTcp],
+    ["@", syslogUdp],
+  ] as const)("traditional forwarding by %s is read as well", async ([sign, listen], test) => {
+    const forward = /`(\*\.\* @@10\.0\.0\.1:5514)`/.exec(page)![1]!;
+    if (await absent(test)()) return;
+    const source = run(listen({ address: { host: "127.0.0.1", port: 0 }, ...needs }));
+    const port = (await place(source)).split(":").at(-1)!;
+    const daemon = await rsyslog(forward.replace("@@10.0.0.1:5514", `${sign}127.0.0.1:${port}`));
+    try {
+      await daemon.log(lines.slice(0, 20));
+      await until(() => fromApp(source).length >= 20, "all lines came");
+      expect(fromApp(source).map(({ message }) => message.trim())).toEqual(lines.slice(0, 20));
+      expect(
+        fromApp(source).every(({ format, claimedHost }) => format === "rfc3164" && claimedHost !== undefined),
+      ).toBe(true);
+    } finally {
+      await daemon.stop();
+      await source.stop();
+    }
+  });
+});
+
+describe("logger with the page's arguments", () => {
+  it("is read with its own host and app", async () => {
+    const source = run(syslogTcp({ address: { host: "127.0.0.1", port: 0 }, guests: guestMap([]), now: Date.now }));
+    const port = (await place(source)).split(":").at(-1)!;
+    const [, words] = /`logger (--server [^`]+) "done"`/.exec(page)!;
+    const args = words!.replace("10.0.0.1", "127.0.0.1").replace("5514", port).split(" ");
+    try {
+      await promisify(execFile)("logger", [...args, "done"]);
+      await until(() => source.kept.observations.length > 0, "the line came");
+      expect(source.kept.observations[0]?.body).toMatchObject({
+        ...{ format: "rfc5424", app: "backup", message: "done" },
+        claimedHost: expect.any(String),
+      });
+    } finally {
+      await source.stop();
     }
   });
 });
