@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import type { Edit } from "./change.ts";
 import { readPolicy } from "./document.ts";
-import { type Edit, editPolicy, rawPolicy } from "./edit.ts";
+import { editPolicy, rawPolicy } from "./edit.ts";
 import { POLICY_TEMPLATE } from "./template.ts";
 
 const TEXT = `# the night shift's
@@ -82,6 +83,39 @@ describe("a change by the form", () => {
     ],
   ])("%s", (_what, edit, lines) => {
     expect(differing(TEXT, edited(TEXT, edit))).toEqual(lines);
+  });
+
+  it("leaves the lines of others as they are, however a list is written", () => {
+    const text =
+      "usb: # of the floor\n  denyTypes:\n    - image/png # seen in May\n    - image/gif\nnetwork:\n  rules: []\n  otherwise:   block\n";
+    const types = ["usb", "denyTypes"];
+    const more = edited(text, { op: "set", path: types, value: ["image/png", "image/*", "text/html"] });
+    expect(differing(text, more)).toEqual({ gone: ["    - image/gif"], come: ["    - image/*", "    - text/html"] });
+    expect(edited(more, { op: "set", path: types, value: ["image/png"] })).toBe(text.replace("    - image/gif\n", ""));
+    const rule = { name: "web", verdict: "allow", ports: ["443"] };
+    const ruled = edited(text, { op: "insert", path: ["network", "rules"], at: 0, value: rule });
+    expect(differing(text, ruled)).toMatchObject({
+      gone: ["  rules: []"],
+      come: ["  rules:", "    - name: web", "      verdict: allow", "      ports:", '        - "443"'],
+    });
+    expect(edited(ruled, { op: "remove", path: ["network", "rules"], at: 0 })).toBe(text);
+    const flow = "network: # all\n  rules:\n    - { name: web, verdict: allow,  ports: ['443'] }\n";
+    const ports = { op: "set", path: ["network", "rules", 0, "ports"], value: ["443", "80-90"] } as const;
+    expect(edited(flow, ports)).toBe(flow.replace("['443']", "['443', \"80-90\"]"));
+  });
+
+  it("writes within braces what stands within braces", () => {
+    const text = "network: # all\n  rules:\n    - {}\n    - { name: web,   verdict: allow }\n";
+    const named = edited(text, { op: "set", path: ["network", "rules", 0, "name"], value: "a b" });
+    expect(named).toBe(text.replace("- {}", '- { name: "a b" }'));
+    const ported = edited(text, { op: "set", path: ["network", "rules", 1, "ports"], value: ["443"] });
+    expect(ported).toBe(
+      text.replace("{ name: web,   verdict: allow }", '{ name: web, verdict: allow, ports: ["443"] }'),
+    );
+    expect(edited(ported, { op: "set", path: ["network", "rules", 1, "verdict"], value: undefined })).toContain(
+      '- { name: web, ports: ["443"] }',
+    );
+    expect(edited(named, { op: "set", path: ["network", "rules", 0, "name"], value: undefined })).toBe(text);
   });
 
   it("moves a rule with the comment above it", () => {

@@ -1,34 +1,14 @@
 /** One change of a value → the same text with that change: comments, order and spelling stay where the change is not. The
  *  text is cut where the value stands; what that cannot do, YAML's own document does. Either is read again, and an edit
  *  that would say anything else than what was asked is refused. Pure. */
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isNode,
-  isScalar,
-  isSeq,
-  type Node,
-  parseDocument,
-  stringify,
-  type YAMLMap,
-  type YAMLSeq,
-} from "yaml";
+import { type Document, isScalar, isSeq, parseDocument, type YAMLSeq } from "yaml";
 import { canonicalText } from "../base/canonical.ts";
 import { fail, ok, type Result } from "../base/result.ts";
+import { change, changeList, type Edit, type Path, valueAt } from "./change.ts";
+import { cut } from "./cut.ts";
 import { POLICY_CHARS_MAX, tooDeep, unfoldsTooFar } from "./depth.ts";
 import { pathText } from "./document.ts";
 import { Policy } from "./policy.ts";
-
-export type Path = readonly (string | number)[];
-
-/** `set` with undefined takes a setting away, so that its default holds. Lists that are not written begin as their
- *  default. */
-export type Edit =
-  | { op: "set"; path: Path; value: unknown }
-  | { op: "insert"; path: Path; at: number; value: unknown }
-  | { op: "remove"; path: Path; at: number }
-  | { op: "move"; path: Path; from: number; to: number };
 
 const OPTIONS = { lineWidth: 0 } as const;
 
@@ -40,24 +20,48 @@ export function rawPolicy(text: string): { value: unknown } | undefined {
   return { value: document.toJS({ maxAliasCount: -1 }) ?? {} };
 }
 
-export function valueAt(value: unknown, path: Path): unknown {
-  return path.reduce<unknown>(
-    (at, part) => (typeof at === "object" && at !== null && Object.hasOwn(at, part) ? (at as never)[part] : undefined),
-    value,
-  );
-}
-
 export function editPolicy(text: string, edit: Edit): Result<string> {
   const raw = rawPolicy(text);
   if (!raw) return fail("The text cannot be read. Put it right there first.");
   const whole = settle(raw.value, edit);
   const wanted = canonicalText(change(raw.value, whole) as never);
-  for (const attempt of [cut, redraw]) {
-    const made = attempt(text, whole);
+  for (const attempt of asJson(text) ? [redraw] : [itemByItem, cut, redraw]) {
+    const made = attempt(text, whole, raw.value);
     const read = made === undefined ? undefined : rawPolicy(made);
     if (made !== undefined && read && canonicalText(read.value as never) === wanted) return ok(made);
   }
   return fail(`${pathText([...edit.path])} is written in a way that only the text can change (an alias, a tag).`);
+}
+
+/** A list that is said anew is changed only in the items that differ, so that those around them stay as they are written. */
+function itemByItem(text: string, edit: Edit, value: unknown): string | undefined {
+  if (edit.op !== "set" || !Array.isArray(edit.value) || edit.value.length === 0) return undefined;
+  const [old, next] = [valueAt(value, edit.path), edit.value as unknown[]];
+  if (!Array.isArray(old) || old.length === 0) return undefined;
+  const isSame = (a: unknown, b: unknown) => canonicalText(a as never) === canonicalText(b as never);
+  const common = Math.min(old.length, next.length);
+  let head = 0;
+  while (head < common && isSame(old[head], next[head])) head++;
+  let tail = 0;
+  while (tail < common - head && isSame(old.at(-1 - tail), next.at(-1 - tail))) tail++;
+  const { path } = edit;
+  const shared = common - head - tail;
+  const edits: Edit[] = [
+    ...Array.from(
+      { length: shared },
+      (_, at): Edit => ({ op: "set", path: [...path, head + at], value: next[head + at] }),
+    ),
+    ...Array.from({ length: old.length - common }, (): Edit => ({ op: "remove", path, at: head + shared })),
+    ...next
+      .slice(head + shared, next.length - tail)
+      .map((each, at): Edit => ({ op: "insert", path, at: head + shared + at, value: each })),
+  ];
+  let made: string | undefined = text;
+  for (const each of edits) {
+    if (made === undefined) return undefined;
+    made = cut(made, each);
+  }
+  return made;
 }
 
 /** A change in a list that is not written is one of the whole list. */
@@ -65,27 +69,6 @@ function settle(value: unknown, edit: Edit): Edit {
   if (edit.op === "set" || Array.isArray(valueAt(value, edit.path))) return edit;
   const list = valueAt(Policy.parse({}), edit.path);
   return { op: "set", path: edit.path, value: changeList(Array.isArray(list) ? list : [], edit) };
-}
-
-function change(value: unknown, edit: Edit): unknown {
-  const next = edit.op === "set" ? edit.value : changeList(valueAt(value, edit.path) as unknown[], edit);
-  return put(value, edit.path, next);
-}
-
-function changeList(list: readonly unknown[], edit: Exclude<Edit, { op: "set" }>): unknown[] {
-  if (edit.op === "insert") return list.toSpliced(edit.at, 0, edit.value);
-  if (edit.op === "remove") return list.toSpliced(edit.at, 1);
-  return list.toSpliced(edit.from, 1).toSpliced(edit.to, 0, list[edit.from]);
-}
-
-function put(at: unknown, [part, ...rest]: Path, value: unknown): unknown {
-  if (part === undefined) return value;
-  if (Array.isArray(at)) return at.with(Number(part), put(at[Number(part)], rest, value));
-  const object = typeof at === "object" && at !== null ? (at as Record<string, unknown>) : {};
-  const next = put(Object.hasOwn(object, part) ? object[part] : undefined, rest, value);
-  const { [part]: _, ...others } = object;
-  if (next === undefined) return others;
-  return Object.hasOwn(object, part) ? { ...object, [part]: next } : { ...object, [part]: next };
 }
 
 /** By YAML's own document: every comment is kept, some of the spacing is its own. JSON stays JSON. */
@@ -133,121 +116,4 @@ function asJson(text: string): { value: unknown; indent: string | number } | und
   } catch {
     return undefined; // YAML in braces
   }
-}
-
-/** Where the value alone stands in the text, it alone is written anew. Nothing where it does not stand alone. */
-function cut(text: string, edit: Edit): string | undefined {
-  const document = parseDocument(text);
-  const node = nodeAt(document.contents as Node | null, edit.path);
-  if (edit.op !== "set") return isSeq(node) && !node.flow ? cutItems(text, node, edit) : undefined;
-  const parent = nodeAt(document.contents as Node | null, edit.path.slice(0, -1));
-  if (edit.value === undefined)
-    return isMap(parent) && !parent.flow ? cutKey(text, parent, String(edit.path.at(-1))) : undefined;
-  if (isScalar(node) && node.range && isInline(edit.value)) {
-    if (node.type !== "PLAIN" && node.type !== "QUOTE_DOUBLE" && node.type !== "QUOTE_SINGLE") return undefined;
-    if (node.range[0] === node.range[1]) return undefined; // written as nothing
-    return text.slice(0, node.range[0]) + inline(edit.value, node.type) + text.slice(node.range[1]);
-  }
-  if (node !== undefined) return undefined;
-  // below the nearest map that is written
-  let [above, value] = [edit.path.slice(0, -1), edit.value];
-  let key = String(edit.path.at(-1));
-  while (above.length > 0 && nodeAt(document.contents as Node | null, above) === undefined) {
-    value = { [key]: value };
-    key = String(above.at(-1));
-    above = above.slice(0, -1);
-  }
-  const map = nodeAt(document.contents as Node | null, above);
-  if (isMap(map) && !map.flow) return addKey(text, map, key, value);
-  return undefined;
-}
-
-function nodeAt(at: Node | null | undefined, path: Path): Node | null | undefined {
-  let node = at;
-  for (const part of path) {
-    if (isAlias(node)) return undefined;
-    if (isMap(node))
-      node = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part))?.value as
-        | Node
-        | undefined;
-    else if (isSeq(node)) node = node.items[Number(part)] as Node | undefined;
-    else return undefined;
-  }
-  return node;
-}
-
-const isInline = (value: unknown): boolean => typeof value !== "object" || value === null;
-/** In JSON's quotes everywhere that a bare word might be read as something else. */
-function inline(value: unknown, as: string): string {
-  const isBare =
-    typeof value !== "string" ||
-    (as === "PLAIN" && /^[A-Za-z][\w./*-]*$/.test(value) && parseDocument(value).toJS() === value);
-  return isBare ? String(value) : JSON.stringify(value);
-}
-
-const lineStart = (text: string, offset: number): number => text.lastIndexOf("\n", offset - 1) + 1;
-/** Past the line's end; the last line may have none. */
-function lineEnd(text: string, offset: number): number {
-  const at = text.indexOf("\n", offset);
-  return at === -1 ? text.length : at + 1;
-}
-/** The end of the last line that a node has something on. */
-function nodeEnd(text: string, node: Node): number {
-  let last = node.range![1];
-  while (last > node.range![0] && /\s/.test(text[last - 1]!)) last--;
-  return lineEnd(text, Math.max(last - 1, node.range![0]));
-}
-
-function cutKey(text: string, map: YAMLMap, key: string): string | undefined {
-  const pair = map.items.find((each) => isScalar(each.key) && String(each.key.value) === key);
-  if (!pair || !isNode(pair.key) || !pair.key.range || map.items.length === 1) return undefined;
-  const from = lineStart(text, pair.key.range[0]);
-  if (text.slice(from, pair.key.range[0]).trim() !== "") return undefined; // first of an item: `- key: …`
-  const to = isNode(pair.value) && pair.value.range ? nodeEnd(text, pair.value) : lineEnd(text, pair.key.range[0]);
-  return text.slice(0, from) + text.slice(to);
-}
-
-function addKey(text: string, map: YAMLMap, key: string, value: unknown): string | undefined {
-  const first = map.items[0]?.key;
-  const last = map.items.at(-1);
-  const end = isNode(last?.value) && last.value.range ? last.value : last?.key;
-  if (!isNode(first) || !first.range || !isNode(end) || !end.range) return undefined;
-  const column = first.range[0] - lineStart(text, first.range[0]);
-  return insertLines(text, nodeEnd(text, end), indent(stringify({ [key]: value }, OPTIONS), column));
-}
-
-function cutItems(text: string, list: YAMLSeq, edit: Exclude<Edit, { op: "set" }>): string | undefined {
-  const items = list.items as Node[];
-  if (items.some((item) => !isNode(item) || !item.range)) return undefined;
-  const ends = items.map((item) => nodeEnd(text, item));
-  const [first] = items;
-  if (!first?.range) return undefined;
-  // an item's own lines, and the comments above it
-  const begin = commentsAbove(text, lineStart(text, first.range[0]));
-  const from = items.map((_, at) => (at === 0 ? begin : ends[at - 1]!));
-  const chunks = items.map((_, at) => text.slice(from[at], ends[at]));
-  if (chunks.some((chunk) => !/^[ \t]*-/m.test(chunk))) return undefined;
-  const dash = /^([ \t]*)-/m.exec(chunks[0]!)?.[1] ?? "";
-  if (edit.op === "remove" && items.length === 1) return undefined;
-  const inserted = edit.op === "insert" ? indent(stringify([edit.value], OPTIONS), dash.length) : "";
-  const next = edit.op === "insert" ? chunks.toSpliced(edit.at, 0, inserted) : (changeList(chunks, edit) as string[]);
-  const lines = next.map((chunk) => (chunk.endsWith("\n") ? chunk : `${chunk}\n`)).join("");
-  const rest = text.slice(ends.at(-1));
-  return text.slice(0, begin) + (rest === "" && !text.endsWith("\n") ? lines.replace(/\n$/, "") : lines) + rest;
-}
-
-function commentsAbove(text: string, offset: number): number {
-  let at = offset;
-  while (at > 0) {
-    const above = lineStart(text, at - 1);
-    if (!/^[ \t]*#/.test(text.slice(above, at))) break;
-    at = above;
-  }
-  return at;
-}
-
-const indent = (lines: string, by: number): string => lines.replace(/^(?=.)/gm, " ".repeat(by));
-function insertLines(text: string, at: number, lines: string): string {
-  const before = text.slice(0, at);
-  return `${before}${before === "" || before.endsWith("\n") ? "" : "\n"}${lines}${text.slice(at)}`;
 }

@@ -1,4 +1,4 @@
-import type { Change, Effect } from "@sallyport/shared/policy/diff.ts";
+import { type Change, type Effect, summariseDiff } from "@sallyport/shared/policy/diff.ts";
 import { cx } from "../../ui/class.ts";
 
 const SIGN: Record<Effect, string> = { removed: "–", looser: "–", other: "·", tighter: "+", added: "+" };
@@ -10,16 +10,36 @@ const COLOUR: Record<Effect, string> = {
   added: "text-allow",
 };
 
-/** A change in words, losses and loosenings first. */
-export function Changes({ changes, against }: { changes: Change[]; against: string }) {
+type Props = {
+  changes: Change[];
+  against: string;
+  /** What it would cut every workstation off from. */
+  cutOff?: readonly string[];
+};
+
+/** Changes in words and counted, losses and loosenings first. */
+export function Changes({ changes, against, cutOff = [] }: Props) {
   if (changes.length === 0) return <p className="text-ink-2">The same as {against}.</p>;
-  const loose = changes.filter(({ effect }) => effect === "removed" || effect === "looser").length;
+  const removed = changes.filter(({ effect }) => effect === "removed").length;
+  const looser = changes.filter(({ effect }) => effect === "looser").length;
+  const rest = changes.length - removed - looser;
   return (
     <div className="grid gap-2">
-      <p className="text-ink-2">
+      {cutOff.map((words) => (
+        <p key={words} role="alert" className="font-medium text-block">
+          ■ {words}
+        </p>
+      ))}
+      <p className="text-ink-2" title={summariseDiff(changes)}>
         Against {against}:{" "}
-        {loose > 0 ? <b className="text-block">{loose} removed or looser</b> : "nothing removed or looser"},{" "}
-        {changes.length - loose} other.
+        {removed + looser > 0 ? (
+          <b className="text-block">
+            {removed} removed, {looser} looser
+          </b>
+        ) : (
+          "nothing removed or looser"
+        )}
+        , {rest} other.
       </p>
       <ul className="grid gap-1" aria-label="Changes">
         {changes.map(({ section, effect, words }) => (

@@ -1,7 +1,11 @@
 "use client";
-/** A policy as text, checked at each key stroke by the same rules that the console and the agents use. */
+import type { Edit } from "@sallyport/shared/policy/change.ts";
+/** A policy as a form and as text, the same document: checked at each key stroke by the same rules that the console and the
+ *  agents use. */
+import { cutOffWords } from "@sallyport/shared/policy/cut-off.ts";
 import { diffPolicy } from "@sallyport/shared/policy/diff.ts";
 import { type Fault, readPolicy } from "@sallyport/shared/policy/document.ts";
+import { editPolicy, rawPolicy } from "@sallyport/shared/policy/edit.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
 import { useMemo, useRef, useState } from "react";
@@ -11,66 +15,68 @@ import { Start } from "../../rollout/view/start.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
-import { cx } from "../../ui/class.ts";
 import { Mark } from "../../ui/mark.tsx";
 import type { GroupRow, PublishedText } from "../store.ts";
 import { Changes } from "./changes.tsx";
 import { Publish } from "./publish.tsx";
-
-const LINE_PX = 18;
-const ROWS_MIN = 14;
-const ROWS_MAX = 30;
+import { SideBySide } from "./side-by-side.tsx";
+import { ManagedWords } from "./source.tsx";
+import type { TextPlace } from "./text.tsx";
 
 /** `wanted` is what the whole group should have; `latest` the newest order, also of one that is being rolled out. */
 type Props = { group: GroupRow; wanted: PublishedText | undefined; latest: number; mayWrite: boolean };
 
-export function Editor({ group, wanted, latest, mayWrite }: Props) {
-  const [text, setText] = useState(wanted?.source ?? POLICY_TEMPLATE);
+const STRICT = Policy.parse({});
+
+export function Editor({ group, wanted, latest, mayWrite: mayPolicy }: Props) {
+  const start = wanted?.source ?? POLICY_TEMPLATE;
+  const mayWrite = mayPolicy && group.repository === null && !group.isRetired;
+  const [edited, setText] = useState(start);
+  const text = mayWrite ? edited : start; // what cannot be written here follows what is in force
   const [basedOn, setBasedOn] = useState(latest);
+  const [stuck, setStuck] = useState<string>();
   const [replaying, setReplaying] = useState(false);
   const [publishing, setPublishing] = useState<"to all" | "in waves">();
-  const area = useRef<HTMLTextAreaElement>(null);
-  const gutter = useRef<HTMLDivElement>(null);
+  const place = useRef<TextPlace>(null);
   const read = useMemo(() => readPolicy(text), [text]);
-  const changes = useMemo(() => {
-    if (!read.ok) return [];
-    const before = wanted ? readPolicy(wanted.source) : undefined;
-    return diffPolicy(before?.ok ? before.policy : Policy.parse({}), read.policy);
+  const raw = useMemo(() => rawPolicy(text), [text]);
+  const { changes, cutOff } = useMemo(() => {
+    if (!read.ok) return { changes: [], cutOff: [] };
+    const inForce = wanted ? readPolicy(wanted.source) : undefined;
+    const before = inForce?.ok ? inForce.policy : STRICT;
+    return { changes: diffPolicy(before, read.policy), cutOff: cutOffWords(before, read.policy) };
   }, [read, wanted]);
-  const faults: Fault[] = read.ok ? [] : read.faults;
-  const wrong = new Set(faults.map(({ line }) => line));
-  const lines = text.split("\n").length;
-  const rows = Math.min(ROWS_MAX, Math.max(ROWS_MIN, lines + 1));
-  const touched = text !== (wanted?.source ?? POLICY_TEMPLATE);
-  const behind = latest !== basedOn;
+  const faults: Fault[] = useMemo(
+    () => (read.ok ? [] : [...read.faults].sort((a, b) => a.line - b.line || a.column - b.column)),
+    [read],
+  );
+  const touched = text !== start;
+  const behind = mayWrite && latest !== basedOn;
   const mayReplay = useMay("content");
 
   const mayPublish = read.ok && (wanted === undefined || touched);
   const against = wanted ? `r${wanted.order}` : "the strict defaults";
 
-  const goTo = (fault: Fault) => {
-    const at =
-      text
-        .split("\n")
-        .slice(0, fault.line - 1)
-        .join("\n").length +
-      (fault.line > 1 ? 1 : 0) +
-      fault.column -
-      1;
-    area.current?.focus();
-    area.current?.setSelectionRange(at, at);
+  const write = (next: string) => {
+    setStuck(undefined);
+    setText(next);
+  };
+  const edit = (asked: Edit) => {
+    const done = editPolicy(text, asked);
+    if (done.ok) write(done.value);
+    else setStuck(done.error);
   };
   const takeNewest = () => {
-    setText(wanted?.source ?? POLICY_TEMPLATE);
+    write(start);
     setBasedOn(latest);
   };
 
   return (
     <>
       <Card
-        title={mayWrite ? "Policy, as YAML or JSON" : "Policy (your role reads it)"}
+        title={mayPolicy ? "Policy" : "Policy (your role reads it)"}
         aside={
-          <span className="flex items-center gap-2">
+          <span className="flex flex-wrap items-center justify-end gap-2">
             {read.ok ? <Mark tone="allow">valid</Mark> : <Mark tone="block">{plural(faults.length, "fault")}</Mark>}
             {mayWrite && touched && <Button onClick={takeNewest}>Discard</Button>}
             {mayReplay && (
@@ -91,6 +97,7 @@ export function Editor({ group, wanted, latest, mayWrite }: Props) {
           </span>
         }
       >
+        <ManagedWords group={group} />
         {behind && (
           <p role="alert" className="mb-2 text-hold">
             ◐ r{latest} was published while you wrote.{" "}
@@ -104,45 +111,30 @@ export function Editor({ group, wanted, latest, mayWrite }: Props) {
             .
           </p>
         )}
-        <div className="grid gap-4 lg:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
-          <div className="flex overflow-hidden rounded-[8px] border border-line-strong bg-sunk focus-within:outline-2 focus-within:outline-focus">
-            <div
-              ref={gutter}
-              aria-hidden
-              className="mono overflow-hidden border-r border-line py-2 text-right text-ink-3 select-none"
-              style={{ height: rows * LINE_PX + 16, lineHeight: `${LINE_PX}px` }}
-            >
-              {Array.from({ length: lines }, (_, at) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: a line's number is what it is
-                <div key={at} className={cx("pr-2 pl-3", wrong.has(at + 1) && "bg-block-bg text-block")}>
-                  {wrong.has(at + 1) ? "■ " : ""}
-                  {at + 1}
-                </div>
-              ))}
-            </div>
-            <textarea
-              ref={area}
-              value={text}
-              onChange={(event) => setText(event.target.value)}
-              onScroll={(event) => {
-                if (gutter.current) gutter.current.scrollTop = event.currentTarget.scrollTop;
-              }}
-              readOnly={!mayWrite}
-              spellCheck={false}
-              wrap="off"
-              aria-label="Policy text"
-              aria-invalid={!read.ok}
-              className="mono min-w-0 flex-1 resize-none bg-transparent px-3 py-2 outline-none"
-              style={{ height: rows * LINE_PX + 16, lineHeight: `${LINE_PX}px` }}
-            />
-          </div>
-          <div className="min-w-0 overflow-auto" style={{ maxHeight: rows * LINE_PX + 18 }}>
-            {read.ok ? <Changes changes={changes} against={against} /> : <Faults faults={faults} onPick={goTo} />}
-          </div>
-        </div>
+        {stuck && (
+          <p role="alert" className="mb-2 text-block">
+            ■ {stuck}
+          </p>
+        )}
+        <SideBySide
+          text={text}
+          raw={raw}
+          faults={faults}
+          isReadOnly={!mayWrite}
+          onText={write}
+          onEdit={edit}
+          place={place}
+        />
+        <section aria-label="What it changes" className="mt-3 max-h-[280px] min-w-0 overflow-auto">
+          {read.ok ? (
+            <Changes changes={changes} against={against} cutOff={cutOff} />
+          ) : (
+            <Faults faults={faults} onPick={(fault) => place.current?.goTo(fault)} />
+          )}
+        </section>
         {publishing === "in waves" && read.ok && (
           <Start group={group} source={text} basedOn={basedOn} onClose={() => setPublishing(undefined)}>
-            <Changes changes={changes} against={against} />
+            <Changes changes={changes} against={against} cutOff={cutOff} />
           </Start>
         )}
         {publishing === "to all" && read.ok && (
@@ -151,6 +143,7 @@ export function Editor({ group, wanted, latest, mayWrite }: Props) {
             source={text}
             basedOn={basedOn}
             changes={changes}
+            cutOff={cutOff}
             against={against}
             onClose={() => setPublishing(undefined)}
             onDone={(order) => {

@@ -17,6 +17,7 @@ import { Untrusted } from "../../ui/untrusted.tsx";
 import type { PublicationRow } from "../store.ts";
 import { Editor } from "./editor.tsx";
 import { Reach } from "./reach.tsx";
+import { SourceButton } from "./source.tsx";
 
 const EVERY_MS = 3_000;
 
@@ -51,6 +52,7 @@ export function Group({ id }: { id: string }) {
         )}
         <Grow />
         {mayReplay && <ButtonLink href={`/policy/${group.id}/replay`}>Replay a revision</ButtonLink>}
+        <SourceButton group={group} />
         <ButtonLink href="/policy">All groups</ButtonLink>
       </Header>
       <div className="grid gap-3.5 px-5 py-4">

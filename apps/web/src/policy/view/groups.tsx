@@ -25,6 +25,12 @@ const COLUMNS: Column<GroupRow>[] = [
     cell: (row) => row.inForce && <Untrusted text={row.inForce.message} />,
   },
   { head: "Published", track: "104px", cell: (row) => row.inForce && <Ago time={row.inForce.publishedAt} /> },
+  {
+    head: "Source",
+    track: "minmax(72px, 150px)",
+    cell: (row) =>
+      row.repository === null ? <span className="text-ink-3">here</span> : <Untrusted text={row.repository} />,
+  },
   { head: "By", track: "minmax(80px, 140px)", cell: (row) => row.inForce?.by },
   {
     head: "Signatures",

@@ -17,13 +17,14 @@ type Props = {
   source: string;
   basedOn: number;
   changes: Change[];
+  cutOff: readonly string[];
   against: string;
   onClose: () => void;
   onDone: (order: number) => void;
 };
 
 /** Says what it will do to how many before it does it. */
-export function Publish({ group, source, basedOn, changes, against, onClose, onDone }: Props) {
+export function Publish({ group, source, basedOn, changes, cutOff, against, onClose, onDone }: Props) {
   const api = useApi();
   const tell = useTell();
   const publish = useMutation(api.policy.publish.mutationOptions());
@@ -49,7 +50,7 @@ export function Publish({ group, source, basedOn, changes, against, onClose, onD
     >
       <form onSubmit={submit} className="grid gap-3.5">
         <div className="max-h-[240px] overflow-auto rounded-[8px] border border-line bg-sunk px-3 py-2.5">
-          <Changes changes={changes} against={against} />
+          <Changes changes={changes} against={against} cutOff={cutOff} />
         </div>
         <Input
           label="What changes, and why"
