@@ -21,6 +21,18 @@ const SETTLE_MS = 500;
 /** A page is compiled when it is first asked for, beside whatever else the machine does. */
 const COMPILE_MS_MAX = 300_000;
 
+const RULES = `# of the laboratory
+network:
+  otherwise: block
+  rules:
+    # the proxy, in hours
+    - { name: proxy, verdict: allow, protocol: tcp, to: 192.0.2.10, ports: ["3128"], during: [{ days: [mon, fri], from: "07:00" }] }
+    - { name: names, verdict: allow, protocol: udp, host: ns.example.org, ports: ["53"] }
+usb:
+  unscannable: allow
+  deviceRules: []
+`;
+
 type Picture = { name: string; path: string; act?: (page: Page) => Promise<void>; widths?: number[] };
 
 const tab = (name: string) => async (page: Page) => void (await page.getByRole("tab", { name }).click());
@@ -80,7 +92,33 @@ function pictures(
     { name: "quarantine", path: "/quarantine" },
     { name: "quarantine-one", path: "/quarantine", act: (page) => page.keyboard.press("j") },
     { name: "policy", path: "/policy" },
-    { name: "policy-group", path: `/policy/${groups.laboratory}` },
+    { name: "policy-group", path: `/policy/${groups.laboratory}`, widths: [1100, ...WIDTHS] },
+    {
+      name: "policy-rules",
+      path: `/policy/${groups.laboratory}`,
+      act: async (page) => {
+        await page.getByLabel("Policy text").fill(RULES);
+        await tab("network")(page);
+      },
+    },
+    {
+      name: "policy-managed",
+      path: `/policy/${groups["front desk"]}`,
+      act: async (page) => {
+        const manage = page.getByRole("button", { name: "Managed from…" });
+        if ((await manage.count()) === 0) return; // at another width before
+        await manage.click();
+        await page.getByLabel("Repository").fill("https://git.example.org/fleet/policies");
+        await page.getByLabel("Why").fill("It is reviewed there");
+        await press("Manage it from there")(page);
+      },
+    },
+    {
+      name: "policy-faults",
+      path: `/policy/${groups.laboratory}`,
+      act: async (page) =>
+        page.getByLabel("Policy text").fill("usb:\n  infected: maybe\n  deviceRules:\n    - allow idd 1\n"),
+    },
     { name: "policy-replay", path: `/policy/${groups.laboratory}/replay?order=2` },
     {
       name: "policy-roll-out",
