@@ -89,6 +89,8 @@ export async function startConsole() {
     reported,
     refusals,
     epoch: 0,
+    /** Signs receipts. */
+    receiptSigner: signer,
     /** Answered to whoever asks; while false nothing is stored and nothing is answered. */
     awake: true,
     /** How likely a batch that the broker acknowledged is lost behind it; where it is above 0 the first one always is. */
@@ -104,6 +106,11 @@ export async function startConsole() {
     say,
     publishPolicy,
     sendDesired,
+    /** All that it should have taken, in this order. */
+    send: (workstation: WorkstationId, statements: SignedStatement[]) => {
+      desired.set(workstation, { statements });
+      sendDesired(workstation);
+    },
     /** Not retained: an order that is not heard is sent again. */
     sendCommand: (workstation: WorkstationId, statement: SignedStatement) =>
       send(topic(workstation, "command"), JSON.stringify(statement), false),
@@ -254,7 +261,7 @@ export async function startConsole() {
   function say(
     workstation: WorkstationId,
     more: Omit<Receipt, "workstation" | "epoch" | "time"> & Partial<Receipt>,
-    by: Signer = signer,
+    by: Signer = console.receiptSigner,
   ): void {
     const signed = signReceipt(sha256, by, {
       workstation,
