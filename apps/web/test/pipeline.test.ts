@@ -493,6 +493,24 @@ test("a group that a repository is the source of is written from there alone, un
   const id = "6f1c3b52-5e0c-4a53-9f0e-6d8c3e7f1a20";
   const rollout = { id, group, source, message: "by hand", plan: { waves: [{ all: true }] } } as never;
   await expect(as("owner").rollout.start(rollout)).rejects.toThrow(elsewhere);
+  write("floor.yaml", "log: { linesPerSecond: 45 }\n");
+  write("rollouts/floor.yaml", "waves: [{ all: true }]\n");
+  const begin = (...more: string[]) =>
+    run(tokens.watch, "sallyport", [
+      ...[
+        "rollout",
+        "start",
+        "--group",
+        "floor",
+        "--policy",
+        "policies/floor.yaml",
+        "--plan",
+        "policies/rollouts/floor.yaml",
+      ],
+      ...["--message", "by hand", ...more],
+    ]);
+  expect(await begin()).toMatchObject({ code: 3, err: expect.stringMatching(elsewhere) });
+  expect(await begin(...ours)).toMatchObject({ code: 0, out: expect.stringMatching(/^r2 is signed; its rollout/) });
   write("floor.yaml", source);
   const other = await policy(tokens.read, "plan", "policies", "--repository", "another place");
   expect(other).toMatchObject({
@@ -507,7 +525,7 @@ test("a group that a repository is the source of is written from there alone, un
     kind: "person.group-managed",
     body: { before: { repository: REPOSITORY }, after: { repository: null, reason: "the repository is away" } },
   });
-  await as("admin").policy.publish({ group, source, message: "by hand", basedOn: 1 });
+  await as("admin").policy.publish({ group, source, message: "by hand", basedOn: 2 });
 });
 
 test("a rollout that a person took back is not begun again by the next run of the pipeline", {
