@@ -52,12 +52,12 @@ export const DetectorChoice = z.strictObject({
 });
 export type DetectorChoice = z.infer<typeof DetectorChoice>;
 
-/** The scanner's definitions as a policy names them. Without it clamd has what the machine gives it. */
+/** The scanner's definitions as a policy names them. Without it, and with the gate, clamd is only looked at. */
 export const ScannerChoice = z.strictObject({
   /** clamd's `DatabaseDirectory` is `current` in it; clamd's own rules of AppArmor let it read there. */
   folder: absolute.default("/var/lib/clamav/sallyport"),
-  /** clamd's configuration, for its socket and that folder. */
-  conf: absolute.default("/etc/clamav/clamd.conf"),
+  /** clamd's configuration, for its socket and that folder; SALLYPORT_CLAMD_CONF or /etc/clamav/clamd.conf otherwise. */
+  conf: absolute.optional(),
   program: z.array(z.string().min(1).max(256)).min(1).max(8).default(["clamd"]),
 });
 export type ScannerChoice = z.infer<typeof ScannerChoice>;

@@ -28,6 +28,7 @@ export type DefinitionsParts = {
   tell: (observation: Observation) => void;
   log: Log;
   reloadMsMax?: number;
+  absentMs?: number;
 };
 
 type Scanner = { engine: string; definitions: string | null; date: string | null };
@@ -38,6 +39,9 @@ const RELOAD_MS_MAX = 300_000;
 const LOOK_MS = 250;
 /** A set that was refused is tried again after so long: it costs as much as loading it. */
 const REFUSED_MS = 600_000;
+
+/** clamd takes a while to start, and loads a full set for half a minute: until then its silence is not told. */
+const ABSENT_MS = 120_000;
 
 const WORST = ["applied", "audit", "not-applied", "failed"] as const;
 
@@ -50,6 +54,7 @@ export function withDefinitions(base: Applier<"usb">, parts: DefinitionsParts): 
   const { definitions, artifacts, policy, hash, now, monotonic, pause, tell, log } = parts;
   let refused: { set: string; why: string; at: number } | undefined;
   let told: string | undefined;
+  let silentSince: number | undefined;
 
   async function inForce(): Promise<Sha256 | undefined> {
     const set = (await definitions.current()) as Sha256 | undefined;
@@ -71,6 +76,8 @@ export function withDefinitions(base: Applier<"usb">, parts: DefinitionsParts): 
 
   function tellScanner(found: Found): void {
     const body = scannerBody(found, policy(), now(), hash);
+    silentSince = found.scanner === null ? (silentSince ?? monotonic()) : undefined;
+    if (silentSince !== undefined && monotonic() - silentSince < (parts.absentMs ?? ABSENT_MS)) return;
     const mark = canonicalText(body);
     if (mark === told) return;
     told = mark;

@@ -61,13 +61,14 @@ const CONF_BYTES_MAX = 1024 * 1024;
 const SAID_CHARS_MAX = 16_384;
 const SCANNER_USER = "clamav";
 
-export type DefinitionsPlace = { folder: string; conf: string; program: readonly string[] };
+/** `socket` is clamd's where its configuration does not say. */
+export type DefinitionsPlace = { folder: string; conf: string; socket?: string; program: readonly string[] };
 
-export function clamdDefinitions({ folder, conf, program }: DefinitionsPlace): Definitions {
+export function clamdDefinitions({ folder, conf, socket: named, program }: DefinitionsPlace): Definitions {
   const place = join(folder, "current");
   const sets = join(folder, "sets");
   const words = async () => readClamdConf((await readWords(conf, CONF_BYTES_MAX)) ?? "");
-  const socket = async () => (await words()).socket;
+  const socket = async () => named ?? (await words()).socket;
   return {
     place,
     conf: words,

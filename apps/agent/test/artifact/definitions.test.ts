@@ -64,7 +64,7 @@ beforeEach(() => {
 afterEach(async () => stop());
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-function make(change: Partial<Definitions>, reloadMsMax?: number) {
+function make(change: Partial<Definitions>, reloadMsMax?: number, absentMs = 0) {
   definitions = { ...clamdDefinitions({ folder: join(folder, "db"), conf, program: [CLAMD] }), ...change };
   applier = withDefinitions(ungated(), {
     definitions,
@@ -83,6 +83,7 @@ function make(change: Partial<Definitions>, reloadMsMax?: number) {
     pause: (ms) => delay(ms),
     tell: (observation) => void told.push(observation),
     log: quiet,
+    absentMs,
     ...(reloadMsMax !== undefined && { reloadMsMax }),
   });
 }
@@ -239,6 +240,16 @@ describe.skipIf(absent)("the scanner's definitions", { timeout: 120_000 }, () =>
     await until(async () => (await applier.inForce()) === undefined, "the set is no longer what it was");
     expect((await look()).reason).toContain("clamd has not loaded them");
     expect((await settle()).found).toMatchObject({ scanner: { set } });
+  });
+
+  it("are not missed at once when clamd is silent: it starts slowly", async () => {
+    make({}, undefined, 60_000);
+    await look();
+    await look();
+    expect(told).toEqual([]);
+    make({});
+    await look();
+    expect(told).toMatchObject([{ body: { state: "absent" } }]);
   });
 
   it("that have grown old are told once, and the section says so", async () => {

@@ -7,7 +7,8 @@ import { type Answer, startScan } from "./clamd.ts";
 import type { Order } from "./events.ts";
 import { Damaged, LimitReached, type Source } from "./source.ts";
 
-export const CHUNK_BYTES = 1024 * 1024;
+/** Fits into a processor's own cache: hashing and handing over find it there. */
+export const CHUNK_BYTES = 256 * 1024;
 
 /** Asks clamd for one file, unless there is none, it is beyond its limits, or it has stopped answering. */
 export type Ask = { begin(size: number | null): Question };
