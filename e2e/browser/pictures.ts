@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { seedApplied } from "./applied.ts";
 import { type ApprovalsSeeded, seedApprovals } from "./approvals.ts";
+import { seedArtifacts } from "./artifacts.ts";
 import { openBrowser, openPage } from "./chromium.ts";
 import { seedCommands } from "./commands.ts";
 import { startConsole } from "./console.ts";
@@ -140,6 +141,8 @@ function pictures(
     { name: "approval-over", path: `/approvals/${approvals.withdrawn}` },
     { name: "approval-signers", path: `/policy/${groups["front desk"]}` },
     { name: "approval-choose", path: `/policy/${groups["front desk"]}`, act: press("Approvers…") },
+    { name: "artifacts", path: "/artifacts" },
+    { name: "artifacts-remove", path: "/artifacts", act: (page) => page.getByText("Remove…").last().click() },
     { name: "enrol", path: "/enrol" },
     { name: "enrol-line", path: "/enrol", act: press("Make a token") },
     { name: "people", path: "/people" },
@@ -181,6 +184,7 @@ try {
   await seedApplied(made.pool, fleet.workstations.get("lab-07")!);
   await seedCommands(made.pool, made.consoleKey, fleet.workstations.get("lab-07")!, "lab-07");
   await seedDenies(made.pool, made.consoleKey, fleet.groups.laboratory!);
+  await seedArtifacts(made.pool, "nora@example.org");
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
   const desk = await made.pool.query<{ id: string; name: string }>(
     "SELECT id, name FROM workstation WHERE group_id = $1 AND state = 'enrolled' LIMIT 1",
