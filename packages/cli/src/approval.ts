@@ -68,7 +68,7 @@ export function describe(proposal: Proposal, own?: { publicKey: string; seen: Se
   if (before?.signers && canonicalText(before.signers) !== canonicalText(proposal.signers))
     warnings.push("who signs for this group is not as you last signed it; the console says it has changed since");
   const code = codeOf(statements);
-  const { head, looser, other, exact } = said.value;
+  const { head, destroys, looser, other, exact } = said.value;
   const list = (title: string, lines: readonly string[], max = 400) =>
     lines.length === 0
       ? []
@@ -80,6 +80,7 @@ export function describe(proposal: Proposal, own?: { publicKey: string; seen: Se
   const people = proposal.signed.map(({ name, publicKey }) => name || publicKey).join(", ") || "nobody";
   const text = [
     head,
+    ...list("DESTROYS", destroys),
     ...list("LOOSER", looser),
     ...list("Otherwise", other),
     ...list("Exactly", exact, 12),

@@ -17,23 +17,29 @@ export async function askLine(question: string): Promise<string> {
 
 /** A line that is not shown. @throws Fault where it was broken off */
 export async function askHidden(question: string): Promise<string> {
-  process.stderr.write(question);
-  process.stdin.setRawMode(true);
-  process.stdin.resume();
-  let typed = "";
-  try {
-    for await (const chunk of process.stdin) {
-      for (const char of String(chunk)) {
-        if (char === "\u0003" || char === "\u0004") throw new Fault("Broken off; nothing was done.");
-        if (char === "\r" || char === "\n") return typed;
-        typed = char === "\u007f" || char === "\b" ? [...typed].slice(0, -1).join("") : typed + char;
-      }
+  const { stdin, stderr } = process;
+  // before the question: whoever answers at once must not be shown
+  stdin.setRawMode(true);
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  let typed: string[] = [];
+  const onData = (chunk: Buffer): void => {
+    for (const char of chunk.toString("utf8")) {
+      if (char === "\u0003" || char === "\u0004") reject(new Fault("Broken off; nothing was done."));
+      else if (char === "\r" || char === "\n") resolve(typed.join(""));
+      else if (char === "\u007f" || char === "\b") typed = typed.slice(0, -1);
+      else typed.push(char);
     }
-    throw new Fault("The terminal went away; nothing was done.");
+  };
+  const onEnd = () => reject(new Fault("The terminal went away; nothing was done."));
+  stdin.on("data", onData).once("end", onEnd).resume();
+  stderr.write(question);
+  try {
+    return await promise;
   } finally {
-    process.stdin.setRawMode(false);
-    process.stdin.pause();
-    process.stderr.write("\n");
+    stdin.off("data", onData).off("end", onEnd);
+    stdin.setRawMode(false);
+    stdin.pause();
+    stderr.write("\n");
   }
 }
 

@@ -61,6 +61,7 @@ async function ownWaiting(key: ApproverKey, options: Options): Promise<string[]>
 type Done = {
   id: string;
   head: string;
+  destroys: string[];
   looser: string[];
   other: string[];
   exact: string[];

@@ -142,7 +142,7 @@ describe("what else is signed is said", () => {
   it("a wipe, with what it destroys", () => {
     const said = say([command("wipe", { volume: "01234567-89ab-cdef-0123-456789abcdef" })]);
     expect(said.head).toMatch(/^Tells workstation 3f2b.* to wipe its volume 0123.*; not begun after 2026-11-24T20/);
-    expect(said.looser).toEqual([expect.stringMatching(/^Destroys the keys/)]);
+    expect(said.destroys).toEqual([expect.stringMatching(/^Destroys the keys/)]);
   });
   it("an exception, with its end and its manifest", () => {
     const carried = { workstation, descriptors: "a".repeat(64), manifest: "b".repeat(64), reason: "looked at" };

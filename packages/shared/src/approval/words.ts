@@ -42,8 +42,8 @@ export type Known = {
 
 export type Revision = { policy: Policy; words: string };
 
-/** `looser` are what a person should look at first; `exact` name digests and orders. */
-export type Said = { head: string; looser: string[]; other: string[]; exact: string[] };
+/** `looser` are what a person should look at first, `destroys` what nothing brings back; `exact` name digests and orders. */
+export type Said = { head: string; destroys: string[]; looser: string[]; other: string[]; exact: string[] };
 
 type Read = { statement: Statement; carried: unknown };
 const CHANGES_MAX = 500;
@@ -140,7 +140,7 @@ function sayPolicies(hash: Hash, read: Read[], known: Known): Result<Said> {
   }
   const head = `${back ? "A rollout of" : "A"} policy for group ${named(known, next.group)}, revision ${next.digest.slice(0, 12)} (r${next.statement.order})`;
   other.push(...until(next.statement));
-  return ok({ head, looser, other, exact: [`revision ${next.digest}`, ...read.map(exactOf)] });
+  return ok({ head, destroys: [], looser, other, exact: [`revision ${next.digest}`, ...read.map(exactOf)] });
 }
 
 function changes(before: Policy, after: Policy): { looser: string[]; other: string[]; summary: string } {
@@ -221,7 +221,7 @@ function sayMemberships(hash: Hash, read: Read[], known: Known): Result<Said> {
   const head = isMove
     ? `Moves ${listed(known, found.value.workstations)} to group ${group} (called ${groupName})`
     : `Changes who signs for group ${group} (called ${groupName}), on ${listed(known, found.value.workstations)}`;
-  return ok({ head, looser, other, exact: read.map(exactOf) });
+  return ok({ head, destroys: [], looser, other, exact: read.map(exactOf) });
 }
 
 function sayKeys(hash: Hash, read: Read[], known: Known): Result<Said> {
@@ -236,7 +236,13 @@ function sayKeys(hash: Hash, read: Read[], known: Known): Result<Said> {
   const other = [`From then on the console's keys are ${ids.join(" and ")}; any other is no longer believed.`];
   if (cas.length > 0) other.push(`${cas.length} certificate authorities come beside the one they enrolled with.`);
   const head = `Names the console's keys on ${listed(known, found.value.workstations)}`;
-  return ok({ head, looser, other, exact: [...consoleKeys.map((key) => `key ${key}`), ...read.map(exactOf)] });
+  return ok({
+    head,
+    destroys: [],
+    looser,
+    other,
+    exact: [...consoleKeys.map((key) => `key ${key}`), ...read.map(exactOf)],
+  });
 }
 
 function sayException(read: Read, known: Known): Result<Said> {
@@ -248,6 +254,7 @@ function sayException(read: Read, known: Known): Result<Said> {
   if (read.statement.notAfter === undefined) return fail("an exception that never ends");
   return ok({
     head: `Lets one stick pass on workstation ${named(known, workstation)} until ${read.statement.notAfter}`,
+    destroys: [],
     looser: ["what its scan refuses or holds passes all the same, with exactly the contents of this manifest"],
     other: [`Why, as asked: ${reason}`],
     exact: [`descriptors ${descriptors}`, `manifest ${manifest}`, exactOf(read)],
@@ -275,7 +282,8 @@ function sayCommand(read: Read, known: Known): Result<Said> {
   const rule = VERB_RULES[verb];
   return ok({
     head: `Tells workstation ${named(known, audience.workstation)} ${TELLS[verb](load.value)}; not begun after ${notAfter}`,
-    looser: rule.isDestructive ? [rule.words] : [],
+    destroys: rule.isDestructive ? [rule.words] : [],
+    looser: [],
     other: rule.isDestructive ? [] : [rule.words],
     exact: [`command ${id}`, exactOf(read)],
   });

@@ -75,15 +75,16 @@ function Words({ said }: { said: Said | string }) {
         ■ It cannot be said what this does: {said}. Do not sign it.
       </p>
     );
-  const { head, looser, other, exact: lines } = said;
+  const { head, destroys, looser, other, exact: lines } = said;
+  const first = [...destroys, ...looser];
   return (
     <div className="grid gap-2.5 [overflow-wrap:anywhere]">
       <p className="font-medium">
         <Untrusted text={head} />
       </p>
-      {looser.length > 0 && (
-        <ul aria-label="Looser" className="grid gap-1">
-          {looser.map((line) => (
+      {first.length > 0 && (
+        <ul aria-label={destroys.length > 0 ? "Destroys" : "Looser"} className="grid gap-1">
+          {first.map((line) => (
             <li key={line} className="text-block">
               ■ <Untrusted text={line} />
             </li>
