@@ -7,7 +7,7 @@ import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { CarriedOverlay } from "@sallyport/shared/policy/overlay.ts";
 import { Desired, type SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
 import { verifyStatement } from "@sallyport/shared/policy/verify.ts";
-import { keyId } from "@sallyport/shared/trail/signed.ts";
+import { keyId, signValue } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
 import pino from "pino";
 import { afterAll, beforeEach, expect, test, vi } from "vitest";
@@ -16,7 +16,9 @@ import { type Denying, deny, lift } from "../src/deny/act.ts";
 import { addDeny } from "../src/deny/change.ts";
 import { listDenies } from "../src/deny/store.ts";
 import { OverlayDispatch } from "../src/dispatch/overlays.ts";
+import { States } from "../src/ingest/state.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
+import { Machine } from "./machine.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation, sha256 } from "./seed.ts";
 
@@ -255,4 +257,42 @@ test(`a fleet of ${FLEET} is told within ${FLEET_MS_MAX / 1000} s, by a broker t
   await fleet.stop();
   expect(new Set(fleet.told).size).toBe(FLEET);
   expect(ms).toBeLessThan(FLEET_MS_MAX);
+});
+
+test(`${FLEET} reports that come at once are stored and counted while the page looks`, async () => {
+  const machine = new Machine();
+  const ids = Array.from({ length: FLEET }, () => randomUUID() as string as WorkstationId);
+  await pool.query("DELETE FROM workstation");
+  await pool.query(
+    `INSERT INTO workstation (id, shard, name, hostname, group_id, labels, trail_key, agent_version, presence_state)
+     SELECT id, substr(id::text, 1, 2), 'w', 'w', $2, '{}', $3, 'test', 'online' FROM unnest($1::uuid[]) AS id`,
+    [ids, group, machine.publicKey],
+  );
+  await add();
+  const order = Number((await pool.query('SELECT "order" FROM overlay')).rows[0].order);
+  const at = new Date().toISOString();
+  const said = {
+    ...{ session: randomUUID(), at, agentVersion: "test", hostname: "w", group, guests: [], sources: {}, policy: null },
+    ...{ trail: { id: randomUUID(), size: 1, root: HASH }, spool: { records: 0, bytes: 0, bytesMax: 1 }, sections: {} },
+    overlays: [{ audience: "fleet", order, digest: HASH, entries: 1, usb: { outcome: "applied" } }],
+  };
+  const reports = ids.map((id) =>
+    Buffer.from(
+      JSON.stringify(signValue(sha256, machine, "sallyport/reported/1", { workstation: id, ...said } as never)),
+    ),
+  );
+  const refused: string[] = [];
+  const states = new States({
+    ...{ pool, log: pino({ level: "silent" }), now: Date.now, back: async () => undefined },
+    refuse: async ({ reason }) => void refused.push(reason),
+  });
+  const stopping = new AbortController();
+  const done = states.run(stopping.signal);
+  const began = performance.now();
+  for (const [place, id] of ids.entries()) states.reported(id, `…/${id}/reported`, reports[place]!, false);
+  await vi.waitFor(async () => expect((await list())[0]?.reach?.have).toBe(FLEET), WAIT);
+  process.stdout.write(`overlay: ${FLEET} reports stored and counted in ${Math.round(performance.now() - began)} ms\n`);
+  stopping.abort();
+  await done;
+  expect(refused).toEqual([]);
 });

@@ -1,23 +1,18 @@
 /** Presence and reported state → rows. Both are states, not events: only the newest of each workstation waits. */
 import { setTimeout as delay } from "node:timers/promises";
-import { fromUtf8 } from "@sallyport/shared/base/bytes.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
-import { readJson } from "@sallyport/shared/base/json.ts";
-import { REPORTED_CHARS_MAX, Reported } from "@sallyport/shared/state/reported.ts";
-import { isSignedBy, readSigned } from "@sallyport/shared/trail/signed.ts";
-import { PRESENCE_BYTES_MAX, Presence } from "@sallyport/shared/wire/presence.ts";
+import { Reported } from "@sallyport/shared/state/reported.ts";
+import type { Presence } from "@sallyport/shared/wire/presence.ts";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { verify } from "../trail/crypto.ts";
 import { isRowsFault } from "./fault.ts";
 import type { Refused } from "./judge.ts";
+import { readPresence, readReported } from "./state-read.ts";
 
 /** A fleet that comes back at once is answered in slices. */
 const PACE_MS = 50;
 const SLICE_MAX = 200;
 const SKEW_MS_MAX = 2 ** 31 - 1;
-/** What a machine says of its own time, where the database and the pages can follow. */
-const TIME_MIN = "1970-01-01T00:00:00Z";
 /** After the database failed. */
 const RETRY_MS = 1_000;
 
@@ -94,22 +89,31 @@ export class States {
     }
   }
 
+  /** One row that the database refuses takes none with it. */
   async #tryReports(): Promise<boolean> {
-    const some = slice(this.#reports);
-    for (const [at, [workstation, report]] of some.entries()) {
-      try {
-        await this.#storeReport(workstation, report);
-      } catch (error) {
-        this.#deps.log.warn({ workstation, error: (error as Error).message }, "report.failed");
-        if (isRowsFault(error)) {
-          await this.#refuseRow(workstation, report, error as Error);
-          continue;
+    const some = slice(this.#reports).sort(([a], [b]) => (a < b ? -1 : 1));
+    try {
+      await this.#storeReports(some);
+      return true;
+    } catch (error) {
+      if (!isRowsFault(error)) return this.#again(some, error as Error);
+      for (const [at, each] of some.entries()) {
+        try {
+          await this.#storeReports([each]);
+        } catch (fault) {
+          if (!isRowsFault(fault)) return this.#again(some.slice(at), fault as Error);
+          this.#deps.log.warn({ workstation: each[0], error: (fault as Error).message }, "report.failed");
+          await this.#refuseRow(each[0], each[1], fault as Error);
         }
-        for (const [id, left] of some.slice(at)) if (!this.#reports.has(id)) this.#reports.set(id, left);
-        return false;
       }
+      return true;
     }
-    return true;
+  }
+
+  #again(some: readonly [WorkstationId, Report][], { message }: Error): false {
+    this.#deps.log.warn({ reports: some.length, error: message }, "report.failed");
+    for (const [id, left] of some) if (!this.#reports.has(id)) this.#reports.set(id, left);
+    return false;
   }
 
   async #refuseRow(
@@ -174,36 +178,71 @@ export class States {
     return new Set(rows.map(({ id }) => id));
   }
 
-  async #storeReport(workstation: WorkstationId, { bytes, topic, receivedMs, retained }: Report): Promise<void> {
+  /** In as many queries for one as for a slice: a fleet answers what is blocked everywhere at once. */
+  async #storeReports(some: readonly [WorkstationId, Report][]): Promise<void> {
+    if (some.length === 0) return;
     const { pool, refuse } = this.#deps;
-    const { rows } = await pool.query<{ trail_key: Buffer; document: unknown }>(
-      `SELECT w.trail_key, r.document FROM workstation w LEFT JOIN reported r ON r.workstation_id = w.id
-        WHERE w.id = $1 AND w.state <> 'revoked'`,
-      [workstation],
+    const { rows } = await pool.query<{ id: WorkstationId; trail_key: Buffer; document: unknown }>(
+      `SELECT w.id, w.trail_key, r.document FROM workstation w LEFT JOIN reported r ON r.workstation_id = w.id
+        WHERE w.id = ANY($1::uuid[]) AND w.state <> 'revoked'`,
+      [some.map(([id]) => id)],
     );
-    const known = rows[0];
-    if (!known)
-      return refuse({ code: "unknown", workstation, topic, reason: "no such workstation is enrolled", bytes });
-    const read = readReported(workstation, known.trail_key, bytes);
-    if (!read.ok) return refuse({ code: "malformed", workstation, topic, reason: read.error, bytes });
-    const report = read.value;
-    const before = Reported.safeParse(known.document);
-    if (before.success && (await this.#isOlder(report, before.data))) return; // played again: shown as what is so now, it would hide drift
-    await pool.query(
-      `INSERT INTO reported (workstation_id, at, received_at, document) VALUES ($1, $2, $3, $4::jsonb)
-       ON CONFLICT (workstation_id) DO UPDATE SET at = excluded.at, received_at = excluded.received_at, document = excluded.document`,
-      [workstation, report.at, new Date(receivedMs), jsonbText(report)],
-    );
-    if (!retained) {
-      const skew = Math.round(receivedMs - Date.parse(report.at));
-      await pool.query("UPDATE workstation SET skew_ms = $2, hostname = $3, agent_version = $4 WHERE id = $1", [
-        workstation,
-        Math.max(-SKEW_MS_MAX, Math.min(SKEW_MS_MAX, skew)),
-        report.hostname.replaceAll("\u0000", "\u2400"),
-        report.agentVersion.replaceAll("\u0000", "\u2400"),
-      ]);
+    const known = new Map(rows.map((row) => [row.id, row]));
+    const refused: Refused[] = [];
+    const taken: { id: WorkstationId; report: Reported; receivedMs: number; retained: boolean }[] = [];
+    for (const [workstation, { bytes, topic, receivedMs, retained }] of some) {
+      const row = known.get(workstation);
+      if (!row) {
+        refused.push({ code: "unknown", workstation, topic, reason: "no such workstation is enrolled", bytes });
+        continue;
+      }
+      const read = readReported(workstation, row.trail_key, bytes);
+      if (!read.ok) {
+        refused.push({ code: "malformed", workstation, topic, reason: read.error, bytes });
+        continue;
+      }
+      const before = Reported.safeParse(row.document);
+      // played again: shown as what is so now, it would hide drift
+      if (before.success && (await this.#isOlder(read.value, before.data))) continue;
+      taken.push({ id: workstation, report: read.value, receivedMs, retained });
     }
-    await pool.query("SELECT pg_notify('reported', $1)", [workstation]);
+    if (taken.length > 0) await this.#write(taken);
+    for (const each of refused) await refuse(each);
+  }
+
+  async #write(
+    taken: readonly { id: WorkstationId; report: Reported; receivedMs: number; retained: boolean }[],
+  ): Promise<void> {
+    const { pool } = this.#deps;
+    const ids = taken.map(({ id }) => id);
+    await pool.query(
+      `INSERT INTO reported (workstation_id, at, received_at, document)
+       SELECT id, at, received, document::jsonb
+         FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[]) AS v (id, at, received, document)
+       ON CONFLICT (workstation_id) DO UPDATE SET at = excluded.at, received_at = excluded.received_at, document = excluded.document`,
+      [
+        ids,
+        taken.map(({ report }) => report.at),
+        taken.map(({ receivedMs }) => new Date(receivedMs)),
+        taken.map(({ report }) => jsonbText(report)),
+      ],
+    );
+    const fresh = taken.filter(({ retained }) => !retained);
+    if (fresh.length > 0)
+      await pool.query(
+        `UPDATE workstation w SET skew_ms = v.skew, hostname = v.hostname, agent_version = v.version
+           FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) AS v (id, skew, hostname, version) WHERE w.id = v.id`,
+        [
+          fresh.map(({ id }) => id),
+          fresh.map(({ report, receivedMs }) => {
+            const skew = Math.round(receivedMs - Date.parse(report.at));
+            return Math.max(-SKEW_MS_MAX, Math.min(SKEW_MS_MAX, skew));
+          }),
+          fresh.map(({ report }) => report.hostname.replaceAll("\u0000", "\u2400")),
+          fresh.map(({ report }) => report.agentVersion.replaceAll("\u0000", "\u2400")),
+        ],
+      );
+    await pool.query("SELECT pg_notify('reported', id::text) FROM unnest($1::uuid[]) AS id", [ids]);
   }
 
   /** Both are signed by the workstation; a broker can still say an old one again. */
@@ -231,44 +270,4 @@ function slice<V>(map: Map<WorkstationId, V>): [WorkstationId, V][] {
   const some = [...map].slice(0, SLICE_MAX);
   for (const [key] of some) map.delete(key);
   return some;
-}
-
-type Read<T> = { ok: true; value: T } | { ok: false; error: string };
-
-export function readPresence(untrusted: Uint8Array): Read<Presence> {
-  if (untrusted.length > PRESENCE_BYTES_MAX)
-    return { ok: false, error: `a presence of ${untrusted.length} bytes; at most ${PRESENCE_BYTES_MAX}` };
-  const json = readText(untrusted, PRESENCE_BYTES_MAX);
-  if (!json.ok) return { ok: false, error: `the presence: ${json.error}` };
-  const presence = Presence.safeParse(json.value);
-  if (!presence.success)
-    return { ok: false, error: `the presence: ${presence.error.issues[0]?.message ?? "not as it should be"}` };
-  const fault = timeFault(presence.data.at);
-  return fault ? { ok: false, error: `the presence: ${fault}` } : { ok: true, value: presence.data };
-}
-
-export function readReported(workstation: WorkstationId, trailKey: Uint8Array, untrusted: Uint8Array): Read<Reported> {
-  const json = readText(untrusted, REPORTED_CHARS_MAX * 2);
-  if (!json.ok) return { ok: false, error: `the report: ${json.error}` };
-  const read = readSigned(Reported, json.value);
-  if (!read.ok) return { ok: false, error: `the report: ${read.error}` };
-  const { signed, value } = read.value;
-  if (!isSignedBy(verify, trailKey, "sallyport/reported/1", signed))
-    return { ok: false, error: "the report is not signed by the workstation's key" };
-  if (value.workstation !== workstation) return { ok: false, error: `the report is of ${value.workstation}` };
-  const fault = timeFault(value.at);
-  if (fault) return { ok: false, error: `the report: ${fault}` };
-  return { ok: true, value };
-}
-
-/** A time is written with four digits of year: none is after 9999. */
-const timeFault = (at: string): string | undefined =>
-  Date.parse(at) >= Date.parse(TIME_MIN) ? undefined : `it says it is of ${at}, before 1970`;
-
-function readText(untrusted: Uint8Array, charactersMax: number): Read<unknown> {
-  try {
-    return readJson(fromUtf8(untrusted), charactersMax);
-  } catch {
-    return { ok: false, error: "not UTF-8" };
-  }
 }
