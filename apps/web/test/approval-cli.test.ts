@@ -223,6 +223,11 @@ test("one who reaches no console signs a file, and somebody else hands it in", {
   expect(seen.out).toMatch(
     /Compared with r3, in force as the console says: Nothing changes\.\n {2}- Compared with r2, which you signed last: 1 tightened/,
   );
+  // or calls the group something else than before
+  writeFileSync(join(folder, "renamed.json"), JSON.stringify({ ...forged, group: { ...forged.group, name: "test" } }));
+  expect((await sallyport(["sign", "renamed.json", "--key", "ben.key"], away)).out).toMatch(
+    /the console called this group desks when you last signed for it, and calls it test now/,
+  );
   // or hands over a text that is not what it carries
   forged.statements[0].carried = forged.statements[0].carried.replace('"hold"', '"allow"');
   writeFileSync(join(folder, "forged.json"), JSON.stringify(forged));

@@ -67,6 +67,10 @@ export function describe(proposal: Proposal, own?: { publicKey: string; seen: Se
   if (!said.ok) throw new Fault(`Do not sign this: ${escapeForDisplay(said.error)}.`, 3);
   if (before?.signers && canonicalText(before.signers) !== canonicalText(proposal.signers))
     warnings.push("who signs for this group is not as you last signed it; the console says it has changed since");
+  if (before?.name !== undefined && before.name !== group.name)
+    warnings.push(
+      `the console called this group ${before.name} when you last signed for it, and calls it ${group.name} now`,
+    );
   const code = codeOf(statements);
   const { head, destroys, looser, other, exact } = said.value;
   const list = (title: string, lines: readonly string[], max = 400) =>
@@ -185,13 +189,12 @@ export function remember(seen: Seen, { group, statements }: Proposal, now: Date)
   if (!first) return seen;
   const { type } = Statement.parse(JSON.parse(first.text));
   const membership = type === "membership" ? Membership.safeParse(JSON.parse(first.carried)) : undefined;
-  const at = now.toISOString();
-  const before = seen.groups[group.id];
+  const before = { ...seen.groups[group.id], name: group.name, at: now.toISOString() };
   const after =
     type === "policy"
-      ? { ...before, policy: first, at }
+      ? { ...before, policy: first }
       : membership?.success && membership.data.group === group.id
-        ? { ...before, signers: membership.data.signers, at }
-        : undefined;
-  return after ? { groups: { ...seen.groups, [group.id]: after } } : seen;
+        ? { ...before, signers: membership.data.signers }
+        : before;
+  return { groups: { ...seen.groups, [group.id]: after } };
 }

@@ -11,7 +11,7 @@ const Approval = z.looseObject({
   message: z.string(),
   publishedAt: z.string(),
   by: z.string(),
-  signers: z.array(z.object({ key: z.string(), role: z.string().nullable() })),
+  signers: z.array(z.object({ key: z.string(), role: z.string().nullable(), name: z.string().nullish() })),
   rollout: z.looseObject({ id: z.string(), wave: z.number().nullable() }).nullable(),
 });
 const InForce = z.object({
@@ -55,7 +55,7 @@ export function inForceText({ workstation, at, found }: InForce): string {
     ...(approval
       ? [
           `Published to ${approval.group.name} by ${approval.by} at ${approval.publishedAt}: ${approval.message}`,
-          `Signed by ${approval.signers.map(({ key, role }) => `${role ?? "a key that the group no longer has"} ${key}`).join(", ")}.`,
+          `Signed by ${approval.signers.map(({ key, role, name }) => `${role ?? "a key that the group no longer has"} ${name ? `${name} ` : ""}${key}`).join(", ")}.`,
           ...(approval.rollout
             ? [`Told in ${waveWords(approval.rollout.wave)} of rollout ${approval.rollout.id}.`]
             : []),

@@ -7,7 +7,13 @@ import { z } from "zod";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
 
-const Group = z.object({ policy: SignedStatement.optional(), signers: Signers.optional(), at: z.iso.datetime() });
+/** `name`: what the console called it then. */
+const Group = z.object({
+  name: z.string().optional(),
+  policy: SignedStatement.optional(),
+  signers: Signers.optional(),
+  at: z.iso.datetime(),
+});
 export const Seen = z.object({ groups: z.partialRecord(GroupId, Group) });
 export type Seen = z.infer<typeof Seen>;
 

@@ -12,8 +12,8 @@ export type Approval = {
   publishedAt: string;
   /** Who published it: their address, or the id of one who is gone. */
   by: string;
-  /** The keys that signed, with the role each has in the group by now; a key that was taken out since has none. */
-  signers: { key: string; role: "console" | "approver" | null }[];
+  /** The keys that signed, with the role and the name each has in the group by now; a key that was taken out since has none. */
+  signers: { key: string; role: "console" | "approver" | null; name?: string | null }[];
   rollout: { id: string; state: string; wave: number | null; toldAt: string | null } | null;
 };
 
@@ -66,7 +66,7 @@ const APPROVED = `
   LEFT JOIN LATERAL (
     SELECT p.group_id, g.name AS group_name, coalesce(p.message, r.message) AS message, p.published_at,
            coalesce(who.email, p.published_by) AS by,
-           (SELECT json_agg(json_build_object('key', s ->> 'key', 'role', k.role))
+           (SELECT json_agg(json_build_object('key', s ->> 'key', 'role', k.role, 'name', k.name))
               FROM jsonb_array_elements(p.statement -> 'signatures') s
               LEFT JOIN group_key k ON k.group_id = p.group_id AND k.key_id = s ->> 'key') AS signers,
            o.id AS rollout_id, o.state ->> 'name' AS rollout_state, t.wave, t.told_at

@@ -27,3 +27,12 @@ it.each([
 ] as const)("%j reads %j", (roles, words) =>
   expect(signerWords(roles.map((role) => ({ key: "a", role })))).toBe(words),
 );
+
+it("names the approvers whose names are known", () => {
+  const signers = [
+    { key: "a", role: "approver" as const, name: "Anna" },
+    { key: "b", role: "approver" as const, name: "Ben" },
+    { key: "c", role: "console" as const, name: null },
+  ];
+  expect(signerWords(signers)).toBe("signed by Anna, Ben and the console’s key");
+});

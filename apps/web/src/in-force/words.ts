@@ -14,11 +14,13 @@ export function readMoment(text: string): string | undefined {
   return Number.isNaN(date.getTime()) || !date.toISOString().startsWith(day) ? undefined : date.toISOString();
 }
 
-/** `signed by the console's key` or `signed by 2 approvers’ keys and the console's key`. */
+/** `signed by the console's key` or `signed by Anna, Ben and the console's key`. */
 export function signerWords(signers: Approval["signers"]): string {
-  const of = (role: string | null) => signers.filter((each) => each.role === role).length;
+  const of = (role: string | null) => signers.filter((each) => each.role === role && !each.name).length;
   const keys = (count: number, one: string, many: string) => (count === 1 ? `one ${one} key` : `${count} ${many} keys`);
+  const named = signers.flatMap(({ role, name }) => (role === "approver" && name ? [name] : []));
   const parts = [
+    ...(named.length > 0 ? [named.join(", ")] : []),
     ...(of("approver") > 0 ? [keys(of("approver"), "approver’s", "approvers’")] : []),
     ...(of("console") > 0 ? ["the console’s key"] : []),
     ...(of(null) > 0 ? [`${keys(of(null), "other", "other")} that the group no longer has`] : []),
