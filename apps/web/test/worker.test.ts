@@ -241,7 +241,32 @@ test("a token is used once, expires, and refuses a request that is not signed by
     expect([said.status, JSON.parse(said.body).error]).toEqual([status, expect.stringMatching(words)]);
   }
   expect((await ask(port, "GET", "/")).status).toBe(404);
+
+  // a machine that came in now would not hear of the approvers that are about to be
+  const waiting = await token();
+  const { rows } = await pool.query<{ id: string }>(
+    `INSERT INTO proposal (id, group_id, kind, text, message, subject, act, asked_by, asked_at, expires)
+     SELECT gen_random_uuid(), group_id, 'signers', 'x', 'x', 'x', '{}', 'x', now(), now() + interval '1 hour'
+       FROM enrol_token LIMIT 1 RETURNING id`,
+  );
+  const held = await ask(port, "POST", "/enrol", enrolment(machine, waiting, tls.csr));
+  expect([held.status, JSON.parse(held.body).error]).toEqual([
+    409,
+    expect.stringMatching(/approvers are about to change/),
+  ]);
+  // and once that has run out, the worker says so, and the token, which was not used, is good
+  await pool.query("UPDATE proposal SET expires = now() WHERE id = $1", [rows[0]!.id]);
+  expect((await ask(port, "POST", "/enrol", enrolment(machine, waiting, tls.csr))).status).toBe(200);
   child.kill("SIGKILL");
+  const again = await startWorkerProcess();
+  await vi.waitFor(
+    async () => {
+      const { rows: ended } = await pool.query("SELECT state FROM proposal WHERE id = $1", [rows[0]!.id]);
+      expect(ended).toEqual([{ state: "expired" }]);
+    },
+    { timeout: 60_000 },
+  );
+  again.child.kill("SIGKILL");
 });
 
 test("a certificate is renewed by proof of the key, a nonce works once, and a revoked machine is refused and listed", async () => {
