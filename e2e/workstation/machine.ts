@@ -16,7 +16,8 @@ const XEN = [
   "console=com1 com1=115200 loglvl=info guest_loglvl=warning",
   // One processor for dom0 and one for each guest, each with a run queue of its own: whatever makes an emulated
   // processor wait for another costs a time slice of the host's.
-  "dom0_mem=896M,max:896M dom0_max_vcpus=1 dom0_vcpus_pin credit2_runqueue=cpu",
+  // Room for what guards the guests: clamd, the detector, the agent, its reader.
+  "dom0_mem=1280M,max:1280M dom0_max_vcpus=1 dom0_vcpus_pin credit2_runqueue=cpu",
   `lowmem_domu=1G lowmem_uuid=${PRIMARY_UUID} lowmem_devices=${DISPLAY.sbdf}`,
 ];
 /** QEMU's emulated processor has no idle states that Xen could use. */

@@ -45,8 +45,11 @@ export type Workstation = {
   dom0: Ssh;
   /** A command in a guest's shell, over its own wire; its standard output, and an error when it fails. */
   guest(name: Guest, command: string): Promise<string>;
-  /** Puts an image as a stick into the xHCI controller that dom0 owns; it may be written to unless `readOnly`. */
-  plug(image: string, options?: { id?: string; readOnly?: boolean }): Promise<void>;
+  /** Puts an image as a stick into the xHCI controller that dom0 owns; it may be written to unless `readOnly`. A slow
+   *  one gives `bytesPerSecond`. */
+  plug(image: string, options?: { id?: string; readOnly?: boolean; bytesPerSecond?: number }): Promise<void>;
+  /** Another device of QEMU's into that controller; `unplug` takes it out as well. */
+  plugDevice(driver: string, id: string): Promise<void>;
   unplug(id?: string): Promise<void>;
   /** What the passed-through display shows, as PPM or PNG, into a file. */
   screenshot(file: string): Promise<void>;
@@ -150,6 +153,10 @@ function open(made: Build, folder: string, doors: Doors, vm: Vm): Workstation {
     const found = (await vm.qmp.run("qom-list", { path: "/machine/peripheral" })) as { name: string; type: string }[];
     return found.filter(({ type }) => type.includes("usb-storage")).map(({ name }) => name);
   };
+  const nodes = async () => {
+    const found = (await vm.qmp.run("query-named-block-nodes", { flat: true })) as { "node-name"?: string }[];
+    return found.map((node) => node["node-name"] ?? "");
+  };
   return {
     folder,
     vm,
@@ -164,17 +171,26 @@ function open(made: Build, folder: string, doors: Doors, vm: Vm): Workstation {
       if (end[1] !== "0") throw new Error(`in guest ${name}: ${command} ended with ${end[1]}\n${out}`);
       return out;
     },
-    async plug(image, { id = "stick", readOnly = false } = {}) {
+    async plug(image, { id = "stick", readOnly = false, bytesPerSecond = 0 } = {}) {
       const file = { driver: "file", filename: path.resolve(image), "read-only": readOnly };
-      await vm.qmp.run("blockdev-add", { "node-name": `${id}-image`, driver: "raw", "read-only": readOnly, file });
+      const raw = { driver: "raw", "read-only": readOnly, file };
+      const limits = { "bps-total": bytesPerSecond };
+      await vm.qmp.run("object-add", { "qom-type": "throttle-group", id: `${id}-pace`, limits });
+      const throttled = { driver: "throttle", "throttle-group": `${id}-pace`, "read-only": readOnly, file: raw };
+      await vm.qmp.run("blockdev-add", { "node-name": `${id}-image`, ...throttled });
       await vm.qmp.run("device_add", { driver: "usb-storage", id, bus: `${USB.id}.0`, drive: `${id}-image` });
+    },
+    async plugDevice(driver, id) {
+      await vm.qmp.run("device_add", { driver, id, bus: `${USB.id}.0` });
     },
     async unplug(id = "stick") {
       await vm.qmp.run("device_del", { id });
+      if (!(await nodes()).includes(`${id}-image`)) return;
       // The controller lets go of the stick, and the stick of its image, a moment after the command was taken.
       for (const end = Date.now() + UNPLUG_MS_MAX; ; await delay(100)) {
         try {
-          return void (await vm.qmp.run("blockdev-del", { "node-name": `${id}-image` }));
+          await vm.qmp.run("blockdev-del", { "node-name": `${id}-image` });
+          return void (await vm.qmp.run("object-del", { id: `${id}-pace` }));
         } catch (cause) {
           if (Date.now() > end) throw new VmTimeout(`the stick ${id} is still in its port`, { cause });
         }

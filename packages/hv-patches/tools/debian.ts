@@ -132,9 +132,10 @@ const packagesOf = (text: string) => text.split("\n").flatMap((line) => line.rep
 /** Only what the emulated boards need, so that dom0's initramfs is small and quickly unpacked under emulation. */
 const INITRAMFS_MODULES = ["ext4", "ahci", "sd_mod", "virtio_pci", "virtio_blk", "xen_pciback"];
 
-/** A Debian trixie root with the packages of `list` (default `dom0.packages`), built once and kept as tar and folder. */
-export async function root(list: string = path.join(HERE, "dom0.packages")): Promise<Root> {
-  const packages = packagesOf(await readFile(list, "utf8")).sort();
+/** A Debian trixie root with the packages of `dom0.packages` and of further lists, built once and kept as tar and folder. */
+export async function root(...lists: readonly string[]): Promise<Root> {
+  const texts = await Promise.all([path.join(HERE, "dom0.packages"), ...lists].map((list) => readFile(list, "utf8")));
+  const packages = [...new Set(texts.flatMap(packagesOf))].sort();
   const digest = createHash("sha256")
     .update(JSON.stringify({ version: 1, packages, INITRAMFS_MODULES }))
     .digest("hex")

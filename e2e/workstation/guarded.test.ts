@@ -1,0 +1,46 @@
+/** One boot of the whole workstation with the agent's package in its dom0, enrolled with a console on this machine, and
+ *  watched there. The promises follow each other on it: a trail goes on, so nothing is put back in between. */
+import { mkdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, describe } from "vitest";
+import { CACHE } from "../../packages/hv-patches/tools/debian.ts";
+import { needsSentence } from "../../packages/hv-patches/tools/needs.ts";
+import { startConsole, type Watched } from "./guarded/console.ts";
+import { buildDebs, enrol, type Guarded } from "./guarded/guarded.ts";
+import { layoutPromises } from "./guarded/layout.ts";
+import { usbPromises } from "./guarded/usb.ts";
+import { up, type Workstation } from "./workstation.ts";
+
+const folder = path.join(CACHE, "guarded");
+let watched: Watched | undefined;
+let workstation: Workstation | undefined;
+let debs: Awaited<ReturnType<typeof buildDebs>>;
+let guarded: Guarded;
+const at = () => guarded;
+
+beforeAll(async () => {
+  const needs = await needsSentence(path.join(import.meta.dirname, "packages.txt"));
+  if (needs !== undefined) throw new Error(needs);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const say = (line: string) => console.info(line);
+  debs = await buildDebs(path.join(folder, "debs"));
+  watched = await startConsole(path.join(folder, "console"));
+  const { mqtt, listen } = watched.stack.ports;
+  workstation = await up({ folder: path.join(folder, "machine"), consolePorts: [mqtt, listen], say });
+  const started = Date.now();
+  const seconds = () => Math.round((Date.now() - started) / 1000);
+  await workstation.plugDevice("usb-kbd", "keyboard");
+  await workstation.install(debs.old);
+  say(`installed after ${seconds()} s`);
+  guarded = await enrol(watched, workstation);
+  say(`enrolled and reported after ${seconds()} s`);
+});
+
+afterAll(async () => {
+  await workstation?.down();
+  await watched?.stack.stop();
+});
+
+describe("installed and enrolled", () => layoutPromises(at));
+describe("the USB gate", () => usbPromises(at));
