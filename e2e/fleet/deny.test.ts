@@ -24,6 +24,7 @@ import { readConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { consoleRecorder } from "../../apps/web/src/trail/recorder.ts";
 import { makeException } from "../../apps/web/src/usb/exception.ts";
 import { listRequests } from "../../apps/web/src/usb/requests.ts";
+import { getWorkstation } from "../../apps/web/src/workstation/store.ts";
 import { type Stack, startStack } from "../../packages/up/src/start.ts";
 
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
@@ -216,8 +217,11 @@ describe.skipIf(absent)("what is denied", () => {
       if (have === 1) expect((await entry(id))?.reach).toMatchObject({ connected: 3, cannot: 2 });
     }
     expect(await table()).toMatch(/ip daddr 203\.0\.113\.0-203\.0\.113\.255 goto deny-[0-9a-f]{12}/);
-    expect((await records(machines[0]!, "policy.overlay")).at(-1)).toMatch(
-      /order \d+: 3 denied now; 203\.0\.113\.0\/24/,
+    const overlay = async () => (await records(machines[0]!, "policy.overlay")).at(-1) ?? "";
+    await until(
+      "and that is on its trail",
+      async () => /order \d+: 3 denied now; 203\.0\.113\.0\/24/.test(await overlay()),
+      machines[0],
     );
     // the very decision that a scan meets
     writeFileSync(join(folder, "bad.img"), BAD);
@@ -324,7 +328,13 @@ describe.skipIf(absent)("rules that somebody changes by hand", () => {
     await until("the section only audits", async () => (await network()).outcome === "audit", machines[0], 120_000);
     const began = await tampered();
     await seen("it is shown as drift", began, async () => (await network()).outcome === "failed");
-    expect((await network()).reason).toMatch(/^the ruleset was changed from outside: chain out, rule/);
+    const changed = expect.stringMatching(/^the ruleset was changed from outside: chain out, rule/);
+    // as the workstation's page has it
+    const { row } = await getWorkstation(pool, machines[0]!.workstation);
+    expect(row.drift).toEqual({
+      state: "partial",
+      sections: expect.arrayContaining([{ name: "network", outcome: "failed", reason: changed }]),
+    });
     await seen("it is on the trail", began, async () => (await records(machines[0]!, "policy.drift")).length === 2);
     expect((await records(machines[0]!, "policy.drift")).at(-1)).toMatch(/and audit mode leaves it so/);
     expect(await table()).toMatch(/chain out \{\n\s+accept/);
