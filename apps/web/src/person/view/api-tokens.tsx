@@ -19,6 +19,8 @@ const USES = {
   "rollouts, read": ["rollout:read"],
   "rollouts, begin and move": ["rollout:read", "rollout:write"],
   "approvals, fetch and hand in signatures": ["approval"],
+  "blocked everywhere, read": ["deny:read"],
+  "blocked everywhere, block and lift": ["deny:read", "deny:write"],
 } as const;
 type Use = keyof typeof USES;
 
