@@ -1,6 +1,8 @@
 "use client";
 import { SECTIONS } from "@sallyport/shared/policy/policy.ts";
+import type { OverlayState } from "@sallyport/shared/state/reported.ts";
 import Link from "next/link";
+import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -51,7 +53,33 @@ export function InForce({ row }: { row: WorkstationRow }) {
             </li>
           );
         })}
+        {reported?.overlays
+          ?.filter(({ entries }) => entries > 0)
+          .map((overlay) => (
+            <Denied key={overlay.audience} overlay={overlay} />
+          ))}
       </ul>
     </Card>
+  );
+}
+
+const WHOSE: Record<string, string> = { fleet: "the fleet", group: "its group", workstation: "itself" };
+
+/** Blocked here whatever the sections say, for the fleet, for its group or for itself. */
+function Denied({ overlay }: { overlay: OverlayState }) {
+  const parts = [overlay.usb, overlay.network].flatMap((part) => (part ? [part] : []));
+  const worst = ["failed", "not-applied"].find((each) => parts.some(({ outcome }) => outcome === each)) ?? "applied";
+  const reasons = parts.flatMap(({ reason }) => reason ?? []);
+  return (
+    <li className="grid grid-cols-[64px_1fr] items-baseline">
+      <Link className="underline" href="/deny">
+        blocked
+      </Link>
+      <span className="min-w-0 text-ink-2 [overflow-wrap:anywhere]">
+        <Mark tone={TONE[worst] ?? "info"}>{worst}</Mark> {plural(overlay.entries, "thing")} denied for{" "}
+        {WHOSE[overlay.audience.split("/")[0]!] ?? overlay.audience}
+        {reasons.length > 0 && `: ${reasons.join(" ")}`}
+      </span>
+    </li>
   );
 }
