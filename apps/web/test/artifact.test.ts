@@ -17,7 +17,7 @@ import pino from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { respondArtifact } from "../src/artifact/respond.ts";
-import { beginArtifact } from "../src/artifact/store.ts";
+import { beginArtifact, listMissing } from "../src/artifact/store.ts";
 import { Slots } from "../src/export/slots.ts";
 import { openAuthority, readRequest } from "../src/listener/authority.ts";
 import { startListener } from "../src/listener/listener.ts";
@@ -314,7 +314,10 @@ async function certificateOf(by: typeof authority, id: string): Promise<Certific
 }
 
 test("what a group's policy names cannot be taken away", { timeout: RUNS_MS_MAX }, async () => {
-  const policy = Policy.parse({ ids: { rules: sum(rules(1)) } });
+  const policy = Policy.parse({
+    ids: { rules: sum(rules(1)) },
+    usb: { definitions: [{ name: "gone.hdb", sha256: "0".repeat(64) }] },
+  });
   const digest = policyDigest(hash, policy);
   await pool.query(
     "INSERT INTO revision (digest, canonical, source, author, message) VALUES ($1, $2, '', 'nora', 'm')",
@@ -328,6 +331,9 @@ test("what a group's policy names cannot be taken away", { timeout: RUNS_MS_MAX 
     code: 3,
     err: expect.stringContaining("The policy of floor names it"),
   });
+  expect(await listMissing(pool)).toEqual([
+    { group: "floor", sha256: "0".repeat(64), what: "the definitions gone.hdb" },
+  ]);
   await pool.query("DELETE FROM publication");
   expect(await sallyport(tokens.write, "remove", sum(rules(1)))).toMatchObject({
     code: 0,

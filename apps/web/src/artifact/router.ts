@@ -3,10 +3,12 @@ import { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { z } from "zod";
 import { allowed, router } from "../trpc/procedures.ts";
 import { withRemoval } from "./respond.ts";
-import { listArtifacts } from "./store.ts";
+import { listArtifacts, listMissing } from "./store.ts";
 
 export const artifactRouter = router({
   list: allowed("entries").query(({ ctx }) => listArtifacts(ctx.wiring.pool)),
+
+  missing: allowed("entries").query(({ ctx }) => listMissing(ctx.wiring.pool)),
 
   remove: allowed("policy")
     .input(z.object({ sha256: Sha256 }))

@@ -49,6 +49,25 @@ const rowOf = ({ added_at, added_by, bytes, ...row }: Raw): ArtifactRow => ({
   addedBy: added_by,
 });
 
+export type Missing = { group: string; sha256: string; what: string };
+
+/** What groups' policies name and nobody has added: their workstations keep what they have, and say so. */
+export async function listMissing(pool: Pool): Promise<Missing[]> {
+  const { rows } = await pool.query<Missing>(
+    `WITH ${NAMED}, wants AS (
+       SELECT n.group_id, r.canonical::jsonb #>> '{ids,rules}' AS sha256, 'the rule set' AS what
+         FROM named n JOIN revision r ON r.digest = n.digest
+       UNION SELECT n.group_id, d ->> 'sha256', 'the definitions ' || (d ->> 'name')
+         FROM named n JOIN revision r ON r.digest = n.digest,
+              jsonb_array_elements(coalesce(r.canonical::jsonb #> '{usb,definitions}', '[]')) d)
+     SELECT g.name AS "group", w.sha256, w.what FROM wants w JOIN "group" g ON g.id = w.group_id
+      WHERE w.sha256 IS NOT NULL AND NOT EXISTS (SELECT FROM artifact a WHERE a.sha256 = w.sha256)
+      ORDER BY g.name, w.what LIMIT $1`,
+    [ROWS_MAX],
+  );
+  return rows;
+}
+
 /** A row to take pieces, and what earlier breaks left goes. @throws Refusal where so many bytes more have no room */
 export async function beginArtifact(
   pool: Pool,

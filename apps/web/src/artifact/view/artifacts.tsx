@@ -35,6 +35,7 @@ export function Artifacts() {
           <HowItWorks />
         </div>
         <div className="grid gap-3.5">
+          <Missed />
           {rows.length === 0 && (
             <Empty title="There is none yet">
               <p>
@@ -66,6 +67,29 @@ export function Artifacts() {
       </div>
       {going && <Remove row={going} onClose={() => setGoing(undefined)} />}
     </>
+  );
+}
+
+/** Named by a policy and not here: nobody who looks at either alone would see it. */
+function Missed() {
+  const api = useApi();
+  const { data: missing = [] } = useQuery(api.artifact.missing.queryOptions());
+  if (missing.length === 0) return null;
+  return (
+    <Card title="Named by a policy, and not here">
+      <ul className="grid gap-1.5">
+        {missing.map(({ group, sha256, what }) => (
+          <li key={`${group}/${sha256}/${what}`} className="[overflow-wrap:anywhere]">
+            <span className="text-block">■</span> <Untrusted text={group} /> names {what}, sha256{" "}
+            <Hash text={sha256} ends={8} />
+          </li>
+        ))}
+      </ul>
+      <p className="pt-2 text-ink-2">
+        Workstations that do not have it already go on with what they had, and report it. Add the file, or publish a
+        policy without it.
+      </p>
+    </Card>
   );
 }
 
