@@ -296,8 +296,8 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   });
 
   let outcomes: Outcomes | undefined;
-  const gather = (): Reported => {
-    const inForce = policy.inForce;
+  /** `inForce` is what the outcomes are of: one that came meanwhile is not in force before it was reconciled. */
+  const gather = (inForce: typeof policy.inForce): Reported => {
     const { state: uplinkState } = uplink;
     const sourceStates = sources.states();
     if (uplinkState.state === "alarm") sourceStates.uplink = { state: "failed", reason: uplinkState.why.slice(0, 512) };
@@ -349,7 +349,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       outcomes = await reconcile(appliers, wanted?.policy ?? Policy.parse({}));
       if (wanted) recordApplied(wanted, outcomes);
       tellOverlays();
-      const next = gather();
+      const next = gather(wanted);
       remember("report", { ...next, link: uplink.state } as never);
       const due = monotonic() - reportedAt >= settings.agent.reportSeconds * 1000;
       if (link.isConnected && (due || isChange(last, next) || reportWanted)) {
