@@ -21,13 +21,16 @@ function taken(kept: Kept, one: Golden): Kept {
 }
 
 describe("policies of version 1, as they were signed", () => {
-  it.each(["policy-1-defaults", "policy-1-every-field"])("%s is taken, and in force under its own digest", (name) => {
-    const one = golden(name);
-    const carried = CarriedPolicy.parse(JSON.parse(one.statement.carried));
-    const found = inForce(sha256, selfOf(one), taken(EMPTY_KEPT, one));
-    expect(found?.digest).toBe(carried.digest);
-    expect(found?.policy).toMatchObject(carried.policy as object);
-  });
+  it.each(["policy-1-defaults", "policy-1-every-field", "policy-1-definitions"])(
+    "%s is taken, and in force under its own digest",
+    (name) => {
+      const one = golden(name);
+      const carried = CarriedPolicy.parse(JSON.parse(one.statement.carried));
+      const found = inForce(sha256, selfOf(one), taken(EMPTY_KEPT, one));
+      expect(found?.digest).toBe(carried.digest);
+      expect(found?.policy).toMatchObject(carried.policy as object);
+    },
+  );
 
   it("one changed character of what was signed is refused", () => {
     const one = golden("policy-1-every-field");
