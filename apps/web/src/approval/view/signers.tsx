@@ -13,8 +13,9 @@ import { Dialog } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Input } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
 import type { SignersRow } from "../store.ts";
-import { waitsWords } from "./words.tsx";
+import { StateMark, waitsWords } from "./words.tsx";
 
 const EVERY_MS = 5_000;
 
@@ -35,6 +36,7 @@ export function Signers({ group }: { group: string }) {
       ) : (
         <>
           <Who row={found.data} />
+          {found.data.needed > 0 && <StillWaiting group={group} />}
           {open && <Choose row={found.data} onClose={() => setOpen(false)} />}
         </>
       )}
@@ -43,7 +45,7 @@ export function Signers({ group }: { group: string }) {
 }
 
 function Who({ row }: { row: SignersRow }) {
-  const { needed, approvers, told, workstations, changing } = row;
+  const { needed, approvers, told, workstations } = row;
   return (
     <div className="grid gap-2">
       {needed === 0 ? (
@@ -69,16 +71,27 @@ function Who({ row }: { row: SignersRow }) {
           </p>
         </>
       )}
-      {changing && (
-        <p className="text-hold">
-          ◐ A change of them{" "}
-          <Link className="underline" href={`/approvals/${changing}`}>
-            waits for signatures
-          </Link>
-          .
-        </p>
-      )}
     </div>
+  );
+}
+
+/** What was asked for in this group and is not done yet. */
+function StillWaiting({ group }: { group: string }) {
+  const api = useApi();
+  const found = useQuery({ ...api.approval.waiting.queryOptions(), refetchInterval: EVERY_MS });
+  const rows = (found.data ?? []).filter((row) => row.group.id === group);
+  if (rows.length === 0) return null;
+  return (
+    <ul aria-label="Waiting for signatures" className="mt-2 grid gap-1 border-t border-line pt-2">
+      {rows.map((row) => (
+        <li key={row.id} className="flex flex-wrap items-baseline gap-2">
+          <StateMark row={row} />
+          <Link className="underline" href={`/approvals/${row.id}`}>
+            <Untrusted text={row.text} />
+          </Link>
+        </li>
+      ))}
+    </ul>
   );
 }
 
