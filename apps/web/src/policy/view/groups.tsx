@@ -34,8 +34,12 @@ const COLUMNS: Column<GroupRow>[] = [
   { head: "By", track: "minmax(80px, 140px)", cell: (row) => row.inForce?.by },
   {
     head: "Signatures",
-    track: "88px",
-    cell: (row) => <span className="text-ink-2">{plural(row.threshold, "key")}</span>,
+    track: "minmax(96px, 150px)",
+    cell: (row) => (
+      <span className="text-ink-2">
+        {row.threshold > 1 ? `console and ${plural(row.threshold - 1, "approver")}` : "console alone"}
+      </span>
+    ),
   },
 ];
 
