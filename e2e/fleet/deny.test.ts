@@ -11,7 +11,7 @@ import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type SimUsb, simUsb } from "../../apps/agent/src/sim/usb.ts";
-import { enrolMachine, type Machine, stop, stopAll, until } from "../../apps/agent/test/core/agent.ts";
+import { enrolMachine, type Machine, runCli, stop, stopAll, until } from "../../apps/agent/test/core/agent.ts";
 import type { Console } from "../../apps/agent/test/core/console.ts";
 import { unable } from "../../apps/agent/test/network/namespaces.ts";
 import { MAC, makeWire, type Wire } from "../../apps/agent/test/network/wire.ts";
@@ -223,6 +223,8 @@ describe.skipIf(absent)("what is denied", () => {
       async () => /order \d+: 3 denied now; 203\.0\.113\.0\/24/.test(await overlay()),
       machines[0],
     );
+    const status = await runCli("status", "--state", machines[0]!.state);
+    expect(status.stdout).toMatch(/^ {2}denied 3 by the overlay of fleet, order \d+$/m);
     // the very decision that a scan meets
     writeFileSync(join(folder, "bad.img"), BAD);
     const before = (await records(machines[1]!, "usb.scan")).length;

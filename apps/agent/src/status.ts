@@ -79,6 +79,7 @@ const Seen = z.object({
   at: z.string(),
   sections: z.record(z.string(), z.object({ outcome: z.string(), reason: z.string().optional() })),
   sources: z.record(z.string(), z.object({ state: z.string(), reason: z.string().optional() })),
+  overlays: z.array(z.object({ audience: z.string(), order: z.int(), entries: z.int() })).optional(),
 });
 
 export function statusInWords(status: Status): string {
@@ -98,6 +99,8 @@ export function statusInWords(status: Status): string {
     );
     for (const [name, { outcome, reason }] of Object.entries(seen.data.sections))
       lines.push(`  section ${name.padEnd(8)} ${outcome}${reason ? `: ${reason}` : ""}`);
+    for (const { audience, order, entries } of seen.data.overlays ?? [])
+      if (entries > 0) lines.push(`  denied ${entries} by the overlay of ${audience}, order ${order}`);
     for (const [name, { state, reason }] of Object.entries(seen.data.sources))
       lines.push(`  source ${name} ${state}${reason ? `: ${reason}` : ""}`);
   }

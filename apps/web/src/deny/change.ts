@@ -149,8 +149,11 @@ export function audienceOf(key: string): Audience {
 async function nameOf(tx: PoolClient, audience: Audience, mustBe = true): Promise<string> {
   if ("fleet" in audience) return "the whole fleet";
   if ("group" in audience) {
-    const { rows } = await tx.query<{ name: string }>('SELECT name FROM "group" WHERE id = $1', [audience.group]);
-    if (!rows[0] && mustBe) throw new Refusal("NOT_FOUND", "There is no such group.");
+    const { rows } = await tx.query<{ name: string; retired: boolean }>(
+      'SELECT name, retired_at IS NOT NULL AS retired FROM "group" WHERE id = $1',
+      [audience.group],
+    );
+    if (mustBe && (!rows[0] || rows[0].retired)) throw new Refusal("NOT_FOUND", "There is no such group.");
     return `group ${rows[0]?.name ?? audience.group}`;
   }
   const { rows } = await tx.query<{ name: string; state: string }>(

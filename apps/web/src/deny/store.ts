@@ -104,7 +104,7 @@ export async function findAudience(
 ): Promise<{ ids: string[]; name: string }> {
   const { rows } = await pool.query<{ id: string; name: string }>(
     of === "group"
-      ? 'SELECT id, name FROM "group" WHERE id::text = $1 OR name = $1'
+      ? 'SELECT id, name FROM "group" WHERE (id::text = $1 OR name = $1) AND retired_at IS NULL'
       : "SELECT id, name FROM workstation WHERE state = 'enrolled' AND (id::text = $1 OR name = $1 OR hostname = $1)",
     [named],
   );
