@@ -8,6 +8,8 @@ import { needsSentence } from "../../packages/hv-patches/tools/needs.ts";
 import { startConsole, type Watched } from "./guarded/console.ts";
 import { buildDebs, enrol, type Guarded } from "./guarded/guarded.ts";
 import { layoutPromises } from "./guarded/layout.ts";
+import { logPromises } from "./guarded/logs.ts";
+import { networkPromises } from "./guarded/network.ts";
 import { usbPromises } from "./guarded/usb.ts";
 import { up, type Workstation } from "./workstation.ts";
 
@@ -44,3 +46,5 @@ afterAll(async () => {
 
 describe("installed and enrolled", () => layoutPromises(at));
 describe("the USB gate", () => usbPromises(at));
+describe("the guests' wire", () => networkPromises(at));
+describe("the guests' logs", () => logPromises(at));
