@@ -5,11 +5,15 @@ import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { verifyStatement } from "@sallyport/shared/policy/verify.ts";
-import { keyId } from "@sallyport/shared/trail/signed.ts";
+import { keyId, signText } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
+import { takeSigning } from "../src/approval/sign.ts";
+import { getProposal } from "../src/approval/store.ts";
 import { due } from "../src/dispatch/due.ts";
+import { withRecord } from "../src/person/act.ts";
+import { consoleRecorder } from "../src/trail/recorder.ts";
 import { makeException, requestOf } from "../src/usb/exception.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation, sha256 } from "./seed.ts";
@@ -112,4 +116,39 @@ test("nothing is signed for a scan that asks for nothing, nor where the console'
   await expect(except(3)).rejects.toThrow(/asks for no exception/);
   await pool.query('UPDATE "group" SET threshold = 2 WHERE id = $1', [group]);
   await expect(except(0)).rejects.toThrow(/In lab this needs 2 signatures/);
+});
+
+test("with approvers it waits for them, and one that a later exception overtook is asked for again", async () => {
+  const people = generateKeyPairSync("ed25519");
+  const anna = {
+    publicKey: new Uint8Array(people.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
+    sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, people.privateKey)),
+  };
+  const key = toBase64(anna.publicKey);
+  await pool.query(
+    "INSERT INTO group_key (group_id, key_id, public_key, role, name) VALUES ($1, $2, $3, 'approver', 'Anna')",
+    [group, keyId(sha256, anna.publicKey), key],
+  );
+  const before = (await sent()).length;
+  const [one, two] = [await except(0), await except(0)];
+  expect(one.waiting).toMatchObject({ needed: 1, approvers: 1, expires: one.notAfter });
+  expect(await sent()).toHaveLength(before);
+  const by = { id: "nora", email: "nora@example.org" };
+  const signs = async (id: string) => {
+    const { statements } = await getProposal(pool, id);
+    const signatures = statements.map(({ text }) => signText(sha256, anna, "sallyport/statement/1", text));
+    const record = consoleRecorder(signer);
+    return withRecord(pool, record, by, {}, (tx) =>
+      takeSigning(tx, record, by, {}, { proposal: id, key, signatures }, new Date()),
+    );
+  };
+  expect(await signs(two.waiting!.id)).toMatchObject({ state: "done" });
+  const now = await sent();
+  expect(now).toHaveLength(before + 1);
+  expect(now.at(-1)!.signatures).toHaveLength(2);
+  expect(await signs(one.waiting!.id)).toMatchObject({
+    state: "failed",
+    reason: expect.stringMatching(/ask for this one/),
+  });
+  expect(await sent()).toHaveLength(before + 1);
 });

@@ -200,7 +200,7 @@ test("workstations are told both keys, then the console signs with the new one, 
   await expect(offer(found, 3, 1)).rejects.toThrow(/another key than the console/);
   expect(await consoleKey("adopt")).toMatchObject({
     code: 0,
-    out: expect.stringMatching(/in 2 groups\. No workstation/),
+    out: expect.stringMatching(/in 2 groups\. Workstations that/),
   });
   expect((await consoleTrails()).map(({ state }) => state)).toEqual(["closed", "closed", "open"]);
   await expect(offer(found, 3, 1)).resolves.toMatchObject({ order: 2 });

@@ -51,7 +51,7 @@ export function addConsoleKey(root: Command, say: (text: string) => void): void 
     if (name === "switch") added.option("--force", "although not all workstations say that they believe the next key");
   };
   add("next", "make the next key, and tell the workstations of it beside the one there is", next);
-  add("adopt", "the old key is lost: take the one in keys/console.key; every workstation enrols anew", adopt);
+  add("adopt", "the key that the database knows is lost: take the one in keys/console.key", adopt);
   add("status", "how many workstations believe the next key", async (options) => {
     const { standing = [] } = await run("status", options);
     return { value: { key: idOf(files(options).next), standing }, text: standingWords(standing) };
@@ -71,7 +71,7 @@ async function adopt(options: Options) {
   const { groups = 0 } = await run("adopt", options);
   return {
     value: { key: idOf(key), groups },
-    text: `${idOf(key)} is the console's key now, in ${groups} groups. No workstation believes it: enrol each anew (docs/approvers.md).`,
+    text: `${idOf(key)} is the console's key now, in ${groups} groups. Workstations that were never told of it are to be enrolled anew (docs/approvers.md).`,
   };
 }
 

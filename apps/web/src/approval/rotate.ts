@@ -129,8 +129,8 @@ export async function standingOf(pool: Pool, key: string): Promise<Standing[]> {
   }));
 }
 
-/** The old key is lost, and there is none that could say so: the rows name this one, and a trail of its own begins under it.
- *  No workstation believes it; each is enrolled anew. */
+/** The key that the rows name is lost, and nothing can be signed with it: they name this one, and a trail of its own begins
+ *  under it. Workstations that were never told of it do not believe it, and are enrolled anew. */
 export async function adoptKey({ pool, record, signer }: Parts): Promise<number> {
   const key = toBase64(signer.publicKey);
   return withRecord(pool, record, HERE, {}, async (tx) => {
@@ -142,7 +142,7 @@ export async function adoptKey({ pool, record, signer }: Parts): Promise<number>
     const act = {
       kind: "person.console-key-adopted" as const,
       severity: "critical" as const,
-      text: `took ${idOf(key)} for the console's key in ${rowCount ?? 0} groups, without the one before: every workstation enrols anew`,
+      text: `took ${idOf(key)} for the console's key in ${rowCount ?? 0} groups, without the one before: who was never told of it enrols anew`,
       subject: "console",
       after: { key: idOf(key) },
     };
