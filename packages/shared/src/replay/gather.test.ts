@@ -132,6 +132,7 @@ describe("traffic", () => {
     ["to dom0", { in: "vif1.0", rule: "otherwise out" }, { from: "guest", to: "dom0" }],
     ["that audit mode let pass", { in: "vif1.0", out: "up0", rule: "audit otherwise out" }, { seen: "audited" }],
     ["that was spoofed", { in: "vif1.0", out: "up0", rule: "spoofed" }, { reason: "spoofed" }],
+    ["that the deny overlay dropped", { in: "vif1.0", out: "up0", rule: "deny 0123456789ab" }, undefined],
     ["that another's rule logged", { in: "vif1.0", out: "up0", rule: "sallyport drop" }, undefined],
     ["with no address", { in: "vif1.0", out: "up0", rule: "otherwise out", destination: "?" }, undefined],
   ])("dropped %s", (_, body, expected) => {
