@@ -266,6 +266,12 @@ it("loosens nothing, moves nothing, lets nothing pass, wipes nothing; each try i
 
   // after all of it, and a restart
   const { stdout } = await runCli("status", "--state", machine.state, "--json");
-  expect(JSON.parse(stdout)).toMatchObject({ workstation: of(), policy: { digest: good.digest } });
+  expect(JSON.parse(stdout)).toMatchObject({
+    workstation: of(),
+    policy: { digest: good.digest },
+    signers: { threshold: 3 },
+  });
+  const words = await runCli("status", "--state", machine.state);
+  expect(words.stdout).toMatch(/^Signed by {4}the console \([0-9a-f]{8}\) and 2 of [0-9a-f]{8}, [0-9a-f]{8}$/m);
   expect((await reported())?.signers).toMatchObject({ threshold: 3 });
 });

@@ -8,8 +8,9 @@ import { z } from "zod";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { notAfter } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
-import { inForce } from "./policy/believe.ts";
+import { beliefOf, inForce } from "./policy/believe.ts";
 import { findKept } from "./policy/kept.ts";
+import { asEnrolled } from "./policy/recover.ts";
 import { spoolPath } from "./spool/open.ts";
 import { openReadOnly } from "./spool/schema.ts";
 import { storeOf } from "./spool/store.ts";
@@ -24,6 +25,8 @@ export type Status = {
   committed: number | null;
   spool: { records: number; bytes: number } | null;
   policy: { digest: string; order: number; taken: string } | null;
+  /** Whom it believes: how many must sign, and the keys of those who may. */
+  signers: { threshold: number; keys: { id: string; role: "console" | "approver" }[] };
   /** As the agent last reported; null before its first report. */
   reported: unknown;
 };
@@ -31,7 +34,9 @@ export type Status = {
 /** @throws EnrolmentError */
 export function readStatus(state: string): Status {
   const { facts, trailKey, tls } = readEnrolment(state);
-  const policy = inForce(sha256, facts, findKept(state).kept);
+  const { kept } = findKept(state);
+  const policy = inForce(sha256, facts, kept);
+  const { signers } = beliefOf(sha256, facts, asEnrolled(facts.workstation, kept, facts.membership, 0));
   const status: Status = {
     workstation: facts.workstation,
     name: facts.name,
@@ -42,6 +47,7 @@ export function readStatus(state: string): Status {
     committed: null,
     spool: null,
     policy: policy ? { digest: policy.digest, order: policy.order, taken: policy.taken } : null,
+    signers: { threshold: signers.threshold, keys: signers.keys.map(({ id, role }) => ({ id, role })) },
     reported: null,
   };
   if (!existsSync(spoolPath(state))) return status;
@@ -74,6 +80,14 @@ export function readStatus(state: string): Status {
 
 const parse = (text: string | undefined): unknown => (text === undefined ? undefined : JSON.parse(text));
 
+function signersWords({ threshold, keys }: Status["signers"]): string {
+  const of = (role: string) => keys.filter((key) => key.role === role).map(({ id }) => id);
+  const console = of("console").length > 0 ? `the console (${of("console").join(" or ")})` : "";
+  if (threshold <= 1) return `${console || of("approver").join(" or ")} alone`;
+  const people = of("approver").join(", ");
+  return console ? `${console} and ${threshold - 1} of ${people}` : `${threshold} of ${people}`;
+}
+
 const Seen = z.object({
   link: z.object({ state: z.string(), why: z.string().optional() }),
   at: z.string(),
@@ -90,6 +104,7 @@ export function statusInWords(status: Status): string {
     `Console      ${status.console.mqtt}`,
     `Certificate  until ${status.certificateNotAfter}`,
     `Policy       ${policy ? `${policy.digest.slice(0, 12)}, order ${policy.order}, since ${policy.taken}` : "none yet: the strict defaults hold"}`,
+    `Signed by    ${signersWords(status.signers)}`,
     `Trail        ${trail ? `${trail.id}, ${trail.size} records, ${status.committed} committed by the console` : "none yet: the agent has not run"}`,
     `Spool        ${spool ? `${spool.records} records without a receipt; ${spool.bytes} bytes of contents held` : "empty"}`,
   ];

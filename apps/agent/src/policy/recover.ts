@@ -57,7 +57,7 @@ export function recoverKept({ state, workstation, membership, memory, tell, now 
 }
 
 /** The membership that enrolment brought holds from the first moment: a console cannot hold it back and sign alone. */
-function asEnrolled(workstation: WorkstationId, kept: Kept, signed: SignedStatement, now: number): Kept {
+export function asEnrolled(workstation: WorkstationId, kept: Kept, signed: SignedStatement, now: number): Kept {
   const key = membershipKey({ workstation });
   const statement = Statement.parse(JSON.parse(signed.text));
   if (kept.statements[key] || audienceKey(statement.audience) !== `workstation/${workstation}`) return kept;
