@@ -109,7 +109,7 @@ function pictures(
         const manage = page.getByRole("button", { name: "Managed from…" });
         if ((await manage.count()) === 0) return; // at another width before
         await manage.click();
-        await page.getByLabel("Repository").fill("https://git.example.org/fleet/policies");
+        await page.getByRole("textbox", { name: "Repository" }).fill("https://git.example.org/fleet/policies");
         await page.getByLabel("Why").fill("It is reviewed there");
         await press("Manage it from there")(page);
       },

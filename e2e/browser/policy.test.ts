@@ -82,7 +82,7 @@ describe.skipIf(isAbsent())("the policy editor", () => {
     await form.getByLabel("Network rule 1: Name").fill("web");
     await form.getByLabel("Network rule 1: Verdict").selectOption("allow");
     await form.getByLabel("Network rule 1: Ports").pressSequentially("443, 8000-8080");
-    await form.getByRole("button", { name: "Add a network rule 1, time" }).click();
+    await form.getByRole("button", { name: "Add a time to network rule 1" }).click();
     await form.getByLabel("Network rule 1, time 1: mon").check();
     await form.getByLabel("Network rule 1, time 1: From").fill("08:00");
     await textIs(

@@ -67,7 +67,7 @@ function Choice({ field, path, within }: FieldProps<"choice">) {
       {choices.map((choice) => (
         <option key={choice} value={choice}>
           {choice}
-          {isDefault(field.fallback, choice)}
+          {!within && isDefault(field.fallback, choice)}
         </option>
       ))}
     </Select>

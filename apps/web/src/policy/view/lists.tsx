@@ -13,6 +13,8 @@ const SHOWN_MAX = 100;
 const BOX =
   "mono min-w-0 w-full rounded-[6px] border border-line-strong bg-panel px-2 py-1 text-ink focus-visible:outline-offset-0 aria-invalid:border-block";
 
+const lowered = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);
+
 type ListProps = {
   path: Path;
   fallback: unknown;
@@ -26,6 +28,7 @@ function List({ path, fallback, added, within, item }: ListProps) {
   const { written, fault, faultOf, onEdit } = usePlace(path);
   const box = useRef<HTMLFieldSetElement>(null);
   const { label, hint, one = label } = wordsOf(path);
+  const thing = `${/^[aeiou]/i.test(one) ? "an" : "a"} ${lowered(one)}`;
   const base = within ? `${within}, ${one.toLowerCase()}` : one;
   const list = Array.isArray(written) ? written : Array.isArray(fallback) ? fallback : [];
   /** The keyboard stays with what it moved, or with what it added. */
@@ -42,7 +45,7 @@ function List({ path, fallback, added, within, item }: ListProps) {
     focus(to < from ? (to === 0 ? "0 down" : `${to} up`) : to === list.length - 1 ? `${to} up` : `${to} down`);
   };
   const buttons = (at: number, name: string) => {
-    const lower = name.charAt(0).toLowerCase() + name.slice(1);
+    const lower = lowered(name);
     return (
       <span className="flex shrink-0">
         <Button
@@ -119,7 +122,8 @@ function List({ path, fallback, added, within, item }: ListProps) {
             focus(`${list.length}`);
           }}
         >
-          Add {/^[aeiou]/i.test(base) ? "an" : "a"} {base.charAt(0).toLowerCase() + base.slice(1)}
+          Add {thing}
+          {within && <span className="sr-only"> to {lowered(within)}</span>}
         </Button>
       )}
     </fieldset>
@@ -182,7 +186,7 @@ export function Rows({ field, path, within }: FieldProps<"rows">) {
       item={(name, at, fault, buttons) => (
         <div className="rounded-[8px] border border-line px-2.5 pt-1 pb-2.5">
           <div className="flex items-center justify-between">
-            <span className="text-ink-2">{name}</span>
+            <span className="text-ink-2">{within ? name.slice(within.length + 2) : name}</span>
             {buttons}
           </div>
           <Row fields={field.fields} path={at} name={name} />
