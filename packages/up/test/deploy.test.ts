@@ -91,7 +91,7 @@ describe("deploy/", () => {
     });
     expect(patterns.filter(({ access }) => access === "write").every(({ topic }) => mayPublish(ID, topic))).toBe(true);
     expect(patterns.filter(({ access }) => access === "read").every(({ topic }) => maySubscribe(ID, topic))).toBe(true);
-    expect(patterns).toHaveLength(6);
+    expect(patterns).toHaveLength(7);
     expect(lines).toContain("topic readwrite sallyport/#");
   });
 });
