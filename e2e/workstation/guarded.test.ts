@@ -6,10 +6,12 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { CACHE } from "../../packages/hv-patches/tools/debian.ts";
 import { needsSentence } from "../../packages/hv-patches/tools/needs.ts";
 import { startConsole, type Watched } from "./guarded/console.ts";
+import { diskPromises } from "./guarded/disk.ts";
 import { buildDebs, enrol, type Guarded } from "./guarded/guarded.ts";
 import { layoutPromises } from "./guarded/layout.ts";
 import { logPromises } from "./guarded/logs.ts";
 import { networkPromises } from "./guarded/network.ts";
+import { upgradePromises } from "./guarded/upgrade.ts";
 import { usbPromises } from "./guarded/usb.ts";
 import { up, type Workstation } from "./workstation.ts";
 
@@ -48,3 +50,5 @@ describe("installed and enrolled", () => layoutPromises(at));
 describe("the USB gate", () => usbPromises(at));
 describe("the guests' wire", () => networkPromises(at));
 describe("the guests' logs", () => logPromises(at));
+describe("an upgrade", () => upgradePromises(at, () => debs));
+describe("the guest's volume", () => diskPromises(at));
