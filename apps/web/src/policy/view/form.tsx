@@ -42,7 +42,10 @@ export function Form({ value, faults, isReadOnly, onEdit }: Props) {
         </Tabs.List>
         {FORM.map(({ name, fields }) => (
           <Tabs.Content key={name} value={name} className="pt-3 outline-none">
-            <fieldset disabled={isReadOnly} className="grid min-w-0 grid-cols-2 items-start gap-x-3 gap-y-3 disabled:opacity-75">
+            <fieldset
+              disabled={isReadOnly}
+              className="grid min-w-0 grid-cols-2 items-start gap-x-3 gap-y-3 disabled:opacity-75"
+            >
               <legend className="sr-only">{name}</legend>
               {fields.map((field) => (
                 <FieldView key={field.key} field={field} path={[name, field.key]} />
