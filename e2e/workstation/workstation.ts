@@ -5,6 +5,7 @@ import net from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { CACHE, fetchWithNeeds } from "../../packages/hv-patches/tools/debian.ts";
+import { withLock } from "../../packages/hv-patches/tools/lock.ts";
 import { findVm, startVm, type Vm, VmTimeout } from "../../packages/hv-patches/tools/qemu.ts";
 import { type Build, build } from "./build.ts";
 import { DISPLAY, type Doors, machineArguments, makeOverlays, USB } from "./machine.ts";
@@ -81,6 +82,14 @@ export async function up(options: UpOptions = {}): Promise<Workstation> {
   if (await findVm(folder)) throw new Error(`a workstation runs in ${folder} already: bring it down first`);
   const xen = await hypervisor(say);
   const made = await build(say);
+  // Two at once would each empty the folder of the other, whose machine nobody finds again.
+  return withLock(`${folder}.lock`, async () => {
+    if (await findVm(folder)) throw new Error(`another \`up\` has brought a workstation up in ${folder} meanwhile`);
+    return bootTwice(made, xen, folder, options, say);
+  });
+}
+
+async function bootTwice(made: Build, xen: string, folder: string, options: UpOptions, say: (line: string) => void) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await boot(made, xen, folder, options, say);
@@ -128,8 +137,15 @@ async function boot(made: Build, xen: string, folder: string, options: UpOptions
 export async function find(folder: string = defaultFolder()): Promise<Workstation | undefined> {
   const vm = await findVm(folder);
   if (!vm) return undefined;
-  const { made, doors } = JSON.parse(await readFile(path.join(folder, STATE), "utf8")) as State;
-  return open(made, folder, doors, vm);
+  try {
+    const { made, doors } = JSON.parse(await readFile(path.join(folder, STATE), "utf8")) as State;
+    return open(made, folder, doors, vm);
+  } catch (cause) {
+    vm.qmp.close();
+    throw new Error(`process ${vm.pid} runs a workstation, but ${STATE} in ${folder} cannot be read: end it by hand`, {
+      cause,
+    });
+  }
 }
 
 function open(made: Build, folder: string, doors: Doors, vm: Vm): Workstation {

@@ -53,10 +53,10 @@ describe.each(["BIOS", "UEFI"])("the self-test stick, by %s", (firmware) => {
 
   it("writes the same to the report on its own partition", async () => {
     const table = JSON.parse(await run("sfdisk", ["--json", image])) as {
-      partitiontable: { sectorsize: number; partitions: { start: number; type: string }[] };
+      partitiontable: { sectorsize: number; partitions: { start: number; name?: string }[] };
     };
     const { sectorsize, partitions } = table.partitiontable;
-    const start = partitions.find((each) => /^0?c$/.test(each.type))!.start * sectorsize;
+    const start = partitions.find(({ name }) => name === "Appended4")!.start * sectorsize;
     const to = path.join(CACHE, "selftest", `report-${firmware}.txt`);
     await run("mcopy", ["-n", "-o", "-i", `${image}@@${start}`, "::report.txt", to]);
     const report = await readFile(to, "utf8");
