@@ -1,6 +1,6 @@
 // `npm test`: installs what is missing, checks, runs every suite, adds up. The last line reads `N passed, N failed`.
 // `npm test -- unit browser` (or SALLYPORT_SUITES) runs only those. Suites run two at a time: they share nothing but the machine;
-// those that boot machines are asked for, and run last, by themselves. A file that failed beside another suite runs once
+// those that boot machines run last, by themselves, where CI=true or when asked for. A file that failed beside another suite runs once
 // more, alone; what passes then is counted as passed and listed as unsteady, with its first fault.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -20,9 +20,9 @@ const FILES_AGAIN_MAX = 4;
 
 // the longest first, so that the two lanes end together
 const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit", "hv"];
-// Xen built and booted, built patch by patch, and a whole workstation: many minutes each, run when asked for by name, each
-// alone, once the lanes are done (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
-const BY_NAME = ["boots", "proofs", "workstation"];
+// Xen built and booted, built patch by patch, and a whole workstation: many minutes each, so a plain run leaves them out
+// and says so (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
+const ALONE = ["boots", "proofs", "workstation"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
@@ -49,11 +49,9 @@ try {
 }
 
 async function main(asked) {
-  const unknown = asked.filter((name) => ![...SUITES, ...BY_NAME, "check"].includes(name));
+  const unknown = asked.filter((name) => ![...SUITES, ...ALONE, "check"].includes(name));
   if (unknown.length > 0)
-    throw new Error(
-      `There is no suite ${unknown.join(", ")}. There are: check, ${[...SUITES, ...BY_NAME].join(", ")}.`,
-    );
+    throw new Error(`There is no suite ${unknown.join(", ")}. There are: check, ${[...SUITES, ...ALONE].join(", ")}.`);
   await install(say);
   if (generate()) say("Made the database client.");
   const absent = absentPackages();
@@ -63,7 +61,8 @@ async function main(asked) {
     ...(wanted("check") ? CHECKS.map((check) => () => runCheck(check)) : []),
     ...SUITES.filter(wanted).map((suite) => () => runSuite(suite)),
   ];
-  const alone = BY_NAME.filter((name) => asked.includes(name));
+  const all = asked.length === 0 && process.env.CI === "true";
+  const alone = ALONE.filter((name) => all || asked.includes(name));
   const beat = setInterval(() => {
     const now = Date.now();
     const parts = [...running].map(([name, { at }]) => `${name} ${Math.round((now - at) / 1000)} s`);
@@ -81,6 +80,7 @@ async function main(asked) {
     for (const fault of unsteady) say(`\nUNSTEADY (failed beside another suite, passed alone)  ${fault}`);
   for (const { failures } of results) for (const failure of failures) say(`\nFAILED  ${failure}`);
   if (absent.length > 0) say(`\nAbsent Debian packages: ${absent.join(" ")}\n${aptLine(absent)}`);
+  if (asked.length === 0 && !all) say(`\nLeft out, since they boot whole machines: npm test -- ${ALONE.join(" ")}`);
   const counts = sum([...results.map((result) => result.counts), { passed: 0, failed: faults, skipped: 0 }]);
   say("");
   say(summaryLine(counts));
