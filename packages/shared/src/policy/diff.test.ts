@@ -6,6 +6,7 @@ const words = (before: object, after: object) =>
   diffPolicy(Policy.parse(before), Policy.parse(after)).map(({ effect, words }) => `${effect}: ${words}`);
 const summary = (before: object, after: object) => summariseDiff(diffPolicy(Policy.parse(before), Policy.parse(after)));
 
+const rule = (name: string, verdict: string, to?: string) => ({ name, verdict, ...(to && { to }) });
 const file = (name: string, digit: string) => ({ name, sha256: digit.repeat(64) });
 
 describe("a diff in words", () => {
@@ -54,7 +55,52 @@ describe("a diff in words", () => {
     [
       { usb: { deviceRules: ["allow id 0001:0002", "block id 0003:0004"] } },
       { usb: { deviceRules: ["block id 0003:0004", "allow id 0001:0002"] } },
-      ["other: device rules in another order: the first that matches wins"],
+      ["tighter: device rules in another order: the first that matches wins"],
+    ],
+    [
+      { usb: { deviceRules: ["block id 0003:0004", "allow"] } },
+      { usb: { deviceRules: ["allow", "block id 0003:0004", "block id 0005:0006"] } },
+      [
+        "looser: device rules in another order: the first that matches wins, and one that allows comes before one that does not",
+        "tighter: device rule added: block id 0005:0006",
+      ],
+    ],
+    [
+      { network: { rules: [rule("a", "allow", "192.0.2.1"), rule("b", "allow", "192.0.2.2"), rule("c", "block")] } },
+      { network: { rules: [rule("b", "allow", "192.0.2.2"), rule("a", "allow", "192.0.2.1"), rule("c", "block")] } },
+      ["other: network rules in another order: the first that matches wins"],
+    ],
+    [
+      { usb: { directRules: ["block id 0003:0004", "allow id 0003:*"] } },
+      { usb: { directRules: ["allow id 0003:*"] } },
+      ["removed: direct-device rule removed: block id 0003:0004"],
+    ],
+    [
+      { usb: { directRules: ["allow id 0003:*"] } },
+      { usb: { directRules: ["block id 0003:0004"] } },
+      ["tighter: direct-device rule removed: allow id 0003:*", "tighter: direct-device rule added: block id 0003:0004"],
+    ],
+    [{}, { usb: { present: "image" } }, ["looser: what the guest gets: rebuild \u2192 image"]],
+    [{}, { usb: { limits: { seconds: 60 } } }, ["tighter: seconds for one medium at most: 7200 \u2192 60"]],
+    [
+      {},
+      { ids: { thresholds: [{ signatureId: 7, kind: "limit", count: 1, seconds: 60 }] } },
+      ['looser: alert threshold added: {"by":"source","count":1,"kind":"limit","seconds":60,"signatureId":7}'],
+    ],
+    [
+      { disk: { tpm2: true, keyBitsLeast: 512, slotsLeast: 1, ciphers: ["aes-xts-plain64"] } },
+      { disk: { keyBitsLeast: 256, slotsLeast: 2 } },
+      [
+        "looser: ciphers of the guest's volume: aes-xts-plain64 \u2192 any",
+        "looser: bits of each key of the guest's volume at least: 512 \u2192 256",
+        "looser: a key held by the TPM2 is required: true \u2192 not set",
+        "tighter: keys of the guest's volume at least: 1 \u2192 2",
+      ],
+    ],
+    [
+      { disk: { ciphers: ["aes-xts-plain64"] } },
+      { disk: { ciphers: ["serpent-xts-plain64", "aes-xts-plain64"] } },
+      ["looser: ciphers of the guest's volume: aes-xts-plain64 \u2192 serpent-xts-plain64, aes-xts-plain64"],
     ],
     [
       { network: { rules: [{ name: "dns", verdict: "allow", protocol: "udp", ports: ["53"] }] } },

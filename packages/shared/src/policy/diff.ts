@@ -21,6 +21,7 @@ const SCALES: Record<string, Scale> = {
   "usb.mode": MODE,
   "usb.infected": scale("infected files", ["block", "hold"]),
   "usb.unscannable": scale("unscannable files", ["block", "hold", "allow"]),
+  "usb.present": scale("what the guest gets", ["rebuild", "image"]),
   "network.mode": MODE,
   "network.otherwise": scale("traffic that no rule names", ["block", "allow"]),
   "ids.mode": MODE,
@@ -37,11 +38,20 @@ const NUMBERS: Record<string, { looserWhen: "up" | "down"; words: string }> = {
   "usb.archives.ratio": { looserWhen: "up", words: "an archive member's ratio at most" },
   "usb.archives.count": { looserWhen: "up", words: "archive members at most" },
   "usb.archives.depth": { looserWhen: "up", words: "archives within archives at most" },
+  "usb.limits.files": { looserWhen: "up", words: "files and folders of one medium at most" },
+  "usb.limits.seconds": { looserWhen: "up", words: "seconds for one medium at most" },
+  "usb.limits.fileSeconds": { looserWhen: "up", words: "seconds for one file at most" },
   "log.linesPerSecond": { looserWhen: "down", words: "lines a second kept of a guest" },
   "log.burstLines": { looserWhen: "down", words: "lines in a burst kept of a guest" },
   "agent.healthSeconds": { looserWhen: "up", words: "seconds between health records" },
   "agent.reportSeconds": { looserWhen: "up", words: "seconds between reports" },
   "agent.spoolBytesMax": { looserWhen: "down", words: "bytes the spool may hold" },
+};
+
+/** Numbers that a volume must have at least; not set asks nothing. */
+const LEAST: Record<string, string> = {
+  "disk.keyBitsLeast": "bits of each key of the guest's volume at least",
+  "disk.slotsLeast": "keys of the guest's volume at least",
 };
 
 /** Lists whose members each mean something: what a member that goes away or comes does. */
@@ -52,7 +62,11 @@ const LISTS: Record<string, { one: string; many: string; gone: Effect; come: Eff
   "usb.denyTypes": { one: "denied type", many: "denied types", gone: "removed", come: "tighter" },
   "network.rules": { one: "network rule", many: "network rules", gone: "removed", come: "added" },
   "ids.suppress": { one: "suppression", many: "suppressions", gone: "tighter", come: "looser" },
+  "ids.thresholds": { one: "alert threshold", many: "alert thresholds", gone: "tighter", come: "looser" },
 };
+
+/** In these the first that matches wins. */
+const ORDERED = ["usb.deviceRules", "usb.directRules", "network.rules"];
 
 export function diffPolicy(before: Policy, after: Policy): Change[] {
   return SECTIONS.flatMap((section) => diffValue(section, section, before[section], after[section])).sort(
@@ -63,7 +77,8 @@ export function diffPolicy(before: Policy, after: Policy): Change[] {
 function diffValue(section: SectionName, path: string, before: unknown, after: unknown): Change[] {
   if (canonicalText(before ?? null) === canonicalText(after ?? null)) return [];
   if (path === "usb.definitions") return diffDefinitions(before as Definitions, after as Definitions);
-  if (path in LISTS) return diffList(section, path, before as unknown[], after as unknown[]);
+  if (path in LISTS) return diffList(section, path, (before ?? []) as unknown[], (after ?? []) as unknown[]);
+  if (path === "disk.ciphers") return diffCiphers(before as Ciphers, after as Ciphers);
   if (isObject(before) && isObject(after)) {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
     return keys.flatMap((key) => diffValue(section, `${path}.${key}`, before[key], after[key]));
@@ -83,6 +98,15 @@ function diffOne(section: SectionName, path: string, before: unknown, after: unk
     const effect = up === (number.looserWhen === "up") ? "looser" : "tighter";
     return { section, effect, words: `${number.words}: ${print(before)} \u2192 ${print(after)}` };
   }
+  const least = LEAST[path];
+  if (least) {
+    const effect = Number(after ?? 0) > Number(before ?? 0) ? "tighter" : "looser";
+    return { section, effect, words: `${least}: ${print(before)} \u2192 ${print(after)}` };
+  }
+  if (path === "disk.tpm2") {
+    const words = `a key held by the TPM2 is required: ${print(before)} \u2192 ${print(after)}`;
+    return { section, effect: after === true ? "tighter" : before === true ? "looser" : "other", words };
+  }
   if (path === "usb.definitionsDaysMax") {
     const days = (value: unknown) => (value === null ? Number.POSITIVE_INFINITY : Number(value));
     const words = `days until definitions are stale: ${before ?? "never"} \u2192 ${after ?? "never"}`;
@@ -95,6 +119,19 @@ function diffOne(section: SectionName, path: string, before: unknown, after: unk
   if (path === "disk.recoveryKey")
     return { section, effect: "other", words: `a recovery key: ${print(before)} \u2192 ${print(after)}` };
   return { section, effect: "other", words: `${path}: ${print(before)} \u2192 ${print(after)}` };
+}
+
+type Ciphers = readonly string[] | undefined;
+
+/** Not set allows any. */
+function diffCiphers(before: Ciphers, after: Ciphers): Change[] {
+  const section = "disk";
+  const isIn = (all: NonNullable<Ciphers>, some: NonNullable<Ciphers>) => some.every((each) => all.includes(each));
+  const isLooser = before !== undefined && (after === undefined || !isIn(before, after));
+  const isSame = before !== undefined && after !== undefined && isIn(before, after) && isIn(after, before);
+  const say = (all: Ciphers) => all?.join(", ") ?? "any";
+  const words = `ciphers of the guest's volume: ${say(before)} \u2192 ${say(after)}`;
+  return [{ section, effect: isSame ? "other" : isLooser ? "looser" : "tighter", words }];
 }
 
 type Definitions = readonly { name: string; sha256: string }[] | undefined;
@@ -138,25 +175,65 @@ function diffList(section: SectionName, path: string, before: unknown[], after: 
   const lost = before.filter((item) => !has.has(canonicalText(item)));
   const won = after.filter((item) => !had.has(canonicalText(item)));
   const changes: Change[] = [
-    ...lost.map((item): Change => ({ section, effect: gone, words: `${one} removed: ${printItem(path, item)}` })),
+    ...lost.map(
+      (item): Change => ({
+        section,
+        effect: drop(path, item, gone),
+        words: `${one} removed: ${printItem(path, item)}`,
+      }),
+    ),
     ...won.map(
       (item): Change => ({ section, effect: weigh(path, item, come), words: `${one} added: ${printItem(path, item)}` }),
     ),
   ];
-  if (changes.length === 0)
-    changes.push({
-      section,
-      effect: "other",
-      words: `${LISTS[path]!.many} in another order: the first that matches wins`,
-    });
+  const order = orderOf(path, before, after);
+  if (order) changes.push({ section, ...order });
+  else if (changes.length === 0)
+    changes.push({ section, effect: "other", words: `${LISTS[path]!.many} in another order` });
   return changes;
+}
+
+/** Rules that stay may change places beside one that comes or goes. One that allows and comes before one that does not,
+ *  which stood before it, may let through what was stopped. */
+function orderOf(path: string, before: unknown[], after: unknown[]): Omit<Change, "section"> | undefined {
+  if (!ORDERED.includes(path)) return undefined;
+  const places = new Map<string, number>();
+  for (const [at, item] of before.entries()) {
+    const text = canonicalText(item);
+    if (!places.has(text)) places.set(text, at);
+  }
+  let [last, allowed, stopped] = [-1, -1, -1];
+  let [isMoved, isLooser, isTighter] = [false, false, false];
+  for (const item of after) {
+    const at = places.get(canonicalText(item));
+    if (at === undefined) continue;
+    isMoved ||= at < last;
+    last = at;
+    if (allows(item)) {
+      isTighter ||= at < stopped;
+      allowed = Math.max(allowed, at);
+    } else {
+      isLooser ||= at < allowed;
+      stopped = Math.max(stopped, at);
+    }
+  }
+  if (!isMoved) return undefined;
+  const moved = `${LISTS[path]!.many} in another order: the first that matches wins`;
+  if (isLooser) return { effect: "looser", words: `${moved}, and one that allows comes before one that does not` };
+  return { effect: isTighter ? "tighter" : "other", words: moved };
+}
+
+const allows = (rule: unknown): boolean =>
+  typeof rule === "string" ? rule.trimStart().startsWith("allow") : (rule as NetworkRule).verdict === "allow";
+
+/** A rule that kept a device from the guest stood before those that hand it over. */
+function drop(path: string, item: unknown, otherwise: Effect): Effect {
+  return path === "usb.directRules" && !allows(item) ? "removed" : otherwise;
 }
 
 /** An added rule that lets something through loosens, one that stops something tightens. */
 function weigh(path: string, item: unknown, otherwise: Effect): Effect {
-  if (path === "network.rules") return (item as NetworkRule).verdict === "allow" ? "looser" : "tighter";
-  if (path === "usb.deviceRules") return String(item).trimStart().startsWith("allow") ? "looser" : "tighter";
-  return otherwise;
+  return ORDERED.includes(path) ? (allows(item) ? "looser" : "tighter") : otherwise;
 }
 
 /** One line for the head of a page: what is lost, what is loosened, and how much else. */
