@@ -70,6 +70,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   writeFileSync(join(folder, "policy.yaml"), "log: { linesPerSecond: 100 }\n");
+  writeFileSync(join(folder, "closed.yaml"), "usb: { deviceRules: [] }\n");
   writeFileSync(join(folder, "plan.yaml"), "waves:\n  - { label: canary }\n  - all: true\n");
   writeFileSync(join(folder, "endless.yaml"), "waves:\n  - { percent: 10 }\n");
   writeFileSync(join(folder, "nobody.yaml"), "waves:\n  - { label: nobody }\n  - all: true\n");
@@ -148,11 +149,14 @@ test("a rollout is previewed, begun, watched until it pauses, and aborted; the t
   const seen = await start(tokens.write, "plan.yaml", "--preview", "--json");
   expect(JSON.parse(seen.out)).toEqual({
     faults: [],
+    cutsOff: [],
     waves: [
       { words: "label canary", workstations: 1 },
       { words: "all of the group", workstations: 1 },
     ],
   });
+  const closed = await start(tokens.write, "plan.yaml", "--policy", "closed.yaml", "--preview");
+  expect(closed).toMatchObject({ code: 0, out: expect.stringMatching(/^It cuts every workstation off from USB/) });
   const begun = await start(tokens.write, "plan.yaml", "--json");
   expect(begun.code).toBe(0);
   const { id, order } = JSON.parse(begun.out) as { id: string; order: number };

@@ -35,6 +35,8 @@ const Full = Listed.extend({
 export type Full = z.infer<typeof Full>;
 const Preview = z.object({
   faults: z.array(z.string()),
+  /** What it would cut every workstation off from; an older console does not say. */
+  cutsOff: z.array(z.string()).default([]),
   waves: z.array(z.object({ words: z.string(), workstations: z.number() })),
 });
 
@@ -80,12 +82,12 @@ export async function startRollout(reach: Reach, asked: StartAsked): Promise<Sai
       : `r${begun.order} is signed; its rollout ${begun.id} begins. Watch it: sallyport rollout watch ${begun.id}`;
     return { id, value: begun, text, exitCode: waits ? PAUSED_CODE : 0, hasBegun: !waits };
   }
-  const { faults, waves } = Preview.parse(answer);
+  const { faults, cutsOff, waves } = Preview.parse(answer);
   const lines = waves.map(({ words, workstations }, at) => `wave ${at + 1}, ${words}: ${workstations}`);
   return {
     id,
-    value: { faults, waves },
-    text: [...faults, ...lines].join("\n"),
+    value: { faults, cutsOff, waves },
+    text: [...faults, ...cutsOff, ...lines].join("\n"),
     exitCode: faults.length > 0 ? 3 : 0,
     hasBegun: false,
   };

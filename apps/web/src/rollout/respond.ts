@@ -13,6 +13,7 @@ import { refuseForeign } from "../trpc/foreign.ts";
 import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
 import { answered } from "../trpc/plain.ts";
 import { actOn, Beginning, begin, type Parts, Reason, RolloutId } from "./act.ts";
+import { cutOffOf } from "./start.ts";
 import { getRollout, listRollouts, preview } from "./store.ts";
 
 const Start = Beginning.omit({ group: true, plan: true }).extend({
@@ -84,5 +85,7 @@ async function seen(pool: Pool, asked: { id: string; group: string; plan?: unkno
   const read = readPolicy(asked.source);
   if (!read.ok)
     return { faults: read.faults.map(({ line, path, message }) => `line ${line}, ${path}: ${message}`), waves: [] };
-  return preview(pool, { ...asked, plan: asked.plan, reportSeconds: read.policy.agent.reportSeconds });
+  const { reportSeconds } = read.policy.agent;
+  const planned = await preview(pool, { ...asked, plan: asked.plan, reportSeconds });
+  return { ...planned, cutsOff: await cutOffOf(pool, asked.group, read.policy) };
 }

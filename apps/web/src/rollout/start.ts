@@ -1,5 +1,6 @@
 /** A rollout begins: the revision and what an abort goes back to are signed, and rows are made; the worker does the rest. */
 import { PolicyDigest } from "@sallyport/shared/base/ids.ts";
+import { cutOffWords } from "@sallyport/shared/policy/cut-off.ts";
 import { type Policy, Policy as PolicyDocument, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { CarriedPolicy, SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { type GroupFacts, Plan, planFaults } from "@sallyport/shared/rollout/plan.ts";
@@ -173,6 +174,13 @@ function carriedBy(statement: unknown): { policy: unknown; reportSeconds: number
   const { policy } = CarriedPolicy.parse(JSON.parse(SignedStatement.parse(statement).carried));
   const read = PolicyDocument.safeParse(policy);
   return { policy, reportSeconds: read.success ? read.data.agent.reportSeconds : 0 };
+}
+
+/** What this policy would cut every workstation of the group off from, in words; empty where it would not. */
+export async function cutOffOf(db: Pool, group: string, policy: Policy): Promise<string[]> {
+  const { rows } = await db.query<{ statement: unknown }>("SELECT statement FROM wanted(NULL, $1)", [group]);
+  const before = PolicyDocument.safeParse(rows[0] ? carriedBy(rows[0].statement).policy : {});
+  return cutOffWords(before.success ? before.data : PolicyDocument.parse({}), policy);
 }
 
 /** Whom a plan is held against. */

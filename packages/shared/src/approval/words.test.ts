@@ -62,6 +62,7 @@ describe("a policy is said", () => {
       expect.stringMatching(/^log, looser/),
     ]);
     expect(said.other[0]).toMatch(/^Compared with r2: 1 device rule removed; 2 loosened/);
+    expect(said.other[1]).toMatch(/^It cuts every workstation off from USB/);
     expect(said.exact).toContain(`revision ${policyDigest(hash, after)}`);
   });
   it("against each of two that may be in force, so that neither hides what the other shows", () => {

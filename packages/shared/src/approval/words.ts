@@ -9,6 +9,7 @@ import { fail, ok, type Result } from "../base/result.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { Command, type CommandOf, faultOfCommand } from "../command/command.ts";
 import { VERB_RULES, type Verb } from "../command/verb.ts";
+import { cutOffWords } from "../policy/cut-off.ts";
 import { diffPolicy, summariseDiff } from "../policy/diff.ts";
 import { carriedDigest, Policy } from "../policy/policy.ts";
 import {
@@ -130,7 +131,9 @@ function sayPolicies(hash: Hash, read: Read[], known: Known): Result<Said> {
     const against = befores.length > 1 ? `against ${before.words}: ` : "";
     const said = changes(before.policy, next.policy);
     looser.push(...said.looser.map((words) => against + words));
-    other.push(`Compared with ${before.words}: ${said.summary}`, ...said.other.map((words) => against + words));
+    const cutOff = cutOffWords(before.policy, next.policy);
+    other.push(`Compared with ${before.words}: ${said.summary}`);
+    other.push(...[...cutOff, ...said.other].map((words) => against + words));
     if (!back) continue;
     const undone = changes(before.policy, back.policy);
     looser.push(...undone.looser.map((words) => `${against}after an abort: ${words}`));
