@@ -51,7 +51,7 @@ function pictures(
     { name: "overview", path: "/" },
     { name: "workstations", path: "/workstations" },
     { name: "workstation", path: `/workstations/${lab}` },
-    { name: "workstation-in-force", path: `/workstations/${lab}/policy?at=2099-01-01` },
+    { name: "workstation-in-force", path: `/workstations/${lab}/policy?at=${new Date().toISOString().slice(0, 16)}` },
     { name: "workstation-isolate", path: `/workstations/${lab}`, act: press("Isolate…") },
     {
       name: "workstation-wipe",

@@ -139,7 +139,10 @@ test("a pipeline asks by name and token, and is told what is wrong with what it 
   const token = async (scopes: Scope[]) => (await makeToken(pool, { person: "ada", name: "t", scopes, days: 1 })).token;
   const ask = async (search: string, bearer: string) => {
     const headers = { authorization: `Bearer ${bearer}` };
-    const answer = await respondInForce({ pool }, new Request(`http://console/api/in-force?${search}`, { headers }));
+    const answer = await respondInForce(
+      { pool, now: () => at(3).getTime() },
+      new Request(`http://console/api/in-force?${search}`, { headers }),
+    );
     return { status: answer.status, body: (await answer.json()) as { error?: string } };
   };
   const good = await token(["policy:read"]);
@@ -156,6 +159,7 @@ test("a pipeline asks by name and token, and is told what is wrong with what it 
     ["", 400, /Say which workstation/],
     ["workstation=nobody", 404, /no workstation nobody/],
     ["workstation=api-1&at=yesterday", 400, /is a moment as/],
+    [`workstation=api-1&at=${encodeURIComponent(at(4).toISOString())}`, 400, /has not come yet/],
     ["workstation=a%00b", 400, /U\+0000|NUL/],
   ];
   for (const [search, status, words] of wrong)

@@ -6,12 +6,16 @@ import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
 import { answered } from "../trpc/plain.ts";
 import type { Wiring } from "../wiring.ts";
 import { findWorkstation, inForceAt } from "./store.ts";
+import { notYetWords } from "./words.ts";
 
 const At = z.iso.datetime({ offset: true });
 
 const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
 
-export const respondInForce = answered(async ({ pool }: Pick<Wiring, "pool">, request: Request): Promise<Response> => {
+type Parts = Pick<Wiring, "pool"> & { now?: () => number };
+
+export const respondInForce = answered(async (parts: Parts, request: Request): Promise<Response> => {
+  const { pool, now = Date.now } = parts;
   const opened = await openToken(pool, request.headers.get("authorization"), "policy:read");
   if (!opened.ok) return refuse(opened.status, opened.reason);
   if (!may(opened.bearer.role, "entries")) return refuse(403, `As ${opened.bearer.role} you may not ${ACTS.entries}.`);
@@ -20,9 +24,11 @@ export const respondInForce = answered(async ({ pool }: Pick<Wiring, "pool">, re
   if (!named || named.length > 253)
     return refuse(400, "Say which workstation: ?workstation=, its id, name or host name.");
   if (holdsNul(named)) return refuse(400, NUL_REFUSED);
-  const at = At.safeParse(asked.get("at") ?? new Date().toISOString());
+  const at = At.safeParse(asked.get("at") ?? new Date(now()).toISOString());
   if (!at.success) return refuse(400, "?at= is a moment as 2026-11-24T08:00:00Z.");
-  const workstation = await findWorkstation(pool, named);
   const moment = new Date(at.data);
+  const notYet = notYetWords(moment, now());
+  if (notYet) return refuse(400, notYet);
+  const workstation = await findWorkstation(pool, named);
   return Response.json({ workstation, at: moment.toISOString(), found: await inForceAt(pool, workstation.id, moment) });
 });

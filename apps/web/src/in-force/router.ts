@@ -1,8 +1,10 @@
 /** What was in force on a workstation: at a moment, and one after the other. */
 import { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { z } from "zod";
+import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { findWorkstation, inForceAt, listApplied } from "./store.ts";
+import { notYetWords } from "./words.ts";
 
 const After = z.object({ time: z.iso.datetime(), trail: z.int(), index: z.int().min(0) });
 
@@ -13,9 +15,14 @@ export const inForceRouter = router({
 
   at: allowed("entries")
     .input(z.object({ workstation: WorkstationId, at: z.iso.datetime() }))
-    .query(async ({ ctx, input }) => ({
-      workstation: await findWorkstation(ctx.wiring.pool, input.workstation),
-      at: input.at,
-      found: await inForceAt(ctx.wiring.pool, input.workstation, new Date(input.at)),
-    })),
+    .query(async ({ ctx, input }) => {
+      const at = new Date(input.at);
+      const notYet = notYetWords(at, Date.now());
+      if (notYet) throw new Refusal("BAD_REQUEST", notYet);
+      return {
+        workstation: await findWorkstation(ctx.wiring.pool, input.workstation),
+        at: input.at,
+        found: await inForceAt(ctx.wiring.pool, input.workstation, at),
+      };
+    }),
 });

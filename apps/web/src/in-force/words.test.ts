@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { minute, readMoment, signerWords } from "./words.ts";
+import { minute, notYetWords, readMoment, signerWords } from "./words.ts";
 
 it.each([
   ["2026-11-24", "2026-11-24T00:00:00.000Z"],
@@ -16,6 +16,12 @@ it("a moment is shown as it is typed", () => {
   const shown = minute("2026-11-24T08:00:30.000Z");
   expect(shown).toBe("2026-11-24 08:00Z");
   expect(readMoment(shown)).toBe("2026-11-24T08:00:00.000Z");
+});
+
+it("a moment that has not come is told as such, but for what clocks differ by", () => {
+  const now = Date.parse("2026-11-24T08:00:00.000Z");
+  expect(notYetWords(new Date(now + 60_000), now)).toBeUndefined();
+  expect(notYetWords(new Date(now + 3_600_000), now)).toMatch(/^2026-11-24T09:00:00.000Z has not come yet/);
 });
 
 it.each([

@@ -14,6 +14,15 @@ export function readMoment(text: string): string | undefined {
   return Number.isNaN(date.getTime()) || !date.toISOString().startsWith(day) ? undefined : date.toISOString();
 }
 
+/** Clocks differ by so much. */
+const AHEAD_MS_MAX = 5 * 60_000;
+
+/** Why nothing can be said of a moment; nothing where it can. */
+export function notYetWords(at: Date, now: number): string | undefined {
+  if (at.getTime() <= now + AHEAD_MS_MAX) return undefined;
+  return `${at.toISOString()} has not come yet: what will be in force then is not known.`;
+}
+
 /** `signed by the console's key` or `signed by Anna, Ben and the console's key`. */
 export function signerWords(signers: Approval["signers"]): string {
   const of = (role: string | null) => signers.filter((each) => each.role === role && !each.name).length;
