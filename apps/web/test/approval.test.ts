@@ -5,6 +5,7 @@ import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
 import type { Signing } from "@sallyport/shared/approval/proposal.ts";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { readPolicy } from "@sallyport/shared/policy/document.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { Membership, type SignedStatement, type Signers } from "@sallyport/shared/policy/statement.ts";
 import { verifyStatement } from "@sallyport/shared/policy/verify.ts";
@@ -13,6 +14,7 @@ import { type Signer, signText } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
+import { proposedPolicy } from "../src/approval/described.ts";
 import { propose } from "../src/approval/propose.ts";
 import { takeSigning } from "../src/approval/sign.ts";
 import { type Choice, changeSigners } from "../src/approval/signers.ts";
@@ -203,6 +205,8 @@ describe("a policy of a group with approvers", () => {
     expect(done.waiting).toMatchObject({ needed: 2, approvers: 3 });
     const id = done.waiting!.id;
     expect(await wanted()).toBeUndefined();
+    const replayed = readPolicy(proposedPolicy(await getProposal(pool, id))!);
+    expect(replayed).toMatchObject({ ok: true, policy: { log: { linesPerSecond: 10 } } });
     expect((await listWaiting(pool)).find((row) => row.id === id)).toMatchObject({
       ...{ kind: "policy", message: "fewer lines", by: "nora@example.org", needed: 2, missing: 2, signed: [] },
     });
@@ -340,6 +344,7 @@ describe("what else needs people", () => {
     const of = async () =>
       (await pool.query("SELECT group_id FROM workstation WHERE id = $1", [workstation])).rows[0].group_id;
     expect(await of()).toBe(group);
+    expect(proposedPolicy(await getProposal(pool, waiting!.id))).toBeNull();
     expect(await signs(waiting!.id, ben)).toMatchObject({ state: "done" });
     expect(await of()).toBe(loose);
     const newest = (await sent()).at(-1)!;

@@ -6,6 +6,12 @@ import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { CarriedPolicy, Statement } from "@sallyport/shared/policy/statement.ts";
 import { hash } from "../trail/crypto.ts";
 
+/** The policy that would be in force, as a text that a replay takes; null where it proposes none. */
+export function proposedPolicy({ kind, statements: [first] }: Proposal): string | null {
+  if (!first || (kind !== "policy" && kind !== "rollout")) return null;
+  return JSON.stringify(CarriedPolicy.parse(JSON.parse(first.carried)).policy);
+}
+
 /** What is said, or why nothing can be. */
 export function describeProposal({ group, signers, statements, inForce, names, called }: Proposal): Said | string {
   const before = inForce && {

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
-import { describeProposal } from "./described.ts";
+import { describeProposal, proposedPolicy } from "./described.ts";
 import { Choice, changeSigners } from "./signers.ts";
 import { countWaiting, getProposal, getRow, getSigners, listOver, listWaiting } from "./store.ts";
 import { withdraw } from "./withdraw.ts";
@@ -27,6 +27,10 @@ export const approvalRouter = router({
   said: allowed("entries")
     .input(z.object({ id: ProposalId }))
     .query(async ({ ctx, input }) => describeProposal(await getProposal(ctx.wiring.pool, input.id))),
+  /** What a replay of it takes; null where it is no policy. */
+  policy: allowed("entries")
+    .input(z.object({ id: ProposalId }))
+    .query(async ({ ctx, input }) => proposedPolicy(await getProposal(ctx.wiring.pool, input.id))),
   signers: allowed("entries")
     .input(z.object({ group: GroupId }))
     .query(({ ctx, input }) => getSigners(ctx.wiring.pool, input.group)),

@@ -5,6 +5,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
 import { type FormEvent, useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
+import { Replay } from "../../replay/view/replay.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { Card, Facts } from "../../ui/card.tsx";
@@ -47,9 +48,12 @@ export function Approval({ id }: { id: string }) {
         <ButtonLink href="/approvals">All approvals</ButtonLink>
       </Header>
       <div className="grid items-start gap-3.5 px-5 py-4 xl:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
-        <Card title="What it does" aside="from the text that is signed">
-          {isWaiting ? <Waits id={row.id} /> : <Ended row={row} />}
-        </Card>
+        <div className="grid min-w-0 gap-3.5">
+          <Card title="What it does" aside="from the text that is signed">
+            {isWaiting ? <Waits id={row.id} /> : <Ended row={row} />}
+          </Card>
+          {isWaiting && isPolicy(row) && <Replayed row={row} />}
+        </div>
         <div className="grid gap-3.5">
           <Signatures row={row} />
           {isWaiting && <How row={row} />}
@@ -66,6 +70,17 @@ function Waits({ id }: { id: string }) {
   const found = useQuery({ ...api.approval.said.queryOptions({ id }), staleTime: Number.POSITIVE_INFINITY });
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   return found.isPending ? <Waiting inside /> : <Words said={found.data} />;
+}
+
+const isPolicy = ({ kind }: Row): boolean => kind === "policy" || kind === "rollout";
+
+/** What it would have decided, before anybody signs it. */
+function Replayed({ row }: { row: Row }) {
+  const api = useApi();
+  const found = useQuery({ ...api.approval.policy.queryOptions({ id: row.id }), staleTime: Number.POSITIVE_INFINITY });
+  if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
+  const candidate = found.data ? { source: found.data } : undefined;
+  return <Replay group={row.group} candidate={candidate} named="the policy that waits" />;
 }
 
 function Words({ said }: { said: Said | string }) {
@@ -172,9 +187,11 @@ function How({ row }: { row: Row }) {
       <p className="mono mt-2 rounded-[6px] border border-line bg-sunk px-2 py-1.5 [overflow-wrap:anywhere]">
         {command} <Copy text={command} />
       </p>
-      {(row.kind === "policy" || row.kind === "rollout") && (
+      {isPolicy(row) && (
         <>
-          <p className="mt-2.5 text-ink-2">What it would have decided, over what is recorded:</p>
+          <p className="mt-2.5 text-ink-2">
+            What it would have decided, over what is recorded: here beside, or from where you sign.
+          </p>
           <p className="mono mt-1 rounded-[6px] border border-line bg-sunk px-2 py-1.5 [overflow-wrap:anywhere]">
             {replay} <Copy text={replay} />
           </p>
