@@ -127,6 +127,8 @@ describe("a diff in words", () => {
       "looser",
       "tighter",
     ]);
+    const audits = { usb: { mode: "audit" }, network: { mode: "audit" }, ids: { mode: "audit" } };
+    expect(summary({}, audits)).toBe("3 loosened: usb mode: enforce \u2192 audit and 2 more.");
     expect(summary({}, {})).toBe("Nothing changes.");
   });
 });

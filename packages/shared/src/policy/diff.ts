@@ -249,8 +249,11 @@ export function summariseDiff(changes: readonly Change[]): string {
   const definitions = changes.filter(({ words }) => words.startsWith("definitions removed")).length;
   if (definitions > 0) parts.push(`${definitions} of the scanner's databases removed`);
   const looser = changes.filter(({ effect }) => effect === "looser");
-  if (looser.length > 0)
-    parts.push(`${looser.length} loosened: ${looser[0]!.words}${looser.length > 1 ? ", \u2026" : ""}`);
+  const [first, ...more] = looser;
+  if (first) {
+    const words = first.words.startsWith("mode: ") ? `${first.section} ${first.words}` : first.words;
+    parts.push(`${looser.length} loosened: ${words}${more.length > 0 ? ` and ${more.length} more` : ""}`);
+  }
   const tighter = changes.filter(({ effect }) => effect === "tighter").length;
   if (tighter > 0) parts.push(`${tighter} tightened`);
   const rest = changes.length - looser.length - tighter - changes.filter(({ effect }) => effect === "removed").length;
