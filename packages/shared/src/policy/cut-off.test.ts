@@ -13,6 +13,13 @@ const USB = /^It cuts every workstation off from USB/;
 test.each<[string, Policy, Policy, RegExp | undefined]>([
   ["the last rule that lets something out goes", open, network({ rules: [] }), NETWORK],
   ["a wall stands before all of them", open, network({ rules: [WALL, WEB] }), NETWORK],
+  [
+    "two walls, one a family, are one",
+    open,
+    network({ otherwise: "allow", rules: [{ ...WALL, to: "0.0.0.0/0" }, { ...WALL, addresses: ["::/0"] }, WEB] }),
+    NETWORK,
+  ],
+  ["a wall of one family leaves the other", open, network({ rules: [{ ...WALL, to: "0.0.0.0/0" }, WEB] }), undefined],
   ["what no rule names is blocked now", network({ otherwise: "allow" }), network({}), NETWORK],
   ["audit becomes enforce with no rule", network({ mode: "audit" }), network({}), NETWORK],
   ["only what comes in is let through", open, network({ rules: [{ ...WEB, direction: "in" }] }), NETWORK],
@@ -27,7 +34,9 @@ test.each<[string, Policy, Policy, RegExp | undefined]>([
   ["nothing was let out before either", network({}), network({ rules: [WALL] }), undefined],
   ["no rule allows a device any more", usb({}), usb({ deviceRules: ["block id 1234:*"] }), USB],
   ["there is no device rule at all", usb({}), usb({ deviceRules: [] }), USB],
-  ["one rule still allows", usb({}), usb({ deviceRules: ["block", "allow id 1234:*"] }), undefined],
+  ["one rule still allows", usb({}), usb({ deviceRules: ["allow id 1234:*", "block"] }), undefined],
+  ["one that stops all stands before it", usb({}), usb({ deviceRules: ["block", "allow id 1234:*"] }), USB],
+  ["a direct rule still hands devices over", usb({}), usb({ deviceRules: [], directRules: ["allow"] }), undefined],
 ])("%s", (_what, before, after, words) => {
   expect(cutOffWords(before, after)).toEqual(words ? [expect.stringMatching(words)] : []);
 });

@@ -19,22 +19,37 @@ export function cutOffWords(before: Policy, after: Policy): string[] {
 
 function letsOut({ mode, otherwise, rules }: NetworkSection): boolean {
   if (mode === "audit") return true;
-  const out = rules.filter(({ direction }) => direction === "out");
-  const wall = out.findIndex(isWall);
-  const reached = wall === -1 ? out : out.slice(0, wall);
-  return reached.some(({ verdict }) => verdict === "allow") || (wall === -1 && otherwise === "allow");
+  const walled = new Set<string>();
+  for (const rule of rules.filter(({ direction }) => direction === "out")) {
+    if (rule.verdict === "allow") return true;
+    for (const family of wallOf(rule)) walled.add(family);
+    if (walled.size === FAMILIES.length) return false;
+  }
+  return otherwise === "allow";
 }
 
-/** It blocks whatever comes to it, always. */
-const isWall = ({ verdict, protocol, to, addresses, host, ports, during }: NetworkRule): boolean =>
-  verdict === "block" &&
-  protocol === "any" &&
-  [to, addresses, host, ports, during].every((condition) => condition === undefined);
+const FAMILIES = ["0.0.0.0/0", "::/0"] as const;
 
-function letsIn({ mode, deviceRules }: UsbSection): boolean {
-  if (mode === "audit") return true;
-  return deviceRules.some((line) => {
-    const rules = parseRules(line);
-    return rules.ok && rules.value.some(({ target }) => target === "allow");
-  });
+/** The families of which it blocks whatever comes to it, always. */
+function wallOf({ protocol, to, addresses, host, ports, during }: NetworkRule): readonly string[] {
+  if (protocol !== "any" || ports !== undefined || during !== undefined) return [];
+  const far = [...(to === undefined ? [] : [to]), ...(addresses ?? [])];
+  if (far.length === 0) return host === undefined ? FAMILIES : [];
+  return FAMILIES.filter((family) => far.includes(family));
+}
+
+function letsIn({ mode, deviceRules, directRules }: UsbSection): boolean {
+  return mode === "audit" || [deviceRules, directRules].some(allowsAny);
+}
+
+/** Whether a rule that allows stands before one that stops every device. */
+function allowsAny(lines: readonly string[]): boolean {
+  const rules = parseRules(lines.join("\n"));
+  if (!rules.ok) return false;
+  const wall = rules.value.findIndex(
+    ({ target, attributes, conditions }) =>
+      target !== "allow" && conditions === null && Object.keys(attributes).length === 0,
+  );
+  const reached = wall === -1 ? rules.value : rules.value.slice(0, wall);
+  return reached.some(({ target }) => target === "allow");
 }
