@@ -122,13 +122,31 @@ describe("the detector's applier", () => {
     detector.state.drops = 30;
     expect(await look({ rules })).toMatchObject({ outcome: "applied", reason: "30 of 100 packets were not seen." });
   });
-  it("does not believe files that another changed", async () => {
-    const { artifact, begin, look, settle, detector } = agent();
+  it("does not believe files that another changed: they are put back, and that is told", async () => {
+    const { artifact, begin, look, settle, detector, told } = agent();
     const rules = artifact(`${RULE}\n`);
     await begin({ rules });
+    expect((await settle({ rules: artifact(`${RULE}\n# more\n`) })).outcome).toBe("applied");
+    expect((await settle({ rules })).outcome).toBe("applied");
+    told.length = 0;
     detector.files.set("detector.rules", "# none\n");
+    detector.files.set("threshold.config", "suppress gen_id 1, sig_id 1000001\n");
     expect((await look({ rules })).outcome).toBe("failed");
     expect((await settle({ rules })).outcome).toBe("applied");
+    expect(told).toMatchObject([
+      {
+        kind: "policy.drift",
+        severity: "warning",
+        body: {
+          section: "ids",
+          action: "put-back",
+          found: ["the rule set is another", "suppressions and thresholds are others"],
+        },
+      },
+    ]);
+    expect(bodySchema("policy.drift")!.safeParse(told[0]!.body).success).toBe(true);
+    await settle({ rules });
+    expect(told).toHaveLength(1);
   });
   it("changes nothing in audit mode, and says what is otherwise", async () => {
     const { artifact, begin, settle, detector } = agent();

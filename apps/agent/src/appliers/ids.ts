@@ -113,6 +113,29 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
     });
   }
 
+  /** What another changed since we loaded it. A rule set that policy does not name is the workstation's own to change. */
+  function changedOf(wanted: IdsSection, rules: string | undefined, thresholds: string | undefined, yaml: boolean) {
+    if (known === null) return [];
+    const [ruleSum, thresholdSum] = known.split(" ");
+    return [
+      ...(wanted.rules !== undefined && sum(rules ?? "") !== ruleSum ? ["the rule set is another"] : []),
+      ...(sum(thresholds ?? "") === thresholdSum ? [] : ["suppressions and thresholds are others"]),
+      ...(yaml ? ["the detector's configuration is another"] : []),
+    ];
+  }
+
+  function tellDrift(found: readonly string[]): void {
+    if (found.length === 0) return;
+    log.warn({ differs: found }, "ids.repaired");
+    tell({
+      kind: "policy.drift",
+      severity: "warning",
+      time: now(),
+      text: `The detector's files were changed from outside, and are put back: ${found.join("; ")}`,
+      body: { section: "ids", action: "put-back", found: [...found] },
+    });
+  }
+
   async function rulesFor(wanted: IdsSection): Promise<string> {
     if (wanted.rules === undefined) return (await detector.read("detector.rules")) ?? "";
     const rules = await detector.artifact(await artifact(wanted.rules));
@@ -157,6 +180,7 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
       };
       const yaml = detectorYaml(config, false);
       const restart = (await detector.read("suricata.yaml")) !== yaml;
+      const changed = changedOf(wanted, before.rules, before.thresholds, restart);
       if (restart) await detector.write("suricata.yaml", yaml);
       const alive = await detector.ask("version").then(
         () => true,
@@ -167,11 +191,13 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
         await detector.write("detector.rules", rules);
         await detector.write("threshold.config", thresholds);
         known = `${sum(rules)} ${sum(thresholds)}`;
+        tellDrift(changed);
         if (alive) await detector.ask("shutdown");
         return;
       }
       const wrong = await swap(rules, thresholds);
       if (wrong === undefined) {
+        tellDrift(changed);
         log.info({ rules: sum(rules), count: countRules(rules) }, "ids.reloaded");
         return;
       }
