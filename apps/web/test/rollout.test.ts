@@ -508,6 +508,14 @@ test("the waves that a preview counts are the waves", async () => {
     source: "",
   });
   expect(wrong.faults.join()).toMatch(/last wave must be all/);
+  const soon = Plan.parse({ waves: WAVES, guards: { applied: { withinSeconds: 10 } } });
+  const early = await as().rollout.preview({
+    id,
+    group: group as never,
+    plan: soon,
+    source: "agent: { reportSeconds: 5 }",
+  });
+  expect(early.faults.join()).toMatch(/report every 60 s .*never be met in time/);
 });
 
 /** Every row that a rollout touches. */

@@ -178,9 +178,17 @@ function carriedBy(statement: unknown): { policy: unknown; reportSeconds: number
 
 /** What this policy would cut every workstation of the group off from, in words; empty where it would not. */
 export async function cutOffOf(db: Pool, group: string, policy: Policy): Promise<string[]> {
-  const { rows } = await db.query<{ statement: unknown }>("SELECT statement FROM wanted(NULL, $1)", [group]);
-  const before = PolicyDocument.safeParse(rows[0] ? carriedBy(rows[0].statement).policy : {});
+  const before = PolicyDocument.safeParse((await wholeOf(db, group))?.policy ?? {});
   return cutOffWords(before.success ? before.data : PolicyDocument.parse({}), policy);
+}
+
+/** How often workstations of the group report until they have the new policy; 0 where it has none. */
+export const reportSecondsOf = async (db: Pool, group: string): Promise<number> =>
+  (await wholeOf(db, group))?.reportSeconds ?? 0;
+
+async function wholeOf(db: Pool, group: string): Promise<ReturnType<typeof carriedBy> | undefined> {
+  const { rows } = await db.query<{ statement: unknown }>("SELECT statement FROM wanted(NULL, $1)", [group]);
+  return rows[0] && carriedBy(rows[0].statement);
 }
 
 /** Whom a plan is held against. */

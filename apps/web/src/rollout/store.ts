@@ -11,7 +11,7 @@ import { sha256 } from "../trail/sha256.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { apply, ROLLOUT, type RolloutRow, readRow } from "./apply.ts";
 import { count, loadFacts, loadMembers, type Member } from "./facts.ts";
-import { groupFacts } from "./start.ts";
+import { groupFacts, reportSecondsOf } from "./start.ts";
 
 const LISTED_MAX = 200;
 const EVENTS_MAX = 500;
@@ -141,7 +141,8 @@ export async function preview(
   pool: Pool,
   asked: { id: string; group: string; plan: unknown; reportSeconds: number },
 ): Promise<Preview> {
-  const facts = await groupFacts(pool, asked.group, asked.reportSeconds);
+  const reportSeconds = Math.max(asked.reportSeconds, await reportSecondsOf(pool, asked.group));
+  const facts = await groupFacts(pool, asked.group, reportSeconds);
   const whole = { workstations: facts.workstations, labels: facts.labels };
   const read = Plan.safeParse(asked.plan);
   if (!read.success) return { faults: read.error.issues.map(issueWords), waves: [], ...whole };
