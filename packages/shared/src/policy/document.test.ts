@@ -21,6 +21,13 @@ test.each([
     "network:\n  rules:\n    - name: a\n      verdict: allow\n    - name: b\n      verdict: maybe\n",
     /^network\.rules\[1\]\.verdict 6:16 /,
   ],
+  [
+    "no address",
+    "network:\n  rules:\n    - { name: a, verdict: allow, to: 300.1.1.1 }\n",
+    /^network\.rules\[0\]\.to 3:38 an address is 192\.0\.2\.7 or/,
+  ],
+  ["no hash", "usb:\n  denySha256: [ABC]\n", /^usb\.denySha256\[0\] 2:16 a sha256 is 64 hex digits/],
+  ["no media type", "usb:\n  denyTypes: [exe]\n", /^usb\.denyTypes\[0\] 2:15 a media type is/],
   ["something missing", "network:\n  rules:\n    - name: a\n", /^network\.rules\[0\]\.verdict 3:7 /],
   ["a section that is not one", "usb: yes\n", /^usb 1:6 /],
   ["YAML that cannot be read", "usb:\n  infected: [\n", /^ 3:1 /],

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { Sha256 } from "../base/ids.ts";
 import { Mode } from "./mode.ts";
+import { NetworkAddress } from "./network.ts";
 
 export const IdsSection = z.strictObject({
   mode: Mode.default("enforce"),
@@ -11,7 +12,7 @@ export const IdsSection = z.strictObject({
     .array(
       z.strictObject({
         signatureId: z.int().min(1),
-        address: z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]).optional(),
+        address: NetworkAddress.optional(),
         reason: z.string().min(1).max(256),
       }),
     )

@@ -10,7 +10,10 @@ const portRange = z
     return from! >= 1 && to! <= 65_535 && from! <= to!;
   }, "ports lie between 1 and 65535, the lower first");
 
-export const NetworkAddress = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+export const NetworkAddress = z.union(
+  [z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()],
+  "an address is 192.0.2.7 or 2001:db8::7, a prefix 192.0.2.0/24",
+);
 
 export const HostName = z
   .string()

@@ -75,12 +75,12 @@ export const UsbSection = z.strictObject({
   present: z.enum(["rebuild", "image"]).default("rebuild"),
   /** sha256 of files that are infected whatever the scanner says. */
   denySha256: z
-    .array(z.string().regex(/^[0-9a-f]{64}$/))
+    .array(z.string().regex(/^[0-9a-f]{64}$/, "a sha256 is 64 hex digits, in lower case"))
     .max(100_000)
     .default([]),
   /** Media types (`application/x-msdownload`, `image/*`) that block. */
   denyTypes: z
-    .array(z.string().regex(/^[a-z]+\/(?:\*|[\w.+-]+)$/))
+    .array(z.string().regex(/^[a-z]+\/(?:\*|[\w.+-]+)$/, "a media type is application/zip or image/*"))
     .max(1_000)
     .default([]),
   /** Definitions older than this are stale: clean becomes unscannable. Null: any age will do. Definitions that name
