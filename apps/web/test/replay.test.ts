@@ -381,6 +381,11 @@ test(
     expect(await run("--group", "floor", candidate, "--fail-on", "blocks > 1")).toMatchObject({ code: 1 });
     expect(await run("--group", "nowhere", candidate)).toMatchObject({ code: 3 });
     expect(await run("--group", "floor")).toMatchObject({ code: 1 });
+    // a worker that has not read them yet
+    await pool.query("DELETE FROM replay_cursor");
+    const early = await run("--group", "floor", candidate, "--json", "--fail-on", "waiting > 0");
+    expect(early.code, early.err).toBe(3);
+    expect(JSON.parse(early.out).failed).toEqual([expect.stringMatching(/^waiting is \d+, and fails on > 0$/)]);
   },
   RUNS_MS_MAX,
 );

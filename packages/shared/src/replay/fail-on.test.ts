@@ -5,7 +5,7 @@ import { Replay } from "./replay.ts";
 import { ReplayResult } from "./result.ts";
 import { resultText } from "./words.ts";
 
-const result = { ...new Replay({ before: Policy.parse({}), after: Policy.parse({}) }).result() };
+const result = { ...new Replay({ before: Policy.parse({}), after: Policy.parse({}) }).result(), waiting: 3 };
 result.flips = { ...result.flips, "new-blocks": 21, "new-holds": 1 };
 
 describe("a condition", () => {
@@ -18,6 +18,8 @@ describe("a condition", () => {
     ["flips == 22", true],
     ["unknown <= 0", true],
     ["decisions < 1", true],
+    ["waiting > 2", true],
+    ["waiting > 3", false],
   ])("%s", (text, expected) => {
     const read = readCondition(text);
     expect(read.ok && holds(read.value, result)).toBe(expected);

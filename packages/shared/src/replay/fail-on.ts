@@ -3,8 +3,8 @@ import { fail, ok, type Result } from "../base/result.ts";
 import { countFlips, FLIPS, type Flip } from "./flip.ts";
 import type { ReplayResult } from "./result.ts";
 
-/** Beside each way to flip: all of them, and what could not be told. */
-export const MEASURES = [...FLIPS, "flips", "unknown", "decisions"] as const;
+/** Beside each way to flip: all of them, what could not be told, and records that were not replayed yet. */
+export const MEASURES = [...FLIPS, "flips", "unknown", "decisions", "waiting"] as const;
 export type Measure = (typeof MEASURES)[number];
 export const OPERATORS = [">=", "<=", ">", "<", "="] as const;
 export type Condition = { measure: Measure; operator: (typeof OPERATORS)[number]; than: number };
@@ -19,7 +19,9 @@ export function readCondition(text: string): Result<Condition> {
   return ok({ measure, operator: operator === "==" ? "=" : (operator as Condition["operator"]), than: Number(than) });
 }
 
-export function measured(result: Pick<ReplayResult, "flips" | "unknown" | "decisions">, measure: Measure): number {
+type Measured = Pick<ReplayResult, "flips" | "unknown" | "decisions" | "waiting">;
+
+export function measured(result: Measured, measure: Measure): number {
   switch (measure) {
     case "flips":
       return countFlips(result.flips);
@@ -27,6 +29,8 @@ export function measured(result: Pick<ReplayResult, "flips" | "unknown" | "decis
       return result.unknown.reduce((sum, { decisions }) => sum + decisions, 0);
     case "decisions":
       return result.decisions;
+    case "waiting":
+      return result.waiting ?? 0;
     default:
       return result.flips[measure satisfies Flip];
   }

@@ -44,6 +44,8 @@ export const ReplayResult = z.object({
   unknown: z.array(z.object({ why: z.string(), decisions: z.number() })),
   /** Decided otherwise then than by the policy that is in force now. */
   otherwiseThen: z.number(),
+  /** Records that are not among the inputs yet; an older console does not say. */
+  waiting: z.number().optional(),
   /** What a replay cannot know, in sentences. */
   notes: z.array(z.string()),
 });
