@@ -250,6 +250,22 @@ describe("by hand", () => {
     expect(advance(at(on.value.state), facts({ told: counts(3, 1) }), T + 1_000).state.name).toBe("soaking");
     expect(advance(at(on.value.state), facts({ told: counts(2, 2) }), T + 1_000).state.name).toBe("paused");
   });
+  it("what a person has gone on in spite of stops no later wave, and one failure more does", () => {
+    const [one, two] = [facts({ told: counts(3, 1) }), facts({ told: counts(6, 2) })];
+    const trip = advance(at(running()), one, T + 1_000);
+    expect(trip.state).toMatchObject({ name: "paused", guard: "failures", measured: 1 });
+    const on = by(trip.state, "promote");
+    if (!on.ok) throw new Error(on.error);
+    const next = advance(at(on.value.state), one, T + 1_000);
+    expect(next.state).toMatchObject({ name: "running", wave: 1 });
+    expect(advance(at(next.state), two, T + 1_000).state).toMatchObject({ name: "paused", wave: 1 });
+
+    const soak = { ...soaking(0, 9_500), waived: { failures: 1 } };
+    const held = advance(at(soak), one, T + 1_000);
+    expect(held.acts).toEqual(["next-wave"]);
+    expect(advance(at(held.state), one, T + 1_000).state.name).toBe("running");
+    expect(advance(at(held.state), two, T + 1_000).state.name).toBe("paused");
+  });
   it("a resumed wave that was late has its whole time again", () => {
     const late = advance(at(running(0, 64_000)), facts(), T + 1_000);
     const on = by(late.state, "resume");

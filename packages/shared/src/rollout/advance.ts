@@ -79,12 +79,17 @@ type Stay = (next?: RolloutState) => Advanced;
 type Go = (next: RolloutState, act: RolloutAct, reason: string) => Advanced;
 type At<N extends RolloutState["name"]> = Extract<RolloutState, { name: N }>;
 
-export const enter = (wave: number): At<"running"> => ({ name: "running", wave, elapsedMs: 0, waived: {} });
+export const enter = (wave: number, waived: At<"running">["waived"] = {}): At<"running"> => ({
+  name: "running",
+  wave,
+  elapsedMs: 0,
+  waived,
+});
 
 function whileRunning(plan: Plan, at: At<"running">, counts: Counts, stay: Stay, go: Go): Advanced {
   const wave = plan.waves[at.wave]!;
   if (total(counts) === 0) {
-    if (wave.label === undefined) return onward(plan, at.wave, `nobody is in wave ${at.wave + 1}`, go);
+    if (wave.label === undefined) return onward(plan, at, `nobody is in wave ${at.wave + 1}`, go);
     const reason = `no workstation of the group has the label ${wave.label} any more, so wave ${at.wave + 1} would prove nothing; promote it to go on without`;
     return go({ ...at, name: "paused", was: "running", guard: "applied", measured: 0, reason }, "pause", reason);
   }
@@ -97,15 +102,20 @@ function whileRunning(plan: Plan, at: At<"running">, counts: Counts, stay: Stay,
 function whileSoaking(plan: Plan, at: At<"soaking">, stay: Stay, go: Go): Advanced {
   const { soakSeconds } = plan.waves[at.wave]!;
   if (at.elapsedMs < soakSeconds * 1000) return stay(at);
-  return onward(plan, at.wave, `wave ${at.wave + 1} held for ${spanWords(soakSeconds)}`, go);
+  return onward(plan, at, `wave ${at.wave + 1} held for ${spanWords(soakSeconds)}`, go);
 }
 
 /** To the next wave, or done after the last. */
-export function onward(plan: Plan, wave: number, why: string, go: Go): Advanced {
+export function onward(
+  plan: Plan,
+  { wave, waived }: Pick<At<"running">, "wave" | "waived">,
+  why: string,
+  go: Go,
+): Advanced {
   const next = plan.waves[wave + 1];
   if (!next) return go({ name: "done", wave }, "finish", `${why}; the whole group has it`);
   return go(
-    enter(wave + 1),
+    enter(wave + 1, waived),
     "next-wave",
     `${why}; wave ${wave + 2} of ${plan.waves.length} begins: ${waveWords(next)}`,
   );

@@ -27,18 +27,26 @@ export function command(rollout: Omit<Rollout, "lookedAt">, asked: Command, reas
       return ok(to({ ...state, name: "paused", was: state.name, guard: null, measured: 0, reason }, "pause", reason));
     case "resume": {
       if (state.name !== "paused") return fail("It is not paused, so there is nothing to resume.");
-      const { was, wave, guard, measured, waived } = state;
-      // the wave's time begins anew; what a guard found is known now, and only worse trips it again
+      const { was, wave, guard } = state;
+      // the wave's time begins anew
       const elapsedMs = guard === "applied" ? 0 : state.elapsedMs;
-      const known = guard === null || guard === "applied" ? waived : { ...waived, [guard]: measured };
-      return ok(to({ name: was, wave, elapsedMs, waived: known }, was === "running" ? "next-wave" : "soak", reason));
+      const next = { name: was, wave, elapsedMs, waived: knownOf(state) };
+      return ok(to(next, was === "running" ? "next-wave" : "soak", reason));
     }
     case "promote":
       if (state.name === "pending" || state.name === "aborting")
         return fail(`While it is ${state.name} there is no wave to go on from.`);
-      return ok(onward(plan, state.wave, reason, to));
+      return ok(onward(plan, { wave: state.wave, waived: knownOf(state) }, reason, to));
     case "abort":
       if (state.name === "aborting") return fail("It is going back already.");
       return ok(leave(Math.max(0, waveAt(state)), reason, hasFallback && state.name !== "pending", to));
   }
+}
+
+type Going = Extract<RolloutState, { waived: unknown }>;
+
+/** What the guard that stopped it found is known to whoever goes on: only worse trips it again. */
+function knownOf(state: Going): Going["waived"] {
+  if (state.name !== "paused" || state.guard === null || state.guard === "applied") return state.waived;
+  return { ...state.waived, [state.guard]: state.measured };
 }

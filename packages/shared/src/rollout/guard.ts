@@ -19,6 +19,7 @@ export type Facts = {
   back: Counts;
 };
 
+/** `measured` counts workstations, or alerts: a share would hide new failures among those who are told later. */
 export type Trip = { guard: GuardName; outcome: Outcome; measured: number; reason: string };
 
 type Watched = Extract<RolloutState, { name: "running" | "soaking" }>;
@@ -38,7 +39,7 @@ function measures({ guards }: Plan, { told, refused, heard, silent, alerts }: Fa
     const set = guards[guard];
     if (!set || of === 0 || count / of <= set.share) return;
     const reason = `${count} of ${of} ${did} (${percent(count / of)}; more than ${percent(set.share)} is too many)`;
-    trips.push({ guard, outcome: set.outcome, measured: count / of, reason });
+    trips.push({ guard, outcome: set.outcome, measured: count, reason });
   };
   share("refusals", refused, all, "workstations that were told refused the statement");
   share("failures", told.failed - refused, all, "workstations that were told could not make it true");

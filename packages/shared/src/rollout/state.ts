@@ -3,7 +3,7 @@ import { z } from "zod";
 import { GUARDS } from "./plan.ts";
 
 const Reason = z.string().max(1024);
-/** What a guard measured when a person went on in spite of it: only worse than this trips it again. */
+/** What a guard counted when a person went on in spite of it: only more than this trips it again, in later waves too. */
 const Waived = z.partialRecord(z.enum(GUARDS), z.number());
 /** `elapsedMs` is time under watch, summed by looks; no clock is subtracted from another. */
 const At = { wave: z.int().min(0), elapsedMs: z.number().min(0), waived: Waived };
