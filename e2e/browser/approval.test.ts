@@ -94,6 +94,7 @@ describe.skipIf(isAbsent())("a group with approvers", () => {
 
     const menu = page.getByRole("navigation", { name: "Main" });
     await menu.getByRole("link", { name: /^Approvals\s*1 waiting$/ }).click();
+    await page.waitForURL("**/approvals"); // the group's page has the same words
     await page.getByText("2 of 2 missing").click();
     await page.waitForURL(/\/approvals\/[0-9a-f-]{36}$/);
     const id = page.url().slice(-36);
@@ -102,6 +103,8 @@ describe.skipIf(isAbsent())("a group with approvers", () => {
       .getByText(/unscannable files: hold → allow/)
       .waitFor();
     await page.getByText("2 more must sign").waitFor();
+    await page.getByRole("button", { name: "Run replay" }).click();
+    await page.getByTestId("replay-result").waitFor();
 
     await page.goto(`/policy/${fleet.groups["front desk"]}`);
     await page

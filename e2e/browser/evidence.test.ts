@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { minute } from "../../apps/web/src/in-force/words.ts";
 import { type Stack, startStack } from "../../packages/up/src/start.ts";
 import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
 import { makeOwner } from "./people.ts";
@@ -16,6 +17,7 @@ let page: Page;
 let faults: string[];
 let stateFolder: string;
 
+const MINUTE_MS = 60_000;
 const IMAGE_BYTES = 2 * 1024 * 1024;
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
 
@@ -164,6 +166,9 @@ describe.skipIf(isAbsent())("evidence in the browser", () => {
     const said = page.getByRole("row").filter({ hasText: "Debug lines are noise here" });
     await said.first().getByText("now").waitFor();
     await page.getByLabel("In force at").fill("2099-01-01");
+    await page.getByRole("button", { name: "Say" }).click();
+    await page.getByText("has not come yet").waitFor();
+    await page.getByLabel("In force at").fill(minute(new Date(Date.now() + MINUTE_MS).toISOString()));
     await page.getByRole("button", { name: "Say" }).click();
     await page.getByText("signed by the console’s key").waitFor();
     await page.getByLabel("In force at").fill("2001-01-01 08:00");
