@@ -101,12 +101,19 @@ async function performing(act: GateAct, acting: Acting): Promise<GateEvent[]> {
       return deliver(act, acting);
     case "attach":
       return handOver(act, acting);
-    case "detach":
-      for (const handle of [...passage.debts.handles]) {
-        await takeBack(attach, handle);
-        passage.debts.handles = passage.debts.handles.filter((each) => each !== handle);
-      }
+    case "detach": {
+      // one that the guest holds on to is no reason to leave it the others
+      const faults: unknown[] = [];
+      for (const handle of [...passage.debts.handles])
+        try {
+          await takeBack(attach, handle);
+          passage.debts.handles = passage.debts.handles.filter((each) => each !== handle);
+        } catch (error) {
+          faults.push(error);
+        }
+      if (faults.length > 0) throw faults[0];
       return [];
+    }
     case "discard":
       // what a guest still reads stays
       if (passage.debts.handles.length > 0) return [];

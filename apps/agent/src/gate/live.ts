@@ -4,6 +4,7 @@
  *  nothing. A message only wakes the loop. */
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
+import type { GateStep } from "@sallyport/shared/record/usb.ts";
 import { isPinned, isSamePlugging, stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
@@ -109,6 +110,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
         passage.inbox.push(...(await perform(each, act(passage))));
       }
       if (next.state.step === "removed") return undo(passage);
+      if (next.state.step === "refused" && passage.debts.handles.length > 0) await insist(passage, next.state.at);
       next = await nextOf(passage);
     }
   }
@@ -129,12 +131,27 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     }
     return undefined;
   }
-  /** It stays in the journal until nothing is left of it. */
-  async function undo(passage: Passage): Promise<void> {
-    while (passage.debts.handles.length > 0 && !over.signal.aborted) {
+  /** A guest that does not let go is asked again, until it does or there is another reason to stop. */
+  async function takeBack(passage: Passage, isOver = () => false): Promise<void> {
+    while (passage.debts.handles.length > 0 && !isOver() && !over.signal.aborted) {
       await pause(UNDO_MS, over.signal);
       for (const each of ["detach", "discard"] as const) await perform({ act: each }, act(passage));
     }
+  }
+  /** What was refused while the guest had it: that the guest still has it is on record, and so is the end of that. */
+  async function insist(passage: Passage, at: GateStep): Promise<void> {
+    const { device } = passage.state;
+    const handles = passage.debts.handles.join(", ");
+    await commit([
+      words.refused(device, at, `the guest does not let go of ${handles}; it is asked again`, parts.now()),
+    ]);
+    await takeBack(passage, () => passage.inbox.some(({ event }) => event === "pulled"));
+    if (passage.debts.handles.length === 0)
+      await commit([words.refused(device, at, `the guest has let go of ${handles}`, parts.now())]);
+  }
+  /** It stays in the journal until nothing is left of it. */
+  async function undo(passage: Passage): Promise<void> {
+    await takeBack(passage);
     if (over.signal.aborted) return;
     passages.delete(passage.key);
     await commit([]);
@@ -177,15 +194,25 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
         continue;
       }
       let reason = "the agent was started again; the device is held and begins anew";
+      const owed: string[] = [];
       for (const handle of debts.handles) {
         try {
           await parts.attach?.detach(handle);
         } catch (error) {
           if (!(error instanceof DoorError)) throw error;
-          reason = `the agent was started again, and ${handle} could not be taken back: ${error.message}`;
+          owed.push(handle);
+          reason = `the agent was started again, and the guest does not let go of ${handle}; it is asked again: ${error.message}`;
         }
       }
       const after = state.step === "removed" ? state.after : state.step === "refused" ? state.at : state.step;
+      if (owed.length > 0)
+        kept.push({
+          key: keyOf(device),
+          state: { step: "removed", device, after },
+          debts: { ...debts, handles: owed },
+          stop: new AbortController(),
+          ...idle(),
+        });
       records.push(words.removed(device, after, reason, parts.now()));
     }
     for (const passage of kept) passages.set(passage.key, passage);
@@ -270,15 +297,16 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
   }
 
   let exceptions = "";
-  /** A new exception, or the end of one, is a reason to decide again. */
+  /** A new exception is a reason to decide again; one that has ended, here or while the agent was away, takes back. */
   function reconsider(): void {
     const known = parts.exceptions();
     const now = known.map(({ digest }) => digest).join();
-    if (now === exceptions) return;
+    const isNew = now !== exceptions;
     exceptions = now;
     for (const passage of passages.values()) {
       const { state } = passage;
-      if (state.step === "decided") send(passage, { event: "decide", exceptions: known, floor: parts.floor() });
+      if (isNew && state.step === "decided")
+        send(passage, { event: "decide", exceptions: known, floor: parts.floor() });
       if (state.step === "attached" && state.exception && !known.some(({ digest }) => digest === state.exception))
         send(passage, { event: "failed", reason: "its exception has ended" });
     }

@@ -9,10 +9,13 @@ export type SimGuest = Attach & {
   /** Handle → the image's path, or `device`. */
   has(handle: string): Promise<boolean>;
   given(): Map<string, string>;
+  /** It lets go of nothing until told otherwise. */
+  holdOn(is: boolean): void;
 };
 
 export function simGuest(folder: string): SimGuest {
   mkdirSync(folder, { recursive: true });
+  let holdsOn = false;
   const at = (handle: string) => join(folder, handle);
   const plan = async (taken: readonly string[]) => {
     for (let number = 0; number < 8; number++) {
@@ -34,7 +37,13 @@ export function simGuest(folder: string): SimGuest {
     },
     device: (handle, { bus, address }) => give(handle, `device ${bus}.${address}`),
     has: async (handle) => existsSync(at(handle)),
-    detach: async (handle) => rmSync(at(handle), { force: true }),
+    detach: async (handle) => {
+      if (holdsOn && existsSync(at(handle))) throw new DoorError(`the guest uses ${handle}`);
+      rmSync(at(handle), { force: true });
+    },
+    holdOn: (is) => {
+      holdsOn = is;
+    },
     given: () => new Map(readdirSync(folder).map((handle) => [handle, readFileSync(at(handle), "utf8")])),
   };
 }

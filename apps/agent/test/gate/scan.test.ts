@@ -375,11 +375,15 @@ describe.skipIf(absent !== null)("scan", () => {
       twoFaced.write("in/y", twoFaced.indexOf("in/x"));
       const broken = Buffer.from(whole);
       broken.fill(0xff, 300, 400);
+      // the directory has two entries (the folder's and the file's), its end counts one
+      const uncounted = Buffer.from(whole);
+      for (const at of [8, 10]) uncounted.writeUInt16LE(1, whole.length - 22 + at);
       const body = await look(
         layOut(fresh("tree"), {
           "cut.zip": whole.subarray(0, whole.length - 30),
           "broken.zip": broken,
           "two.zip": twoFaced,
+          "uncounted.zip": uncounted,
           "whole.zip": whole,
         }),
       );
@@ -387,6 +391,7 @@ describe.skipIf(absent !== null)("scan", () => {
         "cut.zip": "unscannable",
         "broken.zip": "unscannable",
         "two.zip": "unscannable",
+        "uncounted.zip": "unscannable",
         "whole.zip": "clean",
       });
     });

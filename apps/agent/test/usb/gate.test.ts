@@ -290,6 +290,39 @@ describe.skipIf(absent !== null)("an exception", () => {
       bench.said("usb.step").some((text) => text.includes("exception has ended")),
     );
   });
+  it.each([true, false])(
+    "that ended while the agent was away takes it back at the start; a guest that lets go: %s",
+    async (lets) => {
+      bench.policy = UsbSection.parse({});
+      bench.start();
+      bench.kernel.plug("1-2", { units: [stick] });
+      await bench.until("it is asked for", () => requestOf() !== undefined);
+      bench.exceptions = [exceptionTo(requestOf()!)];
+      await bench.until("that is on record", () => attachOf() !== undefined);
+      await bench.stop();
+      bench.exceptions = [];
+      bench.guest.holdOn(!lets);
+      bench.start();
+      await bench.until("that is said", () =>
+        bench.said("usb.step").some((text) => text.includes("exception has ended")),
+      );
+      if (!lets) {
+        await bench.until("that the guest has it is said", () =>
+          bench.said("usb.step").some((text) => /the guest does not let go of stick-0; it is asked again/.test(text)),
+        );
+        expect(isGiven()).toBe(true);
+        // once more from the start, where it was refused already
+        await bench.stop();
+        bench.start();
+        await bench.until("that is said again", () =>
+          bench.said("usb.removed").some((text) => text.includes("the guest does not let go of stick-0")),
+        );
+        expect((await bench.volumeFiles()).length).toBeGreaterThan(0);
+        bench.guest.holdOn(false);
+      }
+      await bench.until("the guest has lost it", () => !isGiven());
+    },
+  );
   it("asks under the same name when the same stick comes back", async () => {
     bench.policy = UsbSection.parse({});
     bench.start();

@@ -36,6 +36,8 @@ export function* zip(source: Source): Generator<Member> {
     if (member) members.push(member);
     at += length;
   }
+  // an unpacker that goes by the directory's length and not by the count would find more
+  if (at !== bytes.length) throw new Damaged("has a central directory that goes on behind the members it counts");
   regions.sort((a, b) => a.from - b.from);
   for (let index = 1; index < regions.length; index++) {
     if (regions[index]!.from < regions[index - 1]!.to) throw new Damaged("has members that lie over one another");
