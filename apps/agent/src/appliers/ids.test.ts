@@ -122,6 +122,22 @@ describe("the detector's applier", () => {
     detector.state.drops = 30;
     expect(await look({ rules })).toMatchObject({ outcome: "applied", reason: "30 of 100 packets were not seen." });
   });
+  it("is blind where most packets go by it, until it keeps up again or is started again", async () => {
+    const { artifact, begin, look, detector, told } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    told.length = 0;
+    Object.assign(detector.state, { packets: 1100, drops: 600 });
+    expect(await look({ rules })).toMatchObject({ outcome: "failed", reason: expect.stringContaining("keep up") });
+    Object.assign(detector.state, { packets: 1150, drops: 600 }); // too few to say
+    expect(await look({ rules })).toMatchObject({ outcome: "failed" });
+    expect(told).toMatchObject([{ kind: "ids.alert", severity: "error" }]);
+    Object.assign(detector.state, { packets: 2100, drops: 610 });
+    expect(await look({ rules })).toMatchObject({ outcome: "applied", reason: expect.stringContaining("not seen") });
+    Object.assign(detector.state, { packets: 200, drops: 150 }); // started again
+    expect(await look({ rules })).toMatchObject({ outcome: "failed" });
+    expect(told).toHaveLength(2);
+  });
   it("does not believe files that another changed: they are put back, and that is told", async () => {
     const { artifact, begin, look, settle, detector, told } = agent();
     const rules = artifact(`${RULE}\n`);

@@ -29,10 +29,15 @@ export type IdsParts = {
 
 /** More than this part of the packets unseen is said aloud. */
 const UNSEEN_SHARE = 0.01;
+/** More than this part of the packets unseen is as good as blind, judged over so many of them at a time. */
+const BLIND_SHARE = 0.5;
+const JUDGED_PACKETS_LEAST = 100;
 
 type Running = { version: string; loaded: number; failed: number; packets: number; drops: number };
 type Found = {
   running: Running | null;
+  /** It runs, and most of what came lately went by it. */
+  overrun: boolean;
   why: string;
   rules: { sha256: string; count: number } | null;
   thresholds: string | null;
@@ -60,6 +65,17 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
   const sum = (text: string): string => toHex(hash(new TextEncoder().encode(text)));
   let known: string | null = null;
   let told: string | undefined;
+  let counted = { packets: 0, drops: 0 };
+  let overrun = false;
+
+  /** Counters since the detector's start → whether it keeps up now. Too few packets change nothing. */
+  function keepsUp({ packets, drops }: Running): void {
+    if (packets < counted.packets || drops < counted.drops) counted = { packets: 0, drops: 0 }; // it was started again
+    const came = packets - counted.packets;
+    if (came < JUDGED_PACKETS_LEAST) return;
+    overrun = drops - counted.drops > came * BLIND_SHARE;
+    counted = { packets, drops };
+  }
 
   async function running(): Promise<Running> {
     const version = z.string().parse(await detector.ask("version"));
@@ -80,8 +96,10 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
       if (!(error instanceof DoorError) && !(error instanceof z.ZodError)) throw error;
       why = error instanceof DoorError ? error.message : "its answer is not understood";
     }
+    if (alive) keepsUp(alive);
     const found: Found = {
       running: alive,
+      overrun,
       why,
       rules: rules === undefined ? null : { sha256: sum(rules), count: countRules(rules) },
       thresholds: thresholds === undefined ? null : sum(thresholds),
@@ -213,6 +231,8 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
 function blindness(found: Found): string | undefined {
   if (!found.running) return `The intrusion detector is blind: ${found.why}`.slice(0, 500);
   if (found.running.loaded === 0) return "The intrusion detector is blind: it runs with no rules.";
+  if (found.overrun)
+    return "The intrusion detector is blind: it does not keep up, more than half of the packets go by it.";
   return undefined;
 }
 
