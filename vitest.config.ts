@@ -25,7 +25,8 @@ export default defineConfig({
       suite("hv", [`${HV}/{1-series,lock,sources,tree}.test.ts`], { testTimeout: 300_000, hookTimeout: 300_000 }),
       // Xen built and booted, always emulated: the processor of the machine below must not matter
       suite("boots", [`${HV}/{3-boots,4-command-line,qemu}.test.ts`], { ...BOOTING, env: { SALLYPORT_ACCEL: "tcg" } }),
-      suite("proofs", [`${HV}/{2-builds,5-selftest,6-more-boots}.test.ts`], BOOTING),
+      suite("builds", [`${HV}/2-builds.test.ts`], BOOTING),
+      suite("proofs", [`${HV}/{5-selftest,6-more-boots}.test.ts`], BOOTING),
       suite("browser", ["e2e/browser/**/*.test.ts"], {
         testTimeout: 180_000,
         hookTimeout: 300_000,

@@ -1,6 +1,6 @@
 // `npm test`: installs what is missing, checks, runs every suite, adds up. The last line reads `N passed, N failed`.
 // `npm test -- unit browser` (or SALLYPORT_SUITES) runs only those. Suites run two at a time: they share nothing but the machine;
-// those that boot machines run last, by themselves, where CI=true or when asked for. A file that failed beside another suite runs once
+// those that build Xen and boot machines run last, by themselves, when asked for; CI runs some of them. A file that failed beside another suite runs once
 // more, alone; what passes then is counted as passed and listed as unsteady, with its first fault.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -22,7 +22,9 @@ const FILES_AGAIN_MAX = 4;
 const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit", "hv"];
 // Xen built and booted, built patch by patch, and a whole workstation: many minutes each, so a plain run leaves them out
 // and says so (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
-const ALONE = ["boots", "proofs", "workstation"];
+const ALONE = ["boots", "builds", "proofs", "workstation"];
+// all of them would make an hour of it
+const ALONE_IN_CI = ["boots", "builds"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
@@ -61,8 +63,8 @@ async function main(asked) {
     ...(wanted("check") ? CHECKS.map((check) => () => runCheck(check)) : []),
     ...SUITES.filter(wanted).map((suite) => () => runSuite(suite)),
   ];
-  const all = asked.length === 0 && process.env.CI === "true";
-  const alone = ALONE.filter((name) => all || asked.includes(name));
+  const byItself = process.env.CI === "true" ? ALONE_IN_CI : [];
+  const alone = ALONE.filter((name) => (asked.length > 0 ? asked : byItself).includes(name));
   const beat = setInterval(() => {
     const now = Date.now();
     const parts = [...running].map(([name, { at }]) => `${name} ${Math.round((now - at) / 1000)} s`);
@@ -80,7 +82,8 @@ async function main(asked) {
     for (const fault of unsteady) say(`\nUNSTEADY (failed beside another suite, passed alone)  ${fault}`);
   for (const { failures } of results) for (const failure of failures) say(`\nFAILED  ${failure}`);
   if (absent.length > 0) say(`\nAbsent Debian packages: ${absent.join(" ")}\n${aptLine(absent)}`);
-  if (asked.length === 0 && !all) say(`\nLeft out, since they boot whole machines: npm test -- ${ALONE.join(" ")}`);
+  const left = asked.length > 0 ? [] : ALONE.filter((name) => !alone.includes(name));
+  if (left.length > 0) say(`\nLeft out, for the time they take: npm test -- ${left.join(" ")}`);
   const counts = sum([...results.map((result) => result.counts), { passed: 0, failed: faults, skipped: 0 }]);
   say("");
   say(summaryLine(counts));
