@@ -3,8 +3,7 @@ import "reflect-metadata";
 import { spawn } from "node:child_process";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
@@ -21,6 +20,7 @@ import { respondRollout } from "../src/rollout/respond.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+import { serve } from "./serve.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 const RUNS_MS_MAX = 900_000;
@@ -58,23 +58,12 @@ beforeAll(async () => {
     sign: await person("nora", "owner", ["approval", "rollout:read", "rollout:write"]),
     other: await person("nora", "owner", ["export"]),
   };
-  server = createServer(async (incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    const request = new Request(new URL(incoming.url ?? "/", "http://localhost"), {
-      method: incoming.method ?? "GET",
-      headers: { ...(incoming.headers as Record<string, string>), "x-forwarded-for": "192.0.2.9" },
-      ...(incoming.method === "POST" && { body: Buffer.concat(chunks).toString() }),
-    });
+  ({ server, url } = await serve(async (request) => {
     const [, , api, ...path] = new URL(request.url).pathname.split("/");
-    const response =
-      api === "rollout"
-        ? await respondRollout({ pool, recordConsole, consoleKey }, request, path.filter(Boolean))
-        : await respondApproval({ pool, recordConsole }, request, path.filter(Boolean));
-    outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return api === "rollout"
+      ? respondRollout({ pool, recordConsole, consoleKey }, request, path.filter(Boolean))
+      : respondApproval({ pool, recordConsole }, request, path.filter(Boolean));
+  }));
 });
 afterAll(async () => {
   await new Promise((resolve) => server?.close(resolve));

@@ -2,8 +2,7 @@
 import "reflect-metadata";
 import { spawn } from "node:child_process";
 import { generateKeyPairSync, sign } from "node:crypto";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
 import { join } from "node:path";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -13,6 +12,7 @@ import { makeToken, type Scope } from "../src/person/api-token.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+import { serve } from "./serve.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 /** Each command is a process of its own, and a machine may be slow. */
@@ -52,19 +52,9 @@ beforeAll(async () => {
     write: await person("rio", "responder", ["deny:read", "deny:write"]),
     viewer: await person("vic", "viewer", ["deny:read", "deny:write"]),
   };
-  server = createServer(async (incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    const request = new Request(new URL(incoming.url ?? "/", "http://localhost"), {
-      method: incoming.method ?? "GET",
-      headers: { ...(incoming.headers as Record<string, string>), "x-forwarded-for": "192.0.2.9" },
-      ...(incoming.method === "POST" && { body: Buffer.concat(chunks).toString() }),
-    });
-    const response = await respondDeny({ pool, recordConsole, consoleKey }, request);
-    outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  ({ server, url } = await serve(async (request) => {
+    return respondDeny({ pool, recordConsole, consoleKey }, request);
+  }));
 });
 afterAll(async () => {
   await new Promise((resolve) => server?.close(resolve));

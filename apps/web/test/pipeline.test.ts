@@ -3,8 +3,7 @@ import "reflect-metadata";
 import { spawn } from "node:child_process";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { planCounts, type RepositoryPlan } from "@sallyport/shared/policy/repository.ts";
@@ -25,6 +24,7 @@ import { appRouter } from "../src/trpc/router.ts";
 import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+import { serve } from "./serve.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const SALLYPORT = join(ROOT, "packages/cli/bin/sallyport.mjs");
@@ -71,26 +71,15 @@ beforeAll(async () => {
   };
   const replaySlots = new Slots(1);
   const nobody = async () => undefined;
-  server = createServer(async (incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    const request = new Request(new URL(incoming.url ?? "/", "http://localhost"), {
-      method: incoming.method ?? "GET",
-      headers: { ...(incoming.headers as Record<string, string>), "x-forwarded-for": "192.0.2.9" },
-      ...(incoming.method === "POST" && { body: Buffer.concat(chunks).toString() }),
-    });
+  ({ server, url } = await serve(async (request) => {
     const [, , noun, ...path] = new URL(request.url).pathname.split("/");
     const parts = { pool, recordConsole, consoleKey };
-    const response =
-      noun === "rollout"
-        ? await respondRollout(parts, request, path)
-        : noun === "replay"
-          ? await respondReplay({ pool, replaySlots }, nobody, request)
-          : await respondPolicy(parts, request, path.map(decodeURIComponent));
-    outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return noun === "rollout"
+      ? respondRollout(parts, request, path)
+      : noun === "replay"
+        ? respondReplay({ pool, replaySlots }, nobody, request)
+        : respondPolicy(parts, request, path.map(decodeURIComponent));
+  }));
   // as an installed command is found
   mkdirSync(join(work, "bin"));
   writeFileSync(join(work, "bin/sallyport"), `#!/bin/sh\nexec "${process.execPath}" "${SALLYPORT}" "$@"\n`);

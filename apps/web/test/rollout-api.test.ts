@@ -3,8 +3,7 @@ import "reflect-metadata";
 import { spawn } from "node:child_process";
 import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
@@ -16,6 +15,7 @@ import { step } from "../src/rollout/step.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+import { serve } from "./serve.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 /** Each command is a process of its own, and a machine may be slow. */
@@ -55,20 +55,10 @@ beforeAll(async () => {
     write: await person("nora", "admin", ["rollout:read", "rollout:write"]),
     viewer: await person("vic", "viewer", ["rollout:read", "rollout:write"]),
   };
-  server = createServer(async (incoming, outgoing) => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(chunk as Buffer);
-    const request = new Request(new URL(incoming.url ?? "/", "http://localhost"), {
-      method: incoming.method ?? "GET",
-      headers: { ...(incoming.headers as Record<string, string>), "x-forwarded-for": "192.0.2.9" },
-      ...(incoming.method === "POST" && { body: Buffer.concat(chunks).toString() }),
-    });
+  ({ server, url } = await serve(async (request) => {
     const path = request.url.split("/api/rollout")[1]!.split("/").filter(Boolean);
-    const response = await respondRollout({ pool, recordConsole, consoleKey }, request, path);
-    outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    return respondRollout({ pool, recordConsole, consoleKey }, request, path);
+  }));
   writeFileSync(join(folder, "policy.yaml"), "log: { linesPerSecond: 100 }\n");
   writeFileSync(join(folder, "closed.yaml"), "usb: { deviceRules: [] }\n");
   writeFileSync(join(folder, "plan.yaml"), "waves:\n  - { label: canary }\n  - all: true\n");
