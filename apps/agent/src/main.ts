@@ -1,58 +1,43 @@
 /** The only wiring: sources → spool → uplink → link, and desired → policy → reconcile → report. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { ARTIFACT_BYTES_MAX } from "@sallyport/shared/artifact/artifact.ts";
-import { fromBase64, toHex } from "@sallyport/shared/base/bytes.ts";
-import type { SessionId, Sha256 } from "@sallyport/shared/base/ids.ts";
-import { deniedAddresses } from "@sallyport/shared/policy/overlay.ts";
+import { fromBase64 } from "@sallyport/shared/base/bytes.ts";
+import type { SessionId } from "@sallyport/shared/base/ids.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
-import type { Reported } from "@sallyport/shared/state/reported.ts";
-import { idsApplier, unwatched } from "./appliers/ids.ts";
-import { BROKER_LOST_MS, KEPT_BYTES_MAX as NETWORK_BYTES_MAX, networkApplier, unfiltered } from "./appliers/network.ts";
+import { BROKER_LOST_MS } from "./appliers/network.ts";
 import { artifacts as fetchedArtifacts } from "./artifact/artifacts.ts";
 import { Commands } from "./command/commands.ts";
 import { JOURNAL_BYTES_MAX, journalFile } from "./command/journal-file.ts";
-import {
-  type AgentConfig,
-  artifactsFolder,
-  brokerOf,
-  domainOf,
-  firewallOf,
-  sourcesOf,
-  sticksFolder,
-} from "./config.ts";
+import { type AgentConfig, artifactsFolder, domainOf, sourcesOf, sticksFolder } from "./config.ts";
 import { artifactStore } from "./dom0/artifact-store.ts";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { receiveDatagrams } from "./dom0/datagrams.ts";
-import { suricata } from "./dom0/detector.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import { keptText } from "./dom0/kept-text.ts";
 import type { Log } from "./dom0/log.ts";
-import { resolveName } from "./dom0/names.ts";
-import { nftRuleset } from "./dom0/ruleset.ts";
-import { tellRefusal } from "./enrol/again.ts";
 import { fetchArtifact } from "./enrol/artifact.ts";
-import { isDue, notAfter, renew } from "./enrol/enrol.ts";
+import { notAfter } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
-import { LOOK_MS_MAX, RENEWAL_CHECK_MS } from "./limits.ts";
+import { renewing } from "./enrol/renewing.ts";
+import { guestsWire } from "./guests-wire.ts";
 import { Link } from "./link/link.ts";
 import { Outage } from "./link/outage.ts";
 import { Bell, pause } from "./pace.ts";
 import { droppedAgain, listPerformers } from "./performers.ts";
 import { PolicyKeeper } from "./policy/policy.ts";
 import { keepMarks, recoverKept } from "./policy/recover.ts";
-import { listAppliers, type Outcomes, reconcile, settle } from "./reconcile/reconcile.ts";
-import { overlayRecords, ToldOverlays } from "./report/overlay-records.ts";
-import { overlayStates } from "./report/overlays.ts";
-import { isChange, signReport } from "./report/report.ts";
+import { listAppliers, settle } from "./reconcile/reconcile.ts";
+import { gather } from "./report/gather.ts";
+import { toldOverlays, toldPolicies } from "./report/told.ts";
 import { runSources } from "./run-sources.ts";
 import { scannerOf } from "./scanner.ts";
 import { listSources } from "./sources/list.ts";
 import { Intake } from "./spool/intake.ts";
 import { lockState, openSpool } from "./spool/open.ts";
 import { prepare } from "./spool/prepare.ts";
+import { steering } from "./steer.ts";
 import { sticks } from "./sticks.ts";
 import { Uplink } from "./uplink/uplink.ts";
 import { usbGate } from "./usb-gate.ts";
@@ -184,7 +169,6 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       then();
     },
   });
-  const firewall = firewallOf(config);
   const volume = volumeOf(config, state, dom0);
   const artifacts = fetchedArtifacts({
     store: artifactStore(artifactsFolder(state, config)),
@@ -212,37 +196,14 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   const appliers = listAppliers(
     { log: setting("log"), agent: setting("agent", () => spool.setBytesMax(settings.agent.spoolBytesMax)) },
     {
-      network: firewall
-        ? networkApplier({
-            ruleset: nftRuleset(dom0),
-            config: firewall,
-            broker: brokerOf(facts.mqtt),
-            lostMs: () => outage.ms,
-            resolve: resolveName,
-            hash: sha256,
-            now,
-            monotonic,
-            kept: keptText(dom0, join(state, "network.nft"), NETWORK_BYTES_MAX),
-            isolatedUntil: () => commands.isolation?.until,
-            denied: () => deniedAddresses(policy.denied()),
-            tell,
-            log,
-          })
-        : unfiltered(),
-      ids: config.ids
-        ? idsApplier({
-            detector: suricata(dom0, config.ids),
-            config: config.ids,
-            artifact(rules) {
-              artifacts.retain("ids", [rules]);
-              return artifacts.get(rules, "The rule set", ARTIFACT_BYTES_MAX["suricata-rules"]);
-            },
-            hash: sha256,
-            now,
-            tell,
-            log,
-          })
-        : unwatched(),
+      ...guestsWire(config, {
+        ...{ dom0, artifacts, now, monotonic, tell, log },
+        file: join(state, "network.nft"),
+        mqtt: facts.mqtt,
+        lostMs: () => outage.ms,
+        isolatedUntil: () => commands.isolation?.until,
+        denied: () => policy.denied(),
+      }),
       disk: volume.applier,
       usb: scanner.applier,
     },
@@ -295,124 +256,51 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     wipe: volume.wipe,
   });
 
-  let outcomes: Outcomes | undefined;
-  /** `inForce` is what the outcomes are of: one that came meanwhile is not in force before it was reconciled. */
-  const gather = (inForce: typeof policy.inForce): Reported => {
-    const { state: uplinkState } = uplink;
-    const sourceStates = sources.states();
-    if (uplinkState.state === "alarm") sourceStates.uplink = { state: "failed", reason: uplinkState.why.slice(0, 512) };
-    if (link.overlayRefused) sourceStates.overlay = { state: "failed", reason: link.overlayRefused.slice(0, 512) };
-    if (intake.refused) sourceStates.spool = { state: "failed", reason: `the disk takes nothing: ${intake.refused}` };
-    return {
-      workstation,
-      session,
-      at: new Date(now()).toISOString(),
-      agentVersion: AGENT_VERSION,
-      hostname,
-      group: policy.group,
-      trail: { id: spool.trail, size: spool.size, root: toHex(spool.root) as Sha256 },
-      spool: spool.standing(),
-      policy: inForce
-        ? {
-            digest: inForce.digest as NonNullable<Reported["policy"]>["digest"],
-            order: inForce.order,
-            taken: inForce.taken,
-            old: inForce.notAfter !== undefined && policy.floor() >= Date.parse(inForce.notAfter),
-          }
-        : null,
-      sections: outcomes ?? {},
-      ...(policy.refused ? { refused: policy.refused } : {}),
-      signers: policy.signers as Reported["signers"],
-      sources: sourceStates,
-      ...(layout ? { layout } : {}),
-      guests: config.guests.map(({ id }) => ({ id, name: config.guestNames[id] ?? id })),
-      certificateNotAfter: notAfter(tls.certificate),
-      overlays: overlayStates(policy.overlays(), outcomes),
-    };
+  const memory = {
+    ...{ tell, remember, now, hash: sha256 },
+    remembered: (key: string) => spool.remembered(key),
   };
-
-  /** What an overlay came to hold, and what has ended of it. */
-  const tellOverlays = () => {
-    const told = ToldOverlays.safeParse(spool.remembered("overlays"));
-    const next = overlayRecords(told.success ? told.data : {}, policy.overlays(), now());
-    if (next.records.length === 0) return;
-    for (const each of next.records) tell(each);
-    remember("overlays", next.told as never);
+  const [toldPolicy, toldOverlay] = [toldPolicies(memory), toldOverlays(memory)];
+  const guests = config.guests.map(({ id }) => ({ id, name: config.guestNames[id] ?? id }));
+  const gatherParts = {
+    self: { workstation, session, agentVersion: AGENT_VERSION, hostname, guests },
+    ...{ spool, policy, now },
+    uplink: () => uplink.state,
+    sources: () => sources.states(),
+    refused: () => ({ spool: intake.refused, overlay: link.overlayRefused }),
+    layout: () => layout,
+    certificateNotAfter: () => notAfter(tls.certificate),
   };
-
-  /** Reconciles and reports: on a change, and on the timer. */
-  const steer = async () => {
-    let last: Reported | undefined;
-    let reportedAt = Number.NEGATIVE_INFINITY;
-    while (!signal.aborted) {
-      const wanted = policy.inForce;
-      outcomes = await reconcile(appliers, wanted?.policy ?? Policy.parse({}));
-      if (wanted) recordApplied(wanted, outcomes);
-      tellOverlays();
-      const next = gather(wanted);
-      remember("report", { ...next, link: uplink.state } as never);
-      const due = monotonic() - reportedAt >= settings.agent.reportSeconds * 1000;
-      if (link.isConnected && (due || isChange(last, next) || reportWanted)) {
-        reportWanted = false;
-        if ((await link.publish("reported", JSON.stringify(signReport(signer, next)), true)) === "sent") {
-          last = next;
-          reportedAt = monotonic();
-        }
-      }
-      await work.wait(Math.min(settings.agent.reportSeconds * 1000, LOOK_MS_MAX, policy.nextEndMs()), signal);
-    }
-  };
-  let reportWanted = false;
-
-  /** Once for each policy and outcome, also over restarts. */
-  let applied = spool.remembered("applied");
-  const recordApplied = ({ digest, order }: { digest: string; order: number }, found: Outcomes) => {
-    const said = Object.fromEntries(
-      Object.entries(found).map(([name, { outcome, reason }]) => [
-        name,
-        { outcome: outcome === "audit" ? ("applied" as const) : outcome, ...(reason ? { reason } : {}) },
-      ]),
-    );
-    const mark = toHex(sha256(Buffer.from(JSON.stringify({ digest, order, said }))));
-    if (applied === mark) return;
-    applied = mark;
-    const wrong = Object.values(said).some(({ outcome }) => outcome === "failed");
-    const inForce = Object.entries(said).flatMap(([name, { outcome }]) => (outcome === "applied" ? [name] : []));
-    tell({
-      kind: "policy.applied",
-      severity: wrong ? "error" : "notice",
-      time: now(),
-      text: `Policy ${digest.slice(0, 12)} (order ${order}) is in force: ${inForce.join(", ") || "no section"} applied`,
-      body: { digest: digest as never, order, outcomes: said },
-    });
-    remember("applied", mark);
-  };
-
-  const renewing = async () => {
-    while (!signal.aborted) {
-      await tellRefusal(state, (observation) => intake.emit({ observations: [observation] })).catch((error: Error) =>
-        log.error({ error: error.message }, "enrolment.refusal-untold"),
-      );
-      if (isDue(tls.certificate, now())) {
-        try {
-          tls = await renew(state, { ...enrolment, tls }, [enrolment.ca, ...policy.cas]);
-          log.info({ notAfter: notAfter(tls.certificate) }, "certificate.renewed");
-          link.reconnect();
-          work.ring();
-        } catch (error) {
-          log.error({ error: (error as Error).message }, "certificate.not-renewed");
-        }
-      }
-      await pause(RENEWAL_CHECK_MS, signal);
-    }
-  };
+  const steer = steering({
+    ...{ policy, appliers, signer, link, monotonic, work },
+    told(inForce, outcomes) {
+      if (inForce) toldPolicy(inForce, outcomes);
+      toldOverlay(policy.overlays());
+    },
+    gather: (inForce, outcomes) => gather(gatherParts, inForce, outcomes),
+    keep: (report) => remember("report", { ...report, link: uplink.state } as never),
+    reportMs: () => settings.agent.reportSeconds * 1000,
+  });
 
   log.info({ workstation, trail: spool.trail, size: spool.size, state }, "agent.started");
   mendLater();
   const running = Promise.all([
-    steer(),
+    steer.run(signal),
     uplink.run(signal),
-    renewing(),
+    renewing(
+      {
+        ...{ state, enrolment, now, log },
+        tls: () => tls,
+        cas: () => [enrolment.ca, ...policy.cas],
+        emit: intake.emit,
+        renewed(next) {
+          tls = next;
+          link.reconnect();
+          work.ring();
+        },
+      },
+      signal,
+    ),
     commands.run(performers, signal),
     sources.run(),
     link.run(
@@ -421,8 +309,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
           outage.connected();
           void link.publish("presence", presence("online"), true);
           uplink.connected();
-          reportWanted = true;
-          work.ring();
+          steer.reportAgain();
         },
         disconnected() {
           if (outage.disconnected()) mendLater();
