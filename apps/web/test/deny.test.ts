@@ -15,7 +15,7 @@ import { migrate } from "../../../prisma/migrate.ts";
 import { type Denying, deny, lift } from "../src/deny/act.ts";
 import { addDeny } from "../src/deny/change.ts";
 import { listDenies } from "../src/deny/store.ts";
-import { OverlayDispatch } from "../src/dispatch/overlays.ts";
+import { overlayDispatch } from "../src/dispatch/overlays.ts";
 import { States } from "../src/ingest/state.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import { Machine } from "./machine.ts";
@@ -68,7 +68,7 @@ const stands = async () => (await list()).filter(({ ended }) => ended === null).
 function workstations(slow = 0) {
   const topics = new Map<string, SignedStatement[]>();
   const told: string[] = [];
-  const dispatch = new OverlayDispatch({
+  const dispatch = overlayDispatch({
     pool,
     log: pino({ level: "silent" }),
     shards: () => SHARDS,

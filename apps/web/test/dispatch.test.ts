@@ -7,7 +7,7 @@ import type pg from "pg";
 import pino from "pino";
 import { afterAll, beforeEach, expect, test, vi } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
-import { Dispatch } from "../src/dispatch/dispatch.ts";
+import { policyDispatch } from "../src/dispatch/dispatch.ts";
 import { signMembership } from "../src/dispatch/sign.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedWorkstation } from "./seed.ts";
@@ -62,7 +62,7 @@ function watched(publish: (workstation: string, desired: Desired) => void = () =
           }
         : Reflect.get(target, name),
   });
-  const dispatch = new Dispatch({
+  const dispatch = policyDispatch({
     pool: counted,
     log,
     shards: () => SHARDS,

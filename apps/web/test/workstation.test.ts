@@ -17,7 +17,7 @@ import type pg from "pg";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
-import { Dispatch } from "../src/dispatch/dispatch.ts";
+import { policyDispatch } from "../src/dispatch/dispatch.ts";
 import { signMembership } from "../src/dispatch/sign.ts";
 import { type Authority, openAuthority, readRequest } from "../src/listener/authority.ts";
 import { startListener } from "../src/listener/listener.ts";
@@ -196,7 +196,7 @@ test("a moved workstation gets a membership that it believes, then the new group
     basedOn: 0,
   });
   const sent: Desired[] = [];
-  const dispatch = new Dispatch({
+  const dispatch = policyDispatch({
     pool,
     log,
     shards: () => [machine.id.slice(0, 2)],
