@@ -14,7 +14,7 @@ import { getProposal } from "../src/approval/store.ts";
 import { due } from "../src/dispatch/due.ts";
 import { withRecord } from "../src/person/act.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
-import { makeException, requestOf } from "../src/usb/exception.ts";
+import { exceptedAct, makeException, requestOf } from "../src/usb/exception.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation, sha256 } from "./seed.ts";
 
@@ -36,9 +36,10 @@ let trail: number;
 const seen = (kind: string, body: object): Seen => ({ kind, severity: "warning", text: kind, body, agoMs: 0 });
 const scan = (source: string) =>
   seen("usb.scan", { source, verdict: "hold", reason: "no scanner answered", manifest: [], scanner: null });
-const asks = (stick: string, manifest: string) =>
+const IMAGES = [{ bytes: 4_096, sha256: hex("e") }];
+const asks = (stick: string, manifest: string, more = {}) =>
   seen("usb.request", {
-    ...{ stick, request: hex(manifest), descriptors: hex("a"), manifest: hex(manifest) },
+    ...{ stick, request: hex(manifest), descriptors: hex("a"), manifest: hex(manifest), ...more },
     ...{ files: 2, rule: "unscannable", reason: "no scanner answered" },
   });
 
@@ -54,6 +55,8 @@ beforeAll(async () => {
     asks("1-3/0951:1666/8", "d"), // another stick's
     asks(STICK, "b"), // 2
     scan("holiday.img"), // 3, of a stick that asks for nothing
+    scan("1-4/0951:1666/9"), // 4
+    asks("1-4/0951:1666/9", "c", { images: IMAGES }), // 5
   ];
   trail = await seedTrail(
     pool,
@@ -110,6 +113,17 @@ test("all that have not ended go down together, in order; one that has does not"
   await except(0, 24);
   const orders = (await sent()).map(({ text }) => (JSON.parse(text) as { order: number }).order);
   expect(orders).toEqual([1, 3]);
+});
+
+test("where the guest would get the image itself, what is signed binds it, and that is said to whoever signs", async () => {
+  expect(await requestOf(pool, trail, 0)).toMatchObject({ images: null });
+  expect(await requestOf(pool, trail, 4)).toMatchObject({ images: IMAGES });
+  const given = await except(4);
+  const { carried } = (await sent()).at(-1)!;
+  expect(JSON.parse(carried)).toMatchObject({ manifest: hex("c"), images: IMAGES });
+  const words = `the whole image, 4096 bytes, sha256 ${hex("e")}, with all that lies beside the listed files`;
+  expect(exceptedAct(given).text).toContain(`handed over is ${words}`);
+  expect(exceptedAct(given).after).toMatchObject({ handsOver: words });
 });
 
 test("nothing is signed for a scan that asks for nothing, nor where the console's key is not enough", async () => {

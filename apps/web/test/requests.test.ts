@@ -19,9 +19,9 @@ const hex = (digit: string) => digit.repeat(64);
 const seen = (kind: string, body: object): Seen => ({ kind, severity: "warning", text: kind, body, agoMs: 0 });
 const scan = (source: string) =>
   seen("usb.scan", { source, verdict: "hold", reason: "no scanner answered", manifest: [], scanner: null });
-const asks = (stick: string, manifest: string) =>
+const asks = (stick: string, manifest: string, more = {}) =>
   seen("usb.request", {
-    ...{ stick, request: hex(manifest), descriptors: hex("a"), manifest: hex(manifest) },
+    ...{ stick, request: hex(manifest), descriptors: hex("a"), manifest: hex(manifest), ...more },
     ...{ files: 2, rule: "unscannable", reason: "no scanner answered" },
   });
 const records = [
@@ -31,6 +31,8 @@ const records = [
   asks("1-3/0951:1666/8", "c"), // 3
   asks("1-4/0951:1666/9", "d"), // 4, whose scan nobody has
   asks("1-2/0951:1666/11", "b"), // 5, the first one again
+  // 6, the third one again where policy would hand over the image
+  asks("1-3/0951:1666/8", "c", { request: hex("e"), images: [{ bytes: 512, sha256: hex("f") }] }),
 ];
 
 let postgres: TestPostgres;
@@ -56,6 +58,7 @@ const rows = async (now = new Date()) =>
 
 test("each stick that asks is there once, with its scan and what came of it, until that ends by itself", async () => {
   expect(await rows()).toEqual([
+    [6, 2, "asked"],
     [5, null, "asked"],
     [4, null, "asked"],
     [3, 2, "asked"],
@@ -72,6 +75,13 @@ test("each stick that asks is there once, with its scan and what came of it, unt
     ...{ trail, workstation: { name: "lab-07" }, stick: "1-3/0951:1666/8", files: 2, why: "no scanner answered" },
     what: { state: "allowed", reason: "looked at by hand" },
   });
+  // an exception for the files is none for the image
+  const [whole] = (await listRequests(pool, new Date())).filter(({ index }) => index === 6);
+  expect(whole).toMatchObject({ what: { state: "asked" } });
+  expect([row!.handsOver, whole!.handsOver]).toEqual([
+    "a copy of the files that its manifest lists, and nothing else",
+    expect.stringMatching(/^the whole image, 512 bytes, sha256 f{64}/),
+  ]);
   const later = new Date(Date.now() + 9 * HOUR_MS);
   expect((await rows(later)).find(([index]) => index === 3)).toEqual([3, 2, "ended"]);
 });

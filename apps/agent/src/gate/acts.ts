@@ -2,6 +2,7 @@
  *  never an end of the gate. */
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
+import { unlisted } from "@sallyport/shared/usb/decide.ts";
 import { isPinned, ruleFacts, stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import { type Exception, type Grounds, stickManifest } from "@sallyport/shared/usb/exception.ts";
 import type { Manifest } from "@sallyport/shared/usb/manifest.ts";
@@ -12,7 +13,7 @@ import { isNodeOf, type UnitSeen, type UsbPlace, type UsbPorts } from "../dom0/u
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { SpoolClosed } from "../spool/intake.ts";
 import type { Passage } from "./live.ts";
-import type { Delivery, GateAct, GateEvent, Image, Rules } from "./passage.ts";
+import type { Delivery, GateAct, GateEvent, GateState, Image, Rules } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { Rebuilt } from "./rebuild.ts";
 
@@ -60,6 +61,7 @@ const PROGRESS_SHARE = 0.05;
 /** Of the volume stays free. */
 const FREE_BYTES_MIN = 16 * 1024 * 1024;
 const DETACH_TRIES = 5;
+const UNLISTED_MAX = 64;
 
 export async function perform(act: GateAct, acting: Acting): Promise<GateEvent[]> {
   try {
@@ -264,10 +266,14 @@ async function handOver({ mode, handles }: Extract<GateAct, { act: "attach" }>, 
     passage.stop.signal.throwIfAborted();
     await attach.image(handles[at]!, volume.path(given));
   }
-  const files = state.listed.files;
-  const delivery: Delivery =
-    mode === "rebuild" ? { mode, verified: true, ...sum(gift) } : { mode, verified: true, files };
-  return [{ event: "attached", delivery }];
+  return [{ event: "attached", delivery: mode === "rebuild" ? { mode, verified: true, ...sum(gift) } : whole(state) }];
+}
+
+/** Of an image, what is in no listed file goes with it; that is said. */
+function whole({ listed, scans }: Extract<GateState, { step: "decided" }>): Delivery {
+  const beside = scans.flatMap(unlisted).slice(0, UNLISTED_MAX);
+  const more = beside.length > 0 ? { unlisted: beside.map((line) => line.slice(0, 1024).toWellFormed()) } : {};
+  return { mode: "image", verified: beside.length === 0, files: listed.files, ...more };
 }
 
 function sum(gift: readonly Rebuilt[]): Pick<Delivery, "files" | "leftOut" | "renamed"> {

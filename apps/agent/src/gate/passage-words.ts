@@ -13,10 +13,10 @@ import type {
   UsbVerdictBody,
 } from "@sallyport/shared/record/usb.ts";
 import { stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
-import { type Exception, requestId } from "@sallyport/shared/usb/exception.ts";
+import { type Exception, handsOver, requestId } from "@sallyport/shared/usb/exception.ts";
 import type { Judgement } from "@sallyport/shared/usb/judge.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
-import type { Delivery, Image, Listed } from "./passage.ts";
+import type { Delivery, Gift, Image, Listed } from "./passage.ts";
 import { scanObservations } from "./records.ts";
 
 const TEXT_CHARS_MAX = 500;
@@ -158,8 +158,15 @@ export const sum = (device: UsbDevice, scans: readonly ScanBody[], worst: ScanBo
 export const decided = (device: UsbDevice, { files, manifest }: Listed, what: string, time: number): Observation =>
   step(device, "decided", time, what, { reason: cut(what), files, manifest });
 
-export const excepted = (device: UsbDevice, { digest, reason, notAfter }: Exception, time: number): Observation =>
-  write("usb.verdict", "warning", time, `Port ${device.port}: allowed until ${notAfter} by an exception: ${reason}`, {
+export function excepted(
+  device: UsbDevice,
+  { digest, reason, notAfter, images }: Exception,
+  given: Gift,
+  time: number,
+): Observation {
+  const over = handsOver(given === "image" ? { images } : {});
+  const text = `Port ${device.port}: allowed until ${notAfter} by an exception: ${reason}; handed over is ${over}`;
+  return write("usb.verdict", "warning", time, text, {
     stick: stickId(device),
     verdict: "allow",
     rule: "exception",
@@ -167,16 +174,19 @@ export const excepted = (device: UsbDevice, { digest, reason, notAfter }: Except
     about: "contents",
     exception: digest,
   });
+}
 
 export function request(
   device: UsbDevice,
   { files, manifest }: Listed,
+  images: readonly Image[] | undefined,
   worst: ScanBody,
   { workstation, hash }: { workstation: string; hash: Hash },
   time: number,
 ): Observation {
-  const bound = { descriptors: device.descriptors, manifest };
-  const text = `Port ${device.port}: an exception is asked for, ${files} files: ${worst.reason}`;
+  const whole = images && { images: images.map(({ bytes, sha256 }) => ({ bytes, sha256 })) };
+  const bound = { descriptors: device.descriptors, manifest, ...whole };
+  const text = `Port ${device.port}: an exception is asked for, ${files} files${whole ? ` and all else in ${megabytes(total(images))}` : ""}: ${worst.reason}`;
   return write("usb.request", "warning", time, text, {
     stick: stickId(device),
     request: requestId(hash, { workstation, ...bound }),
@@ -194,12 +204,14 @@ export function attached(
 ): Observation {
   const what = {
     rebuild: `the guest has a fresh copy of ${delivery.files ?? 0} files`,
-    image: "the guest has the sealed image, read-only",
+    image: delivery.verified
+      ? "the guest has the sealed image, read-only"
+      : "the guest has the sealed image, read-only, NOT ALL OF IT VERIFIED",
     device: "the guest has the device itself, CONTENTS NOT VERIFIED",
     dom0: "dom0 uses it",
   };
   const left = delivery.leftOut && delivery.leftOut.count > 0 ? `; ${delivery.leftOut.count} left out` : "";
-  const severity = delivery.mode === "device" ? "warning" : "notice";
+  const severity = delivery.verified || delivery.mode === "dom0" ? "notice" : "warning";
   return write("usb.attach", severity, time, `Port ${device.port}: ${what[delivery.mode]}${left}`, {
     stick: stickId(device),
     handles,

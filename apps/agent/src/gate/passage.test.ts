@@ -173,6 +173,27 @@ describe("a device's way", () => {
     ],
     ["also later", at.waiting, decide(exception), rules(), "decided allow: deliver rebuild exception; usb.verdict"],
     [
+      "one that binds the files alone gives a copy of them, where policy would give the image",
+      at.doubtful,
+      decide(exception),
+      rules({ present: "image" }),
+      "decided allow: deliver rebuild exception; usb.verdict",
+    ],
+    [
+      "one that binds the image gives it",
+      at.doubtful,
+      decide({ ...exception, images: [{ bytes: 512, sha256: "b".repeat(64) as never }] }),
+      rules({ present: "image" }),
+      "decided allow: deliver image exception; usb.verdict",
+    ],
+    [
+      "one that binds another does not hold",
+      at.waiting,
+      decide({ ...exception, images: [{ bytes: 512, sha256: "c".repeat(64) as never }] }),
+      rules({ present: "image" }),
+      "decided hold: nothing; no record",
+    ],
+    [
       "not one that ended",
       at.waiting,
       decide({ ...exception, notAfter: "2026-11-24T08:00:00.000Z" }),

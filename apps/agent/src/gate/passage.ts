@@ -20,6 +20,9 @@ export type Listed = { files: number; manifest: string };
 /** `handle` names one thing the guest has, chosen before it gets it, so that a crash in between leaves no doubt. */
 export type Delivery = Omit<UsbAttachBody, "stick" | "handles" | "units">;
 
+/** What the guest gets of what was scanned: never the stick itself, whose contents nothing can bind. */
+export type Gift = Exclude<UsbMode, "device" | "dom0">;
+
 export type GateState =
   | { step: "seen"; device: UsbDevice }
   | { step: "held"; device: UsbDevice }
@@ -36,7 +39,7 @@ export type GateState =
       scans: ScanBody[];
       /** `hold` waits for an exception, or for the stick to go. */
       verdict: "allow" | "hold";
-      mode: UsbMode;
+      mode: Gift;
       grounds: Grounds;
       /** The statement that lets it pass; with its end the guest loses it. */
       exception?: string;
@@ -191,15 +194,15 @@ function decided(
   // an overlay that came after the scan; what its verdict says else is said of the stick as a whole
   const scans = state.scans.map((body) => deniedSince(body, rules));
   const worst = scans.find(({ verdict }) => verdict === "block") ?? scans.find(({ verdict }) => verdict === "hold");
-  const mode = rules.policy.present;
+  const mode: Gift = rules.policy.present;
   const base = { step: "decided" as const, device, images, listed, scans, mode, handles: [] };
   if (worst?.verdict === "block") {
     const next = failed({ ...base, verdict: "hold", grounds: "verdict" }, worst.reason, now);
     return { ...next, records: [...words.sum(device, scans, worst, now), ...next.records] };
   }
-  const allow = (grounds: Grounds, records: Observation[], exception?: string): Next => ({
-    state: { ...base, verdict: "allow", grounds, ...(exception === undefined ? {} : { exception }) },
-    acts: [{ act: "deliver", mode, grounds }],
+  const allow = (grounds: Grounds, records: Observation[], given = mode, exception?: string): Next => ({
+    state: { ...base, verdict: "allow", mode: given, grounds, ...(exception === undefined ? {} : { exception }) },
+    acts: [{ act: "deliver", mode: given, grounds }],
     records,
   });
   if (worst === undefined) {
@@ -208,17 +211,21 @@ function decided(
   }
   const exception = exceptionFor(
     exceptions,
-    { descriptors: device.descriptors, manifest: listed.manifest },
+    { descriptors: device.descriptors, manifest: listed.manifest, images },
     { now, floor },
   );
-  if (exception) return allow("exception", [words.excepted(device, exception, now)], exception.digest);
+  if (exception) {
+    // what no one has approved whole is not handed over whole
+    const given = exception.images === undefined ? "rebuild" : mode;
+    return allow("exception", [words.excepted(device, exception, given, now)], given, exception.digest);
+  }
   return {
     state: { ...base, verdict: "hold", grounds: "verdict" },
     acts: [],
     records: [
       ...words.sum(device, scans, worst, now),
       words.decided(device, listed, `held, and waits for a person: ${worst.reason}`, now),
-      words.request(device, listed, worst, rules, now),
+      words.request(device, listed, mode === "image" ? images : undefined, worst, rules, now),
     ],
   };
 }

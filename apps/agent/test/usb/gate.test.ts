@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { Denied, type OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { UsbAttachBody, UsbRequestBody, UsbStepBody } from "@sallyport/shared/record/usb.ts";
@@ -12,7 +13,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startReader } from "../../src/dom0/confine.ts";
 import { usbPorts } from "../../src/dom0/usb.ts";
 import { scan } from "../../src/gate/scan.ts";
-import { extImage, fatImage, layOut } from "../gate/images.ts";
+import { extImage, fatImage, layOut, partitioned } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
 import { type Bench, makeBench } from "./gate.ts";
 
@@ -96,6 +97,42 @@ describe.skipIf(absent !== null)("a stick", () => {
     await bench.until("the guest has it", isGiven);
     expect(sha256(stick)).not.toBe(first);
     expect(sha256([...bench.guest.given().values()][0]!)).toBe(first);
+  });
+  describe("with bytes beside its partitions", () => {
+    const hidden = () => {
+      const disk = partitioned(join(bench.root, "disk.img"), "dos", [{ image: stick, type: "c" }]);
+      const bytes = readFileSync(disk);
+      bytes.write("nobody looked at this", 4_096);
+      writeFileSync(disk, bytes);
+      return disk;
+    };
+    it("is held where the guest would get them, and the request names the whole image", async () => {
+      bench.policy = UsbSection.parse({ unscannable: "allow", present: "image" });
+      const disk = hidden();
+      bench.start();
+      bench.kernel.plug("1-2", { units: [disk] });
+      await bench.until("it is asked for", () => bench.said("usb.request").length === 1);
+      const asked = bench.records.find(({ kind }) => kind === "usb.request")?.body as UsbRequestBody;
+      expect(asked).toMatchObject({ rule: "outside", reason: expect.stringMatching(/outside of its partitions/) });
+      expect(asked.images).toEqual([{ bytes: readFileSync(disk).length, sha256: sha256(disk) }]);
+      expect(isGiven()).toBe(false);
+    });
+    it("goes to the guest where policy lets it, and is not called verified", async () => {
+      bench.policy = UsbSection.parse({ unscannable: "allow", present: "image", outside: "allow" });
+      bench.start();
+      bench.kernel.plug("1-2", { units: [hidden()] });
+      await bench.until("that is on record", () => attachOf() !== undefined);
+      expect(attachOf()).toMatchObject({ mode: "image", verified: false });
+      expect(attachOf()!.unlisted).toEqual([expect.stringMatching(/which are not zeros/)]);
+      expect(bench.said("usb.attach")[0]).toMatch(/NOT ALL OF IT VERIFIED/);
+    });
+    it("gives the guest the copy, without them", async () => {
+      bench.start();
+      bench.kernel.plug("1-2", { units: [hidden()] });
+      await bench.until("that is on record", () => attachOf() !== undefined);
+      expect(attachOf()).toMatchObject({ mode: "rebuild", verified: true });
+      expect(readFileSync([...bench.guest.given().values()][0]!).includes("nobody looked")).toBe(false);
+    });
   });
   it("whose sealed image was changed before it is attached is refused", async () => {
     bench.policy = UsbSection.parse({ unscannable: "allow", present: "image" });
@@ -323,6 +360,31 @@ describe.skipIf(absent !== null)("an exception", () => {
       await bench.until("the guest has lost it", () => !isGiven());
     },
   );
+  it("hands over the image only where it binds that; where it binds the files, a copy of them", async () => {
+    bench.policy = UsbSection.parse({ present: "image" });
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is asked for", () => requestOf() !== undefined);
+    const images = requestOf()!.images as Exception["images"];
+    expect(images).toEqual([{ bytes: readFileSync(stick).length, sha256: sha256(stick) }]);
+    const first = requestOf()!;
+    const other = [{ ...images![0]!, sha256: "0".repeat(64) as Sha256 }];
+    bench.exceptions = [exceptionTo(requestOf()!, { images: other, digest: "e".repeat(64) })];
+    bench.exceptions = [...bench.exceptions, exceptionTo(requestOf()!)];
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    expect(attachOf()).toMatchObject({ mode: "rebuild", files: 1 });
+    expect(bench.said("usb.verdict").at(-1)).toMatch(/handed over is a copy of the files/);
+    bench.kernel.unplug("1-2");
+    await bench.until("the guest has lost it", () => !isGiven());
+    await bench.until("that is said", () => bench.said("usb.removed").length === 1);
+    bench.records.length = 0;
+    bench.exceptions = [...bench.exceptions, exceptionTo(first, { images, digest: "f".repeat(64) })];
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    expect(attachOf()).toMatchObject({ mode: "image" });
+    expect(bench.said("usb.verdict").at(-1)).toMatch(/handed over is the whole image, \d+ bytes, sha256/);
+    expect(sha256([...bench.guest.given().values()][0]!)).toBe(sha256(stick));
+  });
   it("asks under the same name when the same stick comes back", async () => {
     bench.policy = UsbSection.parse({});
     bench.start();

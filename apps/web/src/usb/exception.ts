@@ -5,7 +5,7 @@ import { Statement as Read, type SignedStatement, signStatement } from "@sallypo
 import { readContent } from "@sallyport/shared/record/content.ts";
 import { UsbRequestBody } from "@sallyport/shared/record/usb.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
-import { CarriedException } from "@sallyport/shared/usb/exception.ts";
+import { CarriedException, handsOver, type WholeImage } from "@sallyport/shared/usb/exception.ts";
 import type { Pool, PoolClient } from "pg";
 import { z } from "zod";
 import type { Carrying } from "../approval/carry-out.ts";
@@ -25,6 +25,8 @@ export type Asked = {
   request: string;
   files: number;
   reason: string;
+  /** The images themselves, where the guest would get them; nothing where it would get a copy of the files. */
+  images: WholeImage[] | null;
   /** The newest exception for just this, whether it has ended or not. */
   given: { notAfter: string; reason: string } | null;
 };
@@ -43,8 +45,15 @@ export async function requestOf(pool: Pool, trail: number, scan: number): Promis
     [workstation],
   );
   const given = rows.map(({ statement }) => read(statement)).find(({ request }) => request === body.request);
-  const { request, files, reason } = body;
-  return { index, request, files, reason, given: given ? { notAfter: given.notAfter, reason: given.reason } : null };
+  const { request, files, reason, images = null } = body;
+  return {
+    index,
+    request,
+    files,
+    reason,
+    images: images as WholeImage[] | null,
+    given: given ? { notAfter: given.notAfter, reason: given.reason } : null,
+  };
 }
 
 function read({ text, carried }: SignedStatement): { request: string | undefined; notAfter: string; reason: string } {
@@ -83,6 +92,10 @@ export type Given = {
   name: string;
   stick: string;
   manifest: string;
+  /** The `usb.request` that it answers; absent in what was asked for before this was kept. */
+  request?: string | undefined;
+  /** As it was signed, in words; absent likewise. */
+  handsOver?: string | undefined;
   notAfter: string;
   reason: string;
   /** It does not hold yet: people must sign first. */
@@ -94,6 +107,8 @@ const Prepared = z.object({
   name: z.string(),
   stick: z.string(),
   manifest: z.string(),
+  request: z.string().optional(),
+  handsOver: z.string().optional(),
   notAfter: z.string(),
   reason: z.string(),
 });
@@ -116,12 +131,16 @@ export async function makeException(
     workstation,
     descriptors: body.descriptors as Sha256,
     manifest: body.manifest as Sha256,
+    ...(body.images && { images: body.images as WholeImage[] }),
     request: body.request as Sha256,
     reason: asked.reason,
   };
   const head = { type: "exception" as const, audience: { workstation }, order, issued, notAfter };
   const statement = signStatement(hash, [signer], head, carried);
-  const given = { workstation, name, stick: body.stick, manifest: body.manifest, notAfter, reason: asked.reason };
+  const given: Given = {
+    ...{ workstation, name, stick: body.stick, manifest: body.manifest, request: body.request },
+    ...{ handsOver: handsOver(carried), notAfter, reason: asked.reason },
+  };
   const by = (await readSigners(tx, group))!;
   if (!needsPeople(by)) {
     await put(tx, workstation, group, statement);
@@ -166,10 +185,12 @@ export async function exceptSigned(tx: PoolClient, { act, statements }: Carrying
   return exceptedAct(given);
 }
 
-export function exceptedAct({ workstation, name, stick, manifest, notAfter, reason, waiting }: Given): Act {
+export function exceptedAct({ waiting, ...given }: Given): Act {
+  const { workstation, name, stick, manifest, notAfter, reason } = given;
   const subject = `workstation/${workstation}`;
-  const after = { stick, manifest, notAfter, reason };
-  const text = `a stick on ${name} until ${notAfter}: ${reason}`;
+  const over = given.handsOver === undefined ? {} : { handsOver: given.handsOver };
+  const after = { stick, manifest, ...over, notAfter, reason };
+  const text = `a stick on ${name} until ${notAfter}: ${reason}${given.handsOver ? `; handed over is ${given.handsOver}` : ""}`;
   if (waiting) return proposedAct(`an exception for ${text}`, subject, waiting, after);
   return { kind: "person.exception-made", text: `made an exception for ${text}`.slice(0, 900), subject, after };
 }

@@ -2,6 +2,7 @@
  *  or over. An exception lasts a month at most, so what is older than two has ended. */
 import { readContent } from "@sallyport/shared/record/content.ts";
 import { UsbRequestBody } from "@sallyport/shared/record/usb.ts";
+import { handsOver } from "@sallyport/shared/usb/exception.ts";
 import type { Pool } from "pg";
 
 const LISTED_MAX = 500;
@@ -24,6 +25,8 @@ export type RequestRow = {
   stick: string;
   files: number;
   why: string;
+  /** What is handed over where it may pass, in words. */
+  handsOver: string;
   what: RequestState;
 };
 
@@ -35,7 +38,7 @@ type Raw = {
   workstation_id: string;
   name: string;
   exceptions: { notAfter: string; request: string | null; reason: string; at: string }[] | null;
-  signing: { manifest: string; notAfter: string }[] | null;
+  signing: { manifest: string; request: string | null; notAfter: string }[] | null;
 };
 
 /** The newest first; of one device's contents on one workstation only the newest request, since it asks nothing new. */
@@ -54,7 +57,8 @@ export async function listRequests(pool: Pool, now: Date): Promise<RequestRow[]>
                FROM workstation_statement e
               WHERE e.workstation_id = a.workstation_id AND e.type = 'exception'
                 AND e.created_at > $1::timestamptz - make_interval(days => ${DAYS})) AS exceptions,
-            (SELECT json_agg(json_build_object('manifest', p.act ->> 'manifest', 'notAfter', p.act ->> 'notAfter'))
+            (SELECT json_agg(json_build_object('manifest', p.act ->> 'manifest', 'request', p.act ->> 'request',
+                                              'notAfter', p.act ->> 'notAfter'))
                FROM proposal p
               WHERE p.kind = 'exception' AND p.state = 'waiting' AND p.act ->> 'workstation' = a.workstation_id::text
             ) AS signing
@@ -69,13 +73,17 @@ export async function listRequests(pool: Pool, now: Date): Promise<RequestRow[]>
     const key = `${row.workstation_id} ${body?.data?.request}`;
     if (!body?.success || seen.has(key)) return [];
     seen.add(key);
-    const { stick, files, reason, request, manifest } = body.data;
+    const { stick, files, reason, request, manifest, images } = body.data;
     const given = (exceptions ?? []).filter((each) => each.request === request);
-    const waiting = (signing ?? []).find((each) => each.manifest === manifest);
+    // one from before requests were kept with it names the manifest alone, and that it hands over no image
+    const answers = (each: { manifest: string; request: string | null }) =>
+      each.request === null ? !images && each.manifest === manifest : each.request === request;
+    const waiting = (signing ?? []).find(answers);
     return [
       {
         ...{ trail: row.trail, index: Number(row.index), time: row.time.toISOString() },
         ...{ workstation: { id: row.workstation_id, name: row.name }, stick, files, why: reason },
+        handsOver: handsOver({ images }),
         what: stateOf(given, waiting, now),
       },
     ];

@@ -150,6 +150,11 @@ describe("what else is signed is said", () => {
     const said = say([make("exception", carried, { notAfter: NOT_AFTER })]);
     expect(said.head).toMatch(/^Lets one stick pass on workstation .* until 2026-11-24T20/);
     expect(said.exact).toContain(`manifest ${"b".repeat(64)}`);
+    expect(said.looser).toContain("handed over is a copy of the files that its manifest lists, and nothing else");
+    const images = [{ bytes: 4_096, sha256: "c".repeat(64) }];
+    expect(say([make("exception", { ...carried, images }, { notAfter: NOT_AFTER })]).looser).toContain(
+      `handed over is the whole image, 4096 bytes, sha256 ${"c".repeat(64)}, with all that lies beside the listed files`,
+    );
     expect(fault([make("exception", carried)])).toMatch(/never ends/);
   });
   it("keys of the console, new ones first", () => {

@@ -28,7 +28,7 @@ import {
 } from "../policy/statement.ts";
 import { audienceKey } from "../policy/verify.ts";
 import { keyId } from "../trail/signed.ts";
-import { CarriedException } from "../usb/exception.ts";
+import { CarriedException, handsOver } from "../usb/exception.ts";
 
 /** What the reader knows beside the text. `names` are claims of whoever gives them. */
 export type Known = {
@@ -258,7 +258,10 @@ function sayException(read: Read, known: Known): Result<Said> {
   return ok({
     head: `Lets one stick pass on workstation ${named(known, workstation)} until ${read.statement.notAfter}`,
     destroys: [],
-    looser: ["what its scan refuses or holds passes all the same, with exactly the contents of this manifest"],
+    looser: [
+      "what its scan refuses or holds passes all the same, with exactly the contents of this manifest",
+      `handed over is ${handsOver(load.value)}`,
+    ],
     other: [`Why, as asked: ${reason}`],
     exact: [`descriptors ${descriptors}`, `manifest ${manifest}`, exactOf(read)],
   });

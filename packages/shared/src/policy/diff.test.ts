@@ -22,6 +22,9 @@ describe("a diff in words", () => {
       { usb: { unscannable: "hold" } },
       ["tighter: unscannable files: allow \u2192 hold"],
     ],
+    [{}, { usb: { outside: "allow" } }, ["looser: bytes outside of partitions in an image: hold \u2192 allow"]],
+    [{ usb: { outside: "block" } }, {}, ["looser: bytes outside of partitions in an image: block \u2192 hold"]],
+    [{ usb: { outside: "hold" } }, {}, ["other: bytes outside of partitions in an image: hold \u2192 hold"]],
     [{}, { network: { mode: "audit" } }, ["looser: mode: enforce \u2192 audit"]],
     [{}, { log: { linesPerSecond: 50 } }, ["looser: lines a second kept of a guest: 500 \u2192 50"]],
     [

@@ -22,6 +22,7 @@ const SCALES: Record<string, Scale> = {
   "usb.infected": scale("infected files", ["block", "hold"]),
   "usb.unscannable": scale("unscannable files", ["block", "hold", "allow"]),
   "usb.present": scale("what the guest gets", ["rebuild", "image"]),
+  "usb.outside": scale("bytes outside of partitions in an image", ["block", "hold", "allow"]),
   "network.mode": MODE,
   "network.otherwise": scale("traffic that no rule names", ["block", "allow"]),
   "ids.mode": MODE,
@@ -31,6 +32,9 @@ const SCALES: Record<string, Scale> = {
   "disk.require": scale("required of the guest's volume", ["luks2", "none"]),
   "agent.mode": MODE,
 };
+
+/** What a setting means that need not be there. */
+const UNSET: Record<string, string> = { "usb.outside": "hold" };
 
 /** Numbers where more is looser (`up`) or stricter (`down`), with their unit. */
 const NUMBERS: Record<string, { looserWhen: "up" | "down"; words: string }> = {
@@ -89,8 +93,9 @@ function diffValue(section: SectionName, path: string, before: unknown, after: u
 function diffOne(section: SectionName, path: string, before: unknown, after: unknown): Change {
   const steps = SCALES[path];
   if (steps) {
-    const effect = steps.values.indexOf(after) > steps.values.indexOf(before) ? "looser" : "tighter";
-    return { section, effect, words: `${steps.words(before)} \u2192 ${after}` };
+    const [was, is] = [before ?? UNSET[path], after ?? UNSET[path]];
+    const effect = steps.values.indexOf(is) > steps.values.indexOf(was) ? "looser" : "tighter";
+    return { section, effect: is === was ? "other" : effect, words: `${steps.words(was)} \u2192 ${is}` };
   }
   const number = NUMBERS[path];
   if (number) {

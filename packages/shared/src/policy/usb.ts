@@ -73,6 +73,9 @@ export const UsbSection = z.strictObject({
   unscannable: z.enum(["block", "hold", "allow"]).default("hold"),
   /** What the guest gets: a fresh file system of what passed, or the sealed image. Read-only, both. */
   present: z.enum(["rebuild", "image"]).default("rebuild"),
+  /** Where the guest gets the image: what becomes of one with bytes that are not zero and lie in no partition, so that
+   *  nothing has looked at them. Absent: `hold`. */
+  outside: z.enum(["block", "hold", "allow"]).optional(),
   /** sha256 of files that are infected whatever the scanner says. */
   denySha256: z
     .array(z.string().regex(/^[0-9a-f]{64}$/, "a sha256 is 64 hex digits, in lower case"))

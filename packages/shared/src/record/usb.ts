@@ -68,12 +68,14 @@ const name = z.string().max(512);
 export const UsbAttachBody = z.object({
   stick,
   mode: UsbMode,
-  /** False: nobody has looked at its contents. */
+  /** False: nobody has looked at its contents, or not at all of them. */
   verified: z.boolean(),
   handles: z.array(z.string().max(256)).max(64),
   units: z.array(UsbUnit).max(64),
   imageSha256: sha256.optional(),
   files: z.int().min(0).optional(),
+  /** Of an image: what it holds that is in no listed file, the first ones; then it is not `verified`. */
+  unlisted: z.array(reason).max(64).optional(),
   leftOut: z.object({ count: z.int().min(0), first: z.array(z.object({ name, why: reason })) }).optional(),
   renamed: z.object({ count: z.int().min(0), first: z.array(z.object({ name, as: name })) }).optional(),
 });
@@ -106,6 +108,12 @@ export const UsbRequestBody = z.object({
   request: sha256,
   descriptors: sha256,
   manifest: sha256,
+  /** Where policy presents images: all units' in order, and then an exception is bound to them as well. */
+  images: z
+    .array(z.object({ bytes: z.int().min(0), sha256 }))
+    .min(1)
+    .max(16)
+    .optional(),
   files: z.int().min(0),
   rule: z.string().max(4096),
   reason,

@@ -10,7 +10,7 @@ const STALE = "stale definitions";
 /** One file stands for all of a finding and a type. What was clean under definitions that a policy then called stale is
  *  clean again: whether they are stale is the policy's to say. */
 export function narrow(facts: ScanFacts): ScanFacts {
-  const { image, scanner, partitions, problems } = facts;
+  const { image, scanner, partitions, problems, outside } = facts;
   return {
     ...(image && { image }),
     manifest: narrowFiles(facts.manifest),
@@ -20,6 +20,7 @@ export function narrow(facts: ScanFacts): ScanFacts {
         .filter(({ problem, fileSystem }) => problem !== undefined || fileSystem === null)
         .map(({ label: _, ...rest }) => rest),
     }),
+    ...(outside?.some(({ zeros }) => !zeros) && { outside: outside.filter(({ zeros }) => !zeros) }),
     ...(problems && problems.length > 0 && { problems }),
   };
 }

@@ -34,7 +34,10 @@ export function notesOf({ before, after }: { before: Policy; after: Policy }, fo
       differs(({ usb }) => [usb.archives, usb.limits]),
       "Limits of scans and archives change: what a scan would have found within other limits is not known.",
     ],
-    [differs(({ usb }) => usb.present), "What the guest gets of a stick that passes changes; that is no verdict."],
+    [
+      differs(({ usb }) => usb.present),
+      "What the guest gets of a stick that passes changes; that is no verdict but for bytes outside of partitions.",
+    ],
     [
       changed.has("ids"),
       "An alert that was suppressed was never recorded, so that lifting a suppression brings back only what came before it. Thresholds are the detector's own code; the replay counts by a model of it.",

@@ -49,6 +49,7 @@ const RULE_WORDS: Record<string, string> = {
   infected: "holds an infected file",
   denyTypes: "holds a file of a denied type",
   unscannable: "not all of it could be scanned",
+  outside: "holds bytes outside of its partitions that nothing has looked at",
   clean: "clean",
   audit: "audit mode lets everything pass",
 };

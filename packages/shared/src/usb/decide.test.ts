@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_USB, UsbSection } from "../policy/usb.ts";
-import { decide } from "./decide.ts";
+import { decide, unlisted } from "./decide.ts";
 import { type ManifestFile, manifestDigest, splitManifest } from "./manifest.ts";
 import { ScanBody, type ScanFacts } from "./scan.ts";
 
@@ -20,6 +20,10 @@ const file = (path: string, more: Partial<ManifestFile> = {}): ManifestFile => (
 });
 const facts = (manifest: ManifestFile[], more: Partial<ScanFacts> = {}): ScanFacts => ({ manifest, scanner, ...more });
 const policy = (input: object) => UsbSection.parse(input);
+
+const gap = (zeros: boolean) => ({ from: 512, bytes: 512, zeros });
+const BESIDE = { outside: [gap(true), gap(false)] };
+const IMAGE = { present: "image" };
 
 describe("decide", () => {
   const infected = file("b.exe", { finding: "infected", detail: "Eicar" });
@@ -55,6 +59,18 @@ describe("decide", () => {
       {},
       "hold",
       /older than 14 days/,
+    ],
+    ["holds an image with bytes outside of partitions", facts([file("a")], BESIDE), IMAGE, "hold", /512 bytes outside/],
+    ["not its copy", facts([file("a")], BESIDE), {}, "allow", /clean/],
+    ["nor one with zeros there", facts([file("a")], { outside: [gap(true)] }), IMAGE, "allow", /clean/],
+    ["as policy has it", facts([file("a")], BESIDE), { ...IMAGE, outside: "block" }, "block", /512 bytes outside/],
+    ["also where it lets them go", facts([file("a")], BESIDE), { ...IMAGE, outside: "allow" }, "allow", /clean/],
+    [
+      "and whatever it lets go unscanned",
+      facts([unscannable], BESIDE),
+      { ...IMAGE, unscannable: "allow" },
+      "hold",
+      /512 bytes outside/,
     ],
     [
       "blocks a hash on the deny list whatever the scanner says",
@@ -120,4 +136,23 @@ describe("a manifest", () => {
     const both = [file("a", { pathBase64: "YQ==" })];
     expect(ScanBody.safeParse({ ...facts(both), verdict: "allow", reason: "" }).success).toBe(false);
   });
+});
+
+it("says what an image holds that is in no listed file", () => {
+  const read = { number: 1, table: "mbr" as const, from: 0, bytes: 9, fileSystem: "fat16" };
+  const link = file("link", { sha256: null, type: "inode/symlink" });
+  expect(unlisted(facts([file("a"), link], { partitions: [read], outside: [gap(true)] }))).toEqual([]);
+  const lines = unlisted(
+    facts([file("locked", { sha256: null, detail: "encrypted" })], {
+      ...BESIDE,
+      partitions: [read, { ...read, number: 2, fileSystem: null }],
+      problems: ["the reader was killed"],
+    }),
+  );
+  expect(lines).toEqual([
+    "the reader was killed",
+    "partition 2: no file system that the gate reads",
+    expect.stringMatching(/512 bytes outside of its partitions, from byte 512/),
+    '"locked" is not read whole (encrypted)',
+  ]);
 });

@@ -64,7 +64,12 @@ function byContents(facts: ScanFacts, policy: UsbSection, now: Date): Decision {
   if (typed.length > 0) return { verdict: "block", rule: "denyTypes", reason: about(typed, "of a denied type") };
 
   const doubt = doubts(facts, policy, now);
-  if (doubt !== null) return { verdict: policy.unscannable, rule: "unscannable", reason: doubt };
+  if (doubt !== null && policy.unscannable !== "allow")
+    return { verdict: policy.unscannable, rule: "unscannable", reason: doubt };
+  const beside = policy.present === "image" ? outsideWords(facts) : null;
+  if (beside !== null && policy.outside !== "allow")
+    return { verdict: policy.outside ?? "hold", rule: "outside", reason: beside };
+  if (doubt !== null) return { verdict: "allow", rule: "unscannable", reason: doubt };
   const count = facts.manifest.length;
   return { verdict: "allow", rule: "clean", reason: count === 1 ? "1 file, clean" : `${count} files, all clean` };
 }
@@ -89,6 +94,31 @@ function doubts(facts: ScanFacts, policy: UsbSection, now: Date): string | null 
   if (reasons.length === 0) return null;
   const [first] = reasons;
   return (reasons.length === 1 ? first! : `${first} (and ${reasons.length - 1} more)`).slice(0, 1024);
+}
+
+/** Bytes that are not zero and lie in no partition; null where there are none. */
+function outsideWords({ outside = [] }: ScanFacts): string | null {
+  const [first, ...more] = outside.filter(({ zeros }) => !zeros);
+  if (!first) return null;
+  const bytes = [first, ...more].reduce((sum, gap) => sum + gap.bytes, 0);
+  const where = more.length > 0 ? `, in ${more.length + 1} places` : "";
+  return `the guest would get the image, and nothing has looked at the ${bytes} bytes outside of its partitions, from byte ${first.from}${where}, which are not zeros`;
+}
+
+/** What an image holds that is in no listed and hashed file, a line for each; empty where nothing is known to be. What a
+ *  file system keeps free is not among it: no scan tells what lies there. */
+export function unlisted(facts: ScanFacts): string[] {
+  const lines: string[] = [...(facts.problems ?? [])];
+  for (const partition of facts.partitions ?? []) {
+    const where = partition.number === 0 ? "the medium" : `partition ${partition.number}`;
+    if (partition.problem !== undefined) lines.push(`${where}: ${partition.problem}`);
+    else if (partition.fileSystem === null) lines.push(`${where}: no file system that the gate reads`);
+  }
+  const beside = outsideWords(facts);
+  if (beside !== null) lines.push(beside);
+  const unread = facts.manifest.filter((file) => file.sha256 === null && !file.type.startsWith("inode/"));
+  if (unread.length > 0) lines.push(about(unread, "not read whole"));
+  return lines;
 }
 
 function about(files: readonly ManifestFile[], what: string): string {

@@ -2,7 +2,16 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import type { Sha256, WorkstationId } from "../base/ids.ts";
 import { UsbSection } from "../policy/usb.ts";
-import { type Exception, exceptionFor, type Grounds, leftOut, requestId, stickManifest } from "./exception.ts";
+import {
+  CarriedException,
+  type Exception,
+  exceptionFor,
+  type Grounds,
+  handsOver,
+  leftOut,
+  requestId,
+  stickManifest,
+} from "./exception.ts";
 import { type ManifestFile, manifestDigest } from "./manifest.ts";
 
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
@@ -28,7 +37,8 @@ const before = Date.parse("2026-11-24T23:59:59.000Z");
 const after = Date.parse("2026-11-25T00:00:00.000Z");
 
 describe("an exception", () => {
-  const stick = { descriptors: hex("stick"), manifest: hex("manifest") };
+  const images = [{ bytes: 512, sha256: hex("image") }];
+  const stick = { descriptors: hex("stick"), manifest: hex("manifest"), images };
   it.each([
     ["holds for that stick and those contents until its end", stick, before, before, true],
     ["not for other contents", { ...stick, manifest: hex("other") }, before, before, false],
@@ -37,6 +47,40 @@ describe("an exception", () => {
     ["nor once signed time has, wherever the clock was set to", stick, before, after, false],
   ])("%s", (_, wanted, now, floor, holds) => {
     expect(exceptionFor([exception], wanted, { now, floor })).toEqual(holds ? exception : undefined);
+  });
+});
+
+describe("an exception that binds the images", () => {
+  const images = [
+    { bytes: 512, sha256: hex("one") },
+    { bytes: 1024, sha256: hex("two") },
+  ];
+  const whole: Exception = { ...exception, images, digest: hex("whole") };
+  const found = (has: typeof images, ...exceptions: Exception[]) =>
+    exceptionFor(
+      exceptions,
+      { descriptors: hex("stick"), manifest: hex("manifest"), images: has },
+      { now: before, floor: before },
+    )?.digest;
+  it("holds for just these, in their order and number, and stands before one for the files alone", () => {
+    expect(found(images, exception, whole)).toBe(whole.digest);
+    expect(found([...images].reverse(), whole)).toBeUndefined();
+    expect(found(images.slice(1), whole)).toBeUndefined();
+    expect(found([{ ...images[0]!, bytes: 513 }, images[1]!], whole)).toBeUndefined();
+    expect(found([], exception, whole)).toBe(exception.digest);
+  });
+  it("asks for more than one for the files, under another name, and says what it hands over", () => {
+    const asked = { workstation: "w", descriptors: hex("d"), manifest: hex("m") };
+    expect(requestId(sha256, { ...asked, images })).not.toBe(requestId(sha256, asked));
+    expect(handsOver({})).toBe("a copy of the files that its manifest lists, and nothing else");
+    expect(handsOver({ images: images.slice(0, 1) })).toMatch(/^the whole image, 512 bytes, sha256 [0-9a-f]{64}, with/);
+    expect(handsOver({ images })).toMatch(/^2 whole images: 512 bytes, sha256 .*; 1024 bytes, sha256/);
+  });
+  it("is read whole or not at all", () => {
+    const { digest: _, notAfter: __, ...carried } = whole;
+    expect(CarriedException.parse(carried)).toEqual(carried);
+    expect(CarriedException.safeParse({ ...carried, images: [{ ...images[0], more: 1 }] }).success).toBe(false);
+    expect(CarriedException.safeParse({ ...carried, images: [] }).success).toBe(false);
   });
 });
 

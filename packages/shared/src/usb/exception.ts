@@ -8,6 +8,12 @@ import { Sha256, WorkstationId } from "../base/ids.ts";
 import type { UsbSection } from "../policy/usb.ts";
 import { type ManifestFile, manifestDigest } from "./manifest.ts";
 
+/** One logical unit's image as a whole, whatever is in it. */
+export const WholeImage = z.strictObject({ bytes: z.int().min(0), sha256: Sha256 });
+export type WholeImage = z.infer<typeof WholeImage>;
+/** Of all units in order. */
+const WholeImages = z.array(WholeImage).min(1).max(16);
+
 /** What an `exception` statement carries. Its audience is the one workstation, and it must end (`notAfter`). */
 export const CarriedException = z.object({
   workstation: WorkstationId,
@@ -15,6 +21,9 @@ export const CarriedException = z.object({
   descriptors: Sha256,
   /** Of everything on it, as `stickManifest` makes it. */
   manifest: Sha256,
+  /** With them the guest may get the images themselves, and only these. Without, it gets a copy of the files that the
+   *  manifest lists, whatever policy presents: a manifest says nothing of what lies beside them. */
+  images: WholeImages.optional(),
   /** The `usb.request` it answers. */
   request: Sha256.optional(),
   reason: z.string().max(1024),
@@ -31,15 +40,24 @@ export type Clocks = { now: number; floor: number };
 export const isCurrent = (exception: Pick<Exception, "notAfter">, { now, floor }: Clocks): boolean =>
   Math.max(now, floor) < Date.parse(exception.notAfter);
 
-export function exceptionFor(
-  exceptions: readonly Exception[],
-  stick: { descriptors: string; manifest: string },
-  clocks: Clocks,
-): Exception | undefined {
-  return exceptions.find(
-    (each) => each.descriptors === stick.descriptors && each.manifest === stick.manifest && isCurrent(each, clocks),
+/** What of a stick an exception is compared with. */
+export type Bound = { descriptors: string; manifest: string; images: readonly { bytes: number; sha256: string }[] };
+
+/** One that binds the images stands before one that binds the files alone. */
+export function exceptionFor(exceptions: readonly Exception[], stick: Bound, clocks: Clocks): Exception | undefined {
+  const fitting = exceptions.filter(
+    (each) =>
+      each.descriptors === stick.descriptors &&
+      each.manifest === stick.manifest &&
+      (each.images === undefined || areImages(each.images, stick.images)) &&
+      isCurrent(each, clocks),
   );
+  return fitting.find(({ images }) => images !== undefined) ?? fitting[0];
 }
+
+const areImages = (bound: readonly WholeImage[], has: Bound["images"]): boolean =>
+  bound.length === has.length &&
+  bound.every(({ bytes, sha256 }, unit) => bytes === has[unit]!.bytes && sha256 === has[unit]!.sha256);
 
 /** Over all logical units in order; of one unit it is that unit's own. */
 export function stickManifest(sha256: Hash, manifests: readonly (readonly ManifestFile[])[]): string {
@@ -49,11 +67,30 @@ export function stickManifest(sha256: Hash, manifests: readonly (readonly Manife
   return toHex(sha256(toUtf8(`${digests.join("\n")}\n`)));
 }
 
-/** The same for the same contents of the same device here, so that plugging in again asks nothing new. */
+/** The same for the same contents of the same device here, so that plugging in again asks nothing new. One that asks for
+ *  the images themselves asks for more, and is another. */
 export const requestId = (
   sha256: Hash,
-  stick: { workstation: string; descriptors: string; manifest: string },
-): string => toHex(sha256(toUtf8(canonicalText([stick.workstation, stick.descriptors, stick.manifest]))));
+  stick: {
+    workstation: string;
+    descriptors: string;
+    manifest: string;
+    images?: readonly { bytes: number; sha256: string }[];
+  },
+): string => {
+  const images = stick.images?.map((image) => [image.bytes, image.sha256]);
+  const asked = [stick.workstation, stick.descriptors, stick.manifest, ...(images ? [images] : [])];
+  return toHex(sha256(toUtf8(canonicalText(asked))));
+};
+
+/** What a request or an exception hands over, for people: the same sentence wherever one decides. */
+export function handsOver({ images }: { images?: readonly { bytes: number; sha256: string }[] | undefined }): string {
+  if (images === undefined) return "a copy of the files that its manifest lists, and nothing else";
+  const [first, ...more] = images.map(({ bytes, sha256 }) => `${bytes} bytes, sha256 ${sha256}`);
+  const whole =
+    more.length === 0 ? `the whole image, ${first}` : `${images.length} whole images: ${[first, ...more].join("; ")}`;
+  return `${whole}, with all that lies beside the listed files`;
+}
 
 /** Why a stick may pass: its verdict, or what overrules it. */
 export type Grounds = "verdict" | "audit" | "exception";

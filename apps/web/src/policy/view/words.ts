@@ -12,6 +12,10 @@ const WORDS: Record<string, Words> = {
   "usb.infected": { label: "Infected files" },
   "usb.unscannable": { label: "Unscannable files" },
   "usb.present": { label: "The guest gets", hint: "a fresh file system of what passed, or the sealed image" },
+  "usb.outside": {
+    label: "Bytes outside of partitions",
+    hint: "Where the guest gets the image; none: hold.",
+  },
   "usb.denySha256": { label: "Denied hashes (sha256)" },
   "usb.denyTypes": { label: "Denied media types", hint: "as application/x-msdownload or image/*" },
   "usb.definitionsDaysMax": { label: "Definitions are stale after, days" },

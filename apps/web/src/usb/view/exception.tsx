@@ -1,4 +1,5 @@
 "use client";
+import { handsOver } from "@sallyport/shared/usb/exception.ts";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { waitsWords } from "../../approval/view/words.tsx";
@@ -30,7 +31,7 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
   const asked = useQuery({ ...api.usb.request.queryOptions({ trail, index }), refetchInterval: EVERY_MS });
   const except = useMutation(api.usb.except.mutationOptions());
   if (!asked.data) return null;
-  const { files, given, reason: why } = asked.data;
+  const { files, given, reason: why, images } = asked.data;
   const current = given && Date.parse(given.notAfter) > Date.now() ? given : null;
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -59,6 +60,9 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
           <p className="[overflow-wrap:anywhere]">
             The stick waits for a person: <Untrusted text={why} />
           </p>
+          <p className="mt-1 [overflow-wrap:anywhere]">
+            Handed over would be {handsOver({ images: images ?? undefined })}.
+          </p>
           {mayExcept && (
             <form onSubmit={submit} className="mt-2 flex flex-wrap items-end gap-3">
               <div className="w-[360px] max-w-full">
@@ -80,7 +84,9 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
                 ))}
               </Select>
               <Button type="submit" look="danger" disabled={except.isPending}>
-                Let these {plural(files, "file")} pass on this workstation
+                {images
+                  ? `Let ${images.length === 1 ? "the whole image" : `${images.length} whole images`} pass on this workstation`
+                  : `Let these ${plural(files, "file")} pass on this workstation`}
               </Button>
             </form>
           )}

@@ -29,6 +29,7 @@ const COLUMNS: Column<RequestRow>[] = [
     ),
   },
   { head: "Held because", track: "minmax(0, 1fr)", cell: (row) => <Untrusted text={row.why} /> },
+  { head: "Asks for", track: "minmax(0, 0.7fr)", cell: (row) => <span title={row.handsOver}>{row.handsOver}</span> },
   { head: "State", track: "112px", cell: (row) => <State row={row} /> },
   { head: "Ends", track: "80px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
   {
