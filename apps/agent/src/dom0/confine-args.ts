@@ -37,6 +37,8 @@ const HEAP_MIB = 512;
 /** All private memory: heap, buffers, decompressors. */
 const DATA_BYTES = 2 * 1024 ** 3;
 const FILES = 1_024;
+/** Processes and threads of its user, over all readers at once: half of what the unit lets the agent have. */
+const PROCESSES = 256;
 
 const limits = (room: Room): string[] => [
   "prlimit",
@@ -56,35 +58,39 @@ const reader = (node: string, folder: string, main: string, more: string[]): str
   `${folder}/${main}`,
 ];
 
-/** Root needs no user namespace to be alone, and under the package's unit may not make one. */
-const alone = (root: boolean): string[] =>
+/** Root needs no user namespace to be alone, and under the package's unit may not make one. Whoever is in one can make
+ *  more in it, where bubblewrap is too old to end that; the filter refuses it all the same. */
+const alone = ({ root, nestless }: Pick<Room, "root"> & { nestless: boolean }): string[] =>
   root
     ? ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
-    : ["--unshare-all"];
+    : ["--unshare-all", ...(nestless ? ["--unshare-user", "--disable-userns"] : [])];
 
-/** What a room is made of, around a program that does nothing: whether this machine lets bubblewrap do its work. */
-export const probe = (root: boolean): string[] => [
-  "bwrap",
-  ...alone(root),
-  ...["--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"],
-  ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "/usr/bin/true"],
+/** Of the system: what Node is linked with, what makes it small, and 7z. No shell but 7z's own where it is a script, no
+ *  interpreter, no compiler. */
+const SYSTEM = [
+  ...["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib/p7zip", "/usr/lib/7zip"],
+  ...["prlimit", "setpriv", "7z", "sh"].map((name) => `/usr/bin/${name}`),
 ];
 
-export function bubblewrap(room: Room): string[] {
+/** How bubblewrap is to do it: whether it knows `--disable-userns`, and where it reads the filter of system calls. */
+export type Wrapping = { nestless: boolean; filterFd: number };
+
+/** The sandbox, and in it what becomes the reader's user with its limits; a program follows. */
+export function sandbox(room: Room, { nestless, filterFd }: Wrapping): string[] {
   const identity = becoming(room);
   return [
     "bwrap",
-    ...alone(room.root),
+    ...alone({ root: room.root, nestless }),
     "--die-with-parent",
     "--new-session",
     "--clearenv",
     ...["--setenv", "PATH", "/usr/bin"],
-    ...["--ro-bind", "/usr", "/usr"],
+    ...["/usr", "/usr/bin", "/usr/lib", "/app"].flatMap((path) => ["--perms", "0755", "--dir", path]),
+    ...SYSTEM.flatMap((path) => ["--ro-bind-try", path, path]),
     ...["bin", "lib", "lib64"].flatMap((name) => ["--symlink", `usr/${name}`, `/${name}`]),
     ...["--proc", "/proc", "--dev", "/dev"],
     ...["--size", String(room.workBytes), "--perms", "1777", "--tmpfs", "/tmp"],
     ...["--ro-bind", room.node, "/node"],
-    ...["--perms", "0755", "--dir", "/app"],
     ...["--ro-bind", room.code.reader, "/app/reader"],
     ...(room.code.modules ? ["--ro-bind", room.code.modules, "/app/node_modules"] : []),
     ...["--ro-bind", room.code.manifest, "/app/package.json"],
@@ -92,23 +98,39 @@ export function bubblewrap(room: Room): string[] {
     ...(room.folder ? ["--ro-bind", room.folder, "/scan"] : []),
     ...["--chdir", "/tmp", "--cap-drop", "ALL"],
     ...identity.capabilities.flatMap((name) => ["--cap-add", name]),
+    ...["--seccomp", String(filterFd)],
     ...identity.become,
     ...limits(room),
-    ...reader("/node", "/app/reader", room.code.main, []),
+    `--nproc=${PROCESSES}`,
   ];
 }
 
-/** An image is open already, so nobody can read it. A folder's files may be root's: then the reader keeps the one
- *  privilege to read them, sees nothing but that folder, and has no other. */
+export const bubblewrap = (room: Room, wrapping: Wrapping): string[] => [
+  ...sandbox(room, wrapping),
+  ...reader("/node", "/app/reader", room.code.main, []),
+];
+
+/** The same room around a program that does nothing: whether this machine lets bubblewrap do its work. */
+export const probe = (room: Room, wrapping: Wrapping): string[] => [...sandbox(room, wrapping), "/node", "--version"];
+
+/** The reader is never root. An image is open already, so nobody can read it. A folder's files may be root's: then the
+ *  reader keeps the one privilege to read them, and sees nothing but that folder; that the privilege also opens files by
+ *  their handles, on the whole file system that the folder is on, is what the filter takes away. */
 function becoming(room: Room): { capabilities: string[]; become: string[] } {
   if (!room.root) return { capabilities: [], become: [] };
-  if (room.folder) return { capabilities: ["CAP_DAC_READ_SEARCH"], become: [] };
   const groups = room.socket?.group == null ? ["--clear-groups"] : ["--groups", String(room.socket.group)];
   const become = ["setpriv", "--reuid", String(room.user.uid), "--regid", String(room.user.gid), ...groups];
-  return { capabilities: ["CAP_SETUID", "CAP_SETGID"], become: [...become, "--inh-caps=-all", "--no-new-privs"] };
+  const identity = ["CAP_SETUID", "CAP_SETGID"];
+  if (!room.folder) return { capabilities: identity, become: [...become, "--inh-caps=-all", "--no-new-privs"] };
+  const kept = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"];
+  return {
+    capabilities: [...identity, "CAP_DAC_READ_SEARCH"],
+    become: [...become, ...kept, "--no-new-privs"],
+  };
 }
 
-/** Without bubblewrap: Node's own permissions (no other files, no programs) and the same limits. The record says so. */
+/** Without bubblewrap, and never as root: Node's own permissions (no other files, no programs) and the same limits. The record says so, as a
+ *  doubt. */
 export function nodeAlone(room: Room): string[] {
   const { reader: folder, main, modules, manifest } = room.code;
   const readable = [folder, manifest, ...(modules ? [modules] : []), ...(room.folder ? [room.folder] : [])];

@@ -1,11 +1,14 @@
-/** Gate → the confined reader. Starts the one program that meets a stick's bytes: own user, no network, no privileges,
- *  a root of its own with nothing in it but that program, an open image and clamd's socket; bounded in time and memory. */
+/** Gate → the confined reader. Starts the one program that meets a stick's bytes: own user, no network, no privileges, few
+ *  system calls, a root of its own with nothing in it but that program, an open image and clamd's socket; bounded in time,
+ *  memory and processes. Root reads nothing without that room. */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
+import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
 import type { Order } from "../gate/reader/events.ts";
 import { bubblewrap, nodeAlone, probe, type Room, readerUser } from "./confine-args.ts";
+import { callFilter } from "./confine-filter.ts";
 import { DoorError } from "./dom0.ts";
 import { type ReaderFiles, readerFiles } from "./own-files.ts";
 
@@ -14,12 +17,14 @@ export type ReaderOrder = Pick<Order, "clamd" | "bounds" | "lanes" | "hashImage"
   path: string;
   secondsMax: number;
   signal?: AbortSignal;
-  /** For tests: go without bubblewrap although it is there. */
-  without?: "bubblewrap";
+  /** bubblewrap's name; for tests, one that does not work. */
+  wrapper?: string;
 };
 
 export type Reading = {
   confined: "bubblewrap" | "node";
+  /** Why what the reader says is to be doubted, for people; it counts as unscannable. */
+  doubt?: string;
   kind: "image" | "folder";
   /** Untrusted lines. */
   lines: AsyncIterable<string>;
@@ -35,10 +40,11 @@ const LINE_CHARS_MAX = 256 * 1024;
 const STDERR_CHARS_MAX = 4_096;
 const PROBE_MS = 10_000;
 
-/** @throws DoorError where the path is neither, or cannot be read */
+/** @throws DoorError where the path is neither, or cannot be read; as root, where the sandbox does not work */
 export const startReader: StartReader = async (order) => {
   const kind = kindOf(order.path);
-  const wrapped = order.without !== "bubblewrap" && (await works());
+  const wrapper = await wrapperFor(order.wrapper);
+  const wrapped = wrapper.ok;
   let image: FileHandle | null = null;
   try {
     if (kind === "image") image = await open(order.path, "r").catch(denied(order.path));
@@ -55,32 +61,59 @@ export const startReader: StartReader = async (order) => {
       workDir: wrapped ? "/tmp" : null,
       hashImage: order.hashImage,
     };
-    const stdio: StdioOptions = ["ignore", "pipe", "pipe", image ? image.fd : "ignore"];
-    const { child, ended } = await startConfined(room, wrapped, told, stdio, order);
-    return { confined: wrapped ? "bubblewrap" : "node", kind, lines: boundedLines(child.stdout as Readable), ended };
+    const stdio = ["ignore", "pipe", "pipe", image ? image.fd : "ignore"] as const;
+    const { child, ended } = await startConfined(room, wrapped ? wrapper.value : null, told, stdio, order);
+    const lines = boundedLines(child.stdout as Readable);
+    if (wrapped) return { confined: "bubblewrap", kind, lines, ended };
+    return {
+      confined: "node",
+      doubt: `Node's permissions alone confined the reader: ${wrapper.error}`,
+      kind,
+      lines,
+      ended,
+    };
   } finally {
     await image?.close();
   }
 };
 
-/** The room's program with its order as its one argument, and how it ends. The first three of `stdio` are standard, the
- *  others what it may touch. @throws DoorError where it cannot be started */
+/** The room's program with its order as its one argument, and how it ends. Without a wrapper Node alone confines it. The
+ *  first three of `stdio` are standard, the others what it may touch. @throws DoorError where it cannot be started */
 export async function startConfined(
   room: Room,
-  wrapped: boolean,
+  wrapper: Wrapper | null,
   told: object,
-  stdio: StdioOptions,
+  stdio: readonly (StdioOptions[number] & ("pipe" | "ignore" | number))[],
   bound: Pick<ReaderOrder, "secondsMax" | "signal">,
 ): Promise<{ child: ChildProcess; ended: Promise<string | null> }> {
-  const [program = "", ...args] = wrapped ? bubblewrap(room) : nodeAlone(room);
-  const env = wrapped ? {} : { PATH: "/usr/bin:/bin" };
-  const child = spawn(program, [...args, JSON.stringify(told)], { stdio, env, detached: true });
+  const order = JSON.stringify(told);
+  const child = wrapper
+    ? startWrapped(wrapper, bubblewrap(room, { ...wrapper, filterFd: stdio.length }), order, stdio)
+    : startAlone(nodeAlone(room), order, stdio);
   const ended = watch(child, bound);
   await new Promise<void>((resolve, reject) => {
     child.once("spawn", resolve);
-    child.once("error", (error) => reject(new DoorError(`${program} cannot be started: ${error.message}`)));
+    child.once("error", (error) => reject(new DoorError(`the sandbox cannot be started: ${error.message}`)));
   });
   return { child, ended };
+}
+
+/** Where bubblewrap is looked for; it gives nothing of it on. */
+const path = () => ({ PATH: process.env.PATH ?? "/usr/bin:/bin" });
+
+type Stdio = Parameters<typeof startConfined>[3];
+
+function startWrapped({ name }: Wrapper, [, ...args]: string[], order: string, stdio: Stdio): ChildProcess {
+  const child = spawn(name, [...args, order], { stdio: [...stdio, "pipe"], env: path(), detached: true });
+  const filter = child.stdio.at(-1) as Writable;
+  filter.on("error", () => {}); // one that ends before it has read it says so by how it ends
+  filter.end(callFilter());
+  return child;
+}
+
+function startAlone([program = "", ...args]: string[], order: string, stdio: Stdio): ChildProcess {
+  const env = { PATH: "/usr/bin:/bin" };
+  return spawn(program, [...args, order], { stdio: [...stdio], env, detached: true });
 }
 
 /** A reader that was taken over may never end a line; what grows beyond any true one is cut off there. */
@@ -183,15 +216,61 @@ function groupOf(socket: string): number | null {
   return (stats.mode & 0o002) !== 0 || stats.gid === 0 ? null : stats.gid;
 }
 
-let known: Promise<boolean> | null = null;
+/** A bubblewrap that was seen to do its work here. */
+export type Wrapper = { name: string; nestless: boolean };
 
-/** Whether bubblewrap is there and this kernel lets it do its work. Asked once. */
-export function works(): Promise<boolean> {
-  known ??= new Promise((resolve) => {
-    const [program = "", ...args] = probe(process.getuid?.() === 0);
-    const child = spawn(program, args, { stdio: "ignore", timeout: PROBE_MS });
-    child.once("error", () => resolve(false));
-    child.once("close", (code) => resolve(code === 0));
+const BUBBLEWRAP = "bwrap";
+const seen = new Map<string, Wrapper>();
+
+/** Whether bubblewrap is there and this kernel lets it do its work, by trying the room it will make; a no is asked again
+ *  each time. As root there is no other way. @throws DoorError as root, with what failed and what to do */
+export async function wrapperFor(name = BUBBLEWRAP): Promise<Result<Wrapper>> {
+  const known = seen.get(name);
+  if (known) return ok(known);
+  const tried = await tryOut(name);
+  if (tried.ok) seen.set(name, tried.value);
+  else if (process.getuid?.() === 0)
+    throw new DoorError(
+      `nothing of it is read, because the sandbox for that does not work: ${tried.error}. Install bubblewrap, or mend what it names; "sallyport-agent scan FILE" tries it again`,
+    );
+  return tried;
+}
+
+async function tryOut(name: string): Promise<Result<Wrapper>> {
+  if (process.arch !== "x64") return fail(`its filter of system calls is for x86-64, this is ${process.arch}`);
+  const help = await attempt(name, ["--help"], null);
+  if (!help.ok) return help;
+  const wrapper = { name, nestless: help.value.includes("--disable-userns") };
+  const room = emptyRoom(readerFiles(), { workBytes: WORK_BYTES, secondsMax: PROBE_MS / 1000 });
+  const [, ...args] = probe(room, { ...wrapper, filterFd: 3 });
+  const ran = await attempt(name, args, callFilter());
+  return ran.ok ? ok(wrapper) : ran;
+}
+
+/** What it prints, or why it ended otherwise, in its own words. */
+function attempt(name: string, args: string[], filter: Buffer | null): Promise<Result<string>> {
+  const stdio: StdioOptions = ["ignore", "pipe", "pipe", ...(filter ? (["pipe"] as const) : [])];
+  const child = spawn(name, args, { stdio, env: path(), timeout: PROBE_MS, killSignal: "SIGKILL" });
+  let [said, wrong] = ["", ""];
+  child.stdout?.on("data", (bytes: Buffer) => {
+    if (said.length < LINE_CHARS_MAX) said += bytes.toString("latin1");
   });
-  return known;
+  child.stderr?.on("data", (bytes: Buffer) => {
+    if (wrong.length < STDERR_CHARS_MAX) wrong += bytes.toString("latin1");
+  });
+  if (filter) {
+    const pipe = child.stdio[3] as Writable;
+    pipe.on("error", () => {});
+    pipe.end(filter);
+  }
+  return new Promise((resolve) => {
+    child.once("error", (error: NodeJS.ErrnoException) =>
+      resolve(fail(error.code === "ENOENT" ? `there is no ${name}` : `${name} cannot be started: ${error.message}`)),
+    );
+    child.once("close", (code, signal) => {
+      if (code === 0) return resolve(ok(said));
+      const how = signal ? `it was ended by ${signal}` : `it ended with code ${code}`;
+      resolve(fail(wrong.trim().split("\n").at(-1)?.slice(0, 300) || `${name}: ${how}`));
+    });
+  });
 }

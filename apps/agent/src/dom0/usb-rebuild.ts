@@ -1,10 +1,10 @@
 /** Gate → the confined rebuilder: gets the sealed image to read, an empty one to write, and the list of what passed; no
  *  other file, no network, no privileges, bounded in time, memory and length. */
-import type { StdioOptions } from "node:child_process";
 import { constants, type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import type { Passing, RebuildOrder } from "../gate/rebuild/main.ts";
-import { boundedLines, emptyRoom, startConfined, works } from "./confine.ts";
+import type { RebuildOrder } from "../gate/rebuild/main.ts";
+import type { Expected, Passing } from "../gate/rebuild/plan.ts";
+import { boundedLines, emptyRoom, startConfined, wrapperFor } from "./confine.ts";
 import type { Room } from "./confine-args.ts";
 import { DoorError } from "./dom0.ts";
 import { rebuilderFiles } from "./own-files.ts";
@@ -12,14 +12,15 @@ import { rebuilderFiles } from "./own-files.ts";
 export type Rebuild = {
   /** The sealed image. */
   image: string;
-  /** Written to, from its beginning. */
-  out: FileHandle;
+  /** Written to, from its beginning; nothing where a copy is checked. */
+  out?: FileHandle;
   order: Omit<RebuildOrder, "size">;
-  passing: readonly Passing[];
+  /** What passed; where a copy is checked, what it must hold. */
+  passing: readonly (Passing | Expected)[];
   secondsMax: number;
   signal?: AbortSignal;
-  /** For tests: go without bubblewrap although it is there. */
-  without?: "bubblewrap";
+  /** bubblewrap's name; for tests, one that does not work. */
+  wrapper?: string;
 };
 export type Rebuilding = {
   /** Untrusted lines. */
@@ -32,10 +33,12 @@ export type StartRebuild = (rebuild: Rebuild) => Promise<Rebuilding>;
 /** It works in memory; nothing is written beside the copy. */
 const WORK_BYTES = 16 * 1024 * 1024;
 
-/** @throws DoorError where it cannot be started */
+/** Never without bubblewrap, whoever we are: what comes of it is a guest's. @throws DoorError where it cannot be started */
 export const startRebuild: StartRebuild = async (rebuild) => {
   const { image, out, order, passing, secondsMax, signal } = rebuild;
-  const wrapped = rebuild.without !== "bubblewrap" && (await works());
+  const wrapper = await wrapperFor(rebuild.wrapper);
+  if (!wrapper.ok)
+    throw new DoorError(`nothing is rebuilt, because the sandbox for that does not work: ${wrapper.error}`);
   const source = await open(image, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: Error) => {
     throw new DoorError(`${image} cannot be read: ${error.message}`, { cause: error });
   });
@@ -45,9 +48,9 @@ export const startRebuild: StartRebuild = async (rebuild) => {
       ...emptyRoom(rebuilderFiles(), { workBytes: WORK_BYTES, secondsMax }),
       fileBytes: order.bytesMax,
     };
-    const stdio: StdioOptions = ["pipe", "pipe", "pipe", source.fd, out.fd];
+    const stdio = ["pipe", "pipe", "pipe", source.fd, ...(out ? [out.fd] : [])] as const;
     const bound = { secondsMax, ...(signal ? { signal } : {}) };
-    const { child, ended } = await startConfined(room, wrapped, told, stdio, bound);
+    const { child, ended } = await startConfined(room, wrapper.value, told, stdio, bound);
     child.stdin?.on("error", () => {}); // one that ends early says so by how it ends
     for (const file of passing) child.stdin?.write(`${JSON.stringify(file)}\n`);
     child.stdin?.end();

@@ -65,7 +65,7 @@ async function runScan(target: string, flags: Flags, readText: ReadText): Promis
     });
     if (body.confined === "node") {
       process.stderr.write(
-        "The reader ran without bubblewrap (install it: apt-get install bubblewrap); only Node confined it.\n",
+        `${escapeForDisplay(body.problems?.[0] ?? "")}. It is unscannable so; install bubblewrap: apt-get install bubblewrap\n`,
       );
     }
     process.stdout.write(flags.json ? `${JSON.stringify(body)}\n` : `${inWords(body).join("\n")}\n`);

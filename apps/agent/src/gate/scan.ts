@@ -27,7 +27,8 @@ export type ScanOptions = {
   source?: string;
   onProgress?: (files: number, bytes: number) => void;
   signal?: AbortSignal;
-  without?: "bubblewrap";
+  /** bubblewrap's name; for tests, one that does not work. */
+  wrapper?: string;
   /** The set of definitions that the scanner was seen to have. */
   set?: string;
 };
@@ -65,13 +66,15 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
     hashImage: options.imageSha256 === undefined,
     secondsMax: limits.seconds,
     ...(options.signal ? { signal: options.signal } : {}),
-    ...(options.without ? { without: options.without } : {}),
+    ...(options.wrapper ? { wrapper: options.wrapper } : {}),
   });
   const facts = await collect(reading.lines, limits.files + archives.count, options.onProgress ?? (() => {}));
   const problem = await reading.ended;
   const problems = [...facts.problems];
   if (problem !== null) problems.unshift(problem);
   else if (!facts.ended) problems.unshift("the reader stopped in the middle");
+
+  if (reading.doubt !== undefined) problems.unshift(reading.doubt);
 
   const scanned: ScanFacts = {
     source: (options.source ?? target).slice(0, 1024).toWellFormed(),

@@ -60,13 +60,10 @@ function fsck(image: string): string {
 }
 
 describe.skipIf(absent !== null)("the copy that a guest gets", () => {
-  it("is made by Node's own permissions alone where there is no bubblewrap", async () => {
+  it("is not made where the sandbox does not work", async () => {
     const image = fatImage(join(folder, "alone.img"), layOut(join(folder, "alone"), { "letter.txt": "dear" }), 16);
-    const { out, found } = await rebuilt(image, undefined, (order) =>
-      startRebuild({ ...order, without: "bubblewrap" }),
-    );
-    expect(fsck(out)).toMatch(/clean/);
-    expect(found.manifest.map(({ path }) => path)).toEqual(["letter.txt"]);
+    const made = rebuilt(image, undefined, (order) => startRebuild({ ...order, wrapper: "no-such-wrapper" }));
+    await expect(made).rejects.toThrow(/the sandbox for that does not work: there is no no-such-wrapper/);
   });
 
   it("holds what passed, with its bytes, and exfatprogs find nothing wrong with it", async () => {
@@ -121,6 +118,98 @@ describe.skipIf(absent !== null)("the copy that a guest gets", () => {
     await expect(rebuilt(image, other)).rejects.toThrow(/is not what was scanned/);
     const more = ({ manifest }: ScanBody) => [...manifest, { ...manifest[0]!, path: "never/was" }];
     await expect(rebuilt(image, more)).rejects.toThrow(/1 files that were scanned cannot be found again/);
+  });
+  describe("is looked at again once it is sealed, and not handed over", () => {
+    /** A rebuilder that a stick's bytes have taken over: what it made is changed, by it or after it, and it says nothing. */
+    const but =
+      (change: (copy: Buffer) => void): StartRebuild =>
+      async (order) => {
+        const started = await startRebuild(order);
+        if (!order.out) return started;
+        const { out } = order;
+        const ended = started.ended.then(async (problem) => {
+          const copy = Buffer.alloc((await out.stat()).size);
+          await out.read(copy, 0, copy.length, 0);
+          const before = Buffer.from(copy);
+          change(copy);
+          expect(copy.equals(before)).toBe(false);
+          await out.write(copy, 0, copy.length, 0);
+          return problem;
+        });
+        return { ...started, ended };
+      };
+    const changed = (what: string, to: string, encoding: BufferEncoding) => (copy: Buffer) => {
+      const at = copy.indexOf(Buffer.from(what, encoding));
+      copy.write(to, at, encoding);
+    };
+    const volumeAt = (copy: Buffer) => MIB + copy.readUInt32LE(MIB + 88) * 512;
+    it.each<[string, (copy: Buffer) => void, RegExp]>([
+      [
+        "where a file's content is another",
+        changed("dear reader", "dear virus", "latin1"),
+        /"letter.txt" .* is not what was scanned/,
+      ],
+      ["where a name is another", changed("letter.txt", "letter.exe", "utf16le"), /its tables differ at byte \d+/],
+      ["where the boot code is another", (copy) => copy.write("boot me", 0), /its tables differ at byte 0/],
+      [
+        "where something lies behind a file's end",
+        (copy) => copy.write("hidden", copy.indexOf("dear reader") + 100),
+        /belongs to no file/,
+      ],
+      [
+        "where something lies before the partition",
+        (copy) => copy.write("hidden", 4_096),
+        /byte 4096 belongs to no file/,
+      ],
+      [
+        "where a cluster is marked that nothing has",
+        (copy) => void copy.fill(0xff, volumeAt(copy), volumeAt(copy) + 8),
+        /its tables differ/,
+      ],
+    ])("%s", async (_, change, says) => {
+      const files = { "letter.txt": "dear reader", "photos/ü.txt": "u" };
+      const image = fatImage(join(folder, "again.img"), layOut(join(folder, "again"), files), 12);
+      await expect(rebuilt(image, undefined, but(change))).rejects.toThrow(says);
+    });
+    it("where whoever looks stops, or says more than it may", async () => {
+      const image = fatImage(join(folder, "again.img"), layOut(join(folder, "again"), { "a.txt": "a" }), 12);
+      const silent =
+        (lines: string[], ended: string | null): StartRebuild =>
+        async (order) => {
+          if (order.out) return startRebuild(order);
+          return {
+            lines: (async function* () {
+              yield* lines;
+            })(),
+            ended: Promise.resolve(ended),
+          };
+        };
+      await expect(rebuilt(image, undefined, silent([], null))).rejects.toThrow(/stopped, or said what cannot be read/);
+      await expect(rebuilt(image, undefined, silent([], "it was killed"))).rejects.toThrow(
+        /not handed over: it was killed/,
+      );
+      const twice = JSON.stringify({ event: "checked", files: 1 });
+      await expect(rebuilt(image, undefined, silent([twice, twice], null))).rejects.toThrow(/cannot be read/);
+      await expect(rebuilt(image, undefined, silent([twice.replace("1", "2")], null))).rejects.toThrow(
+        /cannot be read/,
+      );
+    });
+  });
+  it("is made in the same way whatever order names come in, of many that are alike", async () => {
+    const tree = layOut(join(folder, "many"), {
+      "x/a?.txt": "1",
+      "x/a*.txt": "2",
+      "X/a:.txt": "3",
+      con: "4",
+      _con: "5",
+    });
+    for (let number = 0; number < 300; number++) writeFileSync(join(tree, "x", `n${number}<.bin`), `${number}`);
+    for (let number = 0; number < 300; number++) writeFileSync(join(tree, "X", `N${number}>.bin`), `${number}`);
+    const image = extImage(join(folder, "many.img"), tree, "ext4");
+    const { made, out, found } = await rebuilt(image);
+    expect(fsck(out)).toMatch(/clean/);
+    expect(made.files).toBe(605);
+    expect(new Set(found.manifest.map(({ path }) => path)).size).toBe(605);
   });
   it("takes an archive with its members inside it", async () => {
     mkdirSync(join(folder, "zip"), { recursive: true });
