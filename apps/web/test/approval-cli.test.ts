@@ -1,7 +1,6 @@
 /** `sallyport key`, `approval` and `sign` as processes of their own, against the console's API over a real Postgres. */
 import "reflect-metadata";
 import { spawn } from "node:child_process";
-import { generateKeyPairSync, sign } from "node:crypto";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
@@ -21,15 +20,12 @@ import { consoleRecorder } from "../src/trail/recorder.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
 import { serve } from "./serve.ts";
+import { newSigner } from "./signer.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 const RUNS_MS_MAX = 900_000;
 const folder = mkdtempSync(join(tmpdir(), "sallyport-approval-"));
-const pair = generateKeyPairSync("ed25519");
-const consoleKey = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const consoleKey = newSigner();
 const recordConsole = consoleRecorder(consoleKey);
 const NORA = { id: "nora", email: "nora@example.org", session: "s" };
 

@@ -1,7 +1,7 @@
 /** What waits for approvers' signatures, from asking to being in force, against a real Postgres; what goes down is judged by
  *  the very function that a workstation judges by. */
 import "reflect-metadata";
-import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Signing } from "@sallyport/shared/approval/proposal.ts";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
@@ -31,15 +31,9 @@ import { consoleRecorder } from "../src/trail/recorder.ts";
 import { move } from "../src/workstation/change.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+import { newSigner } from "./signer.ts";
 
-function newKey(): Signer {
-  const pair = generateKeyPairSync("ed25519");
-  return {
-    publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-    sign: (bytes) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-  };
-}
-const [consoleKey, anna, ben, cleo, thief] = [newKey(), newKey(), newKey(), newKey(), newKey()];
+const [consoleKey, anna, ben, cleo, thief] = [newSigner(), newSigner(), newSigner(), newSigner(), newSigner()];
 const recordConsole = consoleRecorder(consoleKey);
 const NORA = { id: "nora", email: "nora@example.org", session: "s" };
 const FROM = { address: "192.0.2.7" };

@@ -1,6 +1,6 @@
 /** Commands from the procedure to the topic, and a workstation's answers back to the row. */
 import "reflect-metadata";
-import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { SignedStatement, type Signers } from "@sallyport/shared/policy/statement.ts";
@@ -19,13 +19,10 @@ import type { Context } from "../src/trpc/context.ts";
 import { appRouter } from "../src/trpc/router.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+import { newSigner } from "./signer.ts";
 
 const WAIT = { timeout: 120_000, interval: 20 };
-const pair = generateKeyPairSync("ed25519");
-const consoleKey = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const consoleKey = newSigner();
 let postgres: TestPostgres;
 let pool: pg.Pool;
 let group: string;

@@ -1,7 +1,6 @@
 /** `sallyport deny …` against the console's API, by tokens of several scopes and roles. */
 import "reflect-metadata";
 import { spawn } from "node:child_process";
-import { generateKeyPairSync, sign } from "node:crypto";
 import type { Server } from "node:http";
 import { join } from "node:path";
 import type pg from "pg";
@@ -13,16 +12,13 @@ import { consoleRecorder } from "../src/trail/recorder.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
 import { serve } from "./serve.ts";
+import { newSigner } from "./signer.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 /** Each command is a process of its own, and a machine may be slow. */
 const RUNS_MS_MAX = 900_000;
 const HASH = "ab".repeat(32);
-const pair = generateKeyPairSync("ed25519");
-const consoleKey = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const consoleKey = newSigner();
 const recordConsole = consoleRecorder(consoleKey);
 
 let postgres: TestPostgres;

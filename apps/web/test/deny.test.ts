@@ -1,7 +1,7 @@
 /** What people deny: signed as the audience's whole overlay, believed by its workstations, sent to each once, counted by
  *  what they report, lifted, and ended. */
 import "reflect-metadata";
-import { generateKeyPairSync, randomUUID, sign, verify } from "node:crypto";
+import { randomUUID, verify } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { CarriedOverlay } from "@sallyport/shared/policy/overlay.ts";
@@ -21,6 +21,7 @@ import { consoleRecorder } from "../src/trail/recorder.ts";
 import { Machine } from "./machine.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation, sha256 } from "./seed.ts";
+import { newSigner } from "./signer.ts";
 
 const WAIT = { timeout: 120_000, interval: 20 };
 const FLEET = 10_000;
@@ -28,11 +29,7 @@ const FLEET = 10_000;
 const FLEET_MS_MAX = 8_000;
 const SHARDS = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, "0"));
 const HASH = "ab".repeat(32);
-const pair = generateKeyPairSync("ed25519");
-const signer = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const signer = newSigner();
 const by = { id: "rio", email: "rio@example.org" };
 const origin = { address: "192.0.2.9" } as never;
 

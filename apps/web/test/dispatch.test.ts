@@ -1,6 +1,5 @@
 /** Rows → retained messages for a whole fleet: how many queries it takes, and what a broker that stops taking changes. */
 import "reflect-metadata";
-import { generateKeyPairSync, sign } from "node:crypto";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Desired } from "@sallyport/shared/policy/statement.ts";
 import type pg from "pg";
@@ -11,14 +10,11 @@ import { policyDispatch } from "../src/dispatch/dispatch.ts";
 import { signMembership } from "../src/dispatch/sign.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedWorkstation } from "./seed.ts";
+import { newSigner } from "./signer.ts";
 
 const WAIT = { timeout: 120_000, interval: 20 };
 const log = pino({ level: "silent" });
-const pair = generateKeyPairSync("ed25519");
-const signer = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const signer = newSigner();
 const SHARDS = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, "0"));
 
 let postgres: TestPostgres | undefined;

@@ -1,5 +1,4 @@
 /** What was in force on a workstation at a moment: its own word, and the console's rows of who approved it. */
-import { generateKeyPairSync, sign } from "node:crypto";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
 import type pg from "pg";
@@ -13,12 +12,9 @@ import { makeToken, type Scope } from "../src/person/api-token.ts";
 import { publish } from "../src/policy/publish.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedTrail, seedWorkstation } from "./seed.ts";
+import { newSigner } from "./signer.ts";
 
-const pair = generateKeyPairSync("ed25519");
-const key = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const key = newSigner();
 const START_MS = Date.parse("2026-11-24T08:00:00Z");
 const HOUR_MS = 3_600_000;
 const at = (hours: number) => new Date(START_MS + hours * HOUR_MS);

@@ -1,7 +1,7 @@
 /** A repository's folder of policies against the console's API, by the command line: the very commands of docs/pipelines.md. */
 import "reflect-metadata";
 import { spawn } from "node:child_process";
-import { generateKeyPairSync, sign } from "node:crypto";
+import { generateKeyPairSync } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
@@ -25,6 +25,7 @@ import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
 import { serve } from "./serve.ts";
+import { newSigner } from "./signer.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const SALLYPORT = join(ROOT, "packages/cli/bin/sallyport.mjs");
@@ -33,11 +34,7 @@ const RUNS_MS_MAX = 900_000;
 const WAIT = { timeout: 120_000, interval: 50 };
 const REPOSITORY = "https://git.example.org/fleet/policies";
 const work = mkdtempSync(join(tmpdir(), "sallyport-pipeline-"));
-const pair = generateKeyPairSync("ed25519");
-const consoleKey = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const consoleKey = newSigner();
 const recordConsole = consoleRecorder(consoleKey);
 
 let postgres: TestPostgres;

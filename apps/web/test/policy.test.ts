@@ -1,6 +1,5 @@
 /** Groups and publications, from the procedure to the rows and the console's own trail. */
 import "reflect-metadata";
-import { generateKeyPairSync, sign } from "node:crypto";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
 import type pg from "pg";
@@ -12,12 +11,9 @@ import { appRouter } from "../src/trpc/router.ts";
 import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition } from "./seed.ts";
+import { newSigner } from "./signer.ts";
 
-const pair = generateKeyPairSync("ed25519");
-const consoleKey = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const consoleKey = newSigner();
 let postgres: TestPostgres;
 let pool: pg.Pool;
 beforeAll(async () => {

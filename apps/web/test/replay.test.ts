@@ -2,7 +2,6 @@
  *  replay` puts it. */
 import "reflect-metadata";
 import { spawn } from "node:child_process";
-import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -27,15 +26,12 @@ import { respondReplay } from "../src/replay/respond.ts";
 import { enrolled, Machine } from "./machine.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup } from "./seed.ts";
+import { newSigner } from "./signer.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 const RUNS_MS_MAX = 600_000;
 const folder = mkdtempSync(join(tmpdir(), "sallyport-replay-"));
-const pair = generateKeyPairSync("ed25519");
-const consoleKey = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const consoleKey = newSigner();
 const never = new AbortController().signal;
 
 let postgres: TestPostgres;

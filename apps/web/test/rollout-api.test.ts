@@ -1,7 +1,6 @@
 /** `sallyport rollout …` against the console's API, by tokens of several scopes. */
 import "reflect-metadata";
 import { spawn } from "node:child_process";
-import { generateKeyPairSync, sign } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
@@ -16,17 +15,14 @@ import { consoleRecorder } from "../src/trail/recorder.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
 import { serve } from "./serve.ts";
+import { newSigner } from "./signer.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 /** Each command is a process of its own, and a machine may be slow. */
 const RUNS_MS_MAX = 900_000;
 const WAIT = { timeout: 120_000, interval: 100 };
 const folder = mkdtempSync(join(tmpdir(), "sallyport-rollout-"));
-const pair = generateKeyPairSync("ed25519");
-const consoleKey = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const consoleKey = newSigner();
 const recordConsole = consoleRecorder(consoleKey);
 
 let postgres: TestPostgres;

@@ -1,6 +1,6 @@
 /** Rollouts from the procedure to what each workstation should have, with a real database and as many workers as one likes. */
 import "reflect-metadata";
-import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { SECTIONS } from "@sallyport/shared/policy/policy.ts";
 import { SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
 import type { Command } from "@sallyport/shared/rollout/command.ts";
@@ -20,14 +20,11 @@ import { appRouter } from "../src/trpc/router.ts";
 import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+import { newSigner } from "./signer.ts";
 
 const WAIT = { timeout: 120_000, interval: 50 };
 const log = pino({ level: "silent" });
-const pair = generateKeyPairSync("ed25519");
-const consoleKey = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const consoleKey = newSigner();
 const recordConsole = consoleRecorder(consoleKey);
 const SHARDS = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, "0"));
 const WAVES = [

@@ -2,7 +2,7 @@
  *  down is judged as a workstation judges it. */
 import "reflect-metadata";
 import { spawn } from "node:child_process";
-import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { CarriedKeys, type SignedStatement } from "@sallyport/shared/policy/statement.ts";
-import { keyId, type Signer, signText } from "@sallyport/shared/trail/signed.ts";
+import { keyId, signText } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
@@ -24,6 +24,7 @@ import { readConsoleKey } from "../src/trail/key.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
+import { newSigner } from "./signer.ts";
 import { ensureKeys } from "./up.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
@@ -34,11 +35,7 @@ const folder = mkdtempSync(join(tmpdir(), "sallyport-rotate-"));
 const file = (name: string) => join(folder, "keys", name);
 const NORA = { id: "nora", email: "nora@example.org", session: "s" };
 
-const pair = generateKeyPairSync("ed25519");
-const anna: Signer = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const anna = newSigner();
 
 let postgres: TestPostgres;
 let pool: pg.Pool;
