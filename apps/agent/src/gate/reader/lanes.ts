@@ -17,18 +17,23 @@ export function lanes(width: number): Lanes {
   };
 }
 
-/** Works through `items` with at most `width` under way, never reading further ahead than that. */
+/** Works through `items` with at most `width` under way, never reading further ahead than that. What one of them throws
+ *  ends it, whenever that was: nothing more is begun, and what is under way is waited for. */
 export async function each<T>(items: Iterable<T>, width: number, work: (item: T) => Promise<void>): Promise<void> {
   const underWay = new Set<Promise<void>>();
+  const faults: unknown[] = [];
   try {
     for (const item of items) {
-      const task: Promise<void> = work(item).finally(() => underWay.delete(task));
+      // its end takes it out of the set, so that its fault is kept apart
+      const task: Promise<void> = work(item)
+        .catch((error: unknown) => void faults.push(error))
+        .finally(() => underWay.delete(task));
       underWay.add(task);
-      task.catch(() => {}); // thrown on below
       if (underWay.size >= width) await Promise.race(underWay);
+      if (faults.length > 0) break;
     }
-    await Promise.all(underWay);
   } finally {
-    await Promise.allSettled(underWay);
+    await Promise.all(underWay);
   }
+  if (faults.length > 0) throw faults[0];
 }
