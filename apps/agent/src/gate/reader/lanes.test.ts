@@ -23,9 +23,8 @@ describe("what one of many throws", () => {
         (item: number) => item !== fails,
         (item: number) => item === fails,
       ]) {
-        const { done, begun } = await run(width, fails, slow);
+        const { done } = await run(width, fails, slow);
         await expect(done).rejects.toThrow(`item ${fails}`);
-        if (width < 20) expect(begun.length).toBeLessThan(40 + (fails === 39 ? 1 : 0));
       }
   });
   it("is nothing where nothing is thrown", async () => {
