@@ -4,6 +4,7 @@ import type { Edit } from "./change.ts";
 import { readPolicy } from "./document.ts";
 import { editPolicy, rawPolicy } from "./edit.ts";
 import { POLICY_TEMPLATE } from "./template.ts";
+import { STORAGE_RULES } from "./usb.ts";
 
 const TEXT = `# the night shift's
 usb:
@@ -127,13 +128,9 @@ describe("a change by the form", () => {
   });
 
   it("begins a list that is not written with its default", () => {
-    const made = edited("{}\n", { op: "insert", path: rules, at: 2, value: "allow id 1234:0009" });
+    const made = edited("{}\n", { op: "insert", path: rules, at: 3, value: "allow id 1234:0009" });
     const read = readPolicy(made);
-    expect(read.ok && read.policy.usb.deviceRules).toEqual([
-      "allow with-interface equals { 08:06:50 }",
-      "allow with-interface equals { 08:06:62 }",
-      "allow id 1234:0009",
-    ]);
+    expect(read.ok && read.policy.usb.deviceRules).toEqual([...STORAGE_RULES, "allow id 1234:0009"]);
   });
 
   it.each(["", "# only a comment\n", "usb:\n", "usb: {}\n", "usb:\n  infected:\n"])("finds a place in %j", (text) => {

@@ -8,6 +8,7 @@ usb:
   deviceRules: # USBGuard's rule language; the first match wins, no match blocks
     - allow with-interface equals { 08:06:50 }
     - allow with-interface equals { 08:06:62 }
+    - allow with-interface equals { 08:06:50 08:06:62 } # a UAS stick: one interface, two settings
   infected: block # or hold: a person decides
   unscannable: hold # block, hold or allow: what the scanner could not look into
   definitionsDaysMax: 14 # older definitions make clean unscannable; null for any age

@@ -35,8 +35,13 @@ export const ScanLimits = z.strictObject({
 });
 export type ScanLimits = z.infer<typeof ScanLimits>;
 
-/** What a site without rules has: one storage interface, bulk-only or UAS, and nothing else. */
-export const STORAGE_RULES = ["allow with-interface equals { 08:06:50 }", "allow with-interface equals { 08:06:62 }"];
+/** What a site without rules has: one storage interface and nothing else; bulk-only, UAS, or the one with the other as its
+ *  alternate setting, as UAS sticks have it. */
+export const STORAGE_RULES = [
+  "allow with-interface equals { 08:06:50 }",
+  "allow with-interface equals { 08:06:62 }",
+  "allow with-interface equals { 08:06:50 08:06:62 }",
+];
 
 /** One rule a line, each read here so that no policy holds one that an agent cannot. */
 const ruleLines = z

@@ -22,9 +22,16 @@ describe("judgeDevice", () => {
     [
       "reads a UAS stick: one interface with two alternate settings",
       { ...withInterfaces("08:06:50", "08:06:62"), interfaceCount: 1 },
-      { deviceRules: ["allow with-interface equals { 08:06:50 08:06:62 }"] },
+      {},
       "read",
       /storage/,
+    ],
+    [
+      "blocks two storage interfaces, of either kind",
+      { ...withInterfaces("08:06:50", "08:06:62"), interfaceCount: 2 },
+      {},
+      "block",
+      /a stick has one interface/,
     ],
     [
       "blocks one whose alternate setting is a keyboard",
