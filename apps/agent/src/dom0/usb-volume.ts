@@ -1,7 +1,7 @@
 /** Gate → its own volume. A stick's bytes are read once, in order, into a file of their own, hashed on the way; then
  *  sealed: synced, read-only, its descriptor kept, so that what is scanned and attached is what was read. */
 import { createHash, randomBytes } from "node:crypto";
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, stat, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { DoorError } from "./dom0.ts";
@@ -27,6 +27,9 @@ export type UsbVolume = {
   /** sha256 of the sealed file, read again from the descriptor that was kept; and the name still leads to it.
    *  @throws DoorError where it does not, or it is not sealed */
   check(file: string): Promise<string>;
+  /** Names this one file as it lies there sealed: another in its place, and one that was written to since, say another.
+   *  @throws DoorError where it is not sealed */
+  seen(file: string): Promise<string>;
   discard(file: string): Promise<void>;
   files(): Promise<string[]>;
   /** Lets go of the descriptors; the files stay as they are. */
@@ -55,6 +58,20 @@ export function usbVolume(folder: string, stallMs = STALL_MS): UsbVolume {
     } catch (error) {
       throw new DoorError(`the gate's volume ${folder} takes no file: ${said(error)}`, { cause: error });
     }
+  }
+
+  /** By the descriptor that was kept; the name must still lead to it. */
+  async function sealedFile(file: string): Promise<{ handle: FileHandle; own: BigIntStats }> {
+    const handle =
+      sealed.get(file) ?? (await open(path(file), constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined));
+    if (!handle) throw new DoorError(`the image ${file} is gone`);
+    sealed.set(file, handle);
+    const own = await handle.stat({ bigint: true });
+    const named = await stat(path(file), { bigint: true }).catch(() => undefined);
+    if (own.ino !== named?.ino || own.dev !== named.dev)
+      throw new DoorError(`another file lies in the place of ${file}`);
+    if ((Number(own.mode) & 0o777) !== 0o400) throw new DoorError(`the image ${file} is not sealed any more`);
+    return { handle, own };
   }
 
   return {
@@ -109,16 +126,12 @@ export function usbVolume(folder: string, stallMs = STALL_MS): UsbVolume {
         throw new DoorError(`the image ${file} cannot be sealed: ${said(error)}`, { cause: error });
       }
     },
+    async seen(file) {
+      const { ino, dev, size, mtimeNs, ctimeNs } = (await sealedFile(file)).own;
+      return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+    },
     async check(file) {
-      const handle =
-        sealed.get(file) ?? (await open(path(file), constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined));
-      if (!handle) throw new DoorError(`the image ${file} is gone`);
-      sealed.set(file, handle);
-      const own = await handle.stat({ bigint: true });
-      const named = await stat(path(file), { bigint: true }).catch(() => undefined);
-      if (own.ino !== named?.ino || own.dev !== named.dev)
-        throw new DoorError(`another file lies in the place of ${file}`);
-      if ((Number(own.mode) & 0o777) !== 0o400) throw new DoorError(`the image ${file} is not sealed any more`);
+      const { handle } = await sealedFile(file);
       const hash = createHash("sha256");
       const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
       for (let at = 0; ; ) {

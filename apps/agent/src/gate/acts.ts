@@ -259,12 +259,19 @@ async function handOver({ mode, handles }: Extract<GateAct, { act: "attach" }>, 
   const gift = passage.gift ?? [];
   for (const [at, image] of state.images.entries()) {
     const given = mode === "rebuild" ? gift[at]!.file : image.file;
+    const seen = mode === "rebuild" ? gift[at]!.seen : await volume.seen(given);
     if (mode === "image") {
       const found = await volume.check(given);
       if (found !== image.sha256) throw new DoorError(`the sealed image is ${found} now, it was ${image.sha256}`);
     }
+    const isSame = async () => {
+      if ((await volume.seen(given)) !== seen) throw new DoorError("what was looked at was changed since");
+    };
+    await isSame();
     passage.stop.signal.throwIfAborted();
     await attach.image(handles[at]!, volume.path(given));
+    // the host opened it by its name: what lies there now is what it opened
+    await isSame();
   }
   return [{ event: "attached", delivery: mode === "rebuild" ? { mode, verified: true, ...sum(gift) } : whole(state) }];
 }

@@ -1,4 +1,5 @@
 /** Sealed images and what the scan said of each file → the fresh image that a guest gets, and what was left out of it. */
+import type { FileHandle } from "node:fs/promises";
 import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { UsbAttachBody } from "@sallyport/shared/record/usb.ts";
 import { type Grounds, leftOut } from "@sallyport/shared/usb/exception.ts";
@@ -9,7 +10,8 @@ import type { StartRebuild } from "../dom0/usb-rebuild.ts";
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import type { Image } from "./passage.ts";
 import { imageBytesMax } from "./rebuild/exfat.ts";
-import type { Passing } from "./rebuild/main.ts";
+import type { RebuildOrder } from "./rebuild/main.ts";
+import { expectedOf, type Passing } from "./rebuild/plan.ts";
 
 /** The rebuilder meets the stick's bytes: what it says is decoded like anything untrusted. */
 const Event = z.discriminatedUnion("event", [
@@ -20,7 +22,9 @@ const Event = z.discriminatedUnion("event", [
     bytes: z.int().min(0),
     missing: z.int().min(0),
   }),
+  z.strictObject({ event: z.literal("checked"), files: z.int().min(0) }),
 ]);
+type End = Extract<z.infer<typeof Event>, { event: "end" }>;
 
 const LABEL = "SALLYPORT";
 const SHOWN_MAX = 64;
@@ -77,60 +81,90 @@ export type Rebuilt = {
   file: string;
   bytes: number;
   files: number;
+  /** The very file that was looked at (`UsbVolume.seen`). */
+  seen: string;
   leftOut: NonNullable<UsbAttachBody["leftOut"]>;
   renamed: NonNullable<UsbAttachBody["renamed"]>;
 };
 
-/** The fresh image, sealed. @throws DoorError where it cannot be made; nothing of it is left then */
+/** The fresh image, sealed and looked at. @throws DoorError where it cannot be made, or is not what was to be made;
+ *  nothing of it is left then */
 export async function rebuildImage(
   image: Image,
   manifest: Manifest,
   grounds: Grounds,
   parts: RebuildParts,
 ): Promise<Rebuilt> {
-  const { volume, start, policy, now, signal } = parts;
+  const { volume, policy, now } = parts;
   const { passing, bytes, leftOut: left } = choose(manifest, policy, grounds);
   const bytesMax = imageBytesMax(bytes, passing.length);
   const free = await volume.freeBytes();
   if (bytesMax > free)
     throw new DoorError(`the copy needs up to ${bytesMax} bytes; the gate's volume has ${free} free`);
+  const serial = Number.parseInt(image.sha256.slice(0, 8), 16);
+  const order = { filesMax: policy.limits.files, bytesMax, label: LABEL, serial, timeMs: now() };
   const { file, handle } = await volume.blank();
   try {
-    const serial = Number.parseInt(image.sha256.slice(0, 8), 16);
-    const order = { filesMax: policy.limits.files, bytesMax, label: LABEL, serial, timeMs: now() };
-    const path = volume.path(image.file);
-    const rebuilding = await start({
-      image: path,
-      out: handle,
-      order,
-      passing,
-      secondsMax: policy.limits.seconds,
-      signal,
-    });
-    const renamed: Rebuilt["renamed"] = { count: 0, first: [] };
-    let end: Extract<z.infer<typeof Event>, { event: "end" }> | undefined;
-    for await (const line of rebuilding.lines) {
-      const event = decode(line);
-      if (event === undefined || end) throw new DoorError("the rebuilder said something that cannot be read");
-      if (event.event === "end") end = event;
-      else {
-        renamed.count += 1;
-        if (renamed.first.length < SHOWN_MAX) renamed.first.push({ name: shown(event.path), as: shown(event.as) });
-      }
-    }
-    const problem = await rebuilding.ended;
-    if (problem !== null || !end)
-      throw new DoorError(`the copy could not be made: ${problem ?? "the rebuilder stopped"}`);
-    if (end.missing > 0)
-      throw new DoorError(`${end.missing} files that were scanned cannot be found again in the image`);
+    const { end, renamed } = await write(image, handle, order, passing, parts).finally(() => handle.close());
     await volume.seal({ file, bytes: end.bytes, sha256: "" });
-    return { file, bytes: end.bytes, files: end.files, leftOut: left, renamed };
+    const seen = await volume.seen(file);
+    await check(file, order, passing, parts);
+    if ((await volume.seen(file)) !== seen) throw new DoorError("the copy was changed while it was looked at");
+    return { file, bytes: end.bytes, files: end.files, seen, leftOut: left, renamed };
   } catch (error) {
     await volume.discard(file);
     throw error;
-  } finally {
-    await handle.close();
   }
+}
+
+type Order = Omit<RebuildOrder, "size" | "check">;
+
+async function write(
+  image: Image,
+  out: FileHandle,
+  order: Order,
+  passing: readonly Passing[],
+  { volume, start, policy, signal }: RebuildParts,
+): Promise<{ end: End; renamed: Rebuilt["renamed"] }> {
+  const secondsMax = policy.limits.seconds;
+  const rebuilding = await start({ image: volume.path(image.file), out, order, passing, secondsMax, signal });
+  const renamed: Rebuilt["renamed"] = { count: 0, first: [] };
+  let end: End | undefined;
+  for await (const line of rebuilding.lines) {
+    const event = decode(line);
+    if (event === undefined || event.event === "checked" || end)
+      throw new DoorError("the rebuilder said something that cannot be read");
+    if (event.event === "end") end = event;
+    else {
+      renamed.count += 1;
+      if (renamed.first.length < SHOWN_MAX) renamed.first.push({ name: shown(event.path), as: shown(event.as) });
+    }
+  }
+  const problem = await rebuilding.ended;
+  if (problem !== null || !end)
+    throw new DoorError(`the copy could not be made: ${problem ?? "the rebuilder stopped"}`);
+  if (end.missing > 0) throw new DoorError(`${end.missing} files that were scanned cannot be found again in the image`);
+  return { end, renamed };
+}
+
+/** By another process than the one that met the stick's bytes, which gets what the copy must be from here. */
+async function check(
+  file: string,
+  order: Order,
+  passing: readonly Passing[],
+  { volume, start, policy, signal }: RebuildParts,
+): Promise<void> {
+  const expected = expectedOf(passing);
+  const secondsMax = policy.limits.seconds;
+  const told = { ...order, check: true as const };
+  const checking = await start({ image: volume.path(file), order: told, passing: expected, secondsMax, signal });
+  const said: (z.infer<typeof Event> | undefined)[] = [];
+  for await (const line of checking.lines) said.push(decode(line));
+  const problem = await checking.ended;
+  if (problem !== null) throw new DoorError(`the copy is not handed over: ${problem}`);
+  const [only] = said;
+  if (said.length !== 1 || only?.event !== "checked" || only.files !== expected.length)
+    throw new DoorError("the copy is not handed over: whoever looked at it stopped, or said what cannot be read");
 }
 
 function decode(line: string): z.infer<typeof Event> | undefined {

@@ -1,6 +1,6 @@
 /** The whole gate: a stick is plugged into a pretend sysfs, and what the guest gets is looked at. */
 import { createHash } from "node:crypto";
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { Denied, type OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
@@ -146,6 +146,41 @@ describe.skipIf(absent !== null)("a stick", () => {
     await bench.until("it is refused", isRefused);
     expect(steps().at(-1)).toBe("refused at decided");
     expect(isGiven()).toBe(false);
+  });
+  it("whose copy was changed between the look at it and the guest is refused", async () => {
+    bench.start({
+      async reached(state) {
+        if (state.step !== "decided" || state.handles.length === 0) return;
+        for (const file of await bench.volumeFiles()) {
+          const path = join(bench.volume, file);
+          const bytes = readFileSync(path);
+          if (bytes.includes("EXFAT")) writeFileSync(path, bytes);
+        }
+      },
+    });
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(/refused at decided, what was looked at was changed since/);
+    expect(isGiven()).toBe(false);
+  });
+  it("whose copy is put aside for another while the guest opens it is taken back", async () => {
+    const { guest } = bench;
+    bench.start({
+      attach: {
+        ...guest,
+        async image(handle, path) {
+          await guest.image(handle, path);
+          const other = `${path}.other`;
+          writeFileSync(other, readFileSync(path), { mode: 0o400 });
+          renameSync(other, path);
+        },
+      },
+    });
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(/another file lies in the place of/);
+    await bench.until("the guest has lost it", () => !isGiven());
+    expect(attachOf()).toBeUndefined();
   });
   it("that the guest has is taken back when one of its files is denied, and is blocked when it comes again", async () => {
     bench.start();

@@ -1,16 +1,15 @@
 /** The confined rebuilder: a sealed image and the list of what passed → a fresh file system with those files alone. Like
  *  the reader it meets the stick's bytes, so it has no network, no privileges and no file but the two images. Each file
- *  is hashed again on its way; one that is not what was scanned ends the whole. */
-import { isUtf8 } from "node:buffer";
+ *  is hashed again on its way; one that is not what was scanned ends the whole. Asked to `check`, it writes nothing. */
 import { createHash } from "node:crypto";
 import { ftruncateSync, readFileSync, writeSync } from "node:fs";
 import type { Examiner } from "../reader/examine.ts";
 import { readMedium } from "../reader/medium.ts";
 import { fileSource, type Source } from "../reader/source.ts";
 import { countdown } from "../reader/volume.ts";
+import { checkCopy } from "./check.ts";
 import { exfatLayout } from "./exfat.ts";
-import { safeParts } from "./names.ts";
-import { emptyFolder, place } from "./tree.ts";
+import { arrange, type Expected, nameOf, type Passing, wantedKey, wantedOf } from "./plan.ts";
 
 export type RebuildOrder = {
   size: number;
@@ -19,34 +18,33 @@ export type RebuildOrder = {
   label: string;
   serial: number;
   timeMs: number;
+  /** Write nothing: the one image is a copy, and the lines say what it must be. */
+  check?: true;
 };
-/** One line of standard input: a file that passed. */
-export type Passing = { partition: number; path: string; size: number; sha256: string };
 export type RebuildEvent =
   | { event: "renamed"; path: string; as: string }
-  | { event: "end"; files: number; bytes: number; missing: number };
+  | { event: "end"; files: number; bytes: number; missing: number }
+  | { event: "checked"; files: number };
 
 const STDIN = 0;
 const STDOUT = 1;
+const STDERR = 2;
 const IMAGE = 3;
 const OUT = 4;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const RENAMED_MAX = 64;
 
-/** As the manifest names it: text, or base64 behind a mark that no path begins with. */
-export const keyOf = (path: Buffer): string =>
-  isUtf8(path) ? path.toString("utf8") : `\0base64:${path.toString("base64")}`;
-
-type Found = { path: Buffer; partition: number; content: Source; sha256: ReadonlySet<string> };
+type Found = {
+  path: Buffer;
+  partition: number;
+  size: number;
+  order: number;
+  content: Source;
+  sha256: ReadonlySet<string>;
+};
 
 async function rebuild(order: RebuildOrder, passing: readonly Passing[]): Promise<void> {
-  const wanted = new Map<string, Set<string>>();
-  const key = (partition: number, path: string, size: number) => `${partition}\n${size}\n${path}`;
-  for (const { partition, path, size, sha256 } of passing) {
-    const known = wanted.get(key(partition, path, size));
-    if (known) known.add(sha256);
-    else wanted.set(key(partition, path, size), new Set([sha256]));
-  }
+  const wanted = wantedOf(passing);
   const found: Found[] = [];
   const met = new Set<string>();
   const collect: Examiner = {
@@ -54,27 +52,22 @@ async function rebuild(order: RebuildOrder, passing: readonly Passing[]): Promis
     bytes: () => 0,
     async entry({ path, content, kind }, partition = 0) {
       if (content === null || kind !== "file") return;
-      const name = key(partition, keyOf(path), content.size);
-      const sha256 = wanted.get(name);
-      if (!sha256) return;
+      const name = wantedKey(partition, nameOf(path), content.size);
+      const asked = wanted.get(name);
+      if (!asked) return;
       met.add(name);
-      found.push({ path, partition, content, sha256 });
+      found.push({ path, partition, size: content.size, content, ...asked });
     },
   };
   await readMedium(fileSource(IMAGE, order.size), collect, countdown(order.filesMax), 1, () => {});
 
-  const severalParts = new Set(found.map(({ partition }) => partition)).size > 1;
-  const root = emptyFolder<Found>();
+  const { root, bytes, files } = arrange(found);
+  const several = new Set(found.map(({ partition }) => partition)).size > 1;
   const events: RebuildEvent[] = [];
-  let bytes = 0;
-  for (const each of found) {
-    const parts = safeParts(each.path);
-    const under = severalParts ? [`Partition ${each.partition}`, ...parts] : parts;
-    const as = place(root, under, each.content.size, each);
-    bytes += each.content.size;
-    const was = (severalParts ? `Partition ${each.partition}/` : "") + each.path.toString("latin1");
+  for (const { file, as } of files) {
+    const was = (several ? `Partition ${file.partition}/` : "") + file.path.toString("latin1");
     if (Buffer.from(as).toString("latin1") !== was)
-      events.push({ event: "renamed", path: keyOf(each.path).replace("\0", ""), as });
+      events.push({ event: "renamed", path: nameOf(file.path).replace("\0", ""), as });
   }
   const layout = exfatLayout(root, bytes, order);
   if (layout.bytes > order.bytesMax)
@@ -89,7 +82,7 @@ async function rebuild(order: RebuildOrder, passing: readonly Passing[]): Promis
       writeAll(at + from, chunk);
     }
     if (!file.sha256.has(hash.digest("hex")))
-      throw new Error(`${JSON.stringify(keyOf(file.path).slice(0, 200))} is not what was scanned`);
+      throw new Error(`${JSON.stringify(nameOf(file.path).slice(0, 200))} is not what was scanned`);
   }
   tell(...events.slice(0, RENAMED_MAX), {
     event: "end",
@@ -108,8 +101,24 @@ function tell(...events: RebuildEvent[]): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(STDOUT, bytes, at);
 }
 
-const lines = readFileSync(STDIN, "utf8").split("\n").filter(Boolean);
-await rebuild(
-  JSON.parse(process.argv[2]!) as RebuildOrder,
-  lines.map((line) => JSON.parse(line) as Passing),
-);
+async function run(order: RebuildOrder): Promise<void> {
+  const lines = readFileSync(STDIN, "utf8").split("\n").filter(Boolean);
+  if (!order.check) {
+    await rebuild(
+      order,
+      lines.map((line) => JSON.parse(line) as Passing),
+    );
+    return;
+  }
+  const expected = lines.map((line) => JSON.parse(line) as Expected);
+  await checkCopy(fileSource(IMAGE, order.size), expected, order);
+  tell({ event: "checked", files: expected.length });
+}
+
+try {
+  await run(JSON.parse(process.argv[2]!) as RebuildOrder);
+} catch (error) {
+  // its words alone: whoever started us takes the first line
+  writeSync(STDERR, `Error: ${(error as Error).message}\n`);
+  process.exitCode = 1;
+}
