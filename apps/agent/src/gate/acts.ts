@@ -3,7 +3,7 @@
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { unlisted } from "@sallyport/shared/usb/decide.ts";
-import { isPinned, ruleFacts, stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
+import { isPinned, isSamePlugging, ruleFacts, stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import { type Exception, type Grounds, stickManifest } from "@sallyport/shared/usb/exception.ts";
 import type { Manifest } from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
@@ -96,7 +96,7 @@ async function performing(act: GateAct, acting: Acting): Promise<GateEvent[]> {
     case "decide":
       return [{ event: "decide", exceptions: acting.exceptions, floor: acting.floor }];
     case "authorise": {
-      if (!(await ports.authorise(device.port, true))) return [];
+      if (!(await letIn(acting))) return [];
       return [{ event: "attached", delivery: { mode: "dom0", verified: false } }];
     }
     case "deliver":
@@ -246,13 +246,39 @@ async function deliver({ mode, grounds }: Extract<GateAct, { act: "deliver" }>, 
   return [{ event: "planned", handles: [...passage.debts.handles] }];
 }
 
+/** A device that is used as it is: it must be what was judged when it is let in, and be it still when it has been, with no
+ *  interface that was not. False where it has gone. @throws DoorError where it is another, and then it is held */
+async function letIn({ passage, ports }: Acting): Promise<boolean> {
+  const { device } = passage.state;
+  const isSame = async () => {
+    const read = await ports.read(device.port);
+    if (read === undefined) return false;
+    // the hash is over its descriptors and what it calls itself, its serial with it
+    if (read.ok && isSamePlugging(read.value, device) && read.value.hash === device.hash) return true;
+    const says = read.ok ? `${read.value.id}, serial ${JSON.stringify(read.value.serial)}` : read.error;
+    throw new DoorError(`it is not what was judged any more: ${says.slice(0, 300)}`);
+  };
+  if (!(await isSame()) || !(await ports.authorise(device.port, true))) return false;
+  try {
+    const others = (await ports.interfaces(device.port)).filter((type) => !device.interfaces.includes(type));
+    if (others.length > 0)
+      throw new DoorError(
+        `it was judged as ${device.interfaces.join(", ")} and has become ${others.join(", ")} as well`,
+      );
+    return await isSame();
+  } catch (error) {
+    await ports.authorise(device.port, false);
+    throw error;
+  }
+}
+
 async function handOver({ mode, handles }: Extract<GateAct, { act: "attach" }>, acting: Acting): Promise<GateEvent[]> {
-  const { passage, ports, volume, attach } = acting;
+  const { passage, volume, attach } = acting;
   const { state } = passage;
   if (!attach) throw new DoorError("no guest is named in the agent's configuration");
   if (mode === "device" || state.step !== "decided") {
-    const { port, bus, address } = state.device;
-    if (!(await ports.authorise(port, true))) return [];
+    const { bus, address } = state.device;
+    if (!(await letIn(acting))) return [];
     await attach.device(handles[0]!, { bus, address });
     return [{ event: "attached", delivery: { mode: "device", verified: false } }];
   }

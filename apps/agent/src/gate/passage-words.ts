@@ -207,7 +207,7 @@ export function attached(
     image: delivery.verified
       ? "the guest has the sealed image, read-only"
       : "the guest has the sealed image, read-only, NOT ALL OF IT VERIFIED",
-    device: "the guest has the device itself, CONTENTS NOT VERIFIED",
+    device: "the guest has the device itself, CONTENTS NOT VERIFIED: it may answer otherwise each time it is read",
     dom0: "dom0 uses it",
   };
   const left = delivery.leftOut && delivery.leftOut.count > 0 ? `; ${delivery.leftOut.count} left out` : "";

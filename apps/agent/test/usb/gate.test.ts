@@ -13,6 +13,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startReader } from "../../src/dom0/confine.ts";
 import { usbPorts } from "../../src/dom0/usb.ts";
 import { scan } from "../../src/gate/scan.ts";
+import { simDescriptors } from "../../src/sim/usb.ts";
 import { extImage, fatImage, layOut, partitioned } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
 import { type Bench, makeBench } from "./gate.ts";
@@ -308,6 +309,62 @@ describe.skipIf(absent !== null)("a stick", () => {
     expect(bench.said("usb.attach")[0]).toMatch(/CONTENTS NOT VERIFIED/);
     bench.kernel.unplug("1-2");
     await bench.until("the guest has lost it", () => !isGiven());
+  });
+});
+
+describe("a device that is used as it is", () => {
+  const direct = { directRules: ["allow id 0951:1666"] };
+  /** What sysfs says of it from then on. */
+  const says = (port: string, name: string, what: string | Buffer) =>
+    writeFileSync(join(bench.kernel.place.sysfs, "bus/usb/devices", port, name), what);
+  it.each([
+    ["serial", "another one\n", /serial "another one"/],
+    ["descriptors", simDescriptors({ interfaces: [["08:06:50"], ["03:01:01"]] }), /not what was judged any more/],
+    ["devnum", "99\n", /not what was judged any more/],
+  ])("is looked at again before the guest gets it: its %s", async (name, what, why) => {
+    bench.policy = UsbSection.parse(direct);
+    bench.start({
+      async reached({ step }) {
+        if (step === "classified") says("1-2", name, what);
+      },
+    });
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.plug("1-2", { units: [] });
+    await bench.until("it is refused or gone", () => isRefused() || bench.said("usb.removed").length > 0);
+    if (name !== "devnum") expect(bench.said("usb.step").at(-1)).toMatch(why);
+    expect(isGiven()).toBe(false);
+    expect(bench.kernel.bindings("1-2")).toBe(0);
+    expect(bench.kernel.authorised("1-2")).toBe(false);
+  });
+  it.each([
+    ["the guest's", direct, []],
+    ["dom0's", { deviceRules: [] }, ["1-2"]],
+  ])("and once more when it is let in, as %s: nothing that was not judged may be bound", async (_, policy, pinned) => {
+    bench.policy = UsbSection.parse(policy);
+    const ports = usbPorts(bench.kernel.place);
+    const device = { units: [], binds: ["08:06:50", "03:01:01"] };
+    bench.kernel.plug("1-2", device);
+    const read = await ports.read("1-2");
+    bench.kernel.unplug("1-2");
+    bench.pins = pinned.map((port) => ({ port, descriptors: read?.ok ? read.value.descriptors : "" }));
+    bench.start({
+      ports: {
+        ...ports,
+        // as the kernel does it: what is bound is there when the write returns
+        async authorise(port, yes) {
+          const before = bench.kernel.bindings(port);
+          const done = await ports.authorise(port, yes);
+          if (yes) await bench.until("it is bound", () => bench.kernel.bindings(port) > before);
+          return done;
+        },
+      },
+    });
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.plug("1-2", device);
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(/judged as 08:06:50 and has become 03:01:01 as well/);
+    expect(isGiven()).toBe(false);
+    await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
   });
 });
 
