@@ -17,6 +17,7 @@ import { receiveDatagrams } from "./dom0/datagrams.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import { keptText } from "./dom0/kept-text.ts";
 import type { Log } from "./dom0/log.ts";
+import { receiveUdp } from "./dom0/udp.ts";
 import { fetchArtifact } from "./enrol/artifact.ts";
 import { notAfter } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
@@ -215,6 +216,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         receive: receiveDatagrams,
         agentVersion: AGENT_VERSION,
         stateFolder: state,
+        receiveUdp,
         spool: () => ({ ...spool.standing(), oldestTime: undefined }),
         consoleSkewMs: () => skewMs,
       }),
@@ -236,6 +238,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       },
       position: (name) => spool.position(name),
       settings: () => settings,
+      admits: intake.admits,
       changed: () => work.ring(),
       log,
     },

@@ -6,6 +6,8 @@ export type GuestMap = {
   byAddress(address: string): GuestId;
   byConsole(name: string): GuestId;
   bySocket(path: string): GuestId;
+  /** Those that are known by an address. */
+  senders: readonly { id: GuestId; addresses: readonly string[] }[];
 };
 
 /** What dom0 knows of one guest. */
@@ -25,6 +27,7 @@ export function guestMap(known: readonly KnownGuest[]): GuestMap {
     },
     byConsole: (name) => consoles.get(name) ?? derived("guest", `console ${name}`),
     bySocket: (path) => sockets.get(path) ?? derived("unknown", `socket ${path}`),
+    senders: known.flatMap(({ id, addresses = [] }) => (addresses.length > 0 ? [{ id, addresses }] : [])),
   };
 }
 

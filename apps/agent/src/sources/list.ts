@@ -5,6 +5,7 @@ import type { AgentHealth } from "@sallyport/shared/record/agent.ts";
 import { z } from "zod";
 import type { ReceiveDatagrams } from "../dom0/datagrams.ts";
 import type { Dom0 } from "../dom0/dom0.ts";
+import type { ReceiveUdp } from "../dom0/udp.ts";
 import { channel } from "./channel.ts";
 import { consoleFiles } from "./console/source.ts";
 import { eveFile } from "./eve/source.ts";
@@ -12,7 +13,6 @@ import { guestMap } from "./guest.ts";
 import { healthSource } from "./health/source.ts";
 import { hypervisorSource } from "./hypervisor/source.ts";
 import type { Source } from "./source.ts";
-import { kernelDrops } from "./syslog/kernel-drops.ts";
 import { syslogTcp } from "./syslog/tcp.ts";
 import { syslogUdp } from "./syslog/udp.ts";
 import { syslogDatagram, syslogStream } from "./syslog/unix.ts";
@@ -68,6 +68,7 @@ export type SourceChoice = z.infer<typeof SourceChoice>;
 export type SourceNeeds = {
   dom0: Dom0;
   receive: ReceiveDatagrams;
+  receiveUdp: ReceiveUdp;
   agentVersion: string;
   stateFolder: string;
   spool: () => AgentHealth["spool"];
@@ -75,14 +76,14 @@ export type SourceNeeds = {
 };
 
 export function listSources(choice: SourceChoice, needs: SourceNeeds): Source[] {
-  const { dom0, receive } = needs;
+  const { dom0, receive, receiveUdp } = needs;
   const guests = guestMap(choice.guests.map(withoutUndefined));
   const now = () => dom0.now();
   const socket = { guests, now, clearSocket: (at: string) => dom0.clearSocket(at) };
   return [
     healthSource(needs),
     hypervisorSource({ dom0 }),
-    ...choice.udp.map((at) => syslogUdp({ address: at, guests, now, kernelDrops: dropsOf(dom0) })),
+    ...choice.udp.map((at) => syslogUdp({ address: at, guests, now, receive: receiveUdp })),
     ...choice.tcp.map((at) => syslogTcp({ address: at, guests, now })),
     ...choice.stream.map((at) => syslogStream({ path: at, ...socket })),
     ...choice.datagram.map((at) => syslogDatagram({ path: at, receive, ...socket })),
@@ -100,15 +101,3 @@ const withoutUndefined = ({ id, addresses, console, sockets }: Known) => ({
   ...(console !== undefined && { console }),
   ...(sockets && { sockets }),
 });
-
-const TABLE_BYTES_MAX = 1_048_576;
-
-function dropsOf(dom0: Pick<Dom0, "readText">): (port: number) => Promise<number | undefined> {
-  return async (port) => {
-    const tables = ["/proc/net/udp", "/proc/net/udp6"].map((at) => dom0.readText(at, TABLE_BYTES_MAX).catch(() => ""));
-    const counts = (await Promise.all(tables)).map((table) => kernelDrops(table ?? "", port));
-    return counts.some((count) => count !== undefined)
-      ? counts.reduce<number>((sum, count) => sum + (count ?? 0), 0)
-      : undefined;
-  };
-}

@@ -1,7 +1,9 @@
 /** dom0 → source → spool. What every source is: one shape, one file each, wired in main.ts. */
 import type { Json } from "@sallyport/shared/base/canonical.ts";
+import type { GuestId } from "@sallyport/shared/base/ids.ts";
 import type { AgentSection } from "@sallyport/shared/policy/agent.ts";
 import type { LogSection } from "@sallyport/shared/policy/log.ts";
+import type { GuestVia } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 
 /** Where a source that can be read again stands: `name` is the source's own and stable over restarts (the path of a
@@ -32,8 +34,14 @@ export type SourceState =
   | { state: "absent"; reason: string }
   | { state: "failed"; reason: string };
 
+/** Whether a whole line of a guest may pass its limit, asked before anything is made of it, so that a flood costs little.
+ *  A line that may not is counted there and then; for one that may, `emit` does not ask again. */
+export type Admits = (line: { guest: GuestId; via: GuestVia; from: string }, bytes: number) => boolean;
+
 export type Outlet = {
   emit: Emit;
+  /** Absent: `emit` alone holds back. */
+  admits?: Admits;
   /** The position stored last under this name. */
   position(name: string): Json | undefined;
   settings(): SourceSettings;

@@ -13,7 +13,7 @@ import {
   REFUSED_RECORDS_MAX,
   SUPPRESSED_FLUSH_MS,
 } from "../limits.ts";
-import type { Emit, EmitAnswer, Parcel } from "../sources/source.ts";
+import type { Admits, Emit, EmitAnswer, Parcel } from "../sources/source.ts";
 import { unindexed } from "./gap.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import type { Spool } from "./spool.ts";
@@ -58,6 +58,8 @@ export class Intake {
   /** Smaller after each refusal: a little room takes a little, where the whole group would be refused for ever. */
   #groupMax = COMMIT_RECORDS_MAX;
   readonly #buckets = new Map<string, Bucket>();
+  /** Tokens that lines on their way have taken already. */
+  readonly #admitted = new Map<string, number>();
   #queue: Waiting[] = [];
   #waiting: Held = nothing();
   #timer: NodeJS.Immediate | NodeJS.Timeout | undefined;
@@ -80,6 +82,19 @@ export class Intake {
       if (this.#closed) reject(new SpoolClosed("the agent is stopping"));
       else this.#admit(parcel, resolve, reject);
     });
+
+  /** Where severity counts a line must be read first. */
+  readonly admits: Admits = ({ guest, via, from }, bytes) => {
+    if (this.#parts.log().leastSeverity !== SEVERITIES[0]) return true;
+    const key = this.#bucketKey(guest, via);
+    if (this.#hasToken(key)) {
+      this.#admitted.set(key, (this.#admitted.get(key) ?? 0) + 1);
+      return true;
+    }
+    this.#suppressed.count({ guest, via, from, reason: "rate", bytes }, this.#parts.now());
+    this.#flushLater();
+    return false;
+  };
 
   #admit(parcel: Parcel, resolve: (answer: EmitAnswer) => void, reject: (error: Error) => void): void {
     const answer: EmitAnswer = { kept: 0, suppressed: 0, refused: 0 };
@@ -125,10 +140,17 @@ export class Intake {
   /** Why a guest's line gets no index, if so. Only guests' lines are limited here. */
   #isHeldBack(observation: Observation): "rate" | "severity" | undefined {
     if (observation.kind !== "guest.log") return undefined;
-    const { linesPerSecond, burstLines, leastSeverity } = this.#parts.log();
+    const { leastSeverity } = this.#parts.log();
     if (SEVERITIES.indexOf(observation.severity) < SEVERITIES.indexOf(leastSeverity)) return "severity";
-    const now = this.#parts.monotonic();
     const key = this.#bucketKey(observation.guest, observation.body.via);
+    const admitted = this.#admitted.get(key) ?? 0;
+    if (admitted > 0) this.#admitted.set(key, admitted - 1);
+    return admitted > 0 || this.#hasToken(key) ? undefined : "rate";
+  }
+
+  #hasToken(key: string): boolean {
+    const { linesPerSecond, burstLines } = this.#parts.log();
+    const now = this.#parts.monotonic();
     const { bucket, taken } = take(
       this.#buckets.get(key) ?? fullBucket(burstLines, now),
       linesPerSecond,
@@ -136,7 +158,7 @@ export class Intake {
       now,
     );
     this.#buckets.set(key, bucket);
-    return taken ? undefined : "rate";
+    return taken;
   }
 
   #bucketKey(guest: GuestId | undefined, via: string): string {

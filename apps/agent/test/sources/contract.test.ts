@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { receiveDatagrams } from "../../src/dom0/datagrams.ts";
 import type { Dom0 } from "../../src/dom0/dom0.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
+import { receiveUdp } from "../../src/dom0/udp.ts";
 import { listSources, SourceChoice } from "../../src/sources/list.ts";
 import type { Source } from "../../src/sources/source.ts";
 import { place, run, until } from "./outlet.ts";
@@ -70,7 +71,14 @@ beforeAll(async () => {
   await once(deviceModel, "listening");
   watch(folder, () => {}).close(); // the one inotify descriptor a process keeps for all its watches
   const spool = () => ({ records: 0, bytes: 0, bytesMax: 1 });
-  sources = listSources(choice(), { dom0, receive: receiveDatagrams, agentVersion: "0", stateFolder: "/", spool });
+  sources = listSources(choice(), {
+    dom0,
+    receive: receiveDatagrams,
+    receiveUdp,
+    agentVersion: "0",
+    stateFolder: "/",
+    spool,
+  });
 });
 afterAll(async () => {
   deviceModel.close();

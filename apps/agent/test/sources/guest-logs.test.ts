@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import type { GuestLog } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { describe, expect, it } from "vitest";
+import { receiveUdp } from "../../src/dom0/udp.ts";
 import { guestMap } from "../../src/sources/guest.ts";
 import { type Replayed, replay } from "../../src/sources/replay.ts";
 import { parseLine } from "../../src/sources/syslog/line.ts";
@@ -102,7 +103,7 @@ describe("rsyslog with the page's configuration", () => {
     test.skip("needs rsyslogd: apt install rsyslog");
     return true;
   };
-  const needs = { guests: guestMap([]), now: Date.now, kernelDrops: async () => 0 };
+  const needs = { guests: guestMap([]), now: Date.now, receive: receiveUdp };
   const lines = Array.from({ length: 200 }, (_, at) => `line ${at} <13>1 - é`);
   const fromApp = (source: ReturnType<typeof run>) =>
     source.kept.observations.map(({ body }) => body as GuestLog).filter(({ app }) => app === "app");

@@ -27,6 +27,7 @@ export function openHere(state: string) {
   const intake = new Intake({ spool, log: () => log, now: Date.now, monotonic: () => performance.now(), onTrouble });
   const outlet: Outlet = {
     emit: intake.emit,
+    admits: intake.admits,
     position: (name) => spool.position(name),
     settings: () => ({ log, agent }),
     state: () => {},

@@ -64,11 +64,15 @@ function followOne(
   signal: AbortSignal,
 ) {
   const path = `${folder}/${file}`;
+  const decode = consoleDecoder(path, guest, guests);
+  const origin = { via: "console" as const, from: path, guest: guests.byConsole(guest) };
   const options = {
     path,
     kind: "console",
     dom0,
-    decode: consoleDecoder(path, guest, guests),
+    // parts of a long line are read all or none
+    decode: ((piece, now) =>
+      !piece.part && outlet.admits?.(origin, piece.bytes.length) === false ? [] : decode(piece, now)) satisfies Decode,
     lineBytesMax: (now: Outlet) => now.settings().log.lineBytesMax,
     ...(graceMs !== undefined && { graceMs }),
   };

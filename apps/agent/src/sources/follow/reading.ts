@@ -1,5 +1,6 @@
 /** One open file being read from a place on → parcels, each with the place behind it. */
 import { randomUUID } from "node:crypto";
+import { setImmediate as othersFirst } from "node:timers/promises";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { OpenFile } from "../../dom0/dom0.ts";
 import { type Piece, splitter } from "../lines.ts";
@@ -9,6 +10,8 @@ import { BEFORE_BYTES, bytesBefore, type Place } from "./place.ts";
 /** A read that comes back full makes the next one larger: a quiet file costs little memory, a busy one few syncs. */
 const READ_BYTES_MIN = 16 * 1024;
 const READ_BYTES_MAX = 512 * 1024;
+/** A read may hold thousands of lines: after so many of them whatever else waits in this process has its turn. */
+const PIECES_AT_ONCE = 512;
 
 export type FollowedPiece = { bytes: Buffer; part?: { of: string; number: number; last: boolean } };
 export type Decode = (piece: FollowedPiece, now: number) => Observation[];
@@ -59,11 +62,13 @@ export function reading(
   const emit = async (pieces: Iterable<Piece>, window: Buffer, windowAt: number) => {
     let waiting: Observation[] = [];
     let moved = false;
+    let count = 0;
     const flush = async () => {
       await outlet.emit({ observations: waiting, position: { name, value: place } });
       waiting = [];
     };
     for (const piece of pieces) {
+      if (++count % PIECES_AT_ONCE === 0) await othersFirst();
       const { observations, long } = read(piece);
       if (waiting.length + observations.length > PARCEL_OBSERVATIONS_MAX) await flush();
       waiting.push(...observations);

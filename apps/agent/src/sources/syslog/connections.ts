@@ -60,17 +60,20 @@ export function connections({ via, outlet, now, frames }: Wiring): Connections {
   const read = async (socket: Socket, origin: Origin, expected: Expected) => {
     const reader = frames();
     const observe = frameReader(origin, expected, now);
+    function* observed(found: Iterable<Frame>): Iterable<Observation> {
+      for (const frame of found) if (isAdmitted(outlet, origin, frame)) yield observe(frame);
+    }
     let emitting = false;
     try {
       for await (const chunk of socket) {
         emitting = true;
-        await emitAll(outlet, each(reader.push(chunk as Buffer), observe));
+        await emitAll(outlet, observed(reader.push(chunk as Buffer)));
         emitting = false;
       }
     } catch (error) {
       if (emitting) throw error; // else the connection's own: it is over
     }
-    await emitAll(outlet, reader.rest().map(observe));
+    await emitAll(outlet, observed(reader.rest()));
   };
 
   return Object.assign(accept, {
@@ -84,9 +87,9 @@ export function connections({ via, outlet, now, frames }: Wiring): Connections {
   });
 }
 
-function* each<A, B>(items: Iterable<A>, of: (item: A) => B): Iterable<B> {
-  for (const item of items) yield of(item);
-}
+/** Parts of a long line are read all or none. */
+const isAdmitted = ({ admits }: Outlet, origin: Origin, frame: Frame): boolean =>
+  !admits || "unread" in frame || frame.part !== undefined || admits(origin, frame.bytes.length);
 
 /** Frames of one connection → observations. Parts of one long line share an id of their own. */
 function frameReader(origin: Origin, expected: Expected, now: () => number): (frame: Frame) => Observation {

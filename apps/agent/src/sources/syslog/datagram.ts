@@ -11,7 +11,7 @@ import { lineReader, type Origin } from "./record.ts";
 
 /** Datagrams waiting for the spool; its limit per guest comes after. */
 export const DATAGRAMS_BYTES_MAX = 8 * 1024 * 1024;
-const LOSS_EVERY_MS = 10_000;
+export const LOSS_EVERY_MS = 10_000;
 
 export type Datagram = { bytes: Buffer; origin: Origin };
 
@@ -35,12 +35,10 @@ type Pump = {
   expected: Expected;
   outlet: Outlet;
   now: () => number;
-  /** Asks the kernel what it dropped. */
-  look?: () => Promise<void>;
 };
 
 /** Until the signal aborts, and then what is still in the box. */
-export async function pump({ box, lost, expected, outlet, now, look }: Pump, signal: AbortSignal): Promise<void> {
+export async function pump({ box, lost, expected, outlet, now }: Pump, signal: AbortSignal): Promise<void> {
   let looked = now();
   const flush = async () => {
     const lineBytesMax = outlet.settings().log.lineBytesMax;
@@ -53,7 +51,6 @@ export async function pump({ box, lost, expected, outlet, now, look }: Pump, sig
   }
   const count = async () => {
     looked = now();
-    await look?.();
     await emitAll(outlet, lost.take());
   };
   while (!signal.aborted) {

@@ -13,8 +13,8 @@ type Loss = { guest: GuestId | undefined; from: string; lines: number; bytes: nu
 export type LossCounter = {
   /** One message that was refused for lack of room. */
   add(guest: GuestId, from: string, bytes: number): void;
-  /** The kernel's own count since the socket was opened. */
-  kernel(dropped: number | undefined, at: string): void;
+  /** The kernel's own count since its buffer was opened: `at` names the buffer, `guest` whose it is. */
+  kernel(dropped: number, at: string, guest: GuestId | undefined): void;
   /** One observation per sender that lost something since the last call. */
   take(): Observation<"guest.suppressed">[];
 };
@@ -23,7 +23,7 @@ type Reason = GuestSuppressed["reason"];
 
 export function lossCounter(via: GuestVia, now: () => number, reason: Reason = "rate"): LossCounter {
   const losses = new Map<string, Loss>();
-  let seenOfKernel = 0;
+  const seenOfKernel = new Map<string, number>();
   const add = (guest: GuestId | undefined, from: string, lines: number, bytes: number) => {
     const full = losses.size >= SENDERS_MAX && !losses.has(from);
     const key = full ? "others" : from;
@@ -32,10 +32,11 @@ export function lossCounter(via: GuestVia, now: () => number, reason: Reason = "
   };
   return {
     add: (guest, from, bytes) => add(guest, from, 1, bytes),
-    kernel(dropped, at) {
-      if (dropped === undefined || dropped <= seenOfKernel) return;
-      add(undefined, `the kernel's buffer at ${at}`, dropped - seenOfKernel, 0);
-      seenOfKernel = dropped;
+    kernel(dropped, at, guest) {
+      const more = dropped - (seenOfKernel.get(at) ?? 0);
+      if (more <= 0) return;
+      add(guest, `the kernel's buffer ${at}`, more, 0);
+      seenOfKernel.set(at, dropped);
     },
     take() {
       const until = now();

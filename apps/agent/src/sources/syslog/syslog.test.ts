@@ -4,7 +4,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { guestMap } from "../guest.ts";
 import { readDatagram } from "./datagram.ts";
-import { kernelDrops } from "./kernel-drops.ts";
 import { parseLine } from "./line.ts";
 import type { Origin } from "./record.ts";
 
@@ -262,13 +261,4 @@ describe("a guest's line", () => {
     parseLine(`${"\r".repeat(131_000)}x`, "any");
     expect(performance.now() - started).toBeLessThan(10_000);
   });
-});
-
-it("reads the kernel's own count of lost datagrams", () => {
-  const table = `   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
-  123: 0100007F:158A 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1234 2 0000000000000000 17
-  124: 00000000:158B 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 1235 2 0000000000000000 5
-`;
-  expect(kernelDrops(table, 0x158a)).toBe(17);
-  expect(kernelDrops(table, 1)).toBeUndefined();
 });

@@ -1,67 +1,75 @@
-/** UDP (RFC 5426, one message a datagram) → guest.log. What a flood costs is bounded, and what it lost is counted. */
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { once } from "node:events";
+/** UDP (RFC 5426, one message a datagram) → guest.log. A guest that floods fills its own buffer of the kernel's and no
+ *  other's (dom0/udp.ts); nothing waits here but what is being written, so a flood costs bounded memory, and what it lost
+ *  is counted for the guest that lost it. */
 import { isIPv6 } from "node:net";
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import type { ReceiveUdp } from "../../dom0/udp.ts";
 import { plainAddress } from "../guest.ts";
+import { emitAll } from "../parcel.ts";
 import type { Source } from "../source.ts";
-import { DATAGRAMS_BYTES_MAX, type Datagram, pump } from "./datagram.ts";
+import { LOSS_EVERY_MS, readDatagram } from "./datagram.ts";
 import { lossCounter } from "./loss.ts";
-import { mailbox } from "./mailbox.ts";
-import type { Address, ListenOptions } from "./tcp.ts";
+import type { Origin } from "./record.ts";
+import type { ListenOptions } from "./tcp.ts";
 
-/** What the kernel may hold while this process is busy; it gives at most net.core.rmem_max. */
-const KERNEL_BYTES = 4 * 1024 * 1024;
+/** Of what policy lets a guest say: the rest is counted by the kernel. More than 1, since a buffer may be several unknown
+ *  senders', and lines that are not severe enough to be kept are no reason to miss others. */
+const PACE = 4;
 
-export type UdpOptions = ListenOptions & {
-  /** How many datagrams the kernel has dropped at this port since it was opened; nothing where it does not say. */
-  kernelDrops: (port: number) => Promise<number | undefined>;
-};
+export type UdpOptions = ListenOptions & { receive: ReceiveUdp };
 
-export function syslogUdp({ address, guests, now, kernelDrops }: UdpOptions): Source {
+export function syslogUdp({ address, guests, now, receive }: UdpOptions): Source {
   return {
     name: `syslog/udp/${address.host}:${address.port}`,
     async run(outlet, signal) {
-      const box = mailbox<Datagram>(DATAGRAMS_BYTES_MAX);
       const lost = lossCounter("udp", now);
-      const broken = new AbortController();
-      const socket = createSocket(isIPv6(address.host) ? "udp6" : "udp4");
-      socket.on("error", (error) => broken.abort(error));
-      socket.on("message", (bytes: Buffer, sender: RemoteInfo) => {
-        const from = plainAddress(sender.address);
-        const guest = guests.byAddress(from);
-        if (!box.put({ bytes, origin: { via: "udp", from, guest } }, bytes.length)) lost.add(guest, from, bytes.length);
-      });
-      try {
-        const port = await bound(socket, address, AbortSignal.any([signal, broken.signal]));
-        if (port === undefined) return;
-        outlet.state({ state: "running", at: placeOf(socket) });
-        const look = async () => lost.kernel(await kernelDrops(port), `port ${port}`);
-        await pump({ box, lost, expected: "any", outlet, now, look }, AbortSignal.any([signal, broken.signal]));
-      } finally {
-        await new Promise<void>((resolve) => socket.close(() => resolve()));
+      const untold = new AbortController();
+      let port = address.port;
+      const originOf = (sender: string): Origin => {
+        const from = plainAddress(sender);
+        return { via: "udp", from, guest: guests.byAddress(from) };
+      };
+      function* observe(batch: readonly { bytes: Buffer; address: string }[]): Iterable<Observation> {
+        const { lineBytesMax } = outlet.settings().log;
+        for (const { bytes, address: sender } of batch) {
+          const origin = originOf(sender);
+          if (outlet.admits?.(origin, bytes.length) ?? true)
+            yield* readDatagram({ bytes, origin }, "any", lineBytesMax, now());
+        }
       }
-      if (!signal.aborted) throw broken.signal.reason;
+      const tell = () => emitAll(outlet, lost.take());
+      const timer = setInterval(() => void tell().catch((error) => untold.abort(error)), LOSS_EVERY_MS);
+      try {
+        await receive({
+          address,
+          senders: guests.senders.map(({ addresses }) => addresses),
+          pace: () => {
+            const { linesPerSecond, burstLines } = outlet.settings().log;
+            return { perSecond: linesPerSecond * PACE, burst: burstLines * PACE };
+          },
+          signal: AbortSignal.any([signal, untold.signal]),
+          bound: (at) => {
+            port = at.port;
+            outlet.state({
+              state: "running",
+              at: isIPv6(at.address) ? `[${at.address}]:${port}` : `${at.address}:${port}`,
+            });
+          },
+          datagrams: (batch) => emitAll(outlet, observe(batch)),
+          dropped: (counts) => {
+            for (const [place, count] of counts.entries()) {
+              const guest = guests.senders[place]?.id;
+              lost.kernel(count, guest ? `of ${guest} at port ${port}` : `at port ${port}`, guest);
+            }
+          },
+        });
+      } catch (error) {
+        if (!signal.aborted) throw error; // else the spool was closed first: there is nobody left to tell
+      } finally {
+        clearInterval(timer);
+      }
+      if (!signal.aborted && untold.signal.aborted) throw untold.signal.reason;
+      await tell().catch(() => {}); // as above
     },
   };
-}
-
-/** The real port; nothing where the signal came first. @throws where the address cannot be had */
-async function bound(socket: Socket, { host, port }: Address, signal: AbortSignal): Promise<number | undefined> {
-  socket.bind({ address: host, port, exclusive: true });
-  try {
-    await once(socket, "listening", { signal });
-  } catch (error) {
-    if (signal.reason instanceof Error && signal.reason.name !== "AbortError") throw signal.reason;
-    if (signal.aborted) return undefined;
-    throw error;
-  }
-  try {
-    socket.setRecvBufferSize(KERNEL_BYTES);
-  } catch {} // the kernel's own size, then
-  return socket.address().port;
-}
-
-function placeOf(socket: Socket): string {
-  const { address, port } = socket.address();
-  return isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
 }
