@@ -56,15 +56,17 @@ export async function lookAtVolume(disk: Disk, { device, mapping }: VolumePlace)
       case "other":
         return state({ is: "other", what: looked.what.slice(0, 256) });
       case "luks2": {
-        const { cipher, sectorBytes, slots, tokens, headerBytes } = looked.header;
+        const { cipher, sectorBytes, integrity, slots, tokens, headerBytes, amiss } = looked.header;
         const open = mapping === undefined ? undefined : await disk.isOpen(mapping);
         return state({
           is: "luks2",
           uuid: looked.uuid,
           cipher,
           sectorBytes,
-          slots,
-          tokens,
+          ...(integrity !== undefined && { integrity }),
+          slots: slots.map(({ slot, kdf, keyBits }) => ({ slot, kdf, keyBits })),
+          tokens: tokens.map(({ type, slots: of }) => ({ type, slots: of })),
+          ...(amiss.length > 0 && { amiss }),
           header: await disk.hash(device, headerBytes),
           ...(open !== undefined && { open }),
         });

@@ -1,6 +1,6 @@
-/** wipe → the guest's volume. Its keys first, then its whole header area, then every copy of a header and every sealed
- *  recovery key that dom0 has. Each step is gone through again after a kill until nothing is left; what the volume was is
- *  noted before the first. */
+/** wipe → the guest's volume. Its keys first, then its whole header area, then all of it where not all was encrypted, then
+ *  every copy of a header and every sealed recovery key that dom0 has. Each step is gone through again after a kill until
+ *  nothing is left; what the volume was is noted before the first. */
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { DiskWiped } from "@sallyport/shared/record/disk.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
@@ -22,6 +22,12 @@ const Noted = z.object({
   device: z.string(),
   areaBytes: z.int().min(1).max(AREA_BYTES_MAX),
   before: z.string(),
+  /** All that wipefs knew of it. */
+  what: z.string().optional(),
+  /** The volume's size where it can be read with no key, in part or whole: then its keys are not all that must go. */
+  plainBytes: z.int().min(0).optional(),
+  /** Where such data lies is not in the header. */
+  isElsewhere: z.boolean().optional(),
   escrow: z.array(z.object({ volume: z.string(), ciphertext: z.string(), path: z.string() })).max(64),
 });
 type Noted = z.infer<typeof Noted>;
@@ -41,10 +47,12 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
     const { disk, place } = parts;
     const found = await disk.look(place.device);
     if (found.is !== "luks2")
-      throw new Error(`${place.device} is not LUKS2 (${found.is}): there is no header to destroy.`);
+      throw new Error(
+        `${place.device} is no LUKS2 volume (${found.is === "other" ? found.what : found.is}). Nothing was destroyed.`,
+      );
     if (found.uuid !== volume)
       throw new Error(`The order is for volume ${volume}; ${place.device} is ${found.uuid}. Nothing was touched.`);
-    const { areaBytes } = found.header;
+    const { areaBytes, isPlain, isDetached } = found.header;
     if (areaBytes > AREA_BYTES_MAX)
       throw new Error(`The header says that it has ${areaBytes} bytes: that is no header.`);
     const escrow = (await parts.escrow()).filter((each) => each.volume === volume);
@@ -52,6 +60,9 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
       device: place.device,
       areaBytes,
       before: await disk.hash(place.device, areaBytes),
+      what: found.what,
+      ...(isPlain && !isDetached && { plainBytes: await disk.size(place.device) }),
+      ...(isPlain && isDetached && { isElsewhere: true }),
       escrow,
     } satisfies Noted;
   },
@@ -59,8 +70,8 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
   async perform({ command, noted, isAgain }): Promise<Outcome> {
     const { disk, place, now } = parts;
     const { volume } = command.arguments;
-    const { device, areaBytes, before, escrow } = Noted.parse(noted);
-    const wrong = isAgain ? await anotherThere(disk, device, volume) : undefined;
+    const { device, areaBytes, before, what, plainBytes, isElsewhere, escrow } = Noted.parse(noted);
+    const wrong = isAgain ? await anotherThere(disk, device, volume, what) : undefined;
     if (wrong) return { outcome: "failed", reason: wrong };
     const steps: Part[] = [
       await step("the volume's keys", async () => {
@@ -83,6 +94,22 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
           await disk.close(mapping);
           return "gone";
         }),
+      );
+    // after it is closed: what is mapped onto it could write the same once more
+    if (plainBytes !== undefined)
+      steps.push(
+        await step(`all ${plainBytes} bytes of it, which were not all encrypted`, async () => {
+          await disk.overwrite(device, plainBytes);
+          return "gone";
+        }),
+      );
+    if (isElsewhere)
+      steps.push(
+        await step("what of it was not encrypted", () =>
+          Promise.reject(
+            new Error("its header lay apart from its data, and does not say where that is: destroy the data by hand"),
+          ),
+        ),
       );
     for (const path of [...place.copies, ...escrow.map((each) => each.path)])
       steps.push(await step(path, () => disk.remove(path)));
@@ -119,7 +146,12 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
 });
 
 /** Since the kill somebody may have put something else there: that is not what was ordered to be wiped. */
-async function anotherThere(disk: Disk, device: string, volume: string): Promise<string | undefined> {
+async function anotherThere(
+  disk: Disk,
+  device: string,
+  volume: string,
+  before: string | undefined,
+): Promise<string | undefined> {
   const found = await disk.look(device);
   switch (found.is) {
     case "luks2":
@@ -131,7 +163,8 @@ async function anotherThere(disk: Disk, device: string, volume: string): Promise
     case "blank":
       return undefined;
     case "other":
-      return found.uuids.includes(volume) || found.what === NO_KNOWN_KIND
+      // beside its header it may have carried more: what was in the clear has signatures of its own
+      return found.uuids.includes(volume) || found.what === NO_KNOWN_KIND || before?.split(", ").includes(found.what)
         ? undefined
         : `${device} carries something else by now (${found.what}); it was not touched`;
   }

@@ -5,19 +5,22 @@ import { type FileHandle, open, stat, unlink } from "node:fs/promises";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { HEADER_CHARS_MAX, type Header, readHeader } from "@sallyport/shared/disk/header.ts";
 import { z } from "zod";
+import { sha256 } from "./crypto.ts";
 import { type Dom0, DoorError, type Ran } from "./dom0.ts";
 
-/** By what is found at its known places; `uuids` of every LUKS header there, the second copy's too. `blank`: no
- *  signature is known and the first mebibyte is nothing but zeros. */
+/** By what is found at its known places; `uuids` of every LUKS header there, the second copy's too, and in `what` all
+ *  that `wipefs` knows of it. `blank`: no signature is known and the first mebibyte is nothing but zeros. */
 export type Looked =
   | { is: "absent" }
   | { is: "blank" }
-  | { is: "luks2"; uuid: string; header: Header }
+  | { is: "luks2"; uuid: string; header: Header; what: string }
   | { is: "other"; what: string; uuids: string[] };
 
 export type Disk = {
   /** @throws DoorError where one may not look, or a program is not there */
   look(device: string): Promise<Looked>;
+  /** How many bytes it has: a file, or a block device. */
+  size(device: string): Promise<number>;
   /** sha256 of the first so many bytes, or of all where there are fewer. */
   hash(device: string, bytes: number): Promise<Sha256>;
   /** Whether this mapping is there; nothing where there is no device-mapper to ask. */
@@ -51,7 +54,12 @@ const CHUNK_BYTES = 1024 * 1024;
 const BLANK_BYTES = 1024 * 1024;
 /** Bounds what a damaged header can make us read or write: LUKS2's largest is 4 MiB of metadata and 128 MiB of keys. */
 export const AREA_BYTES_MAX = 256 * 1024 * 1024;
-const PACKAGE: Record<string, string> = { cryptsetup: "cryptsetup-bin", wipefs: "util-linux", dmsetup: "dmsetup" };
+const PACKAGE: Record<string, string> = {
+  cryptsetup: "cryptsetup-bin",
+  wipefs: "util-linux",
+  dmsetup: "dmsetup",
+  blockdev: "util-linux",
+};
 
 /** What `other` is where no signature tells: somebody's bytes, or what overwriting left. */
 export const NO_KNOWN_KIND = "bytes of no known kind";
@@ -88,9 +96,21 @@ export function cryptsetupDisk(dom0: Pick<Dom0, "run" | "list">, stretch: Stretc
       const what = [...new Set(signatures.map(({ type }) => type))].join(", ").slice(0, 200);
       if (uuids.length === 0) return { is: "other", what, uuids };
       const dumped = await run("cryptsetup", ["luksDump", "--dump-json-metadata", device]);
-      const header = dumped.code === 0 ? readHeader(dumped.stdout) : undefined;
-      if (!header?.ok) return { is: "other", what: `${what}, with no LUKS2 header that can be read`, uuids };
-      return { is: "luks2", uuid: (await cryptsetup(["luksUUID", device])).trim(), header: header.value };
+      const header = dumped.code === 0 ? readHeader(sha256, dumped.stdout) : undefined;
+      if (!header?.ok) {
+        const isFirst = (await run("cryptsetup", ["isLuks", "--type", "luks1", device])).code === 0;
+        const why = isFirst
+          ? "LUKS1, which holds no tokens and stretches keys weakly; make it LUKS2 (`cryptsetup convert`, or a new volume)"
+          : `${what}, with no LUKS2 header that can be read`;
+        return { is: "other", what: why, uuids };
+      }
+      return { is: "luks2", uuid: (await cryptsetup(["luksUUID", device])).trim(), header: header.value, what };
+    },
+    async size(device) {
+      const found = await stat(device).catch(absent);
+      if (!found) throw new DoorError(`there is no ${device}`);
+      if (!found.isBlockDevice()) return found.size;
+      return Number((await must("blockdev", ["--getsize64", device])).trim());
     },
     async hash(device, bytes) {
       const hash = createHash("sha256");

@@ -1,10 +1,13 @@
 /** Pretend volumes in memory, with cryptsetup's promises: keys open slots, an erased header opens for nobody. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
+import type { HeaderToken } from "@sallyport/shared/disk/header.ts";
 import { type Disk, NO_KNOWN_KIND } from "../dom0/disk.ts";
 import { DoorError } from "../dom0/dom0.ts";
 
-type Luks = { uuid: string; slots: Map<number, string>; tokens: { type: string; slots: number[] }[] };
+/** `id` is another for each key that is added, also where it is the same. */
+type Slot = { key: string; id: Sha256 };
+type Luks = { uuid: string; slots: Map<number, Slot>; tokens: HeaderToken[] };
 /** `noise` stands for bytes nobody knows; `luks` and `foreign` for what has a signature. */
 type Medium = { bytes: number; luks?: Luks; foreign?: string; noise?: string };
 
@@ -32,7 +35,8 @@ export function simDisk(): SimDisk {
     if (!found) throw new DoorError(`Device ${path} is not a valid LUKS device.`);
     return found;
   };
-  const slotOf = (volume: Luks, key: Uint8Array) => [...volume.slots].find(([, each]) => each === text(key))?.[0];
+  const slotOf = (volume: Luks, key: Uint8Array) => [...volume.slots].find(([, each]) => each.key === text(key))?.[0];
+  const fresh = (key: string): Slot => ({ key, id: randomBytes(32).toString("hex") as Sha256 });
   return {
     tpm: false,
     lay: (path, bytes, foreign) => void media.set(path, { bytes, ...(foreign !== undefined && { foreign }) }),
@@ -42,14 +46,17 @@ export function simDisk(): SimDisk {
       if (!medium) return { is: "absent" };
       const { luks: volume, foreign, noise } = medium;
       if (volume) {
-        const slots = [...volume.slots.keys()].map((slot) => ({ slot, kdf: "argon2id", keyBits: 512 }));
+        const slots = [...volume.slots].map(([slot, { id }]) => ({ slot, kdf: "argon2id", keyBits: 512, id }));
         const { uuid, tokens } = volume;
         const sizes = { headerBytes: HEADER_BYTES, areaBytes: AREA_BYTES };
-        return { is: "luks2", uuid, header: { cipher: "aes-xts-plain64", sectorBytes: 4096, slots, tokens, ...sizes } };
+        const whole = { amiss: [], isPlain: false, isDetached: false };
+        const header = { cipher: "aes-xts-plain64", sectorBytes: 4096, slots, tokens, ...sizes, ...whole };
+        return { is: "luks2", uuid, header, what: "crypto_LUKS" };
       }
       if (foreign === undefined && noise === undefined) return { is: "blank" };
       return { is: "other", what: foreign ?? NO_KNOWN_KIND, uuids: [] };
     },
+    size: async (path) => at(path).bytes,
     async hash(path, bytes) {
       const { luks: volume, foreign, noise, bytes: length } = at(path);
       const slots = volume ? [...volume.slots] : [];
@@ -63,13 +70,13 @@ export function simDisk(): SimDisk {
     },
     async format(path, key) {
       const { bytes } = at(path);
-      media.set(path, { bytes, luks: { uuid: randomUUID(), slots: new Map([[0, text(key)]]), tokens: [] } });
+      media.set(path, { bytes, luks: { uuid: randomUUID(), slots: new Map([[0, fresh(text(key))]]), tokens: [] } });
     },
     async addKey(path, key, next, slot) {
       const volume = luks(path);
       if (slotOf(volume, key) === undefined) throw new DoorError("No key available with this passphrase.");
       if (volume.slots.has(slot)) throw new DoorError(`Key slot ${slot} is full, please select another one.`);
-      volume.slots.set(slot, text(next));
+      volume.slots.set(slot, fresh(text(next)));
     },
     async removeKey(path, slot, key) {
       const volume = luks(path);
@@ -78,7 +85,7 @@ export function simDisk(): SimDisk {
     },
     async opens(path, key, slot) {
       const volume = luks(path);
-      return slot === undefined ? slotOf(volume, key) !== undefined : volume.slots.get(slot) === text(key);
+      return slot === undefined ? slotOf(volume, key) !== undefined : volume.slots.get(slot)?.key === text(key);
     },
     async addToken(path, { type, keyslots }) {
       luks(path).tokens.push({ type, slots: keyslots.map(Number) });
@@ -102,7 +109,7 @@ export function simDisk(): SimDisk {
       const volume = luks(path);
       if (slotOf(volume, key) === undefined) throw new DoorError("No key available with this passphrase.");
       const slot = [...Array(32).keys()].find((each) => !volume.slots.has(each))!;
-      volume.slots.set(slot, randomBytes(32).toString("hex"));
+      volume.slots.set(slot, fresh(randomBytes(32).toString("hex")));
       volume.tokens.push({ type: "systemd-tpm2", slots: [slot] });
     },
   };

@@ -7,9 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { SessionId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { DiskSection } from "@sallyport/shared/policy/disk.ts";
 import { signStatement } from "@sallyport/shared/policy/statement.ts";
 import { DiskWiped } from "@sallyport/shared/record/disk.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { diskApplier, lookAtVolume } from "../../src/appliers/disk.ts";
 import { provision } from "../../src/appliers/disk-provision.ts";
 import { wipePerformer } from "../../src/command/wipe.ts";
 import { ed25519Signer, sha256 } from "../../src/dom0/crypto.ts";
@@ -142,6 +144,82 @@ describe.skipIf(without !== null)("a volume that two persons order to be wiped",
     },
     480_000,
   );
+
+  /** All of it is a person's, in the clear, with a table of partitions at its end. */
+  async function encrypting(): Promise<string> {
+    const LINE = "a line that a person wrote, and nobody encrypted yet\n";
+    writeFileSync(at("volume"), LINE.repeat(Math.ceil((64 * 1024 * 1024) / LINE.length)).slice(0, 64 * 1024 * 1024));
+    writeFileSync(at("pass"), key);
+    const how = ["reencrypt", "--encrypt", "--init-only", "--reduce-device-size", "32M", "--type", "luks2"];
+    execFileSync("cryptsetup", [...how, "--batch-mode", ...QUICK, "--key-file", at("pass"), at("volume")]);
+    const found = await disk.look(at("volume"));
+    if (found.is !== "luks2") throw new Error(found.is);
+    const order = JSON.parse(readFileSync(at("order.json"), "utf8"));
+    const carried = JSON.parse(order.carried);
+    carried.arguments.volume = found.uuid;
+    order.carried = JSON.stringify(carried);
+    writeFileSync(at("order.json"), JSON.stringify(order));
+    return found.uuid;
+  }
+  const clear = () => readFileSync(at("volume")).includes("and nobody encrypted yet");
+
+  // look, hash, size; look, erase, overwrite, overwrite all, the copy, hash, look
+  it.each([0, 7])(
+    "and is still being encrypted has nothing left in the clear; it dies before its act %i",
+    async (dieBefore) => {
+      const volume = await encrypting();
+      const shown = await lookAtVolume(disk, { device: at("volume"), copies: [] });
+      const judged = diskApplier(async () => shown).judge(DiskSection.parse({ recoveryKey: false }), shown as never);
+      expect(judged).toMatchObject({
+        outcome: "failed",
+        reason: expect.stringContaining("nothing of it is encrypted"),
+      });
+      const first = live(dieBefore);
+      if (dieBefore > 0) {
+        expect(first.signal).toBe("SIGKILL");
+        expect(clear()).toBe(true);
+        const again = live(0);
+        expect([again.stderr, again.status]).toEqual(["", 0]);
+      } else expect([first.stderr, first.status]).toEqual(["", 0]);
+      expect(clear()).toBe(false);
+      const records = trail();
+      const wiped = DiskWiped.parse(records.find(({ kind }) => kind === "disk.wiped")?.body);
+      expect(wiped).toMatchObject({ volume, whole: true });
+      expect(wiped.parts).toContainEqual({
+        what: "all 67108864 bytes of it, which were not all encrypted",
+        outcome: "gone",
+      });
+      expect(records.at(-1)?.body).toMatchObject({ outcome: "done" });
+    },
+    480_000,
+  );
+
+  it("and is being decrypted, with its header apart, is not called done", async () => {
+    const { volume } = laid;
+    rmSync(at("header.backup"));
+    writeFileSync(at("pass"), key);
+    const how = ["reencrypt", "--decrypt", "--init-only", "--force-offline-reencrypt", "--header", at("apart")];
+    execFileSync("cryptsetup", [...how, "--batch-mode", "--key-file", at("pass"), at("volume")]);
+    writeFileSync(at("volume"), readFileSync(at("apart")));
+    expect(live(0).status).toBe(0);
+    const records = trail();
+    const wiped = DiskWiped.parse(records.find(({ kind }) => kind === "disk.wiped")?.body);
+    expect(wiped).toMatchObject({ volume, whole: false });
+    expect(records.at(-1)?.body).toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining("destroy the data by hand"),
+    });
+  });
+
+  it("and is LUKS1 is said to be that, and is not touched", async () => {
+    writeFileSync(at("pass"), key);
+    const how = ["luksFormat", "--type", "luks1", "--batch-mode", ...QUICK, "--key-file", at("pass")];
+    execFileSync("cryptsetup", [...how, at("volume")]);
+    const before = sumOf(at("volume"), AREA_BYTES);
+    expect(live(0).status).toBe(0);
+    expect(trail().at(-1)?.body).toMatchObject({ outcome: "failed", reason: expect.stringContaining("LUKS1") });
+    expect(sumOf(at("volume"), AREA_BYTES)).toBe(before);
+  });
 
   it("and is another volume by now is not touched", async () => {
     const { before } = laid;

@@ -1,7 +1,12 @@
 /** A LUKS2 header as `cryptsetup luksDump --dump-json-metadata` prints it → what is reported of a volume. Bounded; what
- *  is not ours to know is left out. */
+ *  is not ours to know is left out, and what nobody here can vouch for is said (amiss.ts). */
 import { z } from "zod";
+import { toHex } from "../base/bytes.ts";
+import { canonicalBytes } from "../base/canonical.ts";
+import type { Hash } from "../base/crypto.ts";
+import { KeyId, Sha256 } from "../base/ids.ts";
 import { fail, ok, type Result } from "../base/result.ts";
+import { amissOf, isReal } from "./amiss.ts";
 
 /** LUKS2's JSON area is at most 4 MiB less its binary header (LUKS2 On-Disk Format Specification 1.1, 2.2). */
 export const HEADER_CHARS_MAX = 4 * 1024 * 1024;
@@ -15,6 +20,7 @@ const bytes = z
 const number = z.string().regex(/^\d{1,2}$/);
 const few = <T extends z.ZodType>(schema: T) =>
   z.record(number, schema).refine((each) => Object.keys(each).length <= SLOTS_MAX, `more than ${SLOTS_MAX}`);
+const words = z.array(z.string().max(128)).max(32);
 
 const Dumped = z.object({
   keyslots: few(
@@ -22,59 +28,126 @@ const Dumped = z.object({
       type: z.string().max(64),
       key_size: z.int().min(1).max(512),
       kdf: z.object({ type: z.string().max(64) }).optional(),
+      area: z.object({ encryption: z.string().max(128).optional() }).optional(),
+      mode: z.string().max(64).optional(),
     }),
   ),
-  tokens: few(z.object({ type: z.string().max(128), keyslots: z.array(number).max(SLOTS_MAX) })),
+  tokens: few(
+    z.object({
+      type: z.string().max(128),
+      keyslots: z.array(number).max(SLOTS_MAX),
+      sealed: z.string().max(128).optional(),
+      key: z.string().max(128).optional(),
+      to: z.string().max(128).optional(),
+      "tpm2-pcrs": z.array(z.int().min(0).max(31)).max(32).optional(),
+      "tpm2-pin": z.boolean().optional(),
+    }),
+  ),
   segments: few(
     z.object({
       type: z.string().max(64),
       offset: bytes,
       encryption: z.string().max(128).optional(),
       sector_size: z.int().min(512).max(65_536).optional(),
+      flags: words.optional(),
+      integrity: z.object({ type: z.string().max(64) }).optional(),
     }),
   ),
-  config: z.object({ json_size: bytes, keyslots_size: bytes }),
+  digests: few(z.object({ keyslots: z.array(number).max(SLOTS_MAX), segments: z.array(number).max(SLOTS_MAX) })),
+  config: z.object({
+    json_size: bytes,
+    keyslots_size: bytes,
+    flags: words.optional(),
+    requirements: z.object({ mandatory: words.optional() }).optional(),
+  }),
 });
+export type Dumped = z.infer<typeof Dumped>;
 
-/** `headerBytes`: both copies of the metadata; `areaBytes`: those and all keys, up to where the data begins. */
+/** What marks a key as the recovery key's: `sealed` is the sha256 of what is sealed, `key` the `id` that the slot had. */
+const Mark = z.object({ sealed: Sha256, key: Sha256, to: KeyId });
+
+/** `id`: sha256 over how the key lies in its slot, its fresh salt among it: another key in the same slot has another. */
+export type HeaderSlot = { slot: number; kdf: string; keyBits: number; id: Sha256 };
+export type HeaderToken = {
+  type: string;
+  slots: number[];
+  mark?: z.infer<typeof Mark>;
+  tpm2?: { pcrs: number[]; pin: boolean };
+};
+
+/** `headerBytes`: both copies of the metadata; `areaBytes`: those and all keys, up to where the data begins. `slots` are
+ *  those that open something of it. `amiss`: what is not as a volume at rest should be, in words. */
 export type Header = {
   cipher: string;
   sectorBytes: number;
-  slots: { slot: number; kdf: string; keyBits: number }[];
-  tokens: { type: string; slots: number[] }[];
+  integrity?: string;
+  slots: HeaderSlot[];
+  tokens: HeaderToken[];
   headerBytes: number;
   areaBytes: number;
+  amiss: string[];
+  /** Something of it can be read with no key: destroying keys does not destroy it. */
+  isPlain: boolean;
+  /** The data is elsewhere. */
+  isDetached: boolean;
 };
 
 /** The binary header before the JSON area; `json_size` counts the JSON area alone. */
 const BINARY_HEADER_BYTES = 4_096;
 
 /** Bounded by HEADER_CHARS_MAX and 32 slots; never throws. */
-export function readHeader(untrusted: string): Result<Header> {
+export function readHeader(hash: Hash, untrusted: string): Result<Header> {
   if (untrusted.length > HEADER_CHARS_MAX) return fail(`the header has ${untrusted.length} characters`);
-  let json: unknown;
   try {
-    json = JSON.parse(untrusted);
+    const json = JSON.parse(untrusted) as { keyslots: Record<string, unknown> };
+    const read = Dumped.safeParse(json);
+    if (!read.success) return fail(z.prettifyError(read.error));
+    return headerOf(read.data, (slot) => toHex(hash(canonicalBytes(json.keyslots[slot]))) as Sha256);
   } catch (error) {
     return fail(`the header is no JSON: ${(error as Error).message}`);
   }
-  const read = Dumped.safeParse(json);
-  if (!read.success) return fail(z.prettifyError(read.error));
-  const { keyslots, tokens, segments, config } = read.data;
-  const segment = Object.values(segments).find(({ type }) => type === "crypt");
-  if (!segment) return fail("the header names no encrypted segment");
+}
+
+function headerOf(dumped: Dumped, idOf: (slot: string) => Sha256): Result<Header> {
+  const { keyslots, tokens, segments, digests, config } = dumped;
+  const all = Object.values(segments);
+  const live = all.filter(isReal);
+  if (live.length === 0) return fail("the header names no data");
+  const crypt = live.find(({ encryption }) => encryption !== undefined);
+  const opening = new Set(
+    Object.values(digests)
+      .filter((digest) => digest.segments.some((at) => segments[at]?.encryption !== undefined))
+      .flatMap((digest) => digest.keyslots),
+  );
   const headerBytes = 2 * (BINARY_HEADER_BYTES + config.json_size);
+  const begins = Math.min(...all.filter(({ type }) => type.endsWith("crypt")).map(({ offset }) => offset));
   return ok({
-    cipher: segment.encryption ?? "unknown",
-    sectorBytes: segment.sector_size ?? 512,
-    slots: Object.entries(keyslots).map(([slot, { kdf, key_size }]) => ({
-      slot: Number(slot),
-      kdf: kdf?.type ?? "unknown",
-      keyBits: key_size * 8,
-    })),
-    tokens: Object.values(tokens).map(({ type, keyslots: slots }) => ({ type, slots: slots.map(Number) })),
+    cipher: crypt?.encryption ?? "none",
+    sectorBytes: crypt?.sector_size ?? 512,
+    ...(crypt?.integrity && { integrity: crypt.integrity.type }),
+    slots: Object.entries(keyslots)
+      .filter(([slot, { type }]) => type === "luks2" && opening.has(slot))
+      .map(([slot, { kdf, key_size }]) => ({
+        slot: Number(slot),
+        kdf: kdf?.type ?? "unknown",
+        keyBits: key_size * 8,
+        id: idOf(slot),
+      })),
+    tokens: Object.values(tokens).map(tokenOf),
     headerBytes,
     // a detached header's data begins at 0: then its own sizes say how long it is
-    areaBytes: Math.max(segment.offset, headerBytes + config.keyslots_size),
+    areaBytes: Math.max(Number.isFinite(begins) ? begins : 0, headerBytes + config.keyslots_size),
+    ...amissOf(dumped),
   });
+}
+
+function tokenOf({ type, keyslots, sealed, key, to, ...more }: Dumped["tokens"][string]): HeaderToken {
+  const mark = Mark.safeParse({ sealed, key, to });
+  const pcrs = more["tpm2-pcrs"];
+  return {
+    type,
+    slots: keyslots.map(Number),
+    ...(mark.success && { mark: mark.data }),
+    ...(pcrs && { tpm2: { pcrs, pin: more["tpm2-pin"] ?? false } }),
+  };
 }

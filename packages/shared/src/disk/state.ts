@@ -3,6 +3,7 @@ import { z } from "zod";
 import { Sha256 } from "../base/ids.ts";
 import { VolumeUuid } from "../command/command.ts";
 import type { DiskSection } from "../policy/disk.ts";
+import { AMISS_MAX } from "./amiss.ts";
 
 /** Tokens that mark a slot as the recovery key's: ours, and systemd's own. */
 export const RECOVERY_TOKEN = "sallyport-recovery";
@@ -22,6 +23,9 @@ export const DiskState = z.object({
       slots: z.array(z.object({ slot: z.int(), kdf: z.string().max(64), keyBits: z.int() })).max(32),
       tokens: z.array(z.object({ type: z.string().max(128), slots: z.array(z.int()).max(32) })).max(32),
       header: Sha256,
+      integrity: z.string().max(64).optional(),
+      /** What is not as a volume at rest should be, in words: parts in the clear, a change under way, what is unknown. */
+      amiss: z.array(z.string().max(512)).max(AMISS_MAX).optional(),
       /** Whether it is unlocked now; absent where that cannot be asked. */
       open: z.boolean().optional(),
     }),
@@ -48,7 +52,7 @@ export function diskFaults(wanted: DiskSection, { volume, content, tpm }: DiskSt
   if (wanted.require === "none") return [];
   if (content.is === "absent") return [`there is no ${volume}`];
   if (content.is === "other") return [`${volume} is not encrypted with LUKS2: ${content.what}`];
-  const faults: string[] = [];
+  const faults = [...(content.amiss ?? [])];
   const { ciphers, keyBitsLeast, slotsLeast, tpm2, recoveryKey } = wanted;
   if (content.slots.length === 0) faults.push("it has no key left: nothing opens it any more");
   if (ciphers && !ciphers.includes(content.cipher))
@@ -70,10 +74,12 @@ export function diskFaults(wanted: DiskSection, { volume, content, tpm }: DiskSt
 export function diskWords({ volume, content }: DiskState): string {
   switch (content.is) {
     case "luks2": {
-      const { cipher, slots, tokens, open } = content;
+      const { cipher, slots, tokens, open, integrity, amiss = [] } = content;
       const held = tokens.length === 0 ? "no tokens" : `tokens: ${tokens.map(({ type }) => type).join(", ")}`;
       const state = open === undefined ? "" : open ? ", open" : ", locked";
-      return `${volume}: LUKS2, ${cipher}, ${slots.length} keys, ${held}${state}`;
+      const tags = integrity === undefined ? "" : ` with integrity ${integrity}`;
+      const but = amiss.length === 0 ? "" : `; but ${amiss.join("; ")}`;
+      return `${volume}: LUKS2, ${cipher}${tags}, ${slots.length} keys, ${held}${state}${but}`;
     }
     case "other":
       return `${volume}: ${content.what}`;

@@ -37,7 +37,7 @@ export function diskSource({ look, recoveries, now, everyMs = LOOK_EVERY_MS }: D
         const body = await look();
         const position = { name: "disk/state", value: canonicalText(body) };
         if (outlet.position(position.name) !== position.value && !signal.aborted) {
-          const severity = body.content.is === "luks2" ? "info" : "warning";
+          const severity = body.content.is === "luks2" && !body.content.amiss ? "info" : "warning";
           const observation = {
             kind: "disk.state",
             severity,
