@@ -4,7 +4,7 @@ import { bubblewrap, NOBODY, nodeAlone, probe, type Room, readerUser } from "./c
 const room: Room = {
   node: "/opt/node",
   code: { reader: "/src/reader", main: "main.ts", modules: "/src/node_modules", manifest: "/src/package.json" },
-  socket: { path: "/run/clamd.ctl", group: 120 },
+  socket: "/run/clamd.ctl",
   folder: null,
   root: true,
   user: NOBODY,
@@ -19,7 +19,7 @@ describe("the confined reader's room", () => {
     const args = bubblewrap(room, wrapping).join(" ");
     for (const part of ["--unshare-net", "--unshare-pid", "--die-with-parent", "--clearenv", "--cap-drop ALL"])
       expect(args).toContain(part);
-    expect(args).toContain("setpriv --reuid 65534 --regid 65534 --groups 120 --inh-caps=-all --no-new-privs");
+    expect(args).toContain("setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --no-new-privs");
     expect(args).not.toMatch(/--(?:dev-)?bind /);
     expect(args.match(/--ro-bind \S+/g)).toEqual(
       ["/opt/node", "/src/reader", "/src/node_modules", "/src/package.json", "/run/clamd.ctl"].map(

@@ -6,7 +6,8 @@ export type Room = {
   /** The reader's folder and the file it begins with; the packages it stands on, if it does not bring them; the package
    *  that says how to read it. All read-only. */
   code: { reader: string; main: string; modules: string | null; manifest: string };
-  socket: { path: string; group: number | null } | null;
+  /** The door to clamd (scanner-door.ts). */
+  socket: string | null;
   /** A folder to read instead of an open image. */
   folder: string | null;
   /** We are root and can become nobody; else the reader keeps our user in a user namespace of its own. */
@@ -94,7 +95,7 @@ export function sandbox(room: Room, { nestless, filterFd }: Wrapping): string[] 
     ...["--ro-bind", room.code.reader, "/app/reader"],
     ...(room.code.modules ? ["--ro-bind", room.code.modules, "/app/node_modules"] : []),
     ...["--ro-bind", room.code.manifest, "/app/package.json"],
-    ...(room.socket ? ["--ro-bind", room.socket.path, "/clamd"] : []),
+    ...(room.socket ? ["--ro-bind", room.socket, "/clamd"] : []),
     ...(room.folder ? ["--ro-bind", room.folder, "/scan"] : []),
     ...["--chdir", "/tmp", "--cap-drop", "ALL"],
     ...identity.capabilities.flatMap((name) => ["--cap-add", name]),
@@ -118,8 +119,7 @@ export const probe = (room: Room, wrapping: Wrapping): string[] => [...sandbox(r
  *  their handles, on the whole file system that the folder is on, is what the filter takes away. */
 function becoming(room: Room): { capabilities: string[]; become: string[] } {
   if (!room.root) return { capabilities: [], become: [] };
-  const groups = room.socket?.group == null ? ["--clear-groups"] : ["--groups", String(room.socket.group)];
-  const become = ["setpriv", "--reuid", String(room.user.uid), "--regid", String(room.user.gid), ...groups];
+  const become = ["setpriv", "--reuid", String(room.user.uid), "--regid", String(room.user.gid), "--clear-groups"];
   const identity = ["CAP_SETUID", "CAP_SETGID"];
   if (!room.folder) return { capabilities: identity, become: [...become, "--inh-caps=-all", "--no-new-privs"] };
   const kept = ["--inh-caps=-all,+dac_read_search", "--ambient-caps=-all,+dac_read_search"];

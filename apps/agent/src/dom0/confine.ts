@@ -1,5 +1,5 @@
 /** Gate → the confined reader. Starts the one program that meets a stick's bytes: own user, no network, no privileges, few
- *  system calls, a root of its own with nothing in it but that program, an open image and clamd's socket; bounded in time,
+ *  system calls, a root of its own with nothing in it but that program, an open image and a door to clamd; bounded in time,
  *  memory and processes. Root reads nothing without that room. */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
@@ -11,6 +11,7 @@ import { bubblewrap, nodeAlone, probe, type Room, readerUser } from "./confine-a
 import { callFilter } from "./confine-filter.ts";
 import { DoorError } from "./dom0.ts";
 import { type ReaderFiles, readerFiles } from "./own-files.ts";
+import { openScannerDoor, type ScannerDoor } from "./scanner-door.ts";
 
 export type ReaderOrder = Pick<Order, "clamd" | "bounds" | "lanes" | "hashImage"> & {
   /** An image file or a folder. */
@@ -46,13 +47,16 @@ export const startReader: StartReader = async (order) => {
   const wrapper = await wrapperFor(order.wrapper);
   const wrapped = wrapper.ok;
   let image: FileHandle | null = null;
+  let door: ScannerDoor | null = null;
+  let isRead = false;
   try {
     if (kind === "image") image = await open(order.path, "r").catch(denied(order.path));
     const target: Order["target"] = image
       ? { kind: "image", fd: 3, size: (await image.stat()).size }
       : { kind: "folder", path: wrapped ? "/scan" : realpathSync(order.path) };
-    const room = roomFor(order, kind);
-    const clamd = order.clamd && room.socket && { ...order.clamd, socket: wrapped ? "/clamd" : order.clamd.socket };
+    if (order.clamd && existsSync(order.clamd.socket)) door = await openScannerDoor(order.clamd.socket);
+    const room = roomFor(order, kind, door);
+    const clamd = order.clamd && door && { ...order.clamd, socket: wrapped ? "/clamd" : door.path };
     const told: Order = {
       target,
       clamd,
@@ -63,6 +67,8 @@ export const startReader: StartReader = async (order) => {
     };
     const stdio = ["ignore", "pipe", "pipe", image ? image.fd : "ignore"] as const;
     const { child, ended } = await startConfined(room, wrapped ? wrapper.value : null, told, stdio, order);
+    isRead = true;
+    void ended.then(() => door?.close());
     const lines = boundedLines(child.stdout as Readable);
     if (wrapped) return { confined: "bubblewrap", kind, lines, ended };
     return {
@@ -74,6 +80,7 @@ export const startReader: StartReader = async (order) => {
     };
   } finally {
     await image?.close();
+    if (!isRead) await door?.close();
   }
 };
 
@@ -201,19 +208,12 @@ export const emptyRoom = (
   secondsMax,
 });
 
-function roomFor(order: ReaderOrder, kind: "image" | "folder"): Room {
-  const socket = order.clamd && existsSync(order.clamd.socket) ? order.clamd.socket : null;
+function roomFor(order: ReaderOrder, kind: "image" | "folder", door: ScannerDoor | null): Room {
   return {
     ...emptyRoom(readerFiles(), { workBytes: WORK_BYTES, secondsMax: order.secondsMax }),
-    socket: socket === null ? null : { path: realpathSync(socket), group: groupOf(socket) },
+    socket: door?.path ?? null,
     folder: kind === "folder" ? realpathSync(order.path) : null,
   };
-}
-
-/** Where only a group may speak to the scanner, the reader is in that one too; never in root's. */
-function groupOf(socket: string): number | null {
-  const stats = statSync(socket);
-  return (stats.mode & 0o002) !== 0 || stats.gid === 0 ? null : stats.gid;
 }
 
 /** A bubblewrap that was seen to do its work here. */

@@ -1,0 +1,107 @@
+/** clamd's socket → one of our own, which the confined reader gets in its place. clamd takes every command of whoever
+ *  reaches it (SHUTDOWN, RELOAD, SCAN of any path it may read); here one stream to scan passes on a connection, or the
+ *  question for the version, and nothing else or after it (clamd(8)). Bytes are passed on and not looked at. */
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { connect, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DoorError } from "./dom0.ts";
+
+export type ScannerDoor = { path: string; close(): Promise<void> };
+
+const COMMANDS = { "zINSTREAM\0": "stream", "zVERSION\0": "nothing" } as const;
+/** Each lane of the reader has one, and what it gave up a moment ago may still be closing. */
+const CONNECTIONS_MAX = 64;
+
+/** @throws DoorError where there is no room for a socket */
+export async function openScannerDoor(clamd: string): Promise<ScannerDoor> {
+  const folder = await mkdtemp(join(tmpdir(), "sallyport-door-"));
+  const path = join(folder, "clamd");
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (reader) => {
+    open.add(reader);
+    reader.once("close", () => open.delete(reader));
+    pass(reader, clamd);
+  });
+  server.maxConnections = CONNECTIONS_MAX;
+  const close = async () => {
+    for (const each of open) each.destroy();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
+    await chmod(path, 0o666); // its folder is ours alone: what is bound into the sandbox is reached, and nobody else reaches it
+  } catch (error) {
+    await close();
+    throw new DoorError(`no socket can be made for the reader at ${path}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return { path, close };
+}
+
+function pass(reader: Socket, clamd: string): void {
+  let begun = Buffer.alloc(0);
+  let scanner: Socket | undefined;
+  const end = () => {
+    reader.destroy();
+    scanner?.destroy();
+  };
+  const command = (bytes: Buffer) => {
+    begun = Buffer.concat([begun, bytes]);
+    const stop = begun.indexOf(0);
+    const word = begun.subarray(0, stop < 0 ? undefined : stop + 1).toString("latin1");
+    if (Object.keys(COMMANDS).some((each) => each !== word && each.startsWith(word))) return;
+    if (!(word in COMMANDS)) return end();
+    reader.off("data", command);
+    scanner = connect(clamd);
+    scanner.on("error", end).on("close", end);
+    scanner.pipe(reader);
+    scanner.write(word);
+    if (COMMANDS[word as keyof typeof COMMANDS] === "stream") forward(reader, scanner, begun.subarray(stop + 1), end);
+  };
+  reader.on("data", command);
+  reader.on("error", end).on("close", end);
+}
+
+/** Chunks with their lengths before them, up to the one of no bytes. */
+function forward(reader: Socket, scanner: Socket, first: Buffer, end: () => void): void {
+  const chunks = chunkCounter();
+  const take = (bytes: Buffer) => {
+    const own = chunks(bytes);
+    if (own > 0 && !scanner.write(own === bytes.length ? bytes : bytes.subarray(0, own))) {
+      reader.pause();
+      scanner.once("drain", () => reader.resume());
+    }
+    // more than the stream is a second command
+    if (own < bytes.length) end();
+  };
+  reader.on("data", take);
+  if (first.length > 0) take(first);
+}
+
+/** Of the bytes that come next, how many belong to the stream. */
+export function chunkCounter(): (bytes: Uint8Array) => number {
+  /** Bytes of the chunk that are still to come; then those of the next length, and what of it is here. */
+  let left = 0;
+  let header = 0;
+  let length = 0;
+  let ended = false;
+  return (bytes) => {
+    let at = 0;
+    while (at < bytes.length && !ended) {
+      if (left > 0) {
+        const step = Math.min(left, bytes.length - at);
+        left -= step;
+        at += step;
+        continue;
+      }
+      length = length * 256 + bytes[at++]!;
+      if (++header < 4) continue;
+      [left, header, length] = [length, 0, 0];
+      ended = left === 0;
+    }
+    return at;
+  };
+}
