@@ -52,7 +52,7 @@ export function guestsWire(config: AgentConfig, needs: WireNeeds): Pick<Appliers
       ? idsApplier({
           ...shared,
           detector: suricata(dom0, config.ids),
-          config: config.ids,
+          config: { ...config.ids, addresses: guestAddresses(config) },
           artifact(rules) {
             artifacts.retain("ids", [rules]);
             return artifacts.get(rules, "The rule set", ARTIFACT_BYTES_MAX["suricata-rules"]);
@@ -62,3 +62,11 @@ export function guestsWire(config: AgentConfig, needs: WireNeeds): Pick<Appliers
       : unwatched(),
   };
 }
+
+/** What the guests may call themselves, as the firewall and the logs know them. */
+const guestAddresses = ({ firewall, guests }: AgentConfig): string[] => [
+  ...new Set([
+    ...(firewall?.vifs ?? []).flatMap(({ addresses }) => addresses),
+    ...guests.flatMap(({ addresses = [] }) => addresses),
+  ]),
+];

@@ -1,26 +1,50 @@
-/** The detector's configuration: everything it needs and nothing it would guess. Pure. */
+/** The detector's configuration: everything it needs and nothing it would guess. Rule sets are written for Suricata's own
+ *  default configuration, so groups, ports and protocols are as there. Pure. */
+
+import type { IdsSection } from "@sallyport/shared/policy/ids.ts";
+import { familyOf, joinRanges, rangeOf } from "@sallyport/shared/policy/network/address.ts";
 import { socketOf } from "../dom0/detector.ts";
 
-export type DetectorConfig = { interface: string; folder: string; classification?: string; reference?: string };
+export type DetectorConfig = {
+  interface: string;
+  folder: string;
+  /** What the guests may call themselves; without any, they are taken to be within the private networks. */
+  addresses: readonly string[];
+  classification?: string;
+  reference?: string;
+};
 
-/** Groups of addresses that rule sets speak of: what is ours is not known here, so nothing is left out. */
-const ADDRESSES = [
-  "HOME_NET",
-  "EXTERNAL_NET",
-  "HTTP_SERVERS",
-  "SMTP_SERVERS",
-  "SQL_SERVERS",
-  "DNS_SERVERS",
-  "TELNET_SERVERS",
-  "AIM_SERVERS",
-  "DC_SERVERS",
-  "DNP3_SERVER",
-  "DNP3_CLIENT",
-  "MODBUS_CLIENT",
-  "MODBUS_SERVER",
-  "ENIP_CLIENT",
-  "ENIP_SERVER",
-];
+const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+const LINK_LOCAL = "fe80::/10";
+
+/** HOME_NET: the guests' addresses and those the policy adds. Never everything: then there were no outside, and each
+ *  rule that speaks of one would be refused. */
+export function homeNet(addresses: readonly string[], added: readonly string[] = []): string[] {
+  const known = [...new Set([...addresses, ...added])].filter((address) => !address.endsWith("/0"));
+  const isAll = ([4, 6] as const).some((family) => {
+    const [first, ...more] = joinRanges(familyOf(known.map(rangeOf), family));
+    const all = rangeOf(family === 4 ? "0.0.0.0/0" : "::/0");
+    return first !== undefined && more.length === 0 && first.from === all.from && first.to === all.to;
+  });
+  return [...(known.length > 0 && !isAll ? known : PRIVATE), LINK_LOCAL];
+}
+
+const ADDRESSES = {
+  EXTERNAL_NET: "!$HOME_NET",
+  HTTP_SERVERS: "$HOME_NET",
+  SMTP_SERVERS: "$HOME_NET",
+  SQL_SERVERS: "$HOME_NET",
+  DNS_SERVERS: "$HOME_NET",
+  TELNET_SERVERS: "$HOME_NET",
+  AIM_SERVERS: "$EXTERNAL_NET",
+  DC_SERVERS: "$HOME_NET",
+  DNP3_SERVER: "$HOME_NET",
+  DNP3_CLIENT: "$HOME_NET",
+  MODBUS_CLIENT: "$HOME_NET",
+  MODBUS_SERVER: "$HOME_NET",
+  ENIP_CLIENT: "$HOME_NET",
+  ENIP_SERVER: "$HOME_NET",
+};
 const PORTS = {
   HTTP_PORTS: "80",
   SHELLCODE_PORTS: "!80",
@@ -36,10 +60,15 @@ const PORTS = {
 };
 /** Written by people or by the packager: nothing of a guest's comes in here. */
 const text = (value: string): string => JSON.stringify(value);
+const group = (values: Record<string, string>): string =>
+  Object.entries(values)
+    .map(([name, value]) => `    ${name}: ${text(value)}`)
+    .join("\n");
 
 /** `aside` reads its rules and thresholds from the folder beside, to be tested. */
 export function detectorYaml(
-  { interface: device, folder, classification, reference }: DetectorConfig,
+  { interface: device, folder, addresses, classification, reference }: DetectorConfig,
+  section: Pick<IdsSection, "homeNet">,
   aside: boolean,
 ): string {
   const at = aside ? `${folder}/aside` : folder;
@@ -48,11 +77,10 @@ export function detectorYaml(
 # written by sallyport-agent; changes are put back
 vars:
   address-groups:
-${ADDRESSES.map((name) => `    ${name}: "any"`).join("\n")}
+    HOME_NET: ${text(`[${homeNet(addresses, section.homeNet).join(",")}]`)}
+${group(ADDRESSES)}
   port-groups:
-${Object.entries(PORTS)
-  .map(([name, ports]) => `    ${name}: ${text(ports)}`)
-  .join("\n")}
+${group(PORTS)}
 default-log-dir: ${text(`${at}/log`)}
 stats:
   enabled: yes
@@ -67,9 +95,28 @@ outputs:
             tagged-packets: yes
         - anomaly
         - dns
-        - http
-        - tls
+        - http:
+            extended: yes
+        - http2
+        - tls:
+            extended: yes
         - files
+        - smtp
+        - ftp
+        - smb
+        - nfs
+        - tftp
+        - rdp
+        - rfb
+        - dcerpc
+        - krb5
+        - snmp
+        - sip
+        - ike
+        - quic
+        - mqtt
+        - dhcp
+        - bittorrent-dht
         - ssh
         - flow
         - stats:
@@ -93,12 +140,24 @@ app-layer:
   protocols:
     http:
       enabled: yes
+      libhtp:
+        default-config:
+          personality: IDS
+          request-body-limit: 100kb
+          response-body-limit: 100kb
+          response-body-decompress-layer-limit: 2
     http2:
       enabled: yes
     tls:
       enabled: yes
+      ja3-fingerprints: auto
+      ja4-fingerprints: auto
       detection-ports:
         dp: 443
+    quic:
+      enabled: yes
+      ja3-fingerprints: auto
+      ja4-fingerprints: auto
     dns:
       tcp:
         enabled: yes
@@ -108,28 +167,46 @@ app-layer:
         enabled: yes
         detection-ports:
           dp: 53
-    ssh:
-      enabled: yes
     smtp:
       enabled: yes
-    ftp:
-      enabled: yes
+      mime:
+        decode-mime: yes
+        decode-base64: yes
+        decode-quoted-printable: yes
+        header-value-depth: 2000
+        extract-urls: yes
+      inspected-tracker:
+        content-limit: 100000
+        content-inspect-min-size: 32768
+        content-inspect-window: 4096
+    imap:
+      enabled: detection-only
     smb:
       enabled: yes
       detection-ports:
         dp: 139, 445
-    dhcp:
+    rfb:
       enabled: yes
-    krb5:
+      detection-ports:
+        dp: 5900, 5901, 5902, 5903, 5904, 5905, 5906, 5907, 5908, 5909
+    modbus:
       enabled: yes
-    ntp:
+      detection-ports:
+        dp: 502
+      stream-depth: 0
+    dnp3:
       enabled: yes
-    quic:
+      detection-ports:
+        dp: 20000
+    enip:
       enabled: yes
-    rdp:
+      detection-ports:
+        dp: 44818
+        sp: 44818
+    pgsql:
       enabled: yes
-    tftp:
-      enabled: yes
+      stream-depth: 0
+${ENABLED.map((name) => `    ${name}:\n      enabled: yes`).join("\n")}
 classification-file: ${text(classification ?? "/etc/suricata/classification.config")}
 reference-config-file: ${text(reference ?? "/etc/suricata/reference.config")}
 threshold-file: ${text(`${at}/threshold.config`)}
@@ -138,3 +215,22 @@ rule-files:
   - detector.rules
 `;
 }
+
+/** With nothing to say of them. */
+const ENABLED = [
+  "bittorrent-dht",
+  "dcerpc",
+  "dhcp",
+  "ftp",
+  "ike",
+  "krb5",
+  "mqtt",
+  "nfs",
+  "ntp",
+  "rdp",
+  "sip",
+  "snmp",
+  "ssh",
+  "telnet",
+  "tftp",
+];

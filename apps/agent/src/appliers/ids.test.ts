@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { sha256 } from "../dom0/crypto.ts";
 import { simDetector } from "../sim/detector.ts";
 import { idsApplier, unwatched } from "./ids.ts";
+import { homeNet } from "./ids-yaml.ts";
 
 const RULE = 'alert udp any any -> any 5000 (msg:"probe"; sid:1000001;)';
 
@@ -15,7 +16,7 @@ function agent() {
   const told: Observation[] = [];
   const applier = idsApplier({
     detector,
-    config: { interface: "xenbr0", folder: "/ids" },
+    config: { interface: "xenbr0", folder: "/ids", addresses: ["10.1.0.2"] },
     artifact: async (sha256) => {
       if (!detector.artifacts.has(sha256)) throw new Error("it could not be fetched");
       return sha256;
@@ -51,6 +52,16 @@ function agent() {
   return { detector, told, artifact, look, settle, begin };
 }
 
+it.each([
+  [["10.1.0.2", "2001:db8::2"], [], ["10.1.0.2", "2001:db8::2"]],
+  [["10.1.0.2"], ["10.1.0.2", "192.0.2.0/24"], ["10.1.0.2", "192.0.2.0/24"]],
+  [[], [], ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]],
+  [["0.0.0.0/0"], ["10.2.0.0/16"], ["10.2.0.0/16"]],
+  [["0.0.0.0/1", "128.0.0.0/1"], [], ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]],
+])("guests at %j, with %j of the policy's, are at home at %j and on their links", (addresses, added, home) => {
+  expect(homeNet(addresses, added)).toEqual([...home, "fe80::/10"]);
+});
+
 describe("the detector's applier", () => {
   it("puts an artifact's rules in force and reports what the running detector says", async () => {
     const { artifact, begin, settle, detector } = agent();
@@ -77,7 +88,7 @@ describe("the detector's applier", () => {
     const rules = artifact(`${RULE}\n`);
     await begin({ rules });
     await expect(settle({ rules: artifact("alert broken\n") })).rejects.toThrow(
-      "those before stay in force: E: detect",
+      "those before stay in force: 0 of 1 rules are loaded, and more than one in a hundred is not; the rule alert broken: no such keyword",
     );
     expect(detector.files.get("detector.rules")).toBe(`${RULE}\n`);
   });
@@ -86,9 +97,48 @@ describe("the detector's applier", () => {
     const rules = artifact(`${RULE}\n`);
     await begin({ rules });
     await expect(settle({ rules: artifact(`${RULE}\nalert late\n`) })).rejects.toThrow(
-      "1 of 2 rules were loaded, 1 failed; the rules before are in force again",
+      "1 of 2 rules are loaded, and more than one in a hundred is not; the rules before are in force again",
     );
     expect((await look({ rules })).outcome).toBe("applied");
+  });
+  it("takes a large set of which a few rules are not understood and names them, but not where the policy wants all", async () => {
+    const { artifact, begin, settle, look } = agent();
+    const many = Array.from({ length: 200 }, (_, at) => RULE.replace("1000001", String(1_000_001 + at)));
+    const before = artifact(`${RULE}\n`);
+    await begin({ rules: before });
+    const rules = artifact(`${[...many, "alert broken", "alert late"].join("\n")}\n`);
+    await expect(settle({ rules, strict: true })).rejects.toThrow(
+      "those before stay in force: 201 of 202 rules are loaded, and the policy wants all; the rule alert broken: no such keyword",
+    );
+    expect((await look({ rules: before })).outcome).toBe("applied");
+    expect(await settle({ rules })).toMatchObject({
+      outcome: "applied",
+      reason:
+        "2 of 202 rules are not understood by the detector and are not in force: the rule alert broken: no such keyword.",
+      found: { running: { loaded: 200, failed: 2 } },
+    });
+    expect(await look({ rules, strict: true })).toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining("the policy wants all"),
+    });
+  });
+  it("a policy that adds to the guests' side changes the configuration, which is no drift", async () => {
+    const { artifact, begin, settle, detector, told } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    told.length = 0;
+    const homeNet = ["192.0.2.0/24"];
+    await settle({ rules, homeNet });
+    expect(detector.files.get("suricata.yaml")).toContain('HOME_NET: "[10.1.0.2,192.0.2.0/24,fe80::/10]"');
+    detector.state.running = true;
+    await detector.ask("ruleset-reload-rules");
+    expect((await settle({ rules, homeNet })).outcome).toBe("applied");
+    expect(told.filter(({ kind }) => kind === "policy.drift")).toEqual([]);
+    detector.files.set("suricata.yaml", "%YAML 1.1\n");
+    await settle({ rules, homeNet });
+    expect(told.filter(({ kind }) => kind === "policy.drift")).toMatchObject([
+      { body: { found: ["the detector's configuration is another"] } },
+    ]);
   });
   it("refuses an artifact that is absent or damaged", async () => {
     const { detector, settle } = agent();

@@ -2,18 +2,18 @@
  *  are loaded than there are, the ones before come back. What is found is asked of the running detector: one that does
  *  not run, or has no rules, is blind, and that is an alert. */
 import { toHex } from "@sallyport/shared/base/bytes.ts";
-import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
+import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import type { IdsSection } from "@sallyport/shared/policy/ids.ts";
-import { countRules, thresholdText } from "@sallyport/shared/policy/ids-files.ts";
+import { countRules, thresholdText, whyNotEnough } from "@sallyport/shared/policy/ids-files.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
-import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import { z } from "zod";
 import type { Detector } from "../dom0/detector.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Log } from "../dom0/log.ts";
 import type { Applier } from "./applier.ts";
+import { blindness, type Found, judge, type Running } from "./ids-judge.ts";
 import { type DetectorConfig, detectorYaml } from "./ids-yaml.ts";
 
 export type IdsParts = {
@@ -27,27 +27,11 @@ export type IdsParts = {
   log: Log;
 };
 
-/** More than this part of the packets unseen is said aloud. */
-const UNSEEN_SHARE = 0.01;
+const Stats = z.array(z.object({ rules_loaded: z.number(), rules_failed: z.number() })).min(1);
+const InterfaceStat = z.object({ pkts: z.number(), drop: z.number() });
 /** More than this part of the packets unseen is as good as blind, judged over so many of them at a time. */
 const BLIND_SHARE = 0.5;
 const JUDGED_PACKETS_LEAST = 100;
-
-type Running = { version: string; loaded: number; failed: number; packets: number; drops: number };
-type Found = {
-  running: Running | null;
-  /** It runs, and most of what came lately went by it. */
-  overrun: boolean;
-  why: string;
-  rules: { sha256: string; count: number } | null;
-  thresholds: string | null;
-  yaml: string | null;
-  /** What we know to be loaded: the sums of rules and thresholds. */
-  known: string | null;
-};
-
-const Stats = z.array(z.object({ rules_loaded: z.number(), rules_failed: z.number() })).min(1);
-const InterfaceStat = z.object({ pkts: z.number(), drop: z.number() });
 
 /** Where no interface is named nothing is watched, and nothing is touched. */
 export const unwatched = (): Applier<"ids"> => ({
@@ -64,6 +48,10 @@ export const unwatched = (): Applier<"ids"> => ({
 export function idsApplier({ detector, config, artifact, hash, now, tell, log }: IdsParts): Applier<"ids"> {
   const sum = (text: string): string => toHex(hash(new TextEncoder().encode(text)));
   let known: string | null = null;
+  /** The configuration we wrote last, by its sum: another that the policy brings is no drift. */
+  let written: string | undefined;
+  /** The rules that a set's test did not understand, with the reasons; asked of the detector for a set it had before us. */
+  let notUnderstood: { of: string; first: string[] } | undefined;
   let told: string | undefined;
   let counted = { packets: 0, drops: 0 };
   let overrun = false;
@@ -101,6 +89,7 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
       running: alive,
       overrun,
       why,
+      notUnderstood: alive && alive.failed > 0 ? await notUnderstoodOf(sum(rules ?? "")) : [],
       rules: rules === undefined ? null : { sha256: sum(rules), count: countRules(rules) },
       thresholds: thresholds === undefined ? null : sum(thresholds),
       yaml: yaml === undefined ? null : sum(yaml),
@@ -108,6 +97,17 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
     };
     tellBlind(blindness(found));
     return found;
+  }
+
+  async function notUnderstoodOf(set: string): Promise<string[]> {
+    if (notUnderstood?.of === set) return notUnderstood.first;
+    try {
+      notUnderstood = { of: set, first: await detector.notUnderstood() };
+      return notUnderstood.first;
+    } catch (error) {
+      if (error instanceof DoorError) return [];
+      throw error;
+    }
   }
 
   /** Once for each cause, and again when it comes back after it was cured. */
@@ -163,15 +163,14 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
   }
 
   /** Both files, then the reload, then the count. What is wrong, or nothing. */
-  async function swap(rules: string, thresholds: string): Promise<string | undefined> {
+  async function swap(wanted: IdsSection, rules: string, thresholds: string): Promise<string | undefined> {
     await detector.write("detector.rules", rules);
     await detector.write("threshold.config", thresholds);
     known = null;
     await detector.ask("ruleset-reload-rules");
     const [stats] = Stats.parse(await detector.ask("ruleset-stats"));
-    const count = countRules(rules);
-    if (stats!.rules_loaded !== count || stats!.rules_failed > 0)
-      return `${stats!.rules_loaded} of ${count} rules were loaded, ${stats!.rules_failed} failed`;
+    const few = whyNotEnough(wanted, countRules(rules), stats!.rules_loaded);
+    if (few) return few;
     known = `${sum(rules)} ${sum(thresholds)}`;
     return undefined;
   }
@@ -184,22 +183,32 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
       if (wanted.mode === "audit") return;
       const rules = await rulesFor(wanted);
       const thresholds = thresholdText(wanted);
-      await detector.write("suricata.yaml", detectorYaml(config, true), true);
+      await detector.write("suricata.yaml", detectorYaml(config, wanted, true), true);
       await detector.write("detector.rules", rules, true);
       await detector.write("threshold.config", thresholds, true);
-      if (countRules(rules) > 0) {
+      const count = countRules(rules);
+      if (count > 0) {
         const tested = await detector.test();
         if (!tested.ok)
           throw new Error(`The detector refuses the rules, and those before stay in force: ${tested.error}`);
+        const few = whyNotEnough(wanted, count, tested.value.loaded);
+        if (few)
+          throw new Error(
+            `The detector refuses the rules, and those before stay in force: ${[few, ...tested.value.first].join("; ")}`,
+          );
+        notUnderstood = { of: sum(rules), first: tested.value.first };
       }
       const before = {
         rules: await detector.read("detector.rules"),
         thresholds: await detector.read("threshold.config"),
       };
-      const yaml = detectorYaml(config, false);
-      const restart = (await detector.read("suricata.yaml")) !== yaml;
-      const changed = changedOf(wanted, before.rules, before.thresholds, restart);
+      const yaml = detectorYaml(config, wanted, false);
+      const stands = await detector.read("suricata.yaml");
+      const restart = stands !== yaml;
+      const isForeign = restart && written !== undefined && sum(stands ?? "") !== written;
+      const changed = changedOf(wanted, before.rules, before.thresholds, isForeign);
       if (restart) await detector.write("suricata.yaml", yaml);
+      written = sum(yaml);
       const alive = await detector.ask("version").then(
         () => true,
         () => false,
@@ -213,13 +222,13 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
         if (alive) await detector.ask("shutdown");
         return;
       }
-      const wrong = await swap(rules, thresholds);
+      const wrong = await swap(wanted, rules, thresholds);
       if (wrong === undefined) {
         tellDrift(changed);
-        log.info({ rules: sum(rules), count: countRules(rules) }, "ids.reloaded");
+        log.info({ rules: sum(rules), count }, "ids.reloaded");
         return;
       }
-      const again = await swap(before.rules ?? "", before.thresholds ?? "");
+      const again = await swap({ ...wanted, strict: false }, before.rules ?? "", before.thresholds ?? "");
       log.error({ wrong, again }, "ids.rolled-back");
       throw new Error(
         `${wrong}; the rules before ${again === undefined ? "are in force again" : `could not be restored: ${again}`}.`,
@@ -227,51 +236,3 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
     },
   };
 }
-
-function blindness(found: Found): string | undefined {
-  if (!found.running) return `The intrusion detector is blind: ${found.why}`.slice(0, 500);
-  if (found.running.loaded === 0) return "The intrusion detector is blind: it runs with no rules.";
-  if (found.overrun)
-    return "The intrusion detector is blind: it does not keep up, more than half of the packets go by it.";
-  return undefined;
-}
-
-function judge(wanted: IdsSection, found: Found, config: DetectorConfig, sum: (text: string) => string): SectionState {
-  const failed = (reason: string): SectionState => ({
-    outcome: "failed",
-    reason: reason.slice(0, 1024),
-    found: shown(found),
-  });
-  const blind = blindness(found);
-  if (blind) return failed(blind);
-  const { loaded, failed: bad, packets, drops } = found.running!;
-  const unseen = drops > packets * UNSEEN_SHARE ? `${drops} of ${packets} packets were not seen.` : undefined;
-  const differs = differsFrom(wanted, found, config, sum);
-  if (wanted.mode === "audit") {
-    const reason = [differs && `As it is: ${differs}.`, unseen].filter(Boolean).join(" ");
-    return { outcome: "audit", ...(reason && { reason }), found: shown(found) };
-  }
-  if (differs) return failed(differs);
-  if (bad > 0 || loaded !== found.rules!.count)
-    return failed(`${loaded} of ${found.rules!.count} rules are loaded, ${bad} failed`);
-  return { outcome: "applied", ...(unseen && { reason: unseen }), found: shown(found) };
-}
-
-function differsFrom(
-  wanted: IdsSection,
-  found: Found,
-  config: DetectorConfig,
-  sum: (text: string) => string,
-): string | undefined {
-  if (found.rules === null) return "there are no rules";
-  if (wanted.rules !== undefined && found.rules.sha256 !== wanted.rules)
-    return `the rule set in force is ${found.rules.sha256}`;
-  if (found.thresholds !== sum(thresholdText(wanted))) return "suppressions and thresholds are not the policy's";
-  if (found.yaml !== sum(detectorYaml(config, false))) return "the detector's configuration is another";
-  if (found.known !== `${found.rules.sha256} ${found.thresholds}`)
-    return "the files were changed, and what is loaded is not known";
-  return undefined;
-}
-
-const shown = ({ running, rules }: Found): Json =>
-  JSON.parse(canonicalText({ running, rules } as unknown as Json)) as Json;

@@ -3,8 +3,9 @@ import { mkdir } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
-import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
+import { fail, type Result } from "@sallyport/shared/base/result.ts";
 import { replaceFile } from "../enrol/folder.ts";
+import { failedRules, type TestedRules, testedRules } from "./detector-words.ts";
 import { type Dom0, DoorError } from "./dom0.ts";
 
 /** `aside/…` is what is tested; without it, what is in force. */
@@ -14,8 +15,11 @@ export type Detector = {
   write(file: DetectorFile, text: string, aside?: boolean): Promise<void>;
   /** A rule set where it lies; the caller checks the sum. */
   artifact(path: string): Promise<string | undefined>;
-  /** What is wrong with the files aside, in the detector's words. @throws DoorError where there is no detector */
-  test(): Promise<Result<null>>;
+  /** What it makes of the rules aside; or why it would not start with these files, in its words.
+   *  @throws DoorError where there is no detector */
+  test(): Promise<Result<TestedRules>>;
+  /** The first rules that the running one could not load. @throws DoorError as `ask` */
+  notUnderstood(): Promise<string[]>;
   /** The answer to one command. @throws DoorError where nobody listens or it is refused */
   ask(command: string, args?: Record<string, Json>): Promise<Json>;
 };
@@ -24,6 +28,8 @@ export type DetectorPlace = { folder: string; program: readonly string[] };
 
 /** Tens of thousands of rules are parsed in minutes on a small machine. */
 const TEST_MS_MAX = 600_000;
+/** It has a line for each rule that it does not understand, and for each that it wonders about. */
+const TEST_OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const RULES_BYTES_MAX = 256 * 1024 * 1024;
 const ANSWER_CHARS_MAX = 16 * 1024 * 1024;
 
@@ -42,15 +48,12 @@ export function suricata(dom0: Pick<Dom0, "run" | "readText" | "facts">, { folde
     async test() {
       const [name, ...first] = program;
       const aside = join(folder, "aside");
-      const args = [...first, "-T", "-c", join(aside, "suricata.yaml"), "-l", join(aside, "log")];
-      const ran = await dom0.run(name!, args, { timeoutMs: TEST_MS_MAX });
-      if (ran.code === 0) return ok(null);
+      const args = [...first, "-T", "-v", "-c", join(aside, "suricata.yaml"), "-l", join(aside, "log")];
+      const ran = await dom0.run(name!, args, { timeoutMs: TEST_MS_MAX, outputBytesMax: TEST_OUTPUT_BYTES_MAX });
       if (ran.timedOut) return fail(`the test took longer than ${TEST_MS_MAX / 60_000} minutes`);
-      const lines = `${ran.stderr}\n${ran.stdout}`.split("\n");
-      return fail(
-        (lines.find((line) => /^E: /.test(line.trim())) ?? lines.find(Boolean) ?? `exit ${ran.code}`).slice(0, 500),
-      );
+      return testedRules(ran);
     },
+    notUnderstood: async () => failedRules(await ask(socketOf(folder), "ruleset-failed-rules")),
     ask: (command, args) => ask(socketOf(folder), command, args),
   };
 }

@@ -1,6 +1,6 @@
 /** A pretend detector: it loads the rules in its files when told to, as the real one does, errors and all. A rule with
- *  `broken` in it is refused when tested, one with `late` only when loaded. */
-import { fail, ok } from "@sallyport/shared/base/result.ts";
+ *  `broken` in it is not understood when tested, one with `late` only when loaded. */
+import { ok } from "@sallyport/shared/base/result.ts";
 import type { Detector, DetectorFile } from "../dom0/detector.ts";
 import { DoorError } from "../dom0/dom0.ts";
 
@@ -18,7 +18,7 @@ export function simDetector(): SimDetector {
   const rulesOf = (text = "") => text.split("\n").filter((line) => line.trim() && !line.startsWith("#"));
   const reload = () => {
     const rules = rulesOf(files.get("detector.rules"));
-    const bad = rules.filter((line) => line.includes("broken") || line.includes("late")).length;
+    const bad = rules.filter(isBad).length;
     loaded = { good: rules.length - bad, bad };
     state.reloads += 1;
     return "done";
@@ -31,9 +31,11 @@ export function simDetector(): SimDetector {
     write: async (file: DetectorFile, text, aside) => void files.set(aside ? `aside/${file}` : file, text),
     artifact: async (path) => artifacts.get(path),
     test: async () => {
-      const bad = rulesOf(files.get("aside/detector.rules")).find((line) => line.includes("broken"));
-      return bad ? fail(`E: detect: error parsing signature "${bad}"`) : ok(null);
+      const rules = rulesOf(files.get("aside/detector.rules"));
+      const bad = rules.filter((line) => line.includes("broken"));
+      return ok({ loaded: rules.length - bad.length, failed: bad.length, first: bad.slice(0, 3).map(named) });
     },
+    notUnderstood: async () => rulesOf(files.get("detector.rules")).filter(isBad).slice(0, 3).map(named),
     async ask(command) {
       if (!state.running) throw new DoorError("the detector does not answer: connect ENOENT");
       switch (command) {
@@ -54,3 +56,6 @@ export function simDetector(): SimDetector {
     },
   };
 }
+
+const isBad = (rule: string): boolean => rule.includes("broken") || rule.includes("late");
+const named = (rule: string): string => `the rule ${rule}: no such keyword`;

@@ -24,6 +24,39 @@ const rule = (number: number, content: string) =>
 const FIRST = rule(1000001, "sallyport");
 const BOTH = FIRST + rule(1000002, "port");
 
+/** Rules of each shape that public sets have: groups negated alone and in lists, buffers of each protocol, fingerprints,
+ *  a set of addresses; and so many that one is less than a hundredth. */
+const SHAPES = [
+  'tcp !$HOME_NET any -> $HOME_NET 25 (flow:established; content:"mail from|3a|"; nocase; threshold: type threshold, track by_src, count 10, seconds 60;',
+  'tcp !$SMTP_SERVERS any -> !$HOME_NET 25 (flow:established; content:"mail from|3a|"; nocase;',
+  'udp ![$SMTP_SERVERS,$DNS_SERVERS] any -> $DNS_SERVERS 53 (content:"|09|localhost"; fast_pattern; nocase;',
+  'http $EXTERNAL_NET any -> $HTTP_SERVERS any (flow:established,to_server; http.uri; content:"/a"; http.user_agent; content:"b"; isdataat:!1,relative;',
+  'http $EXTERNAL_NET any -> $HOME_NET any (flow:established,from_server; file_data; content:"MZ"; depth:2; xbits:set,a,track ip_src,expire 10;',
+  'tls $HOME_NET any -> $EXTERNAL_NET any (ja3.hash; content:"6734f37431670b3ab4292b8f60f29984";',
+  'tls $HOME_NET any -> $EXTERNAL_NET any (tls.sni; dotprefix; content:".example.com"; endswith; fast_pattern;',
+  'dns $HOME_NET any -> any any (dns.query; content:"example.com"; nocase; endswith; pcre:"/^[a-z]+\\.example\\.com$/i";',
+  'smtp $EXTERNAL_NET any -> $SMTP_SERVERS any (file_data; content:"MZ"; depth:2;',
+  'smb $HOME_NET any -> $HOME_NET any (flow:established,to_server; content:"|ff|SMB";',
+  'ftp $HOME_NET any -> $EXTERNAL_NET any (content:"USER "; flowbits:set,a.user; flowbits:noalert;',
+  'ssh $HOME_NET any -> $EXTERNAL_NET $SSH_PORTS (ssh.proto; content:"1.";',
+  "tcp-pkt $HOME_NET any -> $EXTERNAL_NET [$HTTP_PORTS,8080] (flags:S,12; dsize:<100; byte_test:4,>,10,0;",
+  "ip [192.0.2.1,192.0.2.7,198.51.100.0/24] any -> $HOME_NET any (threshold: type limit, track by_src, seconds 3600, count 1;",
+  'tcp $EXTERNAL_NET any -> $SQL_SERVERS $ORACLE_PORTS (flow:established,to_server; content:"x"; byte_jump:2,0,relative;',
+  'udp $EXTERNAL_NET any -> $HOME_NET $SHELLCODE_PORTS (content:"|90 90 90 90|";',
+  "modbus $EXTERNAL_NET any -> $MODBUS_SERVER any (modbus: function 8, subfunction 4;",
+  "dnp3 any any -> $DNP3_SERVER any (dnp3_func:write;",
+  'quic $HOME_NET any -> $EXTERNAL_NET any (quic.sni; content:"example.com";',
+  "krb5 any any -> $HOME_NET any (krb5_err_code:25;",
+] as const;
+const publicSet = (more: readonly string[]) =>
+  `${FIRST}${[
+    ...Array.from(
+      { length: 10 * SHAPES.length },
+      (_, at) => `alert ${SHAPES[at % SHAPES.length]} msg:"shape ${at}"; sid:${3_000_000 + at}; rev:1;)`,
+    ),
+    ...more,
+  ].join("\n")}\n`;
+
 /** What the console has. */
 const sent = new Map<string, Buffer>();
 let folder: string;
@@ -63,7 +96,13 @@ beforeAll(async () => {
   });
   applier = idsApplier({
     detector: suricata(realDom0, { folder, program }),
-    config: { interface: "xenbr0", folder, classification: real.classification, reference: real.reference },
+    config: {
+      interface: "xenbr0",
+      folder,
+      addresses: ["10.1.0.2"],
+      classification: real.classification,
+      reference: real.reference,
+    },
     artifact: (digest) => fetched.get(digest, "The rule set", 1_000_000),
     hash: sha256,
     now: () => Date.now(),
@@ -139,12 +178,28 @@ describe.skipIf(absent)("the detector's applier", { timeout: 400_000 }, () => {
     await sendUntil(() => alerts(1000002).length > 0, "the new rule alerts");
     await expect(
       settle({ rules: artifact(`${BOTH}alert udp any any -> any any (nonsense:1; sid:3;)\n`) }),
-    ).rejects.toThrow(/those before stay in force: E: /);
+    ).rejects.toThrow(/those before stay in force: 2 of 3 rules are loaded, and .*; signature 3 in line 3: .*nonsense/);
     expect(await look({ rules })).toMatchObject({ outcome: "applied", found: { running: { loaded: 2 } } });
     await expect(settle({ rules: "0".repeat(64) })).rejects.toThrow(
       "could not be fetched, and what was in force before stays: this console has no such artifact",
     );
     expect(await look({ rules })).toMatchObject({ outcome: "applied", found: { running: { loaded: 2 } } });
+  });
+
+  it("takes a set as public ones are written, and goes on without the few rules that it does not understand", async () => {
+    const rules = artifact(publicSet(["alert udp any any -> any any (nonsense:1; sid:4000000;)"]));
+    await expect(settle({ rules, strict: true })).rejects.toThrow(/the policy wants all; signature 4000000 in line/);
+    const done = await settle({ rules });
+    expect(done).toMatchObject({
+      outcome: "applied",
+      reason: expect.stringMatching(/^1 of \d+ rules .* not in force: signature 4000000 in line \d+: .*nonsense/),
+      found: { running: { failed: 1 }, rules: { sha256: rules } },
+    });
+    await sendUntil(() => alerts(1000001).length > 0, "its other rules alert");
+    expect(await settle({ rules: artifact(publicSet([])), strict: true })).toMatchObject({
+      outcome: "applied",
+      found: { running: { failed: 0 } },
+    });
   });
 
   it("suppresses what the policy says and nothing else", async () => {

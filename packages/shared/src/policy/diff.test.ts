@@ -32,6 +32,13 @@ describe("a diff in words", () => {
       { ids: { rules: "b".repeat(64) } },
       ["other: the detector's rule set: aaaaaaaaaaaa \u2192 bbbbbbbbbbbb"],
     ],
+    [{}, { ids: { strict: true } }, ["tighter: every rule of the detector's set must be understood: no \u2192 yes"]],
+    [{ ids: { strict: true } }, {}, ["looser: every rule of the detector's set must be understood: yes \u2192 no"]],
+    [
+      {},
+      { ids: { homeNet: ["192.0.2.0/24"] } },
+      ["other: the guests' side for the detector, besides their own addresses: none \u2192 192.0.2.0/24"],
+    ],
     [
       {},
       { ids: { rules: "b".repeat(64) } },

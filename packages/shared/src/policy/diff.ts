@@ -121,10 +121,20 @@ function diffOne(section: SectionName, path: string, before: unknown, after: unk
     const words = `the detector's rule set: ${rulesWords(before)} \u2192 ${rulesWords(after)}`;
     return { section, effect: "other", words };
   }
+  if (path === "ids.strict") {
+    const words = `every rule of the detector's set must be understood: ${before === true ? "yes" : "no"} \u2192 ${after === true ? "yes" : "no"}`;
+    return { section, effect: after === true ? "tighter" : before === true ? "looser" : "other", words };
+  }
+  if (path === "ids.homeNet") {
+    const words = `the guests' side for the detector, besides their own addresses: ${netWords(before)} \u2192 ${netWords(after)}`;
+    return { section, effect: "other", words };
+  }
   if (path === "disk.recoveryKey")
     return { section, effect: "other", words: `a recovery key: ${print(before)} \u2192 ${print(after)}` };
   return { section, effect: "other", words: `${path}: ${print(before)} \u2192 ${print(after)}` };
 }
+
+const netWords = (addresses: unknown): string => (Array.isArray(addresses) ? addresses.join(", ") : "") || "none";
 
 type Ciphers = readonly string[] | undefined;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { IdsSection } from "./ids.ts";
-import { countRules, thresholdText } from "./ids-files.ts";
+import { countRules, thresholdText, whyNotEnough } from "./ids-files.ts";
 
 describe("the detector's threshold file", () => {
   it("suppresses a signature everywhere or for one address, and bounds how often one alerts", () => {
@@ -28,5 +28,19 @@ describe("a rule file", () => {
     ["alert ip any any -> any any ( \\\n  sid:1;)\n", 1],
   ])("%j has %i rules", (text, count) => {
     expect(countRules(text)).toBe(count);
+  });
+});
+
+describe("a rule set of which some rules are not understood", () => {
+  it.each([
+    [{}, 50_000, 50_000, undefined],
+    [{}, 50_000, 49_500, undefined],
+    [{}, 50_000, 49_499, "49499 of 50000 rules are loaded, and more than one in a hundred is not"],
+    [{}, 2, 1, "1 of 2 rules are loaded, and more than one in a hundred is not"],
+    [{ strict: true }, 50_000, 49_999, "49999 of 50000 rules are loaded, and the policy wants all"],
+    [{ strict: true }, 50_000, 50_000, undefined],
+    [{}, 1, 2, "2 of 1 rules are loaded"],
+  ])("%j, %i rules, %i loaded: %s", (section, count, loaded, why) => {
+    expect(whyNotEnough(section, count, loaded)).toBe(why);
   });
 });

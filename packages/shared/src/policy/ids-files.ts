@@ -24,3 +24,20 @@ export function countRules(rules: string): number {
     .split("\n")
     .filter((line) => /^\s*[^\s#]/.test(line)).length;
 }
+
+/** Of a set of tens of thousands a few rules may be for another version of the detector. */
+export const NOT_UNDERSTOOD_SHARE_MAX = 0.01;
+
+/** Why a set may not be in force of which so many rules are loaded; nothing where it may. */
+export function whyNotEnough(
+  { strict }: Pick<IdsSection, "strict">,
+  count: number,
+  loaded: number,
+): string | undefined {
+  const absent = count - loaded;
+  if (absent === 0) return undefined;
+  const words = `${loaded} of ${count} rules are loaded`;
+  if (absent < 0) return words;
+  if (strict) return `${words}, and the policy wants all`;
+  return absent > count * NOT_UNDERSTOOD_SHARE_MAX ? `${words}, and more than one in a hundred is not` : undefined;
+}

@@ -8,6 +8,16 @@ export const IdsSection = z.strictObject({
   mode: Mode.default("enforce"),
   /** The rule set as an artifact; absent: what the workstation has. */
   rules: Sha256.optional(),
+  /** A rule that the detector does not understand refuses the whole set; otherwise the rest is loaded and the report names
+   *  it, up to a hundredth of the set. */
+  strict: z.boolean().optional(),
+  /** What belongs to the guests' side besides their own addresses: HOME_NET of the rules; everything else is outside. */
+  homeNet: z
+    .array(
+      NetworkAddress.refine((address) => !address.endsWith("/0"), "a prefix of length 0 would leave nothing outside"),
+    )
+    .max(256)
+    .optional(),
   suppress: z
     .array(
       z.strictObject({

@@ -44,6 +44,10 @@ export function notesOf({ before, after }: { before: Policy; after: Policy }, fo
     ],
     [differs(({ ids }) => ids.rules), "The rule set changes: which alerts other rules would raise is not known."],
     [
+      differs(({ ids }) => ids.homeNet),
+      "What counts as the guests' side changes for the detector's rules: which alerts they would raise then is not known.",
+    ],
+    [
       differs(({ usb }) => usb.definitions),
       "The scanner's definitions change: what they would find in what was scanned is not known.",
     ],

@@ -43,6 +43,11 @@ const WORDS: Record<string, Words> = {
   "network.rules.during.from": { label: "From (UTC)" },
   "network.rules.during.until": { label: "Until (UTC)" },
   "ids.rules": { label: "Rule set (sha256 of an artifact)" },
+  "ids.strict": { label: "Every rule must be understood", hint: "else one in a hundred may not be, and is named" },
+  "ids.homeNet": {
+    label: "The guests’ side (HOME_NET)",
+    hint: "besides their own addresses; everything else is outside",
+  },
   "ids.suppress": { label: "Suppressions", one: "Suppression" },
   "ids.suppress.signatureId": { label: "Signature" },
   "ids.thresholds": { label: "Thresholds", one: "Threshold" },
