@@ -1,6 +1,6 @@
 /** The agent → `sallyport-agent_<version>_amd64.deb`: its bundle, its own Node, its unit. Built twice from one commit it
  *  is the same file. */
-import { chmod, copyFile, cp, lutimes, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, copyFile, lutimes, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { bundle } from "./bundle.ts";
 import { DebError, tool } from "./run.ts";
+import { putUpgrades, type Upgrades } from "./upgrades.ts";
 
 export const PACKAGE = "sallyport-agent";
 const DEBIAN = fileURLToPath(new URL("../debian", import.meta.url));
@@ -40,9 +41,11 @@ const RECOMMENDS = [
   "xen-utils-common",
 ];
 
-/** The agent; and what it drives that must run without it, or before it: the ruleset at boot, the log of drops, the IDS. */
+/** The agent; and what it drives that must run without it, or before it: the hold on USB and the ruleset at
+ *  boot, the log of drops, the IDS. */
 const UNITS = [
   "sallyport-agent.service",
+  "sallyport-usb-hold.service",
   "sallyport-firewall.service",
   "sallyport-drops.service",
   "sallyport-ids.service",
@@ -57,8 +60,8 @@ export type BuildOptions = {
   epoch: number;
   /** xz is small and slow; gzip is for tests. */
   compression?: "xz" | "gzip";
-  /** The public half of the release key, and where its repository is served: then upgrades come from there alone. */
-  repository?: { keyring: string; url: string };
+  /** Then upgrades come from there alone. */
+  repository?: Upgrades;
   say?: (line: string) => void;
 };
 
@@ -102,7 +105,10 @@ async function layOut(tree: string, { version, epoch, repository }: BuildOptions
   await putText(`${JSON.stringify({ name: PACKAGE, version, type: "module" })}\n`, `${LIB}/package.json`);
   await node(join(tree, LIB));
   await put("sallyport-agent.sh", `usr/bin/${PACKAGE}`, 0o755);
+  await put("usb-hold", `${LIB}/usb-hold`, 0o755);
   for (const unit of UNITS) await put(unit, `usr/lib/systemd/system/${unit}`);
+  await put("firewall-start", `${LIB}/firewall-start`, 0o755);
+  await put("closed.nft", `usr/share/${PACKAGE}/closed.nft`);
   await put("ulogd.conf", `usr/share/${PACKAGE}/ulogd.conf`);
   await put("sallyport-agent.logrotate", `etc/logrotate.d/${PACKAGE}`);
   await put("sallyport-agent.tmpfiles", `usr/lib/tmpfiles.d/${PACKAGE}.conf`);
@@ -112,21 +118,7 @@ async function layOut(tree: string, { version, epoch, repository }: BuildOptions
   await put("copyright", `usr/share/doc/${PACKAGE}/copyright`);
   await putText(zip(await readFile(join(DEBIAN, "sallyport-agent.8"))), `usr/share/man/man8/${PACKAGE}.8.gz`);
   await putText(zip(Buffer.from(changelog(version, epoch))), `usr/share/doc/${PACKAGE}/changelog.gz`);
-  if (repository) await source(tree, repository);
-}
-
-/** Signed by that key or refused: apt takes no upgrade from there under any other. */
-async function source(tree: string, { keyring, url }: NonNullable<BuildOptions["repository"]>): Promise<void> {
-  if (!/^(https:|file:)\/\/[^\s\n]+$/.test(url))
-    throw new DebError(`${url} is no https:// address; agents fetch upgrades from it`);
-  const installed = "usr/share/keyrings/sallyport-archive-keyring.gpg";
-  await mkdir(dirname(join(tree, installed)), { recursive: true });
-  await cp(keyring, join(tree, installed));
-  await mkdir(join(tree, "etc/apt/sources.list.d"), { recursive: true });
-  await writeFile(
-    join(tree, "etc/apt/sources.list.d/sallyport.sources"),
-    `Types: deb\nURIs: ${url}\nSuites: ./\nSigned-By: /${installed}\n`,
-  );
+  if (repository) await putUpgrades(tree, repository);
 }
 
 /** The Node that the project itself runs on, with its licence; its symbols stay behind. */

@@ -7,6 +7,7 @@ import { toHex } from "@sallyport/shared/base/bytes.ts";
 import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { rangeOf } from "@sallyport/shared/policy/network/address.ts";
+import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
 import { asideOf, compile, familyName, TABLE } from "@sallyport/shared/policy/network/compile.ts";
 import type { Firewall, Opening, Vif, Wire } from "@sallyport/shared/policy/network/firewall.ts";
 import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
@@ -19,6 +20,7 @@ import type { Log } from "../dom0/log.ts";
 import type { ResolveName } from "../dom0/names.ts";
 import type { NetDevice, Ruleset } from "../dom0/ruleset.ts";
 import type { Applier } from "./applier.ts";
+import { close, openOther } from "./network-closed.ts";
 import { Names } from "./network-names.ts";
 import { differences, hooked, type ReadTable, readTable, type TableContent } from "./network-table.ts";
 
@@ -70,6 +72,8 @@ type Found =
       denied: readonly DeniedAddress[];
       counters: Record<string, number>;
     };
+
+type Seen = Extract<Found, { state: "seen" }>;
 
 const holding = (wanted: NetworkSection, { isolatedUntil }: { isolatedUntil: string | null }): NetworkSection =>
   isolatedUntil === null ? wanted : CUT;
@@ -177,7 +181,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   }
 
   /** Against what we loaded last, in this life or, by the text on disk, in the one before. */
-  function driftOf({ about, differs }: Extract<Found, { state: "seen" }>): string[] {
+  function driftOf({ about, differs }: Seen): string[] {
     if (!loaded) return [];
     if (about === null) return ["our table is gone"];
     return about === loaded.about ? differs : ["another table stands in its place"];
@@ -194,10 +198,18 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     });
   }
 
-  const textOf = (
-    wanted: NetworkSection,
-    found: Extract<Found, { state: "seen" }>,
-  ): { text: string; about: string } => {
+  /** A workstation is not looser than its last good policy; where it has none in force, nothing passes. */
+  async function refused(wanted: NetworkSection, found: Seen, why: string): Promise<Error> {
+    const isOpen = found.about === null || found.about === CLOSED;
+    if (!isOpen) return new Error(`The kernel refuses the ruleset, and the one before stays in force: ${why}`);
+    const then = isLenient(wanted, found)
+      ? "None is in force: audit mode acts on nothing."
+      : await close(ruleset, config, found.path);
+    log.error({ why, then }, "network.refused");
+    return new Error(`${then} The kernel refuses the ruleset: ${why}`);
+  }
+
+  const textOf = (wanted: NetworkSection, found: Seen): { text: string; about: string } => {
     const section = holding(wanted, found);
     const firewall: Firewall = lower(section, {
       ...config,
@@ -224,6 +236,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       });
       if (found.misplaced.length > 0) return failed(found.misplaced.join("; "));
       if (found.about === null) return failed("no ruleset of ours is loaded");
+      if (found.about === CLOSED) return failed("no policy is in force yet: nothing passes to or from a guest");
       if (namesOf(holding(wanted, found), found.denied).some((name) => found.names[name] === undefined))
         return failed("names are not asked yet");
       if (found.about !== textOf(wanted, found).about)
@@ -256,13 +269,13 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       }
       left = "";
       const checked = await ruleset.check(text);
-      if (!checked.ok)
-        throw new Error(`The kernel refuses the ruleset, and the one before stays in force: ${checked.error}`);
+      if (!checked.ok) throw await refused(wanted, found, checked.error);
       const content = await aside(text);
-      if (!content) throw new Error("The kernel refuses the ruleset aside, and the one before stays in force.");
+      if (!content) throw await refused(wanted, found, "not even as a copy that no packet meets");
       const drifted = driftOf(found);
       const done = await ruleset.load(text);
-      if (!done.ok) throw new Error(`The kernel refused the ruleset, and the one before stays in force: ${done.error}`);
+      if (!done.ok) throw await refused(wanted, found, done.error);
+      await openOther(ruleset, config);
       loaded = { about, content };
       parts.kept.write(text);
       if (drifted.length > 0) {
@@ -276,8 +289,9 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
 }
 
 /** Audit mode acts on nothing: what another changed is told and let be, unless something is blocked all the same. */
-const mayStand = (wanted: NetworkSection, found: Extract<Found, { state: "seen" }>): boolean =>
-  found.differs.length > 0 && holding(wanted, found).mode === "audit" && found.denied.length === 0;
+const mayStand = (wanted: NetworkSection, found: Seen): boolean => found.differs.length > 0 && isLenient(wanted, found);
+const isLenient = (wanted: NetworkSection, found: Seen): boolean =>
+  holding(wanted, found).mode === "audit" && found.denied.length === 0;
 
 /** Rules of one wire never see packets of the other: a firewall that is blind to a guest is not applied. */
 function misplaced({ wire, vifs }: FirewallConfig, devices: readonly NetDevice[]): string[] {
@@ -292,18 +306,11 @@ function misplaced({ wire, vifs }: FirewallConfig, devices: readonly NetDevice[]
 }
 
 /** Names that the overlay denies and that have no address: nothing is blocked by them. */
-const unanswered = ({ denied, names }: Pick<Extract<Found, { state: "seen" }>, "denied" | "names">): string[] =>
+const unanswered = ({ denied, names }: Pick<Seen, "denied" | "names">): string[] =>
   denied.flatMap(({ host }) => (host !== undefined && !names[host.toLowerCase()]?.length ? [host] : []));
 
 /** What people get to see of it. */
-const shown = ({
-  about,
-  path,
-  counters,
-  differs,
-  isolatedUntil,
-  ...found
-}: Extract<Found, { state: "seen" }>): Json => ({
+const shown = ({ about, path, counters, differs, isolatedUntil, ...found }: Seen): Json => ({
   table: about,
   ...(isolatedUntil !== null && { isolatedUntil }),
   ...(found.denied.length > 0 && { denied: found.denied.length, unanswered: unanswered(found) }),

@@ -114,7 +114,7 @@ const setOf = (members: readonly string[]): string =>
   members.length === 1 ? members[0]! : `{ ${members.join(", ")} }`;
 
 /** Guests' devices are matched by name, so one that comes back after a restart has its rules before its first packet. */
-function guestDevices({ vifs }: Firewall): string[] {
+export function guestDevices({ vifs }: Pick<Firewall, "vifs">): string[] {
   const named = vifs.flatMap(devicesOf).filter((device) => !device.startsWith(VIF_PREFIX));
   return [`"${VIF_PREFIX}*"`, ...named.map((device) => `"${device}"`)];
 }
@@ -272,7 +272,7 @@ function pathIn({ path }: Firewall): string[] {
   return bothFamilies(path.to, "saddr").map((from) => `${from}tcp sport ${path.port} ${reply}`);
 }
 
-const bothFamilies = (ranges: readonly Range[], side: string): string[] =>
+export const bothFamilies = (ranges: readonly Range[], side: string): string[] =>
   ([4, 6] as const).flatMap((family) => {
     const own = joinRanges(familyOf(ranges, family));
     return own.length === 0 ? [] : [`${family === 4 ? "ip" : "ip6"} ${side} ${rangesSet(own)} `];
