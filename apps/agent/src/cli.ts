@@ -71,8 +71,17 @@ program
           otherApprovers: otherApprovers ?? false,
         });
         const { workstation, group, mqtt } = facts;
-        const words = `Enrolled as workstation ${workstation} (${name}). ${signersWords(facts)}\nStart it: sallyport-agent run --state ${state}\n`;
-        process.stdout.write(json ? `${JSON.stringify({ workstation, name, group, mqtt, state })}\n` : words);
+        const { keepFirstConfig } = await import("./enrol/first-config-file.ts");
+        // it is enrolled whatever comes of that
+        const configuration = await keepFirstConfig(state).catch((error: Error) => ({
+          path: null,
+          words: [`No configuration is written: ${error.message}`],
+        }));
+        const seen = configuration.words.map((each) => `${escapeForDisplay(each)}\n`).join("");
+        const words = `Enrolled as workstation ${workstation} (${name}). ${signersWords(facts)}\n${seen}Start it: sallyport-agent run --state ${state}\n`;
+        process.stdout.write(
+          json ? `${JSON.stringify({ workstation, name, group, mqtt, state, configuration })}\n` : words,
+        );
       },
     ),
   );

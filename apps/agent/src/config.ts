@@ -90,6 +90,8 @@ export const GateChoice = z.strictObject({
     .optional(),
   /** Keyboards of dom0 and the hubs on the way to them; written by `sallyport-agent pin-keyboards`. */
   pins: z.array(UsbPin).max(64).default([]),
+  /** Gate although a keyboard is plugged in that no pin lets in. */
+  withoutKeyboard: z.boolean().default(false),
   /** Kernel events wake the gate; without udev it looks each second. */
   udev: z.boolean().default(true),
   /** How long a stick's last logical unit may come after the one before it. */

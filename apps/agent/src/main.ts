@@ -22,6 +22,7 @@ import { fetchArtifact } from "./enrol/artifact.ts";
 import { notAfter } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
 import { renewing } from "./enrol/renewing.ts";
+import { POSITION as GATE_POSITION } from "./gate/live.ts";
 import { guestsWire } from "./guests-wire.ts";
 import { Link } from "./link/link.ts";
 import { Outage } from "./link/outage.ts";
@@ -179,7 +180,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     log,
     signal,
   });
-  const usb = usbGate(config, {
+  const usb = await usbGate(config, {
     dom0,
     state,
     workstation,
@@ -188,6 +189,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     denied: () => policy.denied(),
     floor: () => policy.floor(),
     scannerSet: () => scanner.inForce(),
+    hasGated: spool.position(GATE_POSITION) !== undefined,
     log,
   });
   const scanner = scannerOf(config, usb.applier, {
@@ -214,9 +216,9 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       ...listSources(sourcesOf(config), {
         dom0,
         receive: receiveDatagrams,
+        receiveUdp,
         agentVersion: AGENT_VERSION,
         stateFolder: state,
-        receiveUdp,
         spool: () => ({ ...spool.standing(), oldestTime: undefined }),
         consoleSkewMs: () => skewMs,
       }),
@@ -236,9 +238,9 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
           if (seen.kind === "hypervisor.layout") layout = seen.body as HypervisorLayout;
         return intake.emit(parcel);
       },
+      admits: intake.admits,
       position: (name) => spool.position(name),
       settings: () => settings,
-      admits: intake.admits,
       changed: () => work.ring(),
       log,
     },

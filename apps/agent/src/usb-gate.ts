@@ -6,18 +6,20 @@ import { DEFAULT_USB, type UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import type { Applier } from "./appliers/applier.ts";
 import { ungated, usbApplier } from "./appliers/usb.ts";
-import type { AgentConfig } from "./config.ts";
+import { type AgentConfig, GateChoice } from "./config.ts";
 import { attachTo } from "./dom0/attach.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import type { Log } from "./dom0/log.ts";
 import { readWords } from "./dom0/stick-folder.ts";
 import { usbPorts } from "./dom0/usb.ts";
+import { keepPinsFile } from "./dom0/usb-pins-file.ts";
 import { usbVolume } from "./dom0/usb-volume.ts";
 import { usbEvents } from "./dom0/usb-watch.ts";
 import { lanesFor } from "./gate/lanes.ts";
 import { liveGate } from "./gate/live.ts";
 import { rebuildImage } from "./gate/rebuild.ts";
+import { standingOf, tellStanding, ungatedSource } from "./gate/standing.ts";
 import type { Source, SourceState } from "./sources/source.ts";
 
 export type GateNeeds = {
@@ -30,20 +32,33 @@ export type GateNeeds = {
   floor: () => number;
   /** The set of definitions that the scanner has, where a policy names it. */
   scannerSet: () => Promise<string | undefined>;
+  /** An earlier life of the agent held devices here. */
+  hasGated: boolean;
   log: Log;
 };
 
 /** How long a stick's last logical unit may come after the one before it. */
 const SETTLE_MS = 2_000;
 
-export function usbGate(config: AgentConfig, needs: GateNeeds): { sources: Source[]; applier: Applier<"usb"> } {
-  const { usb } = config;
-  if (!usb) return { sources: [], applier: ungated() };
+export async function usbGate(
+  config: AgentConfig,
+  needs: GateNeeds,
+): Promise<{ sources: Source[]; applier: Applier<"usb"> }> {
+  const { sysfs, dev } = config.usb ?? GateChoice.parse({});
+  const place = { sysfs, dev };
+  const ports = usbPorts(place);
+  const standing = await standingOf(config.usb, ports, needs.hasGated);
+  const usb = standing.state === "gated" ? config.usb : undefined;
+  // what holds before the agent runs, at the next start of the machine
+  keepPinsFile(needs.state, usb?.pins);
+  if (!usb)
+    return {
+      sources: [ungatedSource(ports, standing, () => needs.dom0.now())],
+      applier: ungated(standing.reason),
+    };
   const { dom0, workstation, exceptions, denied, floor, log } = needs;
   const policy = () => needs.policy() ?? DEFAULT_USB;
   const now = () => dom0.now();
-  const place = { sysfs: usb.sysfs, dev: usb.dev };
-  const ports = usbPorts(place);
   const volume = usbVolume(usb.volume ?? join(needs.state, "usb"));
   let said: SourceState | undefined;
   const gate = liveGate({
@@ -87,8 +102,9 @@ export function usbGate(config: AgentConfig, needs: GateNeeds): { sources: Sourc
   });
   const heard: Source = {
     name: gate.name,
-    run: (outlet, signal) =>
-      gate
+    async run(outlet, signal) {
+      await tellStanding(outlet, ports, standing, now);
+      await gate
         .run(
           {
             ...outlet,
@@ -102,7 +118,8 @@ export function usbGate(config: AgentConfig, needs: GateNeeds): { sources: Sourc
         .catch((error: unknown) => {
           said = { state: "failed", reason: (error as Error).message };
           throw error;
-        }),
+        });
+    },
   };
   const applier = usbApplier({ ports, gate: () => said, guest: usb.guest !== undefined, pins: usb.pins.length });
   return { sources: [heard], applier };

@@ -18,14 +18,13 @@ type Found = { controllers: Controller[]; gate: ReturnType<UsbFacts["gate"]>; op
 
 const NO_GUEST = "No guest is named (usb.guest in the agent's configuration): what passes is handed to nobody.";
 
-/** Where no ports are named nothing is held, and nothing is touched. */
-export const ungated = (): Applier<"usb"> => ({
+/** Where USB is not gated nothing is held, and nothing is touched. */
+export const ungated = (reason = "USB: not gated, because nothing is wired that could."): Applier<"usb"> => ({
   section: "usb",
   inspect: async () => null,
   judge: () => ({
     outcome: "not-applied",
-    reason:
-      "The gate is not turned on in the agent's configuration (usb, docs/usb-gate.md), so no device is held. Images laid into the sticks folder are scanned and judged by this section.",
+    reason: `${reason} Images laid into the sticks folder are scanned and judged by this section.`.slice(0, 1024),
   }),
   apply: async () => {},
 });

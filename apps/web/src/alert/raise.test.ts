@@ -45,6 +45,20 @@ test("rules that somebody changed behind the agent's back are an alert, once a d
   expect(LOOKED_INTO.has("policy.drift")).toBe(true);
 });
 
+test("USB ports that are not gated are an alert, with the reason; gated ones are none", () => {
+  const gate = (state: string) => ({
+    ...record("error", { state, reason: "USB: not gated, because nobody turned it on" }),
+    kind: "usb.gate",
+  });
+  expect(raise(gate("ungated"))).toMatchObject({
+    key: "gate/w/2026-11-24",
+    severity: "error",
+    reason: "USB: not gated, because nobody turned it on",
+  });
+  expect(raise(gate("gated"))).toBeUndefined();
+  expect(LOOKED_INTO.has("usb.gate")).toBe(true);
+});
+
 test("a scanner that is stale or gone is an alert, once a day; one that is current is none", () => {
   const scanner = (state: string) => ({
     ...record("warning", { engine: null, definitions: null, date: null, state, reason: "they are of 1 October" }),

@@ -11,7 +11,7 @@ import type { GuestSuppressed } from "@sallyport/shared/record/guest.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { IdsAlert } from "@sallyport/shared/record/ids.ts";
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
-import type { UsbScannerBody } from "@sallyport/shared/record/usb.ts";
+import type { UsbGateBody, UsbScannerBody } from "@sallyport/shared/record/usb.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 
 export type Raised = { key: string; kind: string; severity: Severity; title: string; reason: string };
@@ -67,6 +67,10 @@ export function raise(record: RaisedFrom): Raised | undefined {
       const { state, reason } = record.body as UsbScannerBody;
       if (state === "current") return undefined;
       return make(`scanner/${daily}/${state}`, state === "absent" ? "error" : "warning", reason);
+    }
+    case "usb.gate": {
+      const { state, reason } = record.body as UsbGateBody;
+      return state === "gated" ? undefined : make(`gate/${daily}`, "error", reason);
     }
     case "agent.gap": {
       const { from, to, contents, reason } = record.body as AgentGap;
@@ -130,6 +134,7 @@ export const LOOKED_INTO: ReadonlySet<string> = new Set([
   "usb.scan",
   "usb.verdict",
   "usb.scanner",
+  "usb.gate",
   "agent.gap",
   "guest.suppressed",
   "policy.drift",

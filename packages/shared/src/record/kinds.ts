@@ -19,7 +19,7 @@ import { DiskRecovery, DiskWiped } from "./disk.ts";
 import { GuestLog, GuestSuppressed } from "./guest.ts";
 import { HypervisorLayout } from "./hypervisor.ts";
 import { IdsAlert, IdsEvent, NetDrop } from "./ids.ts";
-import { UsbScannerBody } from "./usb.ts";
+import { UsbGateBody, UsbScannerBody } from "./usb.ts";
 
 /** A kind's name: two words, `noun.what`. */
 export const Kind = z
@@ -46,6 +46,7 @@ export const BODIES = {
   "usb.removed": open,
   "usb.request": open,
   "usb.scanner": UsbScannerBody,
+  "usb.gate": UsbGateBody,
   "disk.state": DiskState,
   "disk.recovery": DiskRecovery,
   "disk.wiped": DiskWiped,

@@ -101,6 +101,10 @@ export const UsbScannerBody = z.object({
 });
 export type UsbScannerBody = z.infer<typeof UsbScannerBody>;
 
+/** `usb.gate`: whether dom0 holds what is plugged in, once for each change. */
+export const UsbGateBody = z.object({ state: z.enum(["gated", "ungated"]), reason });
+export type UsbGateBody = z.infer<typeof UsbGateBody>;
+
 /** `usb.request`: held, and a person may make an exception of it. `device` and `manifest` are what one is bound to. */
 export const UsbRequestBody = z.object({
   stick,

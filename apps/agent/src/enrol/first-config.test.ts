@@ -1,0 +1,209 @@
+import { describe, expect, it } from "vitest";
+import { AgentConfig } from "../config.ts";
+import { simDom0 } from "../sim/sim.ts";
+import { firstConfig } from "./first-config.ts";
+import { guestsOf, lookAtMachine, type Machine, volumesOf } from "./machine.ts";
+
+/** As libxl prints them: `xl list --long` of Xen 4.20, what is not looked at left out. */
+const LONG = JSON.stringify([
+  { domid: 0, config: { c_info: { type: "pv", name: "Domain-0" }, b_info: { "type.pv": {} } } },
+  {
+    domid: 3,
+    config: {
+      c_info: { type: "hvm", name: "Primary Desk", uuid: "6a8f" },
+      b_info: { max_vcpus: 2, "type.hvm": { firmware: "seabios" } },
+      disks: [{ pdev_path: "/dev/mapper/primary", vdev: "xvda", format: "raw", readwrite: 1 }],
+      nics: [
+        {
+          devid: 0,
+          mac: "00:16:3e:77:00:02",
+          bridge: "xenbr0",
+          ip: "10.77.0.2",
+          script: "vif-bridge",
+          ifname: "vif-primary",
+          nictype: "vif",
+        },
+      ],
+      channels: [
+        { devid: 0, name: "log", connection: "socket", "connection.socket": { path: "/run/xen/primary-log.sock" } },
+      ],
+      pcidevs: [{ dev: 0, bus: 1 }],
+      on_reboot: "restart",
+    },
+  },
+  {
+    domid: 4,
+    config: {
+      c_info: { name: "second" },
+      disks: [{ pdev_path: "/dev/vg/second" }],
+      nics: [{ mac: "00:16:3e:77:00:03", bridge: "xenbr0" }],
+    },
+  },
+]);
+const LSBLK = JSON.stringify({
+  blockdevices: [
+    {
+      path: "/dev/sda",
+      type: "disk",
+      uuid: null,
+      children: [
+        { path: "/dev/sda1", type: "part", uuid: "aaaa-1" },
+        {
+          path: "/dev/sda2",
+          type: "part",
+          uuid: "6b1f0000-1111-4222-8333-444444444444",
+          children: [{ path: "/dev/mapper/primary", type: "crypt", uuid: null }],
+        },
+        {
+          path: "/dev/sda3",
+          type: "part",
+          uuid: "bbbb-2",
+          children: [
+            {
+              path: "/dev/mapper/root",
+              type: "crypt",
+              uuid: null,
+              children: [{ path: "/dev/mapper/vg-second", type: "lvm", uuid: null }],
+            },
+          ],
+        },
+      ],
+    },
+  ],
+});
+const PIN = { port: "1-2", descriptors: "a".repeat(64) };
+const KEYBOARD = {
+  port: "1-2",
+  id: "046d:c31c",
+  maker: "Logitech",
+  name: "K120",
+  interfaces: ["03:01:01"],
+  descriptors: PIN.descriptors,
+};
+
+const usb = (seen: Partial<Machine["usb"]> = {}): Machine["usb"] => ({
+  controllers: 2,
+  pinned: { pins: [PIN], devices: [KEYBOARD as never], unreadable: [] },
+  unpinned: [],
+  ...seen,
+});
+const machine = (more: Partial<Machine> = {}): Machine => ({
+  guests: guestsOf(LONG),
+  consoles: { folder: "/var/log/xen/console", files: ["guest-Primary Desk.log"] },
+  volumes: volumesOf({ text: LSBLK }),
+  bridgeAddresses: { xenbr0: "10.77.0.1" },
+  programs: { suricata: true, ulogd: true },
+  usb: usb(),
+  ...more,
+});
+const made = (more: Partial<Machine> = {}) => {
+  const first = firstConfig(machine(more));
+  if ("none" in first) throw new Error(first.none);
+  return { config: AgentConfig.parse(first.config), words: first.words.join("\n") };
+};
+
+describe("the configuration of a machine that is enrolled", () => {
+  it("guards what was seen of it: guests, wire, volume, ports", () => {
+    const { config, words } = made();
+    expect(config).toMatchObject({
+      guests: [
+        {
+          id: "primary-desk",
+          console: "Primary Desk",
+          addresses: ["10.77.0.2"],
+          sockets: ["/run/xen/primary-log.sock"],
+        },
+        { id: "second", console: "second" },
+      ],
+      domains: { "primary-desk": "Primary Desk", second: "second" },
+      consoles: [{ folder: "/var/log/xen/console", pattern: "guest-*.log" }],
+      udp: [{ host: "10.77.0.1", port: 514 }],
+      channels: ["/run/xen/primary-log.sock"],
+      ulogd: ["/var/log/sallyport-agent/drops.json"],
+      firewall: {
+        wire: "bridged",
+        vifs: [{ name: "vif-primary", guest: "primary-desk", mac: "00:16:3e:77:00:02", addresses: ["10.77.0.2"] }],
+      },
+      ids: { interface: "xenbr0" },
+      disk: { volume: "/dev/disk/by-uuid/6b1f0000-1111-4222-8333-444444444444", mapping: "primary" },
+      usb: { guest: { by: "xl", guest: "Primary Desk" }, pins: [PIN], withoutKeyboard: false },
+    });
+    expect(words).toContain("Some vifs have no name of their own and are not filtered");
+    expect(words).toContain("USB: gated from the first start on");
+    expect(words).toContain("1-2  046d:c31c  Logitech K120");
+  });
+
+  it("hands sticks to nobody where it cannot tell to whom", () => {
+    const two = guestsOf(LONG)!.map((guest) => ({ ...guest, passedThrough: 0 }));
+    const { config, words } = made({ guests: two });
+    expect(config.usb?.guest).toBeUndefined();
+    expect(words).toContain("What passes is handed to nobody");
+  });
+
+  it("does not gate what would lock out the only keyboard, and says so", () => {
+    const odd = { pinned: { pins: [], devices: [], unreadable: [] }, unpinned: ["1-3 dead:beef Keyboard with a disk"] };
+    const { config, words } = made({ usb: usb(odd) });
+    expect(config.usb).toBeUndefined();
+    expect(words).toMatch(/USB: not gated, because that would cut off the only keyboard \(1-3 dead:beef/);
+    expect(made({ usb: usb({ pinned: odd.pinned }) }).config.usb).toMatchObject({ withoutKeyboard: true, pins: [] });
+  });
+
+  it("is none on a machine that is no dom0, with the reason", () => {
+    expect(firstConfig(machine({ guests: null, whyNoGuests: "cannot start xl" }))).toEqual({
+      none: expect.stringMatching(/no Xen dom0 \(cannot start xl\)\. USB is not gated/),
+    });
+  });
+
+  it("leaves out what was not seen, and says each", () => {
+    const { config, words } = made({
+      guests: [],
+      consoles: null,
+      volumes: [],
+      bridgeAddresses: {},
+      programs: { suricata: false, ulogd: false },
+      usb: usb({ controllers: 0 }),
+    });
+    expect(config).toMatchObject({ guests: [], udp: [], consoles: [], ulogd: [] });
+    expect([config.firewall, config.ids, config.disk, config.usb]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    for (const said of [
+      "No guest runs",
+      "No console's log",
+      "No syslog",
+      "Nothing is watched",
+      "No volume",
+      "nothing to gate",
+    ])
+      expect(words).toContain(said);
+  });
+});
+
+it("a machine is looked at by its own programs, and what they do not say is absent", async () => {
+  const dom0 = simDom0();
+  dom0.program("xl", () => ({ stdout: LONG }));
+  dom0.program("lsblk", () => ({ stdout: LSBLK }));
+  dom0.program("ip", () => ({
+    stdout: JSON.stringify([
+      {
+        ifname: "xenbr0",
+        addr_info: [
+          { family: "inet6", local: "fe80::1" },
+          { family: "inet", local: "10.77.0.1" },
+        ],
+      },
+    ]),
+  }));
+  const ports = { controllers: async () => [], plugged: async () => [], read: async () => undefined };
+  expect(await lookAtMachine(dom0, ports)).toMatchObject({
+    guests: [{ name: "Primary Desk" }, { name: "second" }],
+    volumes: [{ mapping: "primary" }, { mapping: "root" }],
+    bridgeAddresses: { xenbr0: "10.77.0.1" },
+    programs: { suricata: false, ulogd: false },
+  });
+  const bare = await lookAtMachine(simDom0(), ports);
+  expect(bare).toMatchObject({ guests: null, whyNoGuests: expect.stringContaining("xl"), volumes: [], consoles: null });
+});
