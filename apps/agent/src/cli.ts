@@ -149,6 +149,22 @@ program
     }),
   );
 
+program
+  .command("hold-all")
+  .description("hold every USB device but what always passes and what the guest has; for when the agent has ended")
+  .option(...stateOption)
+  .option("--config <file>", "the agent's configuration (else config.json in the state folder)")
+  .option("--json", "print the result as JSON")
+  .action(
+    told(async ({ state, config, json }: { state: string; config?: string; json?: boolean }) => {
+      const { heldInWords, runHoldAll } = await import("./hold-all.ts");
+      const held = await runHoldAll(state, config);
+      const words = heldInWords(held).map((line) => `${escapeForDisplay(line)}\n`);
+      process.stdout.write(json ? `${JSON.stringify(held ?? null)}\n` : words.join(""));
+      if (held && held.failed.length > 0) process.exitCode = 1;
+    }),
+  );
+
 async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -160,7 +176,7 @@ async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-if (!["enrol", "run", "status", "pin-keyboards"].includes(process.argv[2] ?? "")) {
+if (!["enrol", "run", "status", "pin-keyboards", "hold-all"].includes(process.argv[2] ?? "")) {
   const [{ scanCommand }, { replayCommand }, { diskCommand }] = await Promise.all([
     import("./gate/command.ts"),
     import("./sources/command.ts"),

@@ -23,10 +23,11 @@ _sallyport_agent() {
 	status) options="--state --json --help" ;;
 	scan) options="--policy --json --clamd --clamd-conf --help" ;;
 	replay) options="--source --help" ;;
+	hold-all) options="--state --config --json --help" ;;
 	pin-keyboards) options="--state --config --json --help" ;;
 	esac
 	if [ "$cword" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W "enrol run status scan replay pin-keyboards --help --version" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "enrol run status scan replay pin-keyboards hold-all --help --version" -- "$cur")
 	elif [[ $cur == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 	else

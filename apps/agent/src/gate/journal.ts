@@ -5,6 +5,9 @@ import { UsbDevice } from "@sallyport/shared/usb/device.ts";
 import { z } from "zod";
 import type { GateState } from "./passage.ts";
 
+/** Its name among the sources' positions. */
+export const POSITION = "usb-gate";
+
 const Images = z.array(z.object({ lun: z.int().min(0), bytes: z.int().min(0), sha256: z.string(), file: z.string() }));
 const State = z.union([
   z.object({

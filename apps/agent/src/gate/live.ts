@@ -15,7 +15,7 @@ import { pause } from "../pace.ts";
 import type { Outlet, Source } from "../sources/source.ts";
 import { SpoolClosed } from "../spool/intake.ts";
 import { type ActParts, perform } from "./acts.ts";
-import { Journal, journalled } from "./journal.ts";
+import { Journal, journalled, POSITION } from "./journal.ts";
 import { appeared, deniedHere, type GateEvent, type GateState, type Next, type Rules, step } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { Rebuilt } from "./rebuild.ts";
@@ -33,7 +33,8 @@ export type LiveParts = Omit<ActParts, "tell" | "rules"> & {
   reached?: (state: GateState) => Promise<void>;
 };
 
-export const POSITION = "usb-gate";
+export { POSITION };
+
 const SHOWN_MS = 2_000;
 /** A guest that does not let go of a stick that has gone is asked again this often. */
 const UNDO_MS = 5_000;

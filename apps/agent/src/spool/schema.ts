@@ -38,6 +38,21 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
-export function openReadOnly(path: string): DatabaseSync {
-  return new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
+export function openReadOnly(path: string, timeout = 5_000): DatabaseSync {
+  return new DatabaseSync(path, { readOnly: true, timeout });
+}
+
+/** Whoever asks cannot wait long. */
+const PEEK_MS = 500;
+
+/** One position as text, of a spool that nobody has opened or that another writes to; nothing where there is none.
+ *  @throws where it cannot be read */
+export function readPosition(path: string, name: string): string | undefined {
+  const database = openReadOnly(path, PEEK_MS);
+  try {
+    return (database.prepare("SELECT value FROM position WHERE name = ?").get(name) as { value: string } | undefined)
+      ?.value;
+  } finally {
+    database.close();
+  }
 }

@@ -1,9 +1,13 @@
 /** The gate as a process of its own over a real spool, for kills: says each step when it is on disk, and stops there for
  *  ever where it is told to. Arguments: a folder, and a step, `planned` (the handle is chosen), `given` (the guest has it,
- *  the record is not written) or `none`. */
+ *  the record is not written), `open` (dom0 may read it), each also of one port (`copied@1-2`), or `none`. `gate.json` in
+ *  the folder has pins and direct rules. */
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { DEFAULT_USB, UsbSection } from "@sallyport/shared/policy/usb.ts";
+import type { UsbPin } from "@sallyport/shared/usb/device.ts";
+import { usbPorts } from "../../src/dom0/usb.ts";
 import { usbEvents } from "../../src/dom0/usb-watch.ts";
 import { liveGate } from "../../src/gate/live.ts";
 import { simGuest } from "../../src/sim/guest.ts";
@@ -22,17 +26,22 @@ const intake = new Intake({
   monotonic: () => performance.now(),
   onTrouble: (error) => process.stderr.write(`${error.message}\n`),
 });
-const stop = async (at: string): Promise<void> => {
-  process.stdout.write(`${at}\n`);
-  if (at === stopAt) await new Promise(() => {});
+const stop = async (at: string, port?: string): Promise<void> => {
+  const said = port === undefined ? [at] : [at, `${at}@${port}`];
+  process.stdout.write(`${said.join("\n")}\n`);
+  if (said.includes(stopAt)) await new Promise(() => {});
 };
+const more = existsSync(join(root, "gate.json"))
+  ? (JSON.parse(readFileSync(join(root, "gate.json"), "utf8")) as { pins: UsbPin[]; directRules: string[] })
+  : { pins: [], directRules: [] };
 const guest = simGuest(join(root, "guest"));
 const place = { sysfs: join(root, "host/sys"), dev: join(root, "host/dev") };
+const ports = usbPorts(place);
 const gate = liveGate({
   ...gateParts({
     kernel: { place } as SimUsb,
-    policy: UsbSection.parse({ ...DEFAULT_USB, unscannable: "allow" }),
-    pins: [],
+    policy: UsbSection.parse({ ...DEFAULT_USB, unscannable: "allow", directRules: more.directRules }),
+    pins: more.pins,
     exceptions: [],
     denied: [],
     clamd: null,
@@ -45,12 +54,21 @@ const gate = liveGate({
       },
     },
   }),
+  ports: {
+    ...ports,
+    async authorise(port, yes) {
+      const done = await ports.authorise(port, yes);
+      if (yes) await stop("open", port);
+      return done;
+    },
+  },
   // after what an earlier life left was taken up
   async *events(signal) {
     process.stdout.write("looked\n");
     yield* usbEvents(signal, { udev: false, everyMs: 10 });
   },
-  reached: (state) => stop(state.step === "decided" && state.handles.length > 0 ? "planned" : state.step),
+  reached: (state) =>
+    stop(state.step === "decided" && state.handles.length > 0 ? "planned" : state.step, state.device.port),
 });
 const outlet = {
   emit: intake.emit,
