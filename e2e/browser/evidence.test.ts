@@ -189,7 +189,7 @@ describe.skipIf(isAbsent())("evidence in the browser", () => {
     await page.getByLabel("Note").fill("for the new laptop");
     await page.getByRole("button", { name: "Make a token" }).click();
     expect(await page.locator("[data-enrol-line]").textContent()).toMatch(
-      /^npx sallyport-agent enrol sallyport1\.[\w-]+$/,
+      /^printf %s sallyport1\.[\w-]+ \| npx sallyport-agent enrol -$/,
     );
     const token = page.getByRole("listitem").filter({ hasText: "for the new laptop" });
     await token.getByRole("button", { name: "Revoke" }).click();
@@ -203,15 +203,29 @@ describe.skipIf(isAbsent())("evidence in the browser", () => {
     await page.goto("/enrol");
     await page.getByLabel("Note").fill("by package");
     await page.getByRole("button", { name: "Make a token" }).click();
-    await page.getByText("installs from this console").waitFor();
-    await page.getByText(`${stack.consoleUrl}/packages ./`).waitFor();
+    await page.getByText("was made without its address").waitFor();
+    const sources = `Types: deb\nURIs: ${stack.consoleUrl}/packages\n`;
+    writeFileSync(join(packages, "sallyport.sources"), sources);
+    await page.getByRole("button", { name: "Make another" }).click();
+    await page.getByLabel("Note").fill("for many");
+    await page.getByLabel("Uses").fill("20");
+    await page.getByRole("button", { name: "Make a token" }).click();
+    const sum = createHash("sha256").update(sources).digest("hex");
+    await page.getByText(`${stack.consoleUrl}/packages/sallyport.sources`).waitFor();
+    await page.getByText(`SHA256:${sum}`).waitFor();
+    // one for many machines stays in nobody's history: it is typed where the line asks for it
+    expect(await page.locator("[data-enrol-line]").textContent()).toBe("npx sallyport-agent enrol -");
+    expect(await page.locator("[data-enrol-token]").textContent()).toMatch(/^sallyport1\.[\w-]+$/);
+    expect(await (await fetch(`${stack.consoleUrl}/packages/sallyport.sources`)).text()).toBe(sources);
     const fetched = await fetch(`${stack.consoleUrl}/packages/InRelease`);
     expect([fetched.status, await fetched.text()]).toEqual([200, "as the release key signed it\n"]);
     for (const name of ["console.key", "..%2Fkeys%2Fconsole.key", "%2e%2e%2fkeys%2fca.key"])
       expect((await fetch(`${stack.consoleUrl}/packages/${name}`)).ok, name).toBe(false);
-    const token = page.getByRole("listitem").filter({ hasText: "by package" });
-    await token.getByRole("button", { name: "Revoke" }).click();
-    await token.waitFor({ state: "detached" });
+    for (const note of ["by package", "for many"]) {
+      const token = page.getByRole("listitem").filter({ hasText: note });
+      await token.getByRole("button", { name: "Revoke" }).click();
+      await token.waitFor({ state: "detached" });
+    }
   });
 
   test("the page of this machine says what dom0 sees, and never calls a machine without a hypervisor isolated", async () => {

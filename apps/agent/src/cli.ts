@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { isAnswer, whyNot } from "@sallyport/shared/base/why.ts";
 import { Command } from "commander";
+import { askWord } from "./enrol/ask-word.ts";
 import { AGENT_VERSION } from "./version.ts";
 
 const STATE_DEFAULT = "/var/lib/sallyport-agent";
@@ -45,7 +46,7 @@ const told =
 
 program
   .command("enrol")
-  .argument("<token>", "the word that the console's Enrol page shows; - reads it from standard input")
+  .argument("<token>", "the word that the console's Enrol page shows; - asks for it, or reads it from a pipe")
   .description("make this machine a workstation: keys, certificate, group")
   .option("--name <name>", "a name for people", hostname())
   .option(...stateOption)
@@ -60,7 +61,7 @@ program
       ) => {
         const { name, state, again, otherApprovers, json } = options;
         const { enrol, signersWords } = await import("./enrol/enrol.ts");
-        const word = token === "-" ? await readAll(process.stdin) : token;
+        const word = token === "-" ? await askWord("Enrolment token (not shown): ") : token;
         const { facts } = await enrol({
           state,
           token: word,
@@ -164,17 +165,6 @@ program
       if (held && held.failed.length > 0) process.exitCode = 1;
     }),
   );
-
-async function readAll(stream: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream) {
-    length += chunk.length;
-    if (length > 8_192) break;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}
 
 if (!["enrol", "run", "status", "pin-keyboards", "hold-all"].includes(process.argv[2] ?? "")) {
   const [{ scanCommand }, { replayCommand }, { diskCommand }] = await Promise.all([

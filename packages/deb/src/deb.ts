@@ -1,14 +1,13 @@
 /** `npm run deb`: the agent's Debian package, and an apt repository of it. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { build } from "./build.ts";
 import { ROOT } from "./bundle.ts";
-import { KEYRING, repository } from "./repository.ts";
-import { DebError, tool } from "./run.ts";
+import { KEYRING, publicKey, repository } from "./repository.ts";
+import { DebError } from "./run.ts";
+import { SOURCES } from "./upgrades.ts";
 
 type Options = { out: string; version?: string; repository?: string; key?: string; url?: string; fast?: boolean };
 
@@ -49,19 +48,12 @@ async function main({ out, version, repository: served, key, url, fast }: Option
   const epoch = commitTime();
   const folder = resolve(served ?? out);
   const pack = { version: version ?? own.version, out: folder, epoch, say, compression: fast ? "gzip" : "xz" } as const;
-  const keys = mkdtempSync(join(tmpdir(), "sallyport-keyring-"));
-  try {
-    const keyring = join(keys, KEYRING);
-    if (url && key) await tool("gpg", ["--batch", "--yes", "-o", keyring, "--export", key]);
-    const file = await build({ ...pack, ...(url ? { repository: { keyring, url } } : {}) });
-    say(`Built ${file}`);
-    if (served && key) {
-      await repository({ folder, key, epoch: Math.floor(Date.now() / 1000) });
-      say(`${folder} is an apt repository, signed by ${key}; ${join(folder, KEYRING)} is what machines check it with.`);
-    }
-  } finally {
-    await rm(keys, { recursive: true, force: true });
-  }
+  const repositoryOf = url && key ? { repository: { key: await publicKey(key), url } } : {};
+  say(`Built ${await build({ ...pack, ...repositoryOf })}`);
+  if (!served || !key) return;
+  await repository({ folder, key, epoch: Math.floor(Date.now() / 1000), ...(url && { url }) });
+  say(`${folder} is an apt repository, signed by ${key}; ${join(folder, KEYRING)} is what machines check it with.`);
+  if (url) say(`${join(folder, SOURCES)} is what a machine needs to use it; the console's Enrol page names it.`);
 }
 
 /** Of the commit that is checked out, so that the same source gives the same package. */

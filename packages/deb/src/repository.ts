@@ -4,6 +4,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { DebError, tool } from "./run.ts";
+import { SOURCES, sourcesText } from "./upgrades.ts";
 
 export const KEYRING = "sallyport-archive-keyring.gpg";
 
@@ -13,10 +14,12 @@ export type RepositoryOptions = {
   /** A key in gpg's keyring (GNUPGHOME): its fingerprint or address. */
   key: string;
   epoch: number;
+  /** Where it will be served: then what machines write down to use it lies beside it. */
+  url?: string;
 };
 
 /** @throws DebError where there is no such secret key */
-export async function repository({ folder, key, epoch }: RepositoryOptions): Promise<void> {
+export async function repository({ folder, key, epoch, url }: RepositoryOptions): Promise<void> {
   const debs = (await readdir(folder)).filter((name) => name.endsWith(".deb"));
   if (debs.length === 0)
     throw new DebError(`${folder} holds no .deb; build one into it first: npm run deb -- --out ${folder}`);
@@ -56,4 +59,8 @@ ${sums.join("")}`;
   await sign(["--armor", "--detach-sign"], "Release.gpg");
   await tool("gpg", ["--batch", "--yes", "-o", join(folder, KEYRING), "--export", key]);
   if ((await readFile(join(folder, KEYRING))).length === 0) throw new DebError(`gpg exported nothing for ${key}`);
+  if (url !== undefined) await writeFile(join(folder, SOURCES), sourcesText({ key: await publicKey(key), url }));
 }
+
+/** The public half of a key in gpg's keyring, armoured; empty where there is none. */
+export const publicKey = (key: string): Promise<string> => tool("gpg", ["--batch", "--armor", "--export", key]);

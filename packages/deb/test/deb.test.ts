@@ -3,8 +3,10 @@ import { type ChildProcess, execFileSync } from "node:child_process";
 import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
@@ -12,7 +14,8 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "../../up/src/start.ts";
 import { build } from "../src/build.ts";
-import { KEYRING, repository } from "../src/repository.ts";
+import { publicKey, repository } from "../src/repository.ts";
+import { SOURCES, sourcesText } from "../src/upgrades.ts";
 import { archiveHas, Root } from "./root.ts";
 
 const PROGRAMS = { mmdebstrap: "mmdebstrap", lintian: "lintian", gpg: "gnupg", strip: "binutils" };
@@ -82,7 +85,7 @@ describe.runIf(here)("the agent's Debian package", () => {
   it("says which versions and addresses it refuses", async () => {
     for (const version of ["", "v1", "1 2", "../1", "1:1"])
       await expect(build({ version, out: work, epoch: EPOCH })).rejects.toThrow("is no Debian version");
-    const repository = { keyring: debs.old, url: "http://plain.example.org" };
+    const repository = { key: "-----BEGIN PGP PUBLIC KEY BLOCK-----", url: "http://plain.example.org" };
     await expect(build({ version: OLD, out: work, epoch: EPOCH, repository })).rejects.toThrow("no https:// address");
   });
 
@@ -257,13 +260,15 @@ describe.runIf(here)("the agent's Debian package", () => {
       const served = join(trixie.folder, "srv/packages");
       const url = "file:///srv/packages";
       const release = key("releases@example.org");
-      const public_ = join(work, KEYRING);
-      execFileSync("gpg", ["--batch", "--yes", "-o", public_, "--export", release]);
+      const upgrades = { key: await publicKey(release), url };
       const pack = (version: string, out: string) =>
-        build({ version, out, epoch: EPOCH, compression: "gzip", repository: { keyring: public_, url } });
+        build({ version, out, epoch: EPOCH, compression: "gzip", repository: upgrades });
       expect(await install(trixie, await pack("1.0.0", work))).toEqual({ code: 0, out: expect.any(String) });
       await pack("1.1.0", served);
-      await repository({ folder: served, key: release, epoch: EPOCH });
+      await repository({ folder: served, key: release, epoch: EPOCH, url });
+      expect(readFileSync(join(served, SOURCES), "utf8")).toBe(
+        readFileSync(join(trixie.folder, "etc/apt/sources.list.d", SOURCES), "utf8"),
+      );
 
       const update = () => trixie.run("apt-get", "-o", "APT::Sandbox::User=root", "update");
       const upgrade = () =>
@@ -296,6 +301,61 @@ describe.runIf(here)("the agent's Debian package", () => {
       expect(await update()).toEqual({ code: 0, out: expect.any(String) });
       expect((await upgrade()).code).not.toBe(0);
       expect(await version()).toBe("1.1.0");
+      rmSync(join(served, "sallyport-agent_1.2.0_amd64.deb"));
+      await repository({ folder: served, key: release, epoch: EPOCH + 180 });
+    });
+
+    it("takes the agent from nowhere else, and nothing else from there; removed, it leaves an apt that works", async () => {
+      const served = join(trixie.folder, "srv/packages");
+      const other = join(trixie.folder, "srv/other");
+      mkdirSync(other, { recursive: true });
+      const names = { "sallyport-agent": other, libc6: served };
+      for (const [name, folder] of Object.entries(names)) {
+        const tree = mkdtempSync(join(work, "foreign-"));
+        mkdirSync(join(tree, "DEBIAN"));
+        const fields = { Package: name, Version: "99.0", Architecture: "amd64", Maintainer: "Nobody <n@example.org>" };
+        const text = Object.entries({ ...fields, Description: "not what it says" }).map((each) => each.join(": "));
+        writeFileSync(join(tree, "DEBIAN/control"), `${text.join("\n")}\n`);
+        execFileSync("dpkg-deb", ["--root-owner-group", "-b", tree, join(folder, `${name}_99.0_amd64.deb`)]);
+      }
+      await repository({ folder: served, key: "releases@example.org", epoch: EPOCH + 240 });
+      await repository({ folder: other, key: key("other@example.org"), epoch: EPOCH });
+      // another repository of this machine, trusted as any
+      const server = createServer((request, response) => {
+        const file = join(other, basename(request.url ?? ""));
+        response.statusCode = existsSync(file) ? 200 : 404;
+        response.end(existsSync(file) ? readFileSync(file) : "");
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+      const list = join(trixie.folder, "etc/apt/sources.list.d/other.sources");
+      const text = sourcesText({ key: await publicKey("other@example.org"), url: "https://other.example.org" });
+      writeFileSync(list, text.replace("https://other.example.org", at));
+      const apt = (...args: string[]) => trixie.run("apt-get", "-o", "APT::Sandbox::User=root", ...args);
+      const candidate = async (name: string) =>
+        /Candidate: (\S+)/.exec((await trixie.run("apt-cache", "policy", name)).out)?.[1];
+      try {
+        expect(await apt("update")).toEqual({ code: 0, out: expect.any(String) });
+      } finally {
+        server.close();
+      }
+      expect([await candidate("sallyport-agent"), await candidate("libc6")]).toEqual([
+        "1.1.0",
+        expect.not.stringMatching(/^99/),
+      ]);
+      // it is the preferences that say so
+      const preferences = join(trixie.folder, "etc/apt/preferences.d/sallyport");
+      const pins = readFileSync(preferences, "utf8");
+      writeFileSync(preferences, "");
+      expect([await candidate("sallyport-agent"), await candidate("libc6")]).toEqual(["99.0", "99.0"]);
+      writeFileSync(preferences, pins);
+
+      expect(await apt("remove", "-y", "-q", "sallyport-agent")).toEqual({ code: 0, out: expect.any(String) });
+      rmSync(list);
+      expect(await apt("update")).toEqual({ code: 0, out: expect.not.stringContaining("not signed") });
+      expect(await apt("purge", "-y", "-q", "sallyport-agent")).toEqual({ code: 0, out: expect.any(String) });
+      for (const path of ["sources.list.d/sallyport.sources", "preferences.d/sallyport"])
+        expect(trixie.has(join("etc/apt", path)), path).toBe(false);
     });
 
     it("is not made without a secret key, or of nothing", async () => {

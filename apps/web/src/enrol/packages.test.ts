@@ -1,8 +1,9 @@
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { hasPackages, servePackage } from "./packages.ts";
+import { packagesOf, servePackage } from "./packages.ts";
 
 describe("the served package repository", () => {
   let state: string;
@@ -21,9 +22,16 @@ describe("the served package repository", () => {
   };
 
   it("is named only where there is one", () => {
-    expect(hasPackages(state)).toBe(false);
+    expect(packagesOf(state)).toBeNull();
     fill();
-    expect(hasPackages(state)).toBe(true);
+    expect(packagesOf(state)).toEqual({ sources: null });
+  });
+
+  it("is named with the sum of what a machine needs to use it, which is served too", async () => {
+    fill();
+    writeFileSync(join(state, "packages/sallyport.sources"), "Types: deb\n");
+    expect(packagesOf(state)).toEqual({ sources: createHash("sha256").update("Types: deb\n").digest("hex") });
+    expect(await (await servePackage(state, "sallyport.sources")).text()).toBe("Types: deb\n");
   });
 
   it("gives a repository's files whole, with their length", async () => {

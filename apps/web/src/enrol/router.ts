@@ -6,7 +6,7 @@ import { withRecord } from "../person/act.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { LABELS_MAX, Label } from "../workstation/label.ts";
 import { caFingerprint, listenerUrl } from "./authority.ts";
-import { hasPackages } from "./packages.ts";
+import { packagesOf } from "./packages.ts";
 import { listTokens, makeToken, revokeToken } from "./store.ts";
 
 const HOURS_MAX = 24 * 30;
@@ -31,7 +31,7 @@ export const enrolRouter = router({
         const token = printToken({ url: listenerUrl(env, ctx.host), ca: caFingerprint(env), secret });
         const text = `made an enrolment token for ${groupName}, ${input.uses} use(s) within ${input.hours} h`;
         const after = { labels: input.labels, uses: input.uses, hours: input.hours };
-        const value = { token, hasPackages: hasPackages(env.SALLYPORT_STATE) };
+        const value = { token, packages: packagesOf(env.SALLYPORT_STATE) };
         return { act: { kind: "person.token-made", text, subject: `group/${input.group}`, after }, value };
       });
     }),

@@ -14,6 +14,7 @@ import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { readLabels } from "../../workstation/label.ts";
+import type { Packages } from "../packages.ts";
 import type { TokenRow } from "../store.ts";
 
 const HOURS: [number, string][] = [
@@ -54,7 +55,7 @@ export function Enrol() {
 function Make({ groups }: { groups: { id: string; name: string }[] }) {
   const api = useApi();
   const make = useMutation(api.enrol.make.mutationOptions());
-  const [made, setMade] = useState<{ token: string; hasPackages: boolean }>();
+  const [made, setMade] = useState<MadeToken>();
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -62,7 +63,8 @@ function Make({ groups }: { groups: { id: string; name: string }[] }) {
     const labels = readLabels(field("labels"));
     const asked = { group: field("group"), labels, uses: Number(field("uses")), hours: Number(field("hours")) };
     const note = field("note");
-    setMade(await make.mutateAsync(note ? { ...asked, note } : asked).catch(() => undefined)); // shown under the fields
+    const answer = await make.mutateAsync(note ? { ...asked, note } : asked).catch(() => undefined); // shown under the fields
+    setMade(answer && { ...answer, uses: asked.uses });
   };
   if (made) return <Made {...made} onAgain={() => setMade(undefined)} />;
   return (
@@ -106,24 +108,35 @@ function Make({ groups }: { groups: { id: string; name: string }[] }) {
   );
 }
 
-function Made({ token, hasPackages, onAgain }: { token: string; hasPackages: boolean; onAgain: () => void }) {
+/** `uses`: one that enrols many machines is typed at each, and stays in nobody's history. */
+type MadeToken = { token: string; packages: Packages | null; uses: number };
+
+function Made({ token, packages, uses, onAgain }: MadeToken & { onAgain: () => void }) {
+  const isOnce = uses === 1;
+  const enrol = (program: string) => (isOnce ? `printf %s ${token} | ${program} enrol -` : `${program} enrol -`);
+  const without = packageFault(packages);
   return (
     <Card title="Run this in the machine’s dom0">
       <div className="grid gap-3">
-        {hasPackages ? (
-          <Line name="On Debian, as root: installs from this console, enrols, starts" text={packageLine(token)} />
+        {packages?.sources && without === undefined ? (
+          <Line
+            name="On Debian, as root: installs from this console, enrols, starts"
+            text={packageLine(packages.sources, enrol("sallyport-agent"))}
+          />
         ) : null}
         <Line
           name={
-            hasPackages ? "Where the package is installed, or in a clone" : "In a clone; with the package, without npx"
+            packages ? "Where the package is installed, or in a clone" : "In a clone; with the package, without npx"
           }
-          text={`npx sallyport-agent enrol ${token}`}
+          text={enrol("npx sallyport-agent")}
           data-enrol-line
         />
+        {!isOnce && <Line name="The token: paste it where the line asks for it" text={token} data-enrol-token />}
+        {without && <p className="text-ink-2">{without}</p>}
         <p className="text-ink-2">
-          It is shown once and only its hash is kept. It carries this console’s CA fingerprint, so the first contact
+          The token is shown once and only its hash is kept. It carries this console’s CA fingerprint, so enrolling
           needs no trusted network; whoever holds it can enrol in this group until it runs out.
-          {hasPackages && " Upgrades come under the release key alone, which this console does not hold."}
+          {packages && " Upgrades come under the release key alone, which this console does not hold."}
         </p>
         <Button className="justify-self-start" onClick={onAgain}>
           Make another
@@ -133,7 +146,16 @@ function Made({ token, hasPackages, onAgain }: { token: string; hasPackages: boo
   );
 }
 
-function Line({ name, text, ...more }: { name: string; text: string; "data-enrol-line"?: boolean }) {
+function Line({
+  name,
+  text,
+  ...more
+}: {
+  name: string;
+  text: string;
+  "data-enrol-line"?: boolean;
+  "data-enrol-token"?: boolean;
+}) {
   return (
     <div className="grid gap-1">
       <div className="flex items-baseline justify-between gap-3">
@@ -150,20 +172,25 @@ function Line({ name, text, ...more }: { name: string; text: string; "data-enrol
   );
 }
 
-const KEYRING = "sallyport-archive-keyring.gpg";
+/** Why there are packages and no line for them, in words. What comes without TLS may be anybody's, the sum in the line
+ *  included. */
+function packageFault(packages: Packages | null): string | undefined {
+  if (!packages) return undefined;
+  if (!packages.sources)
+    return "This console serves a package repository that was made without its address. Make it again with --url, and the line that installs stands here.";
+  if (!window.isSecureContext)
+    return "This page came without TLS, where anybody on the way could change the line that installs. Open the console by https, and it stands here.";
+  return undefined;
+}
 
-/** The address is where this page was opened: machines reach the console by the name that people do. */
-function packageLine(token: string): string {
-  const url = `${window.location.origin}/packages`;
-  const keyring = `/usr/share/keyrings/${KEYRING}`;
+/** The address is where this page was opened: machines reach the console by the name that people do. apt's own helper
+ *  fetches, and keeps nothing whose sum is another one. */
+function packageLine(sources: string, enrol: string): string {
   return [
-    `curl -fsSo ${keyring} ${url}/${KEYRING}`,
-    `echo "deb [signed-by=${keyring}] ${url} ./" > /etc/apt/sources.list.d/sallyport.list`,
+    `/usr/lib/apt/apt-helper download-file ${window.location.origin}/packages/sallyport.sources /etc/apt/sources.list.d/sallyport.sources SHA256:${sources}`,
     "apt-get update",
     "apt-get install -y sallyport-agent",
-    // the package brings the same source, as a file of its own
-    "{ [ ! -e /etc/apt/sources.list.d/sallyport.sources ] || rm /etc/apt/sources.list.d/sallyport.list; }",
-    `sallyport-agent enrol ${token}`,
+    enrol,
     "systemctl start sallyport-agent",
   ].join(" && ");
 }
