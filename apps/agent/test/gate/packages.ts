@@ -22,6 +22,16 @@ const PROGRAMS: Record<string, string> = {
   wipefs: "util-linux",
   "qemu-system-x86_64": "qemu-system-x86",
   "usbguard-rule-parser": "usbguard",
+  "qemu-img": "qemu-utils",
+  mksquashfs: "squashfs-tools",
+  "wimlib-imagex": "wimtools",
+  openssl: "openssl",
+  gpg: "gpg",
+  qpdf: "qpdf",
+  lz4: "lz4",
+  cpio: "cpio",
+  zstd: "zstd",
+  xz: "xz-utils",
 };
 
 /** Names what is missing. With CI set that is a failure, else a reason to leave the tests out, said aloud. */

@@ -1,19 +1,18 @@
 /** Entries → rows of the manifest. Archives are followed inwards; an archive is no better than its worst member. */
 import { isUtf8 } from "node:buffer";
-import { archiveFormat } from "./archives/format.ts";
+import { type Container, containers } from "./archives/format.ts";
 import { budget, isStream, type Member, type Stream } from "./archives/member.ts";
 import { openArchive, type Unpacked } from "./archives/open.ts";
-import { type Spool, spool } from "./archives/spool.ts";
 import type { Answer } from "./clamd.ts";
-import { type Ask, isMediumsFault, look, type Seen } from "./content.ts";
+import { type Ask, isMediumsFault, type Seen } from "./content.ts";
+import { lockedDocument } from "./documents/locked.ts";
 import type { Order, Row } from "./events.ts";
+import { type Kept, seeOnce } from "./keep.ts";
 import { each, lanes } from "./lanes.ts";
 import type { Source } from "./source.ts";
 import { typeOf } from "./type.ts";
 import type { Entry } from "./volume.ts";
 
-/** Enough to know every archive by: ISO 9660 has its mark at 32,769. */
-const HEAD_BYTES = 36 * 1024;
 const PATH_BYTES_MAX = 12_000;
 const MARK = Buffer.from("!/");
 
@@ -59,53 +58,26 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
   const unread = (place: Place, size: number, type: string, detail: string): Finding =>
     tell(place, { size, md5: null, sha256: null, type, finding: "unscannable", detail });
 
-  /** Seen whole once: hashed, scanned, and kept aside where it is an archive that came as a stream. */
-  async function seeOnce(
-    content: Source | Stream,
-    size: number | null,
-    format: (head: Buffer) => boolean,
-  ): Promise<{ seen: Seen; kept: Spool | null }> {
-    let kept: Spool | null = null;
-    let waiting: Buffer[] | null = isStream(content) ? [] : null;
-    const keep = (head: Buffer) => {
-      if (waiting && format(head)) {
-        kept = spool(order.workDir);
-        for (const chunk of waiting) kept.add(chunk);
-      }
-      waiting = null;
-    };
-    let out = 0;
+  async function file(place: Place, content: Source | Stream, size: number | null): Promise<Finding> {
+    let kept: Kept | null = null;
     try {
-      const seen = await look(content, size, ask, HEAD_BYTES, async (chunk, head) => {
+      let out = 0;
+      const count = (chunk: Buffer) => {
         out += chunk.length;
         bytes += chunk.length;
         if (isStream(content)) archives.unpacked(chunk.length, out, content.packed);
-        if (waiting) {
-          waiting.push(chunk);
-          if (head.length >= HEAD_BYTES) keep(head);
-        } else kept?.add(chunk);
-      });
-      keep(seen.head);
-      return { seen, kept };
-    } catch (error) {
-      (kept as Spool | null)?.drop();
-      throw error;
-    }
-  }
-
-  async function file(place: Place, content: Source | Stream, size: number | null): Promise<Finding> {
-    let kept: Spool | null = null;
-    try {
-      const source = isStream(content) ? null : content;
-      const once = await inTurn(() => seeOnce(content, size, (head) => archiveFormat(head, null) !== null));
-      kept = once.kept;
-      const { seen } = once;
+      };
+      kept = await inTurn(() => seeOnce(content, size, ask, order.workDir, count));
+      const { seen, source, places } = kept;
       const type = await typeOf(seen.head);
-      const format = archiveFormat(seen.head, source);
-      const inside = format === null ? null : await members(place, format, source ?? kept!.source());
-      const own = ownFinding(seen, type);
-      const row = { size: seen.size, md5: seen.md5, sha256: seen.sha256, type };
-      return tell(place, { ...row, ...worst(own, inside) });
+      let judged = ownFinding(seen, type);
+      if (source !== null) {
+        const locked = lockedDocument(seen.head, source);
+        if (locked !== null && judged.finding !== "infected") judged = { finding: "unscannable", detail: locked };
+        for (const container of containers(seen.head, source, places))
+          judged = worst(judged, await members(place, container, source));
+      }
+      return tell(place, { size: seen.size, md5: seen.md5, sha256: seen.sha256, type, ...judged });
     } catch (error) {
       if (!isMediumsFault(error)) throw error;
       return unread(place, size ?? 0, "application/octet-stream", error.message);
@@ -125,17 +97,13 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
   }
 
   /** Why the archive cannot be called clean, or null. */
-  async function members(
-    place: Place,
-    format: NonNullable<ReturnType<typeof archiveFormat>>,
-    source: Source,
-  ): Promise<Judged | null> {
-    if (place.depth >= archives.depth)
+  async function members(place: Place, container: Container, source: Source): Promise<Judged | null> {
+    if (container.how !== "closed" && place.depth >= archives.depth)
       return { finding: "unscannable", detail: `archives lie deeper than ${archives.depth}` };
     let unpacked: Unpacked | null = null;
     let worstInside: Judged | null = null;
     try {
-      unpacked = await openArchive(format, source, place.path, order.workDir, order.bounds.fileMs);
+      unpacked = await openArchive(container, source, place.path, order.workDir, order.bounds.fileMs);
       await each(unpacked.members, order.lanes, async (found) => {
         archives.member();
         const finding = await member(

@@ -7,20 +7,9 @@ import { foreign } from "./foreign.ts";
 import { each } from "./lanes.ts";
 import { outside, partitions, type Range } from "./partitions.ts";
 import { LimitReached, type Source, slice } from "./source.ts";
-import { type Bounds, type Probe, reason, type Volume } from "./volume.ts";
-import { exfat } from "./volumes/exfat.ts";
-import { ext } from "./volumes/ext.ts";
-import { fat } from "./volumes/fat.ts";
-import { iso } from "./volumes/iso.ts";
-import { ntfs } from "./volumes/ntfs.ts";
+import { type Bounds, reason, type Volume } from "./volume.ts";
+import { volumesIn } from "./volumes/probe.ts";
 
-const PROBES: [string, Probe][] = [
-  ["ext", ext],
-  ["fat", fat],
-  ["exfat", exfat],
-  ["ntfs", ntfs],
-  ["iso9660", iso],
-];
 const CHUNK_BYTES = 1024 * 1024;
 
 type Tell = (event: Event) => void;
@@ -52,17 +41,6 @@ export async function readMedium(
   }
 }
 
-function volumesIn(source: Source): Volume[] {
-  return PROBES.flatMap(([fileSystem, probe]) => {
-    try {
-      return probe(source) ?? [];
-    } catch (error) {
-      const problem = `its ${fileSystem} ${reason(error)}`;
-      return { fileSystem, bytes: source.size, problem, entries: function* () {} };
-    }
-  });
-}
-
 async function readRange(
   range: Range,
   source: Source,
@@ -87,7 +65,10 @@ async function readRange(
       ...(said === undefined ? {} : { problem: said.slice(0, 500).toWellFormed() }),
     };
   };
-  if (volumes.length === 0) tell({ event: "partition", partition: area(null, foreign(source)) });
+  const other = foreign(source);
+  if (volumes.length === 0)
+    tell({ event: "partition", partition: area(null, other ?? "no file system that the gate reads") });
+  else if (other !== null) tell({ event: "partition", partition: area(null, `it is ${other} as well`) });
   for (const volume of volumes) {
     tell({ event: "partition", partition: area(volume.fileSystem, volume.problem, volume.label) });
     await readVolume(volume, range.number === 0 ? undefined : range.number, examine, bounds, lanes, tell);

@@ -21,6 +21,8 @@ export type Volume = {
   label?: string;
   /** How many bytes of the source the file system claims. */
   bytes: number;
+  /** Before this byte no file's content lies, where that is known. */
+  contentFrom?: number;
   /** Why the list may not be all there is. */
   problem?: string;
   entries(bounds: Bounds): Generator<Entry>;

@@ -1,49 +1,97 @@
-/** Which archive a file is, by its bytes: what the gate opens itself, what 7z opens for it. */
+/** Which containers a file is, by its bytes: each reading that some program could make of it, what the gate opens itself,
+ *  what 7z opens for it, and what nobody here opens. */
 import type { Source } from "../source.ts";
+import { disk, diskHead } from "./disk.ts";
+import { embedded, lockedRar } from "./embedded.ts";
+import { CLOSED, fits, SEVEN, TAILS } from "./marks.ts";
 import { isTar } from "./tar.ts";
+import { endsAsZip } from "./zip.ts";
 
-export type ArchiveFormat = "zip" | "gzip" | "zstd" | "tar" | "iso" | "other";
+export type Container =
+  | { how: "zip" | "gzip" | "zstd" | "tar" | "disk" }
+  /** By 7z and no other type of it; from this byte on, to the end where no length is known. */
+  | { how: "seven"; type: string; name: string; from: number; bytes?: number }
+  | { how: "closed"; what: string };
 
-const starts = (head: Buffer, bytes: number[], at = 0): boolean =>
-  head.length >= at + bytes.length && bytes.every((byte, index) => head[at + index] === byte);
+/** As many last bytes as are looked at. */
+export const TAIL_BYTES = 65_535 + 22;
 
-/** Formats that only 7z reads. */
-const OTHER: [number[], number][] = [
-  [[0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c], 0], // 7z
-  [[0x52, 0x61, 0x72, 0x21, 0x1a, 0x07], 0], // rar
-  [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], 0], // xz
-  [[0x42, 0x5a, 0x68], 0], // bzip2; checked further below
-  [[0x4d, 0x53, 0x43, 0x46], 0], // cab
-  [[0x60, 0xea], 0], // arj; checked further below
-  [[0x30, 0x37, 0x30, 0x37, 0x30], 0], // cpio
-  [[0xed, 0xab, 0xee, 0xdb], 0], // rpm
-  [[0x21, 0x3c, 0x61, 0x72, 0x63, 0x68, 0x3e, 0x0a], 0], // ar, deb
-  [[0x4d, 0x53, 0x57, 0x49, 0x4d, 0x00], 0], // wim
-  [[0x49, 0x54, 0x53, 0x46], 0], // chm
-  [[0x1f, 0x9d], 0], // compress
-  [[0x4c, 0x5a, 0x49, 0x50], 0], // lzip
-];
+const starts = (head: Buffer, ...bytes: number[]): boolean =>
+  head.length >= bytes.length && bytes.every((byte, index) => head[index] === byte);
+const ZIP = [
+  [0x50, 0x4b, 3, 4],
+  [0x50, 0x4b, 5, 6],
+  [0x50, 0x4b, 7, 8],
+] as const;
+const isZip = (head: Buffer): boolean => ZIP.some((mark) => starts(head, ...mark));
+const isScript = (head: Buffer): boolean => starts(head, 0x23, 0x21);
+/** A disc's other file system; 7z reads it, the gate's own reader does not. */
+const isUdf = (head: Buffer): boolean =>
+  [0, 1, 2, 3, 4, 5, 6, 7, 8].some((index) =>
+    /^(BEA01|NSR0[23])/.test(head.toString("latin1", 32_769 + index * 2048, 32_774 + index * 2048)),
+  );
 
-export function archiveFormat(head: Buffer, source: Source | null): ArchiveFormat | null {
-  if (starts(head, [0x50, 0x4b, 3, 4]) || starts(head, [0x50, 0x4b, 5, 6]) || starts(head, [0x50, 0x4b, 7, 8]))
-    return "zip";
-  if (starts(head, [0x1f, 0x8b, 8])) return "gzip";
-  if (starts(head, [0x28, 0xb5, 0x2f, 0xfd])) return "zstd";
-  if (isTar(head)) return "tar";
-  if (starts(head, [0x42, 0x5a, 0x68]))
-    return head[3]! >= 0x31 && head[3]! <= 0x39 && head[4] === 0x31 ? "other" : null;
-  if (starts(head, [0x60, 0xea])) return head.length > 10 && head[10] === 2 ? "other" : null;
-  if (/^-l[hz][0-9ds]-$/.test(head.toString("latin1", 2, 7))) return "other";
-  if (OTHER.some(([bytes, at]) => starts(head, bytes, at))) return "other";
-  if (source === null) return null;
-  if (source.size > 34_816 && source.read(32_769, 5).toString("latin1") === "CD001") return "iso";
-  // a zip behind something else: a self-unpacking program, a picture with a tail
-  if (source.size >= 22 && source.read(source.size - 22, 4).readUInt32LE(0) === 0x0605_4b50) return "zip";
-  if (starts(head, [0x4d, 0x5a]) && zipTail(source)) return "zip";
-  return null;
+function byHead(head: Buffer): Container[] {
+  const found: Container[] = [];
+  if (isZip(head)) found.push({ how: "zip" });
+  if (starts(head, 0x1f, 0x8b, 8)) found.push({ how: "gzip" });
+  if (starts(head, 0x28, 0xb5, 0x2f, 0xfd) || (starts(head.subarray(1), 0x2a, 0x4d, 0x18) && head[0]! >> 4 === 5))
+    found.push({ how: "zstd" });
+  if (isTar(head)) found.push({ how: "tar" });
+  for (const { type, name, mark } of SEVEN) if (fits(head, mark)) found.push({ how: "seven", type, name, from: 0 });
+  if (isUdf(head)) found.push({ how: "seven", type: "Udf", name: "UDF", from: 0 });
+  for (const { what, mark } of CLOSED) if (fits(head, mark)) found.push({ how: "closed", what });
+  return found.map((each) =>
+    each.how === "seven" && each.name === "RAR" && lockedRar(head) ? { how: "closed", what: "encrypted" } : each,
+  );
 }
 
-function zipTail(source: Source): boolean {
-  const length = Math.min(source.size, 65_535 + 22);
-  return source.read(source.size - length, length).lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6])) >= 0;
+/** Whether its first bytes make it worth keeping something that comes as a stream. */
+export const headTells = (head: Buffer): boolean => byHead(head).length > 0 || diskHead(head) || isScript(head);
+
+/** A VHD that is the disk itself and a footer: what the disk's own reader finds is all there is. */
+const isFixed = (tail: Buffer, size: number): boolean => {
+  const footer = tail.subarray(-512);
+  return footer.readUInt32BE(60) === 2 && footer.readBigUInt64BE(48) === BigInt(size - 512);
+};
+
+const gptTail = (tail: Buffer): boolean =>
+  [512, 4096].some((sector) => tail.subarray(-sector).toString("latin1", 0, 8) === "EFI PART");
+
+/** Whether its last bytes do. */
+export const tailTells = (tail: Buffer): boolean =>
+  tail.includes("PK\x05\x06") ||
+  gptTail(tail) ||
+  TAILS.some(({ at, bytes }) => tail.subarray(at).subarray(0, bytes.length).equals(bytes));
+
+/** `places`: where something inside may begin (embedded.ts). */
+export function containers(head: Buffer, source: Source, places: readonly number[]): Container[] {
+  const found = byHead(head);
+  const add = (container: Container) => {
+    const same = (each: Container) =>
+      each.how === container.how &&
+      (each.how !== "seven" || (container.how === "seven" && each.type === container.type));
+    if (!found.some(same)) found.push(container);
+  };
+  const tail = source.read(source.size - Math.min(source.size, 4096), Math.min(source.size, 4096));
+  if ((diskHead(head) || gptTail(tail)) && disk(source) !== null) add({ how: "disk" });
+  for (const mark of TAILS) {
+    if (!tail.subarray(mark.at).subarray(0, mark.bytes.length).equals(mark.bytes)) continue;
+    if ("what" in mark) add({ how: "closed", what: mark.what });
+    else if (mark.seven !== "VHD" || !(isFixed(tail, source.size) && found.some(({ how }) => how === "disk")))
+      add({ how: "seven", type: mark.seven, name: mark.name, from: 0 });
+  }
+  // a zip behind something else; what carries one without saying so is opened, what lies in a container is that one's own
+  if (!isZip(head) && endsAsZip(source)) add({ how: "zip" });
+  if (found.length === 0) found.push(...embedded(source, places));
+  if (found.length === 0 && isScript(head) && holdsZero(source))
+    found.push({ how: "closed", what: "a script with something packed behind it, which the gate does not unpack" });
+  return found;
+}
+
+function holdsZero(source: Source): boolean {
+  const WINDOW = 1024 * 1024;
+  for (let at = 0; at < source.size; at += WINDOW)
+    if (source.read(at, Math.min(WINDOW, source.size - at)).includes(0)) return true;
+  return false;
 }

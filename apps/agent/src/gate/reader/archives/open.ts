@@ -1,15 +1,15 @@
-/** Archive → members, by whichever reader its format has. */
+/** Container → members, by whichever reader its format has. */
 import { randomUUID } from "node:crypto";
 import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { chunksOf } from "../content.ts";
 import { folderVolume } from "../folder.ts";
 import { lanes } from "../lanes.ts";
-import { Damaged, type Source } from "../source.ts";
-import { countdown, type Entry, type Volume } from "../volume.ts";
-import { iso } from "../volumes/iso.ts";
-import type { ArchiveFormat } from "./format.ts";
+import { Damaged, type Source, slice } from "../source.ts";
+import { countdown } from "../volume.ts";
+import { diskMembers, fromEntry } from "./disk.ts";
+import type { Container } from "./format.ts";
 import type { Member } from "./member.ts";
-import { unpackWithSeven } from "./seven.ts";
+import { type Laid, unpackWithSeven } from "./seven.ts";
 import { writeAll } from "./spool.ts";
 import { tar } from "./tar.ts";
 import { gzip, zstd } from "./unpack.ts";
@@ -24,14 +24,14 @@ const oneSeven = lanes(1);
 
 /** @throws Damaged where it cannot be opened */
 export async function openArchive(
-  format: ArchiveFormat,
+  container: Container,
   source: Source,
   path: Buffer,
   workDir: string | null,
   timeMs: number,
 ): Promise<Unpacked> {
   const plain = (members: Iterable<Member>): Unpacked => ({ members, drop() {} });
-  switch (format) {
+  switch (container.how) {
     case "zip":
       return plain(zip(source));
     case "tar":
@@ -40,46 +40,64 @@ export async function openArchive(
       return plain(gzip(source, path));
     case "zstd":
       return plain(zstd(source, path));
-    case "iso": {
-      const volume = iso(source);
-      if (!volume) throw new Damaged("is a disc image without a file system that the gate reads");
-      if (volume.problem) throw new Damaged(volume.problem);
-      return plain(fromVolume(volume));
-    }
-    case "other":
-      return await oneSeven(() => withSeven(source, workDir, timeMs));
+    case "disk":
+      return plain(diskMembers(source));
+    case "seven":
+      return await oneSeven(() => withSeven(container, source, workDir, timeMs));
+    case "closed":
+      throw new Damaged(container.what.startsWith("encrypted") ? container.what : `is ${container.what}`);
   }
 }
 
-function* fromVolume(volume: Volume): Generator<Member> {
-  for (const entry of volume.entries(countdown(ENTRIES_MAX))) yield fromEntry(entry);
-}
-
-const fromEntry = ({ path, kind, size, content, problem, detail }: Entry): Member => ({
-  name: path,
-  kind,
-  size,
-  content,
-  ...(problem === undefined ? {} : { problem }),
-  ...(detail === undefined ? {} : { detail }),
-});
-
-async function withSeven(source: Source, workDir: string | null, timeMs: number): Promise<Unpacked> {
-  if (workDir === null) throw new Damaged("is an archive that only 7z opens, which needs bubblewrap to confine it");
+async function withSeven(
+  { type, name, from, bytes }: Extract<Container, { how: "seven" }>,
+  source: Source,
+  workDir: string | null,
+  timeMs: number,
+): Promise<Unpacked> {
+  const refused = sevenLeavesOut(type, source);
+  if (refused !== null) throw new Damaged(refused);
+  if (workDir === null)
+    throw new Damaged(`holds an archive (${name}) that only 7z opens, which needs bubblewrap to confine it`);
   const folder = `${workDir}/${randomUUID()}`;
+  // where the archive has no name for what it holds, 7z takes this one without its ending
+  const file = `${folder}/content.bin`;
   const drop = () => rmSync(folder, { recursive: true, force: true });
   try {
     mkdirSync(`${folder}/out`, { recursive: true });
-    const fd = openSync(`${folder}/in`, "wx", 0o600);
+    const fd = openSync(file, "wx", 0o600);
     try {
-      for await (const chunk of chunksOf(source)) writeAll(fd, chunk);
+      for await (const chunk of chunksOf(slice(source, from, Math.min(bytes ?? source.size, source.size - from))))
+        writeAll(fd, chunk);
     } finally {
       closeSync(fd);
     }
-    await unpackWithSeven(`${folder}/in`, `${folder}/out`, timeMs);
-    return { members: fromVolume(folderVolume(`${folder}/out`)), drop };
+    const laid = await unpackWithSeven(type, name, file, `${folder}/out`, timeMs);
+    rmSync(file);
+    return { members: unpackedMembers(`${folder}/out`, laid, name), drop };
   } catch (error) {
     drop();
     throw error;
   }
+}
+
+/** @throws Damaged at the end, where 7z warns, or there are other files than it says it unpacked */
+function* unpackedMembers(folder: string, { files, warning }: Laid, name: string): Generator<Member> {
+  let seen = 0;
+  for (const entry of folderVolume(folder).entries(countdown(ENTRIES_MAX))) {
+    if (entry.kind !== "folder") seen += 1;
+    yield fromEntry(entry);
+  }
+  if (warning !== null) throw new Damaged(warning);
+  if (seen !== files) throw new Damaged(`is ${name} with ${files} files, of which ${seen} could be laid out`);
+}
+
+/** What a disk image may hold that 7z passes over in silence. */
+function sevenLeavesOut(type: string, source: Source): string | null {
+  if (type !== "QCOW" || source.size < 104) return null;
+  const head = source.read(0, 104);
+  if (head.readUInt32BE(32) !== 0) return "encrypted (QCOW2 disk image)";
+  if (head.readUInt32BE(4) >= 2 && head.readUInt32BE(60) > 0)
+    return "is a QCOW2 disk image with snapshots, which the gate does not read";
+  return null;
 }

@@ -3,10 +3,11 @@
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { Damaged, type Source, slice, u64 } from "../source.ts";
 import { reason } from "../volume.ts";
+import { embedded, search } from "./embedded.ts";
 import type { Member, Stream } from "./member.ts";
 import { unpack } from "./unpack.ts";
 
-const END = 0x0605_4b50;
+const END_MARK = Buffer.from([0x50, 0x4b, 5, 6]);
 const END64_LOCATOR = 0x0706_4b50;
 const END64 = 0x0606_4b50;
 const CENTRAL = 0x0201_4b50;
@@ -17,13 +18,17 @@ const DIRECTORY_BYTES_MAX = 256 * 1024 * 1024;
 /** Up to here a member is unpacked in one call, which is faster. */
 const AT_ONCE_BYTES = 1024 * 1024;
 
-type Directory = { at: number; bytes: number; count: number; shift: number };
+const WINDOW_BYTES = 1024 * 1024;
+
+/** `end`: where its end record lies. */
+type Directory = { at: number; bytes: number; count: number; shift: number; end: number };
+type Region = { from: number; to: number };
 
 /** @throws Damaged where it ends in no central directory */
 export function* zip(source: Source): Generator<Member> {
   const directory = findDirectory(source);
   const bytes = readDirectory(source, directory);
-  const regions: { from: number; to: number }[] = [];
+  const regions: Region[] = [];
   const members: Member[] = [];
   let at = 0;
   for (let index = 0; index < directory.count; index++) {
@@ -43,6 +48,60 @@ export function* zip(source: Source): Generator<Member> {
     if (regions[index]!.from < regions[index - 1]!.to) throw new Damaged("has members that lie over one another");
   }
   yield* members;
+  const covered = [...regions, { from: directory.at, to: directory.end + 22 }, { from: source.size, to: source.size }];
+  let from = 0;
+  for (const region of covered) {
+    if (region.from - from >= LOCAL_BYTES) refuseHidden(slice(source, from, region.from - from));
+    from = Math.max(from, region.to);
+  }
+}
+
+const LOCAL_BYTES = 30;
+const METHODS = new Set([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 16, 18, 19, 20, 93, 94, 95, 96, 97, 98, 99]);
+
+/** Between its members and around them lies what the directory does not name: an unpacker that reads from the front, or
+ *  looks for another archive's mark, would find it.
+ *  @throws Damaged where there is something to find */
+function refuseHidden(gap: Source): void {
+  const mark = Buffer.from([0x50, 0x4b, 3, 4]);
+  const others = search();
+  for (let at = 0; at < gap.size; at += WINDOW_BYTES) {
+    // each window reaches into the next, so that a header on the border is whole in one of them
+    const bytes = gap.read(at, Math.min(WINDOW_BYTES + LOCAL_BYTES, gap.size - at));
+    others.add(bytes.subarray(0, WINDOW_BYTES));
+    for (let found = bytes.indexOf(mark); found >= 0; found = bytes.indexOf(mark, found + 1))
+      if (isLocal(bytes.subarray(found))) throw new Damaged("has a member that its directory does not name");
+  }
+  if (
+    embedded(
+      prefixed(gap),
+      others.places().map((place) => place + 1),
+    ).length > 0
+  )
+    throw new Damaged("has another archive between or behind its members");
+}
+
+/** One byte on, as a place of 0 means the file itself. */
+const prefixed = (gap: Source): Source => ({
+  size: gap.size + 1,
+  read: (at, length) => gap.read(at - 1, length),
+});
+
+const isLocal = (bytes: Buffer): boolean =>
+  bytes.length >= LOCAL_BYTES &&
+  bytes[4]! <= 63 &&
+  METHODS.has(bytes.readUInt16LE(8)) &&
+  bytes.readUInt16LE(26) > 0 &&
+  bytes.readUInt16LE(26) <= 4096;
+
+/** Whether it ends as a zip does, whatever it begins as. */
+export function endsAsZip(source: Source): boolean {
+  try {
+    return findDirectory(source).count > 0;
+  } catch (error) {
+    reason(error);
+    return false;
+  }
 }
 
 function readDirectory(source: Source, directory: Directory): Buffer {
@@ -53,42 +112,59 @@ function readDirectory(source: Source, directory: Directory): Buffer {
   return Buffer.concat(parts);
 }
 
+/** The last end record that has a directory before it: others that lie behind it belong to a comment, or are bait. */
 function findDirectory(source: Source): Directory {
   const tailBytes = Math.min(source.size, 65_535 + 22);
   const tail = source.read(source.size - tailBytes, tailBytes);
-  for (let at = tail.length - 22; at >= 0; at--) {
-    if (tail.readUInt32LE(at) !== END) continue;
-    const end = source.size - tailBytes + at;
-    const record = tail.subarray(at, at + 22);
-    const wide = wideDirectory(source, end);
-    if (wide) return wide;
-    const bytes = record.readUInt32LE(12);
-    const claimed = record.readUInt32LE(16);
-    if (record.readUInt16LE(4) !== 0) throw new Damaged("is one part of several");
-    // what was put before the archive shifts every position in it
-    const shift = end - bytes - claimed;
-    if (shift < 0) throw new Damaged("has a central directory outside itself");
-    return { at: claimed + shift, bytes, count: record.readUInt16LE(10), shift };
+  let why: unknown;
+  for (let at = tail.lastIndexOf(END_MARK); at >= 0; at = at === 0 ? -1 : tail.lastIndexOf(END_MARK, at - 1)) {
+    if (at + 22 > tail.length) continue;
+    try {
+      return directoryAt(source, source.size - tailBytes + at, tail.subarray(at, at + 22));
+    } catch (error) {
+      reason(error);
+      why ??= error;
+    }
   }
-  throw new Damaged("has no central directory; it is cut off or no archive");
+  throw why ?? new Damaged("has no central directory; it is cut off or no archive");
 }
 
-function wideDirectory(source: Source, end: number): Directory | null {
+function directoryAt(source: Source, end: number, record: Buffer): Directory {
+  const wide = wideDirectory(source, end, record);
+  if (wide) return wide;
+  const bytes = record.readUInt32LE(12);
+  const claimed = record.readUInt32LE(16);
+  const count = record.readUInt16LE(10);
+  if (record.readUInt16LE(4) !== 0) throw new Damaged("is one part of several");
+  // what was put before the archive shifts every position in it
+  const shift = end - bytes - claimed;
+  if (shift < 0) throw new Damaged("has a central directory outside itself");
+  const at = claimed + shift;
+  if (count === 0 && bytes > 0) throw new Damaged("has a central directory that counts nothing");
+  if (count > 0 && source.read(at, 4).readUInt32LE(0) !== CENTRAL)
+    throw new Damaged("has a central directory that is none");
+  return { at, bytes, count, shift, end };
+}
+
+function wideDirectory(source: Source, end: number, record: Buffer): Directory | null {
   if (end < 20) return null;
   const locator = source.read(end - 20, 20);
   if (locator.readUInt32LE(0) !== END64_LOCATOR) return null;
   const claimed = u64(locator, 8);
-  const record = source.read(claimed, 56);
-  if (record.readUInt32LE(0) !== END64) throw new Damaged("has a wide end record that is none");
-  return { at: u64(record, 48), bytes: u64(record, 40), count: u64(record, 32), shift: 0 };
+  const wide = source.read(claimed, 56);
+  if (wide.readUInt32LE(0) !== END64) throw new Damaged("has a wide end record that is none");
+  const found = { at: u64(wide, 48), bytes: u64(wide, 40), count: u64(wide, 32), shift: 0, end };
+  const agrees = (narrow: number, full: number, value: number) => narrow === full || narrow === value;
+  if (
+    !agrees(record.readUInt16LE(10), 0xffff, found.count) ||
+    !agrees(record.readUInt32LE(12), 0xffff_ffff, found.bytes) ||
+    !agrees(record.readUInt32LE(16), 0xffff_ffff, found.at)
+  )
+    throw new Damaged("has two end records that disagree");
+  return found;
 }
 
-function readMember(
-  source: Source,
-  entry: Buffer,
-  shift: number,
-  regions: { from: number; to: number }[],
-): Member | null {
+function readMember(source: Source, entry: Buffer, shift: number, regions: Region[]): Member | null {
   const flags = entry.readUInt16LE(8);
   const method = entry.readUInt16LE(10);
   const nameBytes = entry.readUInt16LE(28);
@@ -97,7 +173,7 @@ function readMember(
   const { size, packed } = wide;
   const mode = entry[5] === 3 ? entry.readUInt32LE(38) >>> 16 : 0;
   const kind = mode >> 12 === 10 ? "link" : "file";
-  if (name.at(-1) === 0x2f && size === 0) return null;
+  const folder = name.at(-1) === 0x2f && size === 0;
   const refuse = (problem: string): Member => ({ name, kind, size, content: null, problem });
   try {
     const from = wide.at + shift;
@@ -106,9 +182,11 @@ function readMember(
     const localName = source.read(from + 30, local.readUInt16LE(26));
     const data = from + 30 + local.readUInt16LE(26) + local.readUInt16LE(28);
     regions.push({ from, to: data + packed });
+    if (folder) return null;
     const encrypted = (flags & 1) !== 0 || method === 99;
     if (encrypted) return refuse("encrypted");
-    if (local.readUInt16LE(8) !== method || !localName.equals(name)) return refuse("its two headers disagree");
+    if (local.readUInt16LE(8) !== method || !localName.equals(name) || !sizesAgree(local, packed, size))
+      return refuse("its two headers disagree");
     if (method !== STORED && method !== DEFLATED)
       return refuse(`compressed by method ${method}, which the gate does not unpack`);
     if (method === STORED && packed !== size) return refuse("is stored and has two sizes");
@@ -119,6 +197,14 @@ function readMember(
   } catch (error) {
     return refuse(reason(error));
   }
+}
+
+/** Behind the member, or in a wide field, the local header may leave them out. */
+function sizesAgree(local: Buffer, packed: number, size: number): boolean {
+  const [one, other] = [local.readUInt32LE(18), local.readUInt32LE(22)];
+  if ((local.readUInt16LE(6) & 8) !== 0 || (one === 0 && other === 0)) return true;
+  const agree = (written: number, value: number) => written === 0xffff_ffff || written === value;
+  return agree(one, packed) && agree(other, size);
 }
 
 /** Sizes and place, from the wide extra field where the narrow ones are full. */
@@ -157,12 +243,16 @@ function inflated(body: Source, size: number, sum: number): Stream {
   return { chunks, packed: body.size };
 }
 
+/** What zlib's calls give with `info`, which their types do not say. */
+type Inflated = { buffer: Buffer; engine: { bytesWritten: number } };
+
 async function* once(body: Source, size: number): AsyncGenerator<Buffer> {
-  let bytes: Buffer;
+  let done: Inflated;
   try {
-    bytes = inflateRawSync(body.read(0, body.size), { maxOutputLength: size + 1 });
+    done = inflateRawSync(body.read(0, body.size), { maxOutputLength: size + 1, info: true }) as unknown as Inflated;
   } catch (error) {
     throw new Damaged(`cannot be unpacked: ${(error as Error).message}`);
   }
-  yield bytes;
+  if (done.engine.bytesWritten !== body.size) throw new Damaged("has something behind its end");
+  yield done.buffer;
 }

@@ -56,6 +56,7 @@ export function fat(source: Source): Volume | null {
   return {
     fileSystem: `fat${bits}`,
     bytes,
+    contentFrom: bits === 32 ? dataAt : rootAt,
     ...(/^[\x21-\x7e][\x20-\x7e]*$/.test(label) && label !== "NO NAME" ? { label } : {}),
     ...(bytes > source.size ? { problem: `the file system claims ${bytes} bytes, the medium has ${source.size}` } : {}),
     entries: (bounds) => walk(layout, bounds),

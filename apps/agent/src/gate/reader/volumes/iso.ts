@@ -44,6 +44,9 @@ export function iso(source: Source): Volume | null {
   };
 }
 
+/** What is wrong where a disc has both: inside a file, 7z reads the other one. */
+export const ALSO_UDF = "it is a UDF file system too, which the gate does not read";
+
 const onlyUdf = (source: Source): Volume => ({
   fileSystem: "udf",
   bytes: source.size,
@@ -53,8 +56,8 @@ const onlyUdf = (source: Source): Volume => ({
 
 function problemOf(block: number, bytes: number, have: number, udf: boolean): string | null {
   if (block !== 512 && block !== 1024 && block !== SECTOR) return "its block size makes no sense";
-  if (udf) return "it is a UDF file system too, which the gate does not read";
   if (bytes > have) return `the file system claims ${bytes} bytes, the medium has ${have}`;
+  if (udf) return ALSO_UDF;
   return null;
 }
 
