@@ -1,10 +1,12 @@
 /** `sallyport-agent disk`: what a person in dom0 does with the guest's volume. No pass phrase is an argument. */
 import { randomBytes } from "node:crypto";
-import { OrganisationKey } from "@sallyport/shared/disk/sealed.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { OrganisationKey, type SealedRecovery, sealedDigest } from "@sallyport/shared/disk/sealed.ts";
 import { DiskState, diskWords } from "@sallyport/shared/disk/state.ts";
 import type { Command } from "commander";
 import { lookAtVolume } from "./appliers/disk.ts";
 import { provision } from "./appliers/disk-provision.ts";
+import { type RecoveryParts, type Renewed, renewRecovery } from "./appliers/disk-recovery.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import { cryptsetupDisk } from "./dom0/disk.ts";
 import { DoorError } from "./dom0/dom0.ts";
@@ -14,17 +16,15 @@ import { hpke } from "./dom0/seal.ts";
 import { readEnrolment } from "./enrol/folder.ts";
 import { inForce } from "./policy/believe.ts";
 import { findKept } from "./policy/kept.ts";
-import { recoveryPath } from "./volume.ts";
+import { isOnTrail, recoveriesIn, recoveryPath } from "./volume.ts";
 
 const KEY_BYTES_MAX = 512;
+const POLL_MS = 500;
 type Told = (act: (...args: never[]) => Promise<void>) => (...args: unknown[]) => Promise<void>;
 type StateOption = readonly [string, string, string];
 
 export function diskCommand(program: Command, told: Told, stateOption: StateOption): void {
   const disk = program.command("disk").description("the guest's encrypted volume");
-  const quick = (cheap: boolean | undefined) =>
-    cheap ? ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"] : [];
-
   disk
     .command("provision")
     .description("make a new LUKS2 volume with a pass phrase, and a recovery key sealed to the organisation")
@@ -38,35 +38,59 @@ export function diskCommand(program: Command, told: Told, stateOption: StateOpti
     .action(
       told(async (options: ProvisionOptions) => {
         const { state, device, size, json } = options;
-        const { facts } = readEnrolment(state);
-        const recoveryTo = options.recoveryTo ?? inForce(sha256, facts, findKept(state).kept)?.policy.disk.recoveryTo;
-        if (recoveryTo === undefined || !OrganisationKey.safeParse(recoveryTo).success)
-          throw new DoorError(
-            "There is no organisation's key to seal the recovery key to. Name it under disk.recoveryTo in the policy, or with --recovery-to; `sallyport disk key` makes one.",
-          );
+        const { workstation, recoveryTo } = enrolled(options);
         if (size !== undefined && !/^\d{1,9}$/.test(size)) throw new DoorError(`${size} is no number of MiB`);
-        const made = await provision(
-          {
-            disk: cryptsetupDisk(realDom0, quick(options.weakStretch)),
-            hash: sha256,
-            hpke,
-            random: (bytes) => new Uint8Array(randomBytes(bytes)),
-            keepSealed: (sealed) =>
-              keptText(realDom0, recoveryPath(state, sealed.volume), 1).write(`${JSON.stringify(sealed)}\n`),
-          },
-          {
-            device,
-            ...(size !== undefined && { bytes: Number(size) * 1024 * 1024 }),
-            key: await keyIn(options.keyFile),
-            workstation: facts.workstation,
-            recoveryTo,
-          },
-        );
+        const made = await provision(partsOf(state, options.weakStretch), {
+          device,
+          ...(size !== undefined && { bytes: Number(size) * 1024 * 1024 }),
+          key: await keyIn(options.keyFile),
+          ...{ workstation, recoveryTo },
+        });
         process.stdout.write(
           json
             ? `${JSON.stringify(made)}\n`
             : `${device} is volume ${made.volume}. Its recovery key is sealed to key ${made.sealed.to} and goes to the console as that.\n`,
         );
+      }),
+    );
+
+  disk
+    .command("recovery")
+    .description(
+      "give a volume a recovery key sealed to the organisation: its first, the next after one was used, one for another key of the organisation",
+    )
+    .argument("<path>", "the device or file")
+    .requiredOption(
+      "--key-file <path>",
+      "what opens it: a pass phrase, or the recovery key that was used; - reads it from standard input",
+    )
+    .option("--recovery-to <key>", "the organisation's public key; else the one that the policy in force names")
+    .option("--wait <seconds>", "how long to wait for the running agent to write it into the trail", "150")
+    .option("--weak-stretch", "stretch keys hardly at all: for tests, and key files of full entropy")
+    .option(...stateOption)
+    .option("--json", "print the result as JSON")
+    .action(
+      told(async (device: string, options: RecoveryOptions) => {
+        const { state, wait, json } = options;
+        if (!/^\d{1,5}$/.test(wait)) throw new DoorError(`${wait} is no number of seconds`);
+        const parts = partsOf(state, options.weakStretch);
+        const made = await renewRecovery(
+          {
+            ...parts,
+            kept: async (volume) =>
+              (await recoveriesIn(realDom0, state))
+                .map(({ sealed }) => sealed)
+                .filter((each) => each.volume === volume),
+            reachesTrail: (sealed) => reachesTrail(state, sealed, Number(wait) * 1000),
+            forget: async (sealed) => {
+              for (const each of await recoveriesIn(realDom0, state))
+                if (sealedDigest(sha256, each.sealed) === sealedDigest(sha256, sealed))
+                  await parts.disk.remove(each.path);
+            },
+          },
+          { device, key: await keyIn(options.keyFile), ...enrolled(options) },
+        );
+        process.stdout.write(json ? `${JSON.stringify(made)}\n` : renewedWords(device, made));
       }),
     );
 
@@ -95,6 +119,61 @@ export function diskCommand(program: Command, told: Told, stateOption: StateOpti
     );
 }
 
+/** A person waits for the agent's next look at the volume, and sees that it is being waited for. */
+async function reachesTrail(state: string, sealed: SealedRecovery, waitMs: number): Promise<boolean> {
+  const end = Date.now() + waitMs;
+  if (!isOnTrail(state, sealed) && waitMs > 0)
+    process.stderr.write("The new key is in place. Waiting for the running agent to write it into the trail …\n");
+  while (!isOnTrail(state, sealed)) {
+    if (Date.now() >= end) return false;
+    await delay(POLL_MS);
+  }
+  return true;
+}
+
+function renewedWords(device: string, { volume, slot, sealed, ended, left, unmarked }: Renewed): string {
+  const lines = [
+    `Volume ${volume} has its recovery key in slot ${slot}, sealed to key ${sealed.to}; it goes to the console as that.`,
+  ];
+  if (ended.length > 0) lines.push(`The one before it, in slot ${ended.join(", ")}, opens nothing any more.`);
+  if (left.length > 0)
+    lines.push(
+      `The one before it, in slot ${left.join(", ")}, still opens it: the new one is not on the trail yet. Start the agent, and run this again.`,
+    );
+  for (const each of unmarked)
+    lines.push(
+      `Key ${each} was left by a run that was ended half-way, or is somebody's own: nothing marks it. Where it is nobody's, end it: cryptsetup luksKillSlot ${device} ${each}`,
+    );
+  return `${lines.join("\n")}\n`;
+}
+
+/** @throws DoorError where nobody named the organisation's key */
+function enrolled({ state, recoveryTo: given }: { state: string; recoveryTo?: string }) {
+  const { facts } = readEnrolment(state);
+  const recoveryTo = given ?? inForce(sha256, facts, findKept(state).kept)?.policy.disk.recoveryTo;
+  if (recoveryTo === undefined || !OrganisationKey.safeParse(recoveryTo).success)
+    throw new DoorError(
+      "There is no organisation's key to seal the recovery key to. Name it under disk.recoveryTo in the policy, or with --recovery-to; `sallyport disk key` makes one.",
+    );
+  return { workstation: facts.workstation, recoveryTo };
+}
+
+const partsOf = (state: string, weakStretch: boolean | undefined): RecoveryParts => ({
+  disk: cryptsetupDisk(realDom0, weakStretch ? ["--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"] : []),
+  hash: sha256,
+  hpke,
+  random: (bytes) => new Uint8Array(randomBytes(bytes)),
+  keepSealed: (sealed) => keptText(realDom0, recoveryPath(state, sealed), 1).write(`${JSON.stringify(sealed)}\n`),
+});
+
+type RecoveryOptions = {
+  state: string;
+  keyFile: string;
+  wait: string;
+  recoveryTo?: string;
+  weakStretch?: boolean;
+  json?: boolean;
+};
 type ProvisionOptions = {
   state: string;
   device: string;

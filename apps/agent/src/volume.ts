@@ -1,8 +1,10 @@
 /** Wires the guest's volume: what looks at it, what tells of it, what wipes it. */
 import { join } from "node:path";
 import { toHex } from "@sallyport/shared/base/bytes.ts";
+import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
-import { SealedRecovery } from "@sallyport/shared/disk/sealed.ts";
+import type { Escrow } from "@sallyport/shared/disk/recovery.ts";
+import { SealedRecovery, sealedDigest } from "@sallyport/shared/disk/sealed.ts";
 import type { Applier } from "./appliers/applier.ts";
 import { diskApplier, lookAtVolume, unknownVolume, type VolumePlace } from "./appliers/disk.ts";
 import type { Performer } from "./command/performer.ts";
@@ -11,14 +13,18 @@ import type { AgentConfig } from "./config.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import { cryptsetupDisk } from "./dom0/disk.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
-import { diskSource } from "./sources/disk/source.ts";
+import { diskSource, recoveryPosition } from "./sources/disk/source.ts";
 import type { Source } from "./sources/source.ts";
+import { spoolPath } from "./spool/open.ts";
+import { openReadOnly } from "./spool/schema.ts";
+import { storeOf } from "./spool/store.ts";
 
 export type Volume = { applier: Applier<"disk">; sources: Source[]; wipe: Performer<"wipe"> };
 
-/** A sealed recovery key in the state folder, until the volume is wiped. */
-export const recoveryPath = (state: string, volume: string): string => join(state, `recovery-${volume}.json`);
-const RECOVERY_FILE = /^recovery-[0-9a-f-]{36}\.json$/;
+/** A sealed recovery key in the state folder, until its key is replaced or the volume wiped. */
+export const recoveryPath = (state: string, { volume, slot }: Pick<SealedRecovery, "volume" | "slot">): string =>
+  join(state, `recovery-${volume}-${slot}.json`);
+const RECOVERY_FILE = /^recovery-[0-9a-f-]{36}(?:-\d{1,2})?\.json$/;
 const RECOVERY_BYTES_MAX = 16 * 1024;
 const RECOVERIES_MAX = 64;
 
@@ -27,7 +33,7 @@ export function volumeOf(config: AgentConfig, state: string, dom0: Dom0): Volume
   const { volume: device, mapping, headerCopies: copies } = config.disk;
   const place: VolumePlace = { device, copies, ...(mapping !== undefined && { mapping }) };
   const disk = cryptsetupDisk(dom0);
-  const look = () => lookAtVolume(disk, place);
+  const look = () => lookAtVolume(disk, place, () => escrowOf(dom0, state));
   const now = () => dom0.now();
   return {
     applier: diskApplier(look),
@@ -39,7 +45,7 @@ export function volumeOf(config: AgentConfig, state: string, dom0: Dom0): Volume
 }
 
 /** A file that cannot be read is none of ours, and stays. */
-async function recoveriesIn(
+export async function recoveriesIn(
   dom0: Pick<Dom0, "list" | "readText">,
   state: string,
 ): Promise<{ path: string; sealed: SealedRecovery }[]> {
@@ -52,6 +58,30 @@ async function recoveriesIn(
     }),
   );
   return found.flat();
+}
+
+/** Its record is on the trail: then the console has it, or will have. Where nobody can tell, it is not. */
+export function isOnTrail(state: string, sealed: SealedRecovery): boolean {
+  const { name, value } = recoveryPosition(sealed);
+  try {
+    const store = storeOf(openReadOnly(spoolPath(state)));
+    try {
+      return store.position(name) === canonicalText(value);
+    } finally {
+      store.close();
+    }
+  } catch {
+    return false;
+  }
+}
+
+async function escrowOf(dom0: Pick<Dom0, "list" | "readText">, state: string): Promise<Escrow> {
+  const kept = (await recoveriesIn(dom0, state)).map(({ sealed }) => sealed);
+  const found = new Map(kept.map((sealed) => [sealedDigest(sha256, sealed), sealed]));
+  return (digest) => {
+    const sealed = found.get(digest);
+    return sealed && (isOnTrail(state, sealed) ? "on-trail" : "here");
+  };
 }
 
 export const escrowIn = async (dom0: Pick<Dom0, "list" | "readText">, state: string): Promise<Escrowed[]> =>

@@ -1,7 +1,9 @@
 /** policy → disk applier → the guest's volume. It looks and says; it never encrypts, changes or unlocks one: that takes a
  *  person (disk-provision.ts) or an order (command/wipe.ts). */
 import type { Json } from "@sallyport/shared/base/canonical.ts";
+import { type Escrow, RECOVERY_KEYS_MAX, recoveryKeys } from "@sallyport/shared/disk/recovery.ts";
 import { DiskState, diskFaults, diskWords } from "@sallyport/shared/disk/state.ts";
+import { sha256 } from "../dom0/crypto.ts";
 import type { Disk } from "../dom0/disk.ts";
 import type { Applier } from "./applier.ts";
 
@@ -25,7 +27,7 @@ export const diskApplier = (look: () => Promise<DiskState>): Applier<"disk"> => 
   inspect: async () => (await look()) as unknown as Json,
   judge(wanted, untrustedFound) {
     const found = DiskState.parse(untrustedFound);
-    const faults = diskFaults(wanted, found);
+    const faults = diskFaults(sha256, wanted, found);
     const shown = found as unknown as Json;
     if (faults.length > 0 && wanted.mode === "enforce")
       return {
@@ -43,7 +45,11 @@ export const diskApplier = (look: () => Promise<DiskState>): Applier<"disk"> => 
 });
 
 /** What dom0 finds of the volume now. @throws never: what cannot be read is part of the answer */
-export async function lookAtVolume(disk: Disk, { device, mapping }: VolumePlace): Promise<DiskState> {
+export async function lookAtVolume(
+  disk: Disk,
+  { device, mapping }: VolumePlace,
+  escrow?: () => Promise<Escrow>,
+): Promise<DiskState> {
   const tpm = (await disk.hasTpm().catch(() => false)) ? "present" : "absent";
   const state = (content: DiskState["content"]): DiskState => ({ volume: device, tpm, content });
   try {
@@ -66,6 +72,7 @@ export async function lookAtVolume(disk: Disk, { device, mapping }: VolumePlace)
           ...(integrity !== undefined && { integrity }),
           slots: slots.map(({ slot, kdf, keyBits }) => ({ slot, kdf, keyBits })),
           tokens: tokens.map(({ type, slots: of }) => ({ type, slots: of })),
+          ...(escrow && { recovery: recoveryKeys(looked.header, await escrow()).slice(0, RECOVERY_KEYS_MAX) }),
           ...(amiss.length > 0 && { amiss }),
           header: await disk.hash(device, headerBytes),
           ...(open !== undefined && { open }),

@@ -2,6 +2,7 @@
  *  keys go in by its standard input. */
 import { createHash, randomFillSync } from "node:crypto";
 import { type FileHandle, open, stat, unlink } from "node:fs/promises";
+import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { HEADER_CHARS_MAX, type Header, readHeader } from "@sallyport/shared/disk/header.ts";
 import { z } from "zod";
@@ -33,7 +34,11 @@ export type Disk = {
   removeKey(device: string, slot: number, key: Uint8Array): Promise<void>;
   /** Whether the key opens it (that slot, or any); tried, and nothing is opened. */
   opens(device: string, key: Uint8Array, slot?: number): Promise<boolean>;
-  addToken(device: string, token: { type: string; keyslots: string[] }): Promise<void>;
+  addToken(
+    device: string,
+    token: { type: string; keyslots: string[]; [more: string]: Json | readonly number[] },
+  ): Promise<void>;
+  removeToken(device: string, id: number): Promise<void>;
   /** Every key of it is destroyed. */
   erase(device: string): Promise<void>;
   /** Random bytes over the first so many, on the disk when it returns. */
@@ -161,6 +166,7 @@ export function cryptsetupDisk(dom0: Pick<Dom0, "run" | "list">, stretch: Stretc
     },
     addToken: async (device, token) =>
       void (await cryptsetup(["token", "import", "--json-file", "-", device], Buffer.from(JSON.stringify(token)))),
+    removeToken: async (device, id) => void (await cryptsetup(["token", "remove", "--token-id", String(id), device])),
     erase: async (device) => void (await cryptsetup(["luksErase", "--batch-mode", device])),
     async overwrite(device, bytes) {
       await each(device, "r+", bytes, async (file, at, chunk) => {

@@ -1,7 +1,7 @@
 /** Pretend volumes in memory, with cryptsetup's promises: keys open slots, an erased header opens for nobody. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
-import type { HeaderToken } from "@sallyport/shared/disk/header.ts";
+import type { HeaderToken, Mark } from "@sallyport/shared/disk/header.ts";
 import { type Disk, NO_KNOWN_KIND } from "../dom0/disk.ts";
 import { DoorError } from "../dom0/dom0.ts";
 
@@ -37,6 +37,7 @@ export function simDisk(): SimDisk {
   };
   const slotOf = (volume: Luks, key: Uint8Array) => [...volume.slots].find(([, each]) => each.key === text(key))?.[0];
   const fresh = (key: string): Slot => ({ key, id: randomBytes(32).toString("hex") as Sha256 });
+  const fresher = ({ tokens }: Luks): number => Math.max(-1, ...tokens.map(({ id }) => id)) + 1;
   return {
     tpm: false,
     lay: (path, bytes, foreign) => void media.set(path, { bytes, ...(foreign !== undefined && { foreign }) }),
@@ -50,7 +51,8 @@ export function simDisk(): SimDisk {
         const { uuid, tokens } = volume;
         const sizes = { headerBytes: HEADER_BYTES, areaBytes: AREA_BYTES };
         const whole = { amiss: [], isPlain: false, isDetached: false };
-        const header = { cipher: "aes-xts-plain64", sectorBytes: 4096, slots, tokens, ...sizes, ...whole };
+        const taken = [...volume.slots.keys()];
+        const header = { cipher: "aes-xts-plain64", sectorBytes: 4096, slots, taken, tokens, ...sizes, ...whole };
         return { is: "luks2", uuid, header, what: "crypto_LUKS" };
       }
       if (foreign === undefined && noise === undefined) return { is: "blank" };
@@ -82,13 +84,19 @@ export function simDisk(): SimDisk {
       const volume = luks(path);
       if (slotOf(volume, key) === undefined) throw new DoorError("No key available with this passphrase.");
       volume.slots.delete(slot);
+      for (const token of volume.tokens) token.slots = token.slots.filter((each) => each !== slot);
     },
     async opens(path, key, slot) {
       const volume = luks(path);
       return slot === undefined ? slotOf(volume, key) !== undefined : volume.slots.get(slot)?.key === text(key);
     },
-    async addToken(path, { type, keyslots }) {
-      luks(path).tokens.push({ type, slots: keyslots.map(Number) });
+    async addToken(path, { type, keyslots, sealed, key, to, instead }) {
+      const mark = sealed !== undefined && { mark: { sealed, key, to, instead } as Mark };
+      luks(path).tokens.push({ id: fresher(luks(path)), type, slots: keyslots.map(Number), ...mark });
+    },
+    async removeToken(path, id) {
+      const volume = luks(path);
+      volume.tokens = volume.tokens.filter((each) => each.id !== id);
     },
     async erase(path) {
       luks(path).slots.clear();
@@ -110,7 +118,7 @@ export function simDisk(): SimDisk {
       if (slotOf(volume, key) === undefined) throw new DoorError("No key available with this passphrase.");
       const slot = [...Array(32).keys()].find((each) => !volume.slots.has(each))!;
       volume.slots.set(slot, fresh(randomBytes(32).toString("hex")));
-      volume.tokens.push({ type: "systemd-tpm2", slots: [slot] });
+      volume.tokens.push({ id: fresher(volume), type: "systemd-tpm2", slots: [slot] });
     },
   };
 }

@@ -3,7 +3,7 @@
  *  not. */
 import { spawnSync } from "node:child_process";
 import { generateKeyPairSync, randomUUID } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
@@ -78,6 +78,18 @@ describe.skipIf(without !== null)("a guest's volume", () => {
     cli("disk", "key", at("another.pem"));
     expect(cli("disk", "unseal", at("record.json"), "--key", at("another.pem")).status).toBe(3);
 
+    // it was used: another takes its place, and ends it when it is on the trail
+    writeFileSync(at("used"), unsealed.stdout.trim());
+    const renew = ["disk", "recovery", at("guest.img"), "--state", machine.state, "--key-file", at("used")];
+    const renewed = await runCli(...renew, "--weak-stretch", "--recovery-to", publicKey, "--json");
+    expect(renewed.code, renewed.stderr).toBe(0);
+    expect(JSON.parse(renewed.stdout)).toMatchObject({ volume, slot: 2, ended: [1], left: [] });
+    await until("the next is on the trail", () => console.records("disk.recovery").length === 2, machine, PATIENCE_MS);
+    expect(opens(unsealed.stdout.trim())).toBe(false);
+    writeFileSync(at("record.json"), JSON.stringify(console.records("disk.recovery")[1]!.content!.body));
+    const next = cli("disk", "unseal", at("record.json"), "--key", at("organisation.pem")).stdout.trim();
+    expect(opens(next)).toBe(true);
+
     const keys = [console.signer, anna, ben].map((signer, place) => ({
       id: keyId(sha256, signer.publicKey),
       publicKey: toBase64(signer.publicKey),
@@ -113,8 +125,9 @@ describe.skipIf(without !== null)("a guest's volume", () => {
     expect(wiped).toMatchObject({ whole: true, volume });
     expect(wiped.after).not.toBe(wiped.before);
     expect(opens("the pass phrase of the guest")).toBe(false);
-    expect(opens(unsealed.stdout.trim())).toBe(false);
-    expect([existsSync(at("header.backup")), existsSync(at(`recovery-${volume}.json`))]).toEqual([false, false]);
+    expect(opens(next)).toBe(false);
+    expect(existsSync(at("header.backup"))).toBe(false);
+    expect(readdirSync(machine.state).filter((name) => name.startsWith("recovery-"))).toEqual([]);
     expect(readFileSync(at("commands.json"), "utf8")).not.toContain("the pass phrase");
     expect(console.refusals).toEqual([]);
     await stop(child);

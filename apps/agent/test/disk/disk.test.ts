@@ -15,6 +15,7 @@ import { SectionState } from "@sallyport/shared/state/reported.ts";
 import { afterAll, describe, expect, it } from "vitest";
 import { diskApplier, lookAtVolume, unknownVolume } from "../../src/appliers/disk.ts";
 import { type Provision, provision } from "../../src/appliers/disk-provision.ts";
+import { renewRecovery, type Wanted } from "../../src/appliers/disk-recovery.ts";
 import { sha256 } from "../../src/dom0/crypto.ts";
 import { cryptsetupDisk, type Disk } from "../../src/dom0/disk.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
@@ -156,7 +157,9 @@ describe.each<[string, () => Place]>([
     expect(await place.disk.opens(path, bytes(opened.value.recoveryKey), 1)).toBe(true);
     expect(await place.disk.opens(path, first, 0)).toBe(true);
 
-    const applier = diskApplier(() => lookAtVolume(place.disk, { device: path, copies: [] }));
+    const applier = diskApplier(() =>
+      lookAtVolume(place.disk, { device: path, copies: [] }, async () => () => "on-trail"),
+    );
     const found = await applier.inspect();
     expect(DiskState.parse(found)).toMatchObject({ content: { is: "luks2", uuid: volume } });
     const wanted = DiskSection.parse({ ciphers: ["aes-xts-plain64"], keyBitsLeast: 512, slotsLeast: 2 });
@@ -165,6 +168,104 @@ describe.each<[string, () => Place]>([
     expect(tpm).toMatchObject({ outcome: "failed", reason: expect.stringContaining("held by a TPM2") });
     expect(applier.judge({ ...wanted, mode: "audit", tpm2: true }, found)).toMatchObject({ outcome: "audit" });
   });
+
+  /** A trail that a person's run waits for, or that no agent writes. */
+  const renewer = (place: Place, kept: SealedRecovery[], isOnTrail = () => true) => {
+    const parts = {
+      disk: place.disk,
+      hash: sha256,
+      hpke,
+      random: (count: number) => new Uint8Array(randomBytes(count)),
+      keepSealed: (sealed: SealedRecovery) => void kept.push(sealed),
+      kept: async () => [...kept],
+      reachesTrail: async () => isOnTrail(),
+      forget: async (sealed: SealedRecovery) => void kept.splice(kept.indexOf(sealed), 1),
+    };
+    return (device: string, more: Partial<Wanted> = {}) =>
+      renewRecovery(parts, { device, key: first, workstation, recoveryTo: toBase64(hpke.publicOf(own)), ...more });
+  };
+  const clearOf = (sealed: SealedRecovery, by = own) => {
+    const opened = unsealRecovery(sha256, hpke, by, sealed);
+    if (!opened.ok) throw new Error(opened.error);
+    return bytes(opened.value.recoveryKey);
+  };
+  const recoveryOf = async (place: Place, path: string) => {
+    const found = await lookAtVolume(place.disk, { device: path, copies: [] }, async () => () => "on-trail");
+    return found.content.is === "luks2" ? found.content.recovery : found;
+  };
+
+  it("a volume that somebody else made, or whose making was ended, is given a recovery key", async () => {
+    const place = make();
+    const path = place.at("volume");
+    await place.disk.create(path, SIZE);
+    await place.disk.format(path, first);
+    expect(await recoveryOf(place, path)).toEqual([]);
+    const kept: SealedRecovery[] = [];
+    await expect(renewer(place, kept)(path, { key: third })).rejects.toThrow("opens no key");
+    expect(kept).toEqual([]);
+    const made = await renewer(place, kept)(path);
+    expect(made).toMatchObject({ slot: 1, ended: [], left: [], unmarked: [] });
+    expect(await place.disk.opens(path, clearOf(made.sealed), 1)).toBe(true);
+    expect(await recoveryOf(place, path)).toMatchObject([{ slot: 1, is: "escrowed", to: made.sealed.to }]);
+    // what a person puts into the slot afterwards is not what was sealed
+    await place.disk.removeKey(path, 1, first);
+    await place.disk.addKey(path, first, second, 1);
+    expect(await recoveryOf(place, path)).toEqual([]);
+  });
+
+  it("a recovery key that was used is followed by another, and ends only when that is on the trail", async () => {
+    const place = make();
+    const path = place.at("volume");
+    const { kept, make: run } = provisioner(place);
+    const { sealed: used } = await run(path, { bytes: SIZE });
+    const waiting = await renewer(place, kept, () => false)(path, { key: clearOf(used) });
+    expect(waiting).toMatchObject({ slot: 2, ended: [], left: [1] });
+    expect(await place.disk.opens(path, clearOf(used), 1)).toBe(true);
+    // run again it makes no third, and ends the one that was used, by the pass phrase
+    const done = await renewer(place, kept)(path);
+    expect(done).toMatchObject({ slot: 2, sealed: waiting.sealed, ended: [1], left: [], unmarked: [] });
+    expect(await place.disk.opens(path, clearOf(used))).toBe(false);
+    expect(await place.disk.opens(path, clearOf(done.sealed), 2)).toBe(true);
+    expect(kept).toEqual([done.sealed]);
+    const found = await place.disk.look(path);
+    expect(found.is === "luks2" && found.header.tokens.map(({ slots }) => slots)).toEqual([[2]]);
+    // and who has the used key alone ends it by the new one
+    const next = await renewer(place, kept)(path, { key: clearOf(done.sealed) });
+    expect(next).toMatchObject({ slot: 1, ended: [2] });
+    expect(await place.disk.opens(path, clearOf(done.sealed))).toBe(false);
+  });
+
+  it("for another key of the organisation another recovery key is sealed, and the first opens nothing any more", async () => {
+    const place = make();
+    const path = place.at("volume");
+    const { kept, make: run } = provisioner(place);
+    const { sealed: before } = await run(path, { bytes: SIZE });
+    const other = new Uint8Array(randomBytes(32));
+    const { sealed, ended } = await renewer(place, kept)(path, { recoveryTo: toBase64(hpke.publicOf(other)) });
+    expect([sealed.to === before.to, ended]).toEqual([false, [1]]);
+    expect(await place.disk.opens(path, clearOf(sealed, other), sealed.slot)).toBe(true);
+    expect(await place.disk.opens(path, clearOf(before))).toBe(false);
+  });
+
+  it.each(["addKey", "addToken", "removeKey"] as const)(
+    "one that is ended before it has done %s is ended by the next, which leaves one recovery key",
+    async (act) => {
+      const place = make();
+      const path = place.at("volume");
+      const { kept, make: run } = provisioner(place);
+      await run(path, { bytes: SIZE });
+      const real = place.disk[act];
+      Object.assign(place.disk, { [act]: () => Promise.reject(new Error("killed")) });
+      await expect(renewer(place, kept)(path)).rejects.toThrow("killed");
+      Object.assign(place.disk, { [act]: real });
+      const again = await renewer(place, kept)(path);
+      expect(again.ended).toEqual([1]);
+      expect(await recoveryOf(place, path)).toMatchObject([{ slot: again.slot, is: "escrowed" }]);
+      // a key without its mark is nobody's to end: it is named
+      expect(again.unmarked).toEqual(act === "addToken" ? [2] : []);
+      expect(await place.disk.opens(path, first, 0)).toBe(true);
+    },
+  );
 
   it("nothing is provisioned over what is there, nor without room, nor with a slip of a pass phrase", async () => {
     const place = make();

@@ -59,7 +59,7 @@ describe.skipIf(without !== null)("a volume that two persons order to be wiped",
         hash: sha256,
         hpke,
         random: (count) => new Uint8Array(randomBytes(count)),
-        keepSealed: (sealed) => writeFileSync(recoveryPath(into, sealed.volume), JSON.stringify(sealed)),
+        keepSealed: (sealed) => writeFileSync(recoveryPath(into, sealed), JSON.stringify(sealed)),
       },
       {
         device: at("volume"),
@@ -126,7 +126,7 @@ describe.skipIf(without !== null)("a volume that two persons order to be wiped",
       expect(await disk.look(at("volume"))).toMatchObject({ is: "other", uuids: [] });
       expect(readFileSync(at("volume")).includes(backup.subarray(0, 512))).toBe(false);
       expect(existsSync(at("header.backup"))).toBe(false);
-      expect(existsSync(recoveryPath(folder, volume))).toBe(false);
+      expect(existsSync(recoveryPath(folder, { volume, slot: 1 }))).toBe(false);
       const records = trail();
       expect(records.map(({ kind }) => kind)).toEqual([
         "trail.opened",

@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { toBase64 } from "../base/bytes.ts";
 import { DiskSection } from "../policy/disk.ts";
 import { type Header, readHeader as read } from "./header.ts";
+import { type RecoveryKey, recoveryKeys } from "./recovery.ts";
 import { type DiskState, diskFaults, diskWords } from "./state.ts";
 
 const dumped = (name: string) => readFileSync(new URL(`golden/${name}.json`, import.meta.url), "utf8");
@@ -205,7 +207,46 @@ describe("a header that says more than that it is encrypted", () => {
   });
 });
 
+describe("a key that is called the recovery key's", () => {
+  const hex = (letter: string) => letter.repeat(64) as RecoveryKey["sealed"] & string;
+  const slots = [1, 2].map((slot) => ({ slot, kdf: "argon2id", keyBits: 512, id: hex(String(slot)) as never }));
+  const mark = { sealed: hex("b") as never, key: hex("1") as never, to: "01020304" as never, instead: [] };
+  const token = { id: 0, type: "sallyport-recovery", slots: [1] };
+  it.each<[string, object, "on-trail" | "here" | undefined, object[]]>([
+    ["is escrowed where what was sealed for it is on the trail", { mark }, "on-trail", [{ slot: 1, is: "escrowed" }]],
+    ["waits where it is not there yet", { mark }, "here", [{ slot: 1, is: "waiting" }]],
+    ["is unknown where nothing sealed is here", { mark }, undefined, [{ slot: 1, is: "unknown" }]],
+    [
+      "is another where the slot's key was changed",
+      { mark: { ...mark, key: hex("9") } },
+      "on-trail",
+      [{ slot: 1, is: "changed" }],
+    ],
+    [
+      "is another where the mark was moved to another key",
+      { mark, slots: [2] },
+      "on-trail",
+      [{ slot: 2, is: "changed" }],
+    ],
+    ["is none where its slot is empty", { mark, slots: [7] }, "on-trail", []],
+    ["is unknown where its name is all there is", {}, "on-trail", [{ slot: 1, is: "unknown" }]],
+    ["is unknown where systemd made it", { type: "systemd-recovery" }, "on-trail", [{ slot: 1, is: "unknown" }]],
+    ["is none where a token is another's", { mark, type: "systemd-tpm2" }, "on-trail", []],
+  ])("%s", (_name, change, where, keys) => {
+    const found = recoveryKeys({ slots, tokens: [{ ...token, ...change }] }, () => where);
+    expect(found.map(({ slot, is }) => ({ slot, is }))).toEqual(keys);
+  });
+});
+
 type Luks2 = Extract<DiskState["content"], { is: "luks2" }>;
+const escrowed: RecoveryKey = {
+  slot: 1,
+  is: "escrowed",
+  to: "01020304" as RecoveryKey["to"],
+  sealed: "b".repeat(64) as RecoveryKey["sealed"],
+};
+const MEND = "`sallyport-agent disk recovery` gives it one";
+const NONE = `none of its keys is a recovery key: ${MEND}`;
 const good: Luks2 = {
   is: "luks2",
   uuid: "01234567-89ab-cdef-0123-456789abcdef",
@@ -216,6 +257,7 @@ const good: Luks2 = {
     { slot: 1, kdf: "argon2id", keyBits: 512 },
   ],
   tokens: [{ type: "sallyport-recovery", slots: [1] }],
+  recovery: [escrowed],
   header: "a".repeat(64) as Luks2["header"],
   open: true,
 };
@@ -248,14 +290,38 @@ describe("a volume, by policy", () => {
       state({ ...good, amiss: ["nothing of it is encrypted"] }),
       ["nothing of it is encrypted"],
     ],
-    ["with no recovery key", {}, state({ ...good, tokens: [] }), ["none of its keys is a recovery key"]],
+    ["with no recovery key", {}, state({ ...good, recovery: [] }), [NONE]],
+    ["of which nobody can say what is sealed", {}, state({ ...good, recovery: undefined }), [NONE]],
     [
-      "whose recovery token names a key that is gone",
-      {},
-      state({ ...good, tokens: [{ type: "sallyport-recovery", slots: [7] }] }),
-      ["none of its keys is a recovery key"],
+      "whose recovery key is sealed to another key of the organisation",
+      { recoveryTo: toBase64(new Uint8Array(32)) },
+      state(good),
+      [`its recovery key is sealed to key 01020304; wanted is 66687aad: ${MEND}`],
     ],
-    ["with systemd's recovery key", {}, state({ ...good, tokens: [{ type: "systemd-recovery", slots: [1] }] }), []],
+    [
+      "whose recovery key is not on the trail",
+      {},
+      state({ ...good, recovery: [{ ...escrowed, is: "waiting" }] }),
+      ["its recovery key 1 is sealed and not on the trail yet"],
+    ],
+    [
+      "whose recovery key was changed",
+      {},
+      state({ ...good, recovery: [{ ...escrowed, is: "changed" }] }),
+      [`another key is in slot 1 than the recovery key that was sealed for it: ${MEND}`],
+    ],
+    [
+      "with one that is escrowed, beside one that is not",
+      {},
+      state({ ...good, recovery: [{ slot: 2, is: "unknown" }, escrowed] }),
+      [],
+    ],
+    [
+      "with systemd's recovery key, of which nothing is sealed",
+      {},
+      state({ ...good, recovery: [{ slot: 1, is: "unknown" }] }),
+      [`key 1 is called a recovery key, and nothing of it is sealed here: ${MEND}`],
+    ],
     [
       "of another cipher",
       { ciphers: ["serpent-xts-plain64", "twofish-xts-plain64"] },
@@ -284,7 +350,7 @@ describe("a volume, by policy", () => {
       ["it has no key left: nothing opens it any more"],
     ],
   ])("%s", (_name, wanted, found, words) => {
-    expect(diskFaults(DiskSection.parse(wanted), found)).toEqual(words);
+    expect(diskFaults(sha256, DiskSection.parse(wanted), found)).toEqual(words);
   });
   it("in one line", () => {
     expect(diskWords(state(good))).toBe(

@@ -39,6 +39,7 @@ const Dumped = z.object({
       sealed: z.string().max(128).optional(),
       key: z.string().max(128).optional(),
       to: z.string().max(128).optional(),
+      instead: z.array(z.int().min(0).max(31)).max(SLOTS_MAX).optional(),
       "tpm2-pcrs": z.array(z.int().min(0).max(31)).max(32).optional(),
       "tpm2-pin": z.boolean().optional(),
     }),
@@ -63,15 +64,18 @@ const Dumped = z.object({
 });
 export type Dumped = z.infer<typeof Dumped>;
 
-/** What marks a key as the recovery key's: `sealed` is the sha256 of what is sealed, `key` the `id` that the slot had. */
-const Mark = z.object({ sealed: Sha256, key: Sha256, to: KeyId });
+/** What marks a key as the recovery key's: `sealed` is the sha256 of what is sealed, `key` the `id` that the slot had,
+ *  `instead` the slots whose keys it takes the place of. */
+const Mark = z.object({ sealed: Sha256, key: Sha256, to: KeyId, instead: z.array(z.int()).default([]) });
+export type Mark = z.infer<typeof Mark>;
 
 /** `id`: sha256 over how the key lies in its slot, its fresh salt among it: another key in the same slot has another. */
 export type HeaderSlot = { slot: number; kdf: string; keyBits: number; id: Sha256 };
 export type HeaderToken = {
+  id: number;
   type: string;
   slots: number[];
-  mark?: z.infer<typeof Mark>;
+  mark?: Mark;
   tpm2?: { pcrs: number[]; pin: boolean };
 };
 
@@ -82,6 +86,8 @@ export type Header = {
   sectorBytes: number;
   integrity?: string;
   slots: HeaderSlot[];
+  /** Every slot that is not free, whatever lies in it. */
+  taken: number[];
   tokens: HeaderToken[];
   headerBytes: number;
   areaBytes: number;
@@ -133,7 +139,8 @@ function headerOf(dumped: Dumped, idOf: (slot: string) => Sha256): Result<Header
         keyBits: key_size * 8,
         id: idOf(slot),
       })),
-    tokens: Object.values(tokens).map(tokenOf),
+    taken: Object.keys(keyslots).map(Number),
+    tokens: Object.entries(tokens).map(([id, token]) => tokenOf(Number(id), token)),
     headerBytes,
     // a detached header's data begins at 0: then its own sizes say how long it is
     areaBytes: Math.max(Number.isFinite(begins) ? begins : 0, headerBytes + config.keyslots_size),
@@ -141,13 +148,15 @@ function headerOf(dumped: Dumped, idOf: (slot: string) => Sha256): Result<Header
   });
 }
 
-function tokenOf({ type, keyslots, sealed, key, to, ...more }: Dumped["tokens"][string]): HeaderToken {
-  const mark = Mark.safeParse({ sealed, key, to });
-  const pcrs = more["tpm2-pcrs"];
+function tokenOf(id: number, token: Dumped["tokens"][string]): HeaderToken {
+  const { type, keyslots } = token;
+  const mark = Mark.safeParse(token);
+  const pcrs = token["tpm2-pcrs"];
   return {
+    id,
     type,
     slots: keyslots.map(Number),
     ...(mark.success && { mark: mark.data }),
-    ...(pcrs && { tpm2: { pcrs, pin: more["tpm2-pin"] ?? false } }),
+    ...(pcrs && { tpm2: { pcrs, pin: token["tpm2-pin"] ?? false } }),
   };
 }

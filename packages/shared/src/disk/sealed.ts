@@ -4,7 +4,7 @@ import { z } from "zod";
 import { fromBase64, fromUtf8, toBase64, toHex, toUtf8 } from "../base/bytes.ts";
 import { canonicalBytes } from "../base/canonical.ts";
 import type { Hash } from "../base/crypto.ts";
-import { KeyId, WorkstationId } from "../base/ids.ts";
+import { KeyId, type Sha256, WorkstationId } from "../base/ids.ts";
 import { KeyText } from "../base/key.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { VolumeUuid } from "../command/command.ts";
@@ -41,6 +41,10 @@ const messageOf = ({ workstation, volume, slot }: Belongs) => ({
 /** As `keyId`, over the raw X25519 key. */
 export const organisationKeyId = (hash: Hash, publicKey: Uint8Array): KeyId =>
   toHex(hash(publicKey).slice(0, 4)) as KeyId;
+
+/** Names what is sealed, for whom and for what: the key's mark in the volume's header carries it. */
+export const sealedDigest = (hash: Hash, sealed: SealedRecovery): Sha256 =>
+  toHex(hash(canonicalBytes(sealed))) as Sha256;
 
 /** `ephemeral` is 32 fresh random bytes. @throws where the public key is none */
 export function sealRecovery(

@@ -1,13 +1,14 @@
 /** What dom0 found of the guest's volume, and what of it is not as policy wants. Pure. */
 import { z } from "zod";
+import { fromBase64 } from "../base/bytes.ts";
+import type { Hash } from "../base/crypto.ts";
 import { Sha256 } from "../base/ids.ts";
 import { VolumeUuid } from "../command/command.ts";
 import type { DiskSection } from "../policy/disk.ts";
 import { AMISS_MAX } from "./amiss.ts";
+import { RECOVERY_KEYS_MAX, RecoveryKey, recoveryFault } from "./recovery.ts";
+import { organisationKeyId } from "./sealed.ts";
 
-/** Tokens that mark a slot as the recovery key's: ours, and systemd's own. */
-export const RECOVERY_TOKEN = "sallyport-recovery";
-const RECOVERY_TOKENS = [RECOVERY_TOKEN, "systemd-recovery"];
 const TPM2_TOKEN = "systemd-tpm2";
 
 /** `disk.state`. `header` is the sha256 over both copies of the metadata: it changes with each slot and token. */
@@ -22,6 +23,8 @@ export const DiskState = z.object({
       sectorBytes: z.int(),
       slots: z.array(z.object({ slot: z.int(), kdf: z.string().max(64), keyBits: z.int() })).max(32),
       tokens: z.array(z.object({ type: z.string().max(128), slots: z.array(z.int()).max(32) })).max(32),
+      /** Its recovery keys; absent where nobody could say what is sealed. */
+      recovery: z.array(RecoveryKey).max(RECOVERY_KEYS_MAX).optional(),
       header: Sha256,
       integrity: z.string().max(64).optional(),
       /** What is not as a volume at rest should be, in words: parts in the clear, a change under way, what is unknown. */
@@ -43,15 +46,13 @@ const bound = (content: Luks2, types: readonly string[]): number[] => {
     types.includes(type) ? slots.filter((each) => present.has(each)) : [],
   );
 };
-/** Slots that a token calls the recovery key's and that are there. */
-export const recoverySlots = (content: Luks2): number[] => bound(content, RECOVERY_TOKENS);
-
 /** In words, what is not as the section wants; empty where all is. */
-export function diskFaults(wanted: DiskSection, { volume, content, tpm }: DiskState): string[] {
+export function diskFaults(hash: Hash, wanted: DiskSection, { volume, content, tpm }: DiskState): string[] {
   if (content.is === "unreadable") return [`${volume} cannot be looked at: ${content.why}`];
   if (wanted.require === "none") return [];
   if (content.is === "absent") return [`there is no ${volume}`];
   if (content.is === "other") return [`${volume} is not encrypted with LUKS2: ${content.what}`];
+  const wantedTo = wanted.recoveryTo === undefined ? undefined : organisationKeyId(hash, fromBase64(wanted.recoveryTo));
   const faults = [...(content.amiss ?? [])];
   const { ciphers, keyBitsLeast, slotsLeast, tpm2, recoveryKey } = wanted;
   if (content.slots.length === 0) faults.push("it has no key left: nothing opens it any more");
@@ -64,7 +65,8 @@ export function diskFaults(wanted: DiskSection, { volume, content, tpm }: DiskSt
     );
   if (slotsLeast !== undefined && content.slots.length < slotsLeast)
     faults.push(`it has ${content.slots.length} keys; at least ${slotsLeast} are wanted`);
-  if (recoveryKey && recoverySlots(content).length === 0) faults.push("none of its keys is a recovery key");
+  const unescrowed = recoveryKey ? recoveryFault(content.recovery ?? [], wantedTo) : undefined;
+  if (unescrowed) faults.push(unescrowed);
   if (tpm2 && bound(content, [TPM2_TOKEN]).length === 0)
     faults.push(`no key of it is held by a TPM2${tpm === "absent" ? ", and there is no TPM on this machine" : ""}`);
   return faults;

@@ -1,4 +1,5 @@
-/** The guest's volume → disk.state, at each start and when it changes; and its sealed recovery key → disk.recovery, once. */
+/** The guest's volume → disk.state, at each start and when it changes; and each sealed recovery key of it → disk.recovery,
+ *  once. */
 import { setTimeout as delay } from "node:timers/promises";
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { SealedRecovery } from "@sallyport/shared/disk/sealed.ts";
@@ -13,6 +14,12 @@ export type DiskNeeds = {
   everyMs?: number;
 };
 
+/** Stands when its record is on the trail. */
+export const recoveryPosition = (sealed: SealedRecovery) => ({
+  name: `disk/recovery/${sealed.volume}/${sealed.slot}`,
+  value: canonicalText(sealed),
+});
+
 const LOOK_EVERY_MS = 60_000;
 
 export function diskSource({ look, recoveries, now, everyMs = LOOK_EVERY_MS }: DiskNeeds): Source {
@@ -22,9 +29,9 @@ export function diskSource({ look, recoveries, now, everyMs = LOOK_EVERY_MS }: D
       outlet.state({ state: "running" });
       while (!signal.aborted) {
         for (const sealed of await recoveries()) {
-          const position = { name: `disk/recovery/${sealed.volume}`, value: canonicalText(sealed) };
+          const position = recoveryPosition(sealed);
           if (outlet.position(position.name) === position.value) continue;
-          const text = `The recovery key of volume ${sealed.volume}, sealed to key ${sealed.to}`;
+          const text = `The recovery key of volume ${sealed.volume} in slot ${sealed.slot}, sealed to key ${sealed.to}`;
           const observation = {
             kind: "disk.recovery",
             severity: "notice",
