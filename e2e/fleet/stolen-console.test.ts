@@ -1,7 +1,7 @@
 /** A stolen console: its key, its database and its broker in a thief's hands, who runs its very code against a real agent.
  *  Whatever would loosen a workstation is refused by it, and told on its trail with the reason; what is left to the thief
  *  is to take away for a while. */
-import { createHash, generateKeyPairSync, randomBytes, X509Certificate } from "node:crypto";
+import { createHash, generateKeyPairSync, randomBytes, randomUUID, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { type SignedStatement, type Signers, signStatement } from "@sallyport/shared/policy/statement.ts";
-import { type Signer, signText } from "@sallyport/shared/trail/signed.ts";
+import { keyId, type Signer, signText } from "@sallyport/shared/trail/signed.ts";
 import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -164,6 +164,32 @@ const make = (type: "exception" | "keys", order: number, carried: object, more: 
     { type, audience: { workstation: of() }, order, issued: new Date().toISOString(), ...more },
     carried,
   );
+type Head = { order: number; issued: number; notAfter: number };
+/** An order of the thief's own making, beside what the console's code would give. */
+async function order(verb: "diagnostics" | "isolate", args: object, head: Head): Promise<SignedStatement> {
+  const id = randomUUID();
+  const notAfter = new Date(head.notAfter).toISOString();
+  const statement = signStatement(
+    hash,
+    [key],
+    {
+      type: "command",
+      audience: { workstation: of() },
+      order: head.order,
+      issued: new Date(head.issued).toISOString(),
+      notAfter,
+    },
+    { id, verb, arguments: args, notAfter },
+  );
+  await pool.query(
+    `INSERT INTO command (id, workstation_id, "order", verb, arguments, statement, digest, asked_by, asked_at, reason,
+                          not_after, standing, state)
+     VALUES ($1, $2, (SELECT max("order") + 1 FROM command), $3, $4, $5, $6, 'thief', now(), 'x', $7, 'sent', '{"state":"sent"}')`,
+    [id, of(), verb, args, statement, digestOf(statement), notAfter],
+  );
+  await pool.query("SELECT pg_notify('command', $1)", [of()]);
+  return statement;
+}
 const SIGNATURES = { code: "signatures", reason: expect.stringMatching(/^1 of the 3 signatures/) };
 
 it("loosens nothing, moves nothing, lets nothing pass, wipes nothing; each try is refused with its reason", {
@@ -251,6 +277,41 @@ it("loosens nothing, moves nothing, lets nothing pass, wipes nothing; each try i
   const received = async () => (await told("command.received")).filter(({ body }) => "command" in body);
   await until("it is cut off", async () => (await received()).length > 0, machine, PATIENCE_MS);
   expect((await received()).at(-1)!.body).toMatchObject({ command: cut.id });
+
+  // the highest order there is, and words of a time that has not come: to be believed above all that people sign
+  const now = Date.now();
+  const seconds = Math.floor(now / 1000);
+  const highest = await order("diagnostics", {}, { order: 2 ** 53 - 1, issued: now, notAfter: now + 3_600_000 });
+  expect((await refusal(highest)).body).toMatchObject({ type: "command", code: "ahead" });
+  const ages = Date.parse("2999-01-01T00:00:00.000Z");
+  const future = { order: seconds + 60, issued: ages, notAfter: ages + 3_600_000 };
+  const cutFor = await order("isolate", { until: new Date(ages + 3_600_000).toISOString() }, future);
+  expect((await refusal(cutFor)).body).toMatchObject({ type: "command", code: "ahead" });
+  const most = await order(
+    "diagnostics",
+    {},
+    { order: seconds + 7 * 86_400, issued: now + 80_000_000, notAfter: now + 90_000_000 },
+  );
+  const taken = async () => (await told("command.received")).some(({ body }) => body.digest === digestOf(most));
+  await until("the most that is believed is taken", taken, machine, PATIENCE_MS);
+  // what both persons sign with the console is taken all the same
+  await within(async (tx) => {
+    await tx.query('UPDATE "group" SET threshold = 3 WHERE id = $1', [strict]);
+    for (const { publicKey } of [anna, ben])
+      await tx.query(
+        "INSERT INTO group_key (group_id, key_id, public_key, role, name) VALUES ($1, $2, $3, 'approver', 'x')",
+        [strict, keyId(hash, publicKey), toBase64(publicKey)],
+      );
+  });
+  const asks = { ...about, now: new Date(), minutes: 10, verb: "release" as const, arguments: {} };
+  const { waiting } = await within((tx) => ask(tx, key, asks));
+  for (const person of [anna, ben]) await signs(waiting!.id, person);
+  const released = await pool.query<{ statement: SignedStatement }>(
+    "SELECT statement FROM command WHERE verb = 'release'",
+  );
+  const release = released.rows[0]!.statement;
+  const heard = async () => (await told("command.received")).some(({ body }) => body.digest === digestOf(release));
+  await until("people are heard", heard, machine, PATIENCE_MS);
 
   // an enrolment anew, by somebody at the machine who was given a token, into fewer hands
   const again = await runCli("enrol", await newToken(loose), "--state", machine.state, "--name", "test", "--again");

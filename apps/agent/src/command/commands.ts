@@ -17,6 +17,7 @@ import {
   EMPTY_JOURNAL,
   type End,
   end,
+  faultOfRoom,
   isLate,
   type Journal,
   LIVES_MAX,
@@ -80,6 +81,11 @@ export class Commands {
   holds(signed: SignedStatement): boolean {
     const mark = markOf(signed);
     return this.#journal.ordered.some((each) => each.mark === mark);
+  }
+
+  /** Why it is not taken now though it is believed. */
+  refusal(signed: SignedStatement): string | undefined {
+    return faultOfRoom(this.#journal, Command.parse(JSON.parse(signed.carried)));
   }
 
   /** Believed already. On disk when it returns. */

@@ -5,6 +5,7 @@ import { CommandId, Sha256, Time } from "@sallyport/shared/base/ids.ts";
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import { Command } from "@sallyport/shared/command/command.ts";
 import { type Cut, isolate } from "@sallyport/shared/command/isolation.ts";
+import { VERB_RULES, type Verb } from "@sallyport/shared/command/verb.ts";
 import { z } from "zod";
 
 /** `begun` and what was `noted` before are on disk before anything is done, so that after a kill it is ended, not done
@@ -60,10 +61,31 @@ export function take(journal: Journal, next: Omit<Ordered, "stage">): Journal {
   return { ...journal, ordered: [...ordered, { ...next, stage: { state: "received" } }] };
 }
 
+/** Of what the console's key alone may order, so much waits at once: a flood of it leaves room for what people sign. */
+export const WAITING_ALONE_MAX = 32;
+
+/** Why one more is not taken now; nothing where there is room. */
+export function faultOfRoom({ ordered }: Journal, { verb }: Command): string | undefined {
+  if (VERB_RULES[verb].signers !== "console") return undefined;
+  const waits = (each: Ordered) =>
+    VERB_RULES[each.command.verb].signers === "console" && !(isEnded(each) && isTold(each));
+  if (ordered.filter(waits).length < WAITING_ALONE_MAX) return undefined;
+  return `${WAITING_ALONE_MAX} orders of this kind wait to be carried out or told; send it again when they are done`;
+}
+
 const isTold = ({ stage }: Ordered): boolean => !("left" in stage && stage.left !== undefined);
 
-/** The one to go on with: as they were ordered, one at a time. */
-export const nextOf = ({ ordered }: Journal): Ordered | undefined => ordered.find((each) => !isEnded(each));
+const LOOKS: readonly Verb[] = ["rescan", "diagnostics"];
+
+/** The one to go on with, one at a time: what was begun, then as they were ordered; what only looks comes last. */
+export function nextOf({ ordered }: Journal): Ordered | undefined {
+  const open = ordered.filter((each) => !isEnded(each));
+  return (
+    open.find(({ stage }) => stage.state === "begun") ??
+    open.find(({ command }) => !LOOKS.includes(command.verb)) ??
+    open[0]
+  );
+}
 
 /** An allowance ends by the earliest clock, a block by the latest (DESIGN.md, Time). */
 export function isLate({ verb, notAfter }: Command, floor: number, now: number): boolean {

@@ -20,6 +20,7 @@ import { keyId } from "@sallyport/shared/trail/signed.ts";
 import { z } from "zod";
 import { exceptionFault, exceptionsWith } from "./exceptions.ts";
 import type { Kept } from "./kept.ts";
+import { agree, hear, issuedBy, type Moments } from "./moments.ts";
 import { unreadable } from "./newer.ts";
 import { faultOfOverlay } from "./overlays.ts";
 
@@ -52,9 +53,12 @@ export function beliefOf(hash: Hash, self: Self, kept: Kept): Belief {
 export const membershipKey = ({ workstation }: Pick<Self, "workstation">): string =>
   `membership/workstation/${workstation}`;
 
+/** `now` is dom0's own clock. */
 export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untrusted: unknown, now: number): Believed {
   const { group, signers } = beliefOf(hash, self, kept);
-  const trust = { workstation: self.workstation, group, signers, orders: kept.orders, now: kept.floor };
+  const moments = { floor: kept.floor, heard: kept.heard ?? 0 };
+  const latest = issuedBy(now, moments);
+  const trust = { workstation: self.workstation, group, signers, orders: kept.orders, now: kept.floor, latest };
   let result = verifyStatement(hash, verify, trust, untrusted);
   if (!result.ok && result.error.code === "not-yet-valid" && result.error.statement) {
     // its signatures hold, so the console's clock has come this far
@@ -62,15 +66,15 @@ export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untr
     result = verifyStatement(hash, verify, { ...trust, now: Math.max(kept.floor, issued) }, untrusted);
   }
   if (!result.ok) return isHeld(kept, untrusted) ? { answer: "held" } : { answer: "refused", refusal: result.error };
-  const { statement, carried, orderKey } = result.value;
+  const { statement, carried, slot, series } = result.value;
   const wrong = faultOf(hash, self, group, statement, carried);
   if (wrong) return { answer: "refused", refusal: { ...wrong, statement } };
   const signed = SignedStatement.parse(untrusted);
   const keys = statement.type === "keys" ? CarriedKeys.parse(carried) : undefined;
   const next: Kept = {
-    statements: { ...kept.statements, [orderKey]: { signed, taken: new Date(now).toISOString() } },
-    orders: { ...kept.orders, [orderKey]: statement.order },
-    floor: Math.max(kept.floor, Date.parse(statement.issued)),
+    statements: { ...kept.statements, [slot]: { signed, taken: new Date(now).toISOString() } },
+    orders: { ...kept.orders, ...Object.fromEntries(series.map((name) => [name, statement.order])) },
+    ...momentsAfter(statement, now, moments),
     consoleKeys: keys ? keys.consoleKeys : kept.consoleKeys,
     cas: keys ? keys.cas : kept.cas,
     ...(kept.exceptions && { exceptions: kept.exceptions }),
@@ -82,6 +86,13 @@ export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untr
   const before = keyInForce(hash, self, kept);
   const key = keyInForce(hash, self, { ...next, ...(before !== undefined && { inForce: before }) });
   return { answer: "taken", type: statement.type, kept: { ...next, ...(key !== undefined && { inForce: key }) } };
+}
+
+/** Who must sign a policy, a membership or keys says what time it is; of the rest the console alone might be the source. */
+function momentsAfter({ type, issued, notAfter }: Statement, now: number, moments: Moments): Moments {
+  const at = Date.parse(issued);
+  const isWhole = notAfter === undefined && type !== "overlay" && type !== "command";
+  return isWhole ? agree(now, moments, at) : (hear(now, moments, at) ?? moments);
 }
 
 /** A retained message comes again at each connection: the statement that is held already is no news. */

@@ -74,6 +74,7 @@ describe("an exception", () => {
     ["for another workstation", exception({ workstation: OTHER }), "audience"],
     ["that carries another workstation", exception({ carries: OTHER }), "audience"],
     ["that never ends", exception({ notAfter: null }), "malformed"],
+    ["of more than seven days", exception({ notAfter: "2026-12-01T10:00:00.001Z" }), "malformed"],
     ["that has ended", exception({ notAfter: "2026-11-24T09:00:00.000Z" }), "expired"],
     ["by another key", exception({ by: newSigner() }), "signatures"],
     ["changed on the way", { ...exception(), carried: exception({ manifest: hex("c") }).carried }, "digest"],

@@ -3,7 +3,13 @@ import { toHex } from "@sallyport/shared/base/bytes.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
 import { audienceKey, type Refusal } from "@sallyport/shared/policy/verify.ts";
-import { CarriedException, type Clocks, type Exception, isCurrent } from "@sallyport/shared/usb/exception.ts";
+import {
+  CarriedException,
+  type Clocks,
+  EXCEPTION_HOURS_MAX,
+  type Exception,
+  isCurrent,
+} from "@sallyport/shared/usb/exception.ts";
 import { z } from "zod";
 import type { Self } from "./believe.ts";
 import { EXCEPTIONS_MAX, type Kept } from "./kept.ts";
@@ -19,7 +25,10 @@ export function exceptionFault(
   const own = audienceKey(statement.audience) === `workstation/${self.workstation}`;
   if (!own || read.data.workstation !== self.workstation)
     return { code: "audience", reason: "an exception is for one workstation, by name" };
-  if (statement.notAfter === undefined) return { code: "malformed", reason: "an exception that never ends" };
+  const { issued, notAfter } = statement;
+  if (notAfter === undefined) return { code: "malformed", reason: "an exception that never ends" };
+  if (Date.parse(notAfter) - Date.parse(issued) > EXCEPTION_HOURS_MAX * 3_600_000)
+    return { code: "malformed", reason: `an exception of more than ${EXCEPTION_HOURS_MAX / 24} days` };
   return undefined;
 }
 

@@ -11,7 +11,7 @@ type Golden = { consoleKey: string; workstation: WorkstationId; group: GroupId; 
 const FOLDER = new URL("../../../../packages/shared/src/wire/golden/", import.meta.url);
 const golden = (name: string): Golden => JSON.parse(readFileSync(new URL(`${name}.json`, FOLDER), "utf8"));
 
-const NOW = Date.parse("2026-11-24T10:00:01.000Z");
+const NOW = Date.parse("2026-11-28T19:00:01.000Z");
 const selfOf = ({ consoleKey, workstation, group }: Golden) => ({ workstation, group, consoleKeys: [consoleKey] });
 const offer = (kept: Kept, one: Golden) => believe(sha256, ed25519Verify, selfOf(one), kept, one.statement, NOW);
 function taken(kept: Kept, one: Golden): Kept {

@@ -21,8 +21,9 @@ export const Kept = z.object({
     .optional(),
   /** The order key of the policy in force: what stays while a new group has none. */
   inForce: z.string().optional(),
-  /** Milliseconds; signed console time, the latest seen. */
+  /** Milliseconds; the latest moment that has come for certain, and the console's word beyond it (moments.ts). */
   floor: z.number().min(0),
+  heard: z.number().min(0).optional(),
   consoleKeys: z.array(KeyText).max(16),
   cas: z.array(z.string()).max(8),
 });

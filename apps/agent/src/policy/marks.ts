@@ -21,7 +21,8 @@ export function rise(workstation: WorkstationId, marks: Marks | undefined, kept:
   const newest = newer(marks?.memberships[key], kept.statements[key]);
   return {
     orders,
-    floor: Math.max(marks?.floor ?? 0, kept.floor),
+    // what was written beside the policy: the floor goes back where people and dom0's clock take it back
+    floor: kept.floor,
     memberships: newest ? { [key]: newest } : {},
   };
 }
@@ -39,13 +40,19 @@ export function makeGood(workstation: WorkstationId, kept: Kept, marks: Marks): 
   if (membership) statements[key] = membership;
   const orders = { ...kept.orders };
   for (const [each, mark] of Object.entries(marks.orders)) {
-    const least = orderOf(statements[each]) >= mark ? mark : Math.max(0, mark - 1);
+    const least = orderOf(keptOf(statements, each)) >= mark ? mark : Math.max(0, mark - 1);
     orders[each] = Math.max(orders[each] ?? 0, least);
   }
   return { ...kept, statements, orders, floor: Math.max(kept.floor, marks.floor) };
 }
 
 type Held = Kept["statements"][string];
+
+/** The newest of a series: under its own name, or under the one that keys which sign alone share. */
+function keptOf(statements: Kept["statements"], series: string): Held | undefined {
+  const shared = series.replace(/\/[0-9a-f]{8}$/, "");
+  return shared === series ? statements[series] : (statements[`${shared}/alone`] ?? statements[shared]);
+}
 
 const newer = (a: Held | undefined, b: Held | undefined): Held | undefined => (orderOf(b) > orderOf(a) ? b : a);
 

@@ -3,8 +3,14 @@ import { createHash } from "node:crypto";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { readJson } from "@sallyport/shared/base/json.ts";
 import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
-import { DESIRED_CHARS_MAX, Desired, SignedStatement, type StatementType } from "@sallyport/shared/policy/statement.ts";
-import type { Refusal } from "@sallyport/shared/policy/verify.ts";
+import {
+  DESIRED_CHARS_MAX,
+  Desired,
+  SignedStatement,
+  Statement,
+  type StatementType,
+} from "@sallyport/shared/policy/statement.ts";
+import { aheadWords, type Refusal } from "@sallyport/shared/policy/verify.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import { z } from "zod";
@@ -14,6 +20,7 @@ import { REFUSED_REMEMBERED } from "../limits.ts";
 import { beliefOf, believe, type InForce, inForce, isPassed, membershipKey, type Self } from "./believe.ts";
 import { exceptionsOf } from "./exceptions.ts";
 import { type Kept, writeKept } from "./kept.ts";
+import { hear, issuedBy, latestOf, type Moments } from "./moments.ts";
 import { deniedOf, type HeldOverlay, heldOverlays, type OverlayInForce, standing } from "./overlays.ts";
 
 export type PolicyParts = {
@@ -26,7 +33,12 @@ export type PolicyParts = {
   monotonic: () => number;
   tell: (observation: Observation) => void;
   /** What was ordered: on disk when `take` returns, and known from then on however often it comes. */
-  commands: { holds(signed: SignedStatement): boolean; take(signed: SignedStatement): void };
+  commands: {
+    holds(signed: SignedStatement): boolean;
+    /** Why there is no room for it now, or nothing where there is. */
+    refusal(signed: SignedStatement): string | undefined;
+    take(signed: SignedStatement): void;
+  };
   /** Something was taken, of this type, or refused; a wake-up and no more. */
   changed: (taken?: StatementType) => void;
   log: Log;
@@ -37,11 +49,16 @@ export type Refused = { code: string; reason: string; order?: number; at: string
 const MOMENT_MS = 100;
 /** The floor is written this rarely when nothing else is. */
 const FLOOR_STEP_MS = 300_000;
+/** A console whose clock is wrong says so with each receipt. */
+const AHEAD_TOLD_EVERY_MS = 3_600_000;
+
+const momentsOf = ({ floor, heard = 0 }: Kept): Moments => ({ floor, heard });
 
 export class PolicyKeeper {
   readonly #parts: PolicyParts;
   #kept: Kept;
-  #floorAt: { floor: number; monotonic: number };
+  #at: Moments & { monotonic: number };
+  #aheadToldAt = Number.NEGATIVE_INFINITY;
   #inForce: InForce | undefined;
   #refused: Refused | undefined;
   #overlays: { of: Kept | undefined; held: HeldOverlay[] } = { of: undefined, held: [] };
@@ -50,7 +67,7 @@ export class PolicyKeeper {
   constructor(parts: PolicyParts) {
     this.#parts = parts;
     this.#kept = parts.kept;
-    this.#floorAt = { floor: parts.kept.floor, monotonic: parts.monotonic() };
+    this.#at = { ...momentsOf(parts.kept), monotonic: parts.monotonic() };
     this.#inForce = inForce(sha256, parts.self, parts.kept);
   }
 
@@ -79,12 +96,18 @@ export class PolicyKeeper {
 
   /** The latest moment that has come for certain. */
   floor(): number {
-    return this.#floorAt.floor + (this.#parts.monotonic() - this.#floorAt.monotonic);
+    return this.#moments().floor;
   }
 
-  /** Exceptions that hold now, by our own clock and by the floor. */
+  #moments(): Moments {
+    const since = this.#parts.monotonic() - this.#at.monotonic;
+    return { floor: this.#at.floor + since, heard: this.#at.heard + since };
+  }
+
+  /** Exceptions that hold now, by our own clock, by the floor and by the console's word. */
   exceptions(): Exception[] {
-    return exceptionsOf(sha256, this.#kept, { now: this.#parts.now(), floor: this.floor() });
+    const now = this.#parts.now();
+    return exceptionsOf(sha256, this.#kept, { now, floor: latestOf(now, this.#moments()) });
   }
 
   /** Deny overlays that hold now: of our own clock and the floor, the later one ends them. */
@@ -106,11 +129,32 @@ export class PolicyKeeper {
     return deniedOf(this.overlays());
   }
 
-  /** Signed console time. */
+  /** Signed console time. What is too far ahead moves nothing and is told. */
   heard(time: number): void {
-    if (time <= this.floor()) return;
-    this.#floorAt = { floor: time, monotonic: this.#parts.monotonic() };
-    if (time - this.#kept.floor > FLOOR_STEP_MS) this.#keep({ ...this.#kept, floor: time });
+    const now = this.#parts.now();
+    const next = hear(now, this.#moments(), time);
+    if (!next) {
+      this.#tellAhead(time, now);
+      return;
+    }
+    this.#at = { ...next, monotonic: this.#parts.monotonic() };
+    const kept = momentsOf(this.#kept);
+    if (next.floor - kept.floor > FLOOR_STEP_MS || next.heard - kept.heard > FLOOR_STEP_MS)
+      this.#keep({ ...this.#kept, ...next });
+  }
+
+  #tellAhead(time: number, now: number): void {
+    if (this.#parts.monotonic() - this.#aheadToldAt < AHEAD_TOLD_EVERY_MS) return;
+    this.#aheadToldAt = this.#parts.monotonic();
+    const reason = aheadWords(`a receipt of ${new Date(time).toISOString()}`, issuedBy(now, this.#moments()));
+    this.#parts.log.error({ time, now }, "receipt.ahead");
+    this.#parts.tell({
+      kind: "policy.refused",
+      severity: "error",
+      time: now,
+      text: `The console's time is not believed: ${reason}`.slice(0, 512),
+      body: { type: "receipt", code: "ahead", reason: reason.slice(0, 1024) },
+    });
   }
 
   desired(untrusted: Uint8Array): void {
@@ -138,7 +182,13 @@ export class PolicyKeeper {
     const signed = SignedStatement.safeParse(untrusted);
     // sent again until the workstation's answer has come
     if (signed.success && commands.holds(signed.data)) return;
-    const believed = believe(sha256, ed25519Verify, self, { ...this.#kept, floor: this.floor() }, untrusted, now());
+    const believed = believe(sha256, ed25519Verify, self, { ...this.#kept, ...this.#moments() }, untrusted, now());
+    const full = believed.answer === "taken" && believed.type === "command" && commands.refusal(signed.data!);
+    if (full) {
+      const statement = Statement.parse(JSON.parse(signed.data!.text));
+      this.#refuse({ code: "too-many", reason: full, statement }, Buffer.from(JSON.stringify(untrusted)));
+      return;
+    }
     switch (believed.answer) {
       case "held":
         return;
@@ -161,7 +211,7 @@ export class PolicyKeeper {
     writeKept(this.#parts.state, kept);
     this.#kept = kept;
     this.#parts.keepMarks(kept);
-    if (kept.floor > this.floor()) this.#floorAt = { floor: kept.floor, monotonic: this.#parts.monotonic() };
+    this.#at = { ...momentsOf(kept), monotonic: this.#parts.monotonic() };
   }
 
   /** Once for each statement: a retained message comes again at each connection. */

@@ -38,12 +38,12 @@ afterAll(async () => {
 });
 
 let order = 0;
-type More = { by?: Signer[]; audience?: object; notAfter?: string; order?: number };
+type More = { by?: Signer[]; audience?: object; notAfter?: string; order?: number; issued?: string };
 function command(verb: Verb, args: object, more: More = {}): { id: string; statement: SignedStatement } {
   const now = Date.now();
   const id = randomUUID();
   const notAfter = more.notAfter ?? new Date(now + 3_600_000).toISOString();
-  const issued = new Date(Math.min(now, Date.parse(notAfter) - 1_000)).toISOString();
+  const issued = more.issued ?? new Date(Math.min(now, Date.parse(notAfter) - 1_000)).toISOString();
   const statement = signStatement(
     sha256,
     more.by ?? [console.signer],
@@ -100,7 +100,7 @@ it("a stolen console can look and cut, and cannot wipe, let go, or order with wh
   await until("the release is refused", () => refused(release.statement).length === 1, machine, PATIENCE_MS);
 
   // what two signed is carried out, and what was signed before it is not taken again
-  const old = command("rescan", {}, { by: [anna, ben] });
+  const old = command("pause", { guest: "work" }, { by: [anna, ben] });
   const newer = command("wipe", { volume }, { by: [anna, ben] });
   send(newer.statement);
   await until("it is answered", () => of("command.done", newer.id).length === 1, machine, PATIENCE_MS);
@@ -173,5 +173,44 @@ it("kill -9 at any moment loses no order and answers each once", async () => {
     expect(of("command.done", id)[0]?.content?.body).toMatchObject({ outcome: "done" });
   }
   expect(console.refusals).toEqual([]);
+  await stop(child);
+}, 600_000);
+
+it("a stolen console locks nobody out: neither by the highest order, nor by a time that has not come", async () => {
+  const child = machine.start();
+  const { workstation } = machine;
+  await until("two must sign", () => membershipOf(machine) === 2, machine, PATIENCE_MS);
+  // receipts of 2999, validly signed
+  const trail = console.newest.get(workstation)!;
+  console.clock = () => new Date("2999-01-01T00:00:00.000Z");
+  console.receipt(workstation, trail, "stand");
+  const ahead = () => console.records("policy.refused").filter(({ content }) => content?.body.type === "receipt");
+  await until("it is told", () => ahead().length === 1, machine, PATIENCE_MS);
+  expect(ahead()[0]?.content?.text).toMatch(/^The console's time is not believed: a receipt of 2999-/);
+
+  const highest = command("diagnostics", {}, { order: 2 ** 53 - 1 });
+  const ages = { issued: "2999-01-01T00:00:00.000Z", notAfter: "2999-01-01T01:00:00.000Z" };
+  const future = command("isolate", { until: ages.notAfter }, ages);
+  const most = command("diagnostics", {}, { order: Math.floor(Date.now() / 1000) + 8 * 86_400 - 60 });
+  for (const { statement } of [highest, future, most]) send(statement);
+  await until(
+    "two are refused",
+    () => [highest, future].every((each) => refused(each.statement).length === 1),
+    machine,
+    PATIENCE_MS,
+  );
+  for (const { statement } of [highest, future])
+    expect(refused(statement)[0]?.content?.body).toMatchObject({ code: "ahead" });
+  await until("the third is answered", () => of("command.done", most.id).length === 1, machine, PATIENCE_MS);
+
+  // and people are still heard, by orders far below it, for a minute
+  const inAMinute = new Date(Date.now() + 60_000).toISOString();
+  const volume = "01234567-89ab-cdef-0123-456789abcdef";
+  const wipe = command("wipe", { volume }, { by: [console.signer, anna], notAfter: inAMinute });
+  send(wipe.statement);
+  await until("it is received", () => of("command.received", wipe.id).length === 1, machine, PATIENCE_MS);
+  await until("it is answered", () => of("command.done", wipe.id).length === 1, machine, PATIENCE_MS);
+  console.clock = () => new Date();
+  expect(refused(wipe.statement)).toEqual([]);
   await stop(child);
 }, 600_000);

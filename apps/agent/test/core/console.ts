@@ -91,6 +91,8 @@ export async function startConsole() {
     epoch: 0,
     /** Signs receipts. */
     receiptSigner: signer,
+    /** What time receipts say it is. */
+    clock: () => new Date(),
     /** Answered to whoever asks; while false nothing is stored and nothing is answered. */
     awake: true,
     /** How likely a batch that the broker acknowledged is lost behind it; where it is above 0 the first one always is. */
@@ -266,7 +268,7 @@ export async function startConsole() {
     const signed = signReceipt(sha256, by, {
       workstation,
       epoch: console.epoch,
-      time: new Date().toISOString(),
+      time: console.clock().toISOString(),
       ...more,
     });
     send(topic(workstation, "receipt"), JSON.stringify(signed), false);

@@ -75,7 +75,7 @@ function start(): PolicyKeeper {
     now,
     monotonic: () => 0,
     tell,
-    commands: { holds: () => false, take() {} },
+    commands: { holds: () => false, refusal: () => undefined, take() {} },
     changed() {},
     log: pino({ level: "silent" }),
   });

@@ -23,7 +23,7 @@ describe("the keeper of the policy, told of one of a newer console", () => {
         now: () => Date.parse("2026-11-24T10:00:01.000Z"),
         monotonic: () => 0,
         tell: (observation) => void told.push(observation),
-        commands: { holds: () => false, take: () => {} },
+        commands: { holds: () => false, refusal: () => undefined, take: () => {} },
         changed: () => {},
         log: { debug() {}, info() {}, warn() {}, error() {} },
       });

@@ -64,12 +64,57 @@ describe("a workstation", () => {
     ],
     ["refuses what is not valid yet", make({ notBefore: "2026-11-24T09:00:00.001Z" }), trust, "not-yet-valid"],
     ["refuses what is no longer valid", make({ notAfter: "2026-11-24T09:00:00.000Z" }), trust, "expired"],
+    ["takes what was issued a day ahead of it", make({ issued: "2026-11-25T09:00:00.000Z" }), trust, "taken"],
+    ["refuses what was issued further ahead", make({ issued: "2026-11-25T09:00:00.001Z" }), trust, "ahead"],
+    [
+      "refuses what was issued further ahead, whoever signed it",
+      make({ issued: "2999-01-01T00:00:00.000Z", type: "overlay" }, [consoleKey, anna, ben]),
+      strict,
+      "ahead",
+    ],
+    [
+      "measures that by the latest moment it has reason to believe",
+      make({ issued: "2026-11-26T09:00:00.000Z" }),
+      { ...trust, latest: now + 86_400_000 },
+      "taken",
+    ],
+    ["refuses an order that would use up all there are", make({ order: 2 ** 53 - 1 }), trust, "ahead"],
+    ["refuses it of people too", make({ order: 2 ** 53 - 1 }, [consoleKey, anna, ben]), strict, "ahead"],
+    [
+      "takes an order of the seconds of a week ahead",
+      make({ order: Date.parse("2026-12-01T08:00:00Z") / 1000 }),
+      trust,
+      "taken",
+    ],
     ["refuses a changed order", tamper(make(), (text) => text.replace('"order":5', '"order":6')), trust, "signatures"],
     ["refuses another load under the same signature", { ...make(), carried: '{"any":"other"}' }, trust, "digest"],
     ["refuses no statement at all", { text: "{}" }, trust, "malformed"],
     ["refuses a text that is no JSON", { ...make(), text: "{" }, trust, "malformed"],
     ["refuses null", null, trust, "malformed"],
   ])("%s", (_name, signed, of, wanted) => expect(answer(signed, of)).toBe(wanted));
+
+  const overlay = (order: number, keys = [consoleKey]) => make({ type: "overlay", order }, keys);
+  const name = `overlay/group/${group}`;
+  const [first, second] = [consoleKey, anna].map(({ publicKey }) => `${name}/${keyId(hash, publicKey)}`);
+  it("counts what one key may sign by that key", () => {
+    expect(verifyStatement(hash, verify, strict, overlay(5))).toMatchObject({
+      ok: true,
+      value: { slot: name, series: [first] },
+    });
+    expect(answer(overlay(5), { ...strict, orders: { [first!]: 5 } })).toBe("old-order");
+    // by people without the console it is newer than whatever the console signed
+    expect(answer(overlay(5, [anna, ben]), { ...strict, orders: { [first!]: 5 } })).toBe("old-order");
+    expect(answer(overlay(6, [anna, ben]), { ...strict, orders: { [first!]: 5 } })).toBe("taken");
+    expect(answer(overlay(5), { ...strict, orders: { [second!]: 5 } })).toBe("old-order");
+  });
+  it("forgets the orders of a key that is believed no more", () => {
+    const other = { ...strict, signers: signersOf(2, anna, ben) };
+    expect(answer(overlay(5, [anna, ben]), { ...other, orders: { [first!]: 1_700_000_000 } })).toBe("taken");
+  });
+  it("goes on from what a version before kept in one series", () => {
+    expect(answer(overlay(5), { ...strict, orders: { [name]: 5 } })).toBe("old-order");
+    expect(answer(overlay(6), { ...strict, orders: { [name]: 5 } })).toBe("taken");
+  });
 
   it("says in words why it refuses", () => {
     const got = verifyStatement(hash, verify, strict, make());

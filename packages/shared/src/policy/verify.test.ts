@@ -1,20 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { drawnCommand } from "../../test/command.ts";
-import {
-  flip,
-  flipped,
-  json,
-  order,
-  publicKey,
-  sha256,
-  shape,
-  spoiled,
-  textOf,
-  time,
-  uuid,
-  words,
-} from "../../test/drawn.ts";
+import { flip, flipped, json, publicKey, sha256, shape, spoiled, textOf, uuid, words } from "../../test/drawn.ts";
 import { hash, makeKey, verify } from "../../test/keys.ts";
 import { toBase64, toUtf8 } from "../base/bytes.ts";
 import { canonicalText } from "../base/canonical.ts";
@@ -83,8 +70,10 @@ const statement = shape<Omit<Statement, "digest">, keyof Omit<Statement, "digest
   {
     type: fc.constantFrom(...StatementType.options),
     audience: fc.constantFrom({ workstation }, { group }, { fleet: true as const }),
-    order,
-    issued: time,
+    order: fc.integer({ min: 1, max: Date.parse("2026-11-24T09:00:00Z") / 1000 }),
+    issued: fc
+      .integer({ min: Date.parse("2026-11-17T09:00:00Z"), max: Date.parse("2026-11-25T09:00:00Z") })
+      .map((at) => new Date(at).toISOString()),
     notBefore: fc.constant("2026-11-24T08:59:59.999Z"),
     notAfter: fc.constant("2026-11-24T09:00:00.001Z"),
     fallback: sha256,

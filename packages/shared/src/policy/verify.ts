@@ -6,7 +6,7 @@ import type { GroupId, WorkstationId } from "../base/ids.ts";
 import { readJson } from "../base/json.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { mayConsoleAlone } from "../command/command.ts";
-import { isSignedBy } from "../trail/signed.ts";
+import { isSignedBy, keyId } from "../trail/signed.ts";
 import {
   type Audience,
   approversOf,
@@ -19,15 +19,26 @@ import {
   type StatementType,
 } from "./statement.ts";
 
-/** What a workstation believes already. `orders` holds the highest order taken by `orderKey`. `now` is the latest
- *  moment it knows for certain to have come (persisted floor), in milliseconds. */
+/** What a workstation believes already. `orders` holds the highest order taken of each series. `now` is the latest
+ *  moment it knows for certain to have come (persisted floor), `latest` the latest that may have come by any clock it has
+ *  a reason to believe (`now` where it is not given), in milliseconds. */
 export type Trust = {
   workstation: WorkstationId;
   group: GroupId;
   signers: Signers;
   orders: Readonly<Record<string, number>>;
   now: number;
+  latest?: number;
 };
+
+const DAY_MS = 86_400_000;
+/** A statement that was issued later than this after `latest` is no word of now: by a wrong clock, or by a thief who means
+ *  to be believed for years. */
+export const ISSUED_AHEAD_MS_MAX = DAY_MS;
+/** An order is a count, or the seconds of the clock; it lies no further than this beyond the seconds at which it was issued,
+ *  so that no single statement uses up all orders there are. Once a command that waited for people had its end as its
+ *  order, a week ahead. */
+export const ORDER_AHEAD_SECONDS_MAX = 8 * 86_400;
 
 export const REFUSALS = [
   "malformed",
@@ -37,10 +48,13 @@ export const REFUSALS = [
   "old-order",
   "not-yet-valid",
   "expired",
+  "ahead",
+  "too-many",
 ] as const;
 export type Refusal = { code: (typeof REFUSALS)[number]; reason: string; statement?: Statement };
 
-export type Taken = { statement: Statement; carried: unknown; orderKey: string };
+/** `slot`: where the newest is kept; `series`: under which names its order counts from now on. */
+export type Taken = { statement: Statement; carried: unknown; slot: string; series: string[] };
 
 /** Types that the console's key alone may sign, whatever the group's threshold. Of commands it depends on the verb. */
 const CONSOLE_ALONE: readonly StatementType[] = ["overlay"];
@@ -52,7 +66,7 @@ export function audienceKey(audience: Audience): string {
 }
 
 /** `untrusted` is a message's JSON. What comes first is told first: shape, digest, audience, signatures, order, validity.
- *  The caller remembers `statement.order` under `orderKey`, on disk, before it acts. Never throws. */
+ *  The caller remembers `statement.order` under each of `series`, on disk, before it acts. Never throws. */
 export function verifyStatement(hash: Hash, verify: Verify, trust: Trust, untrusted: unknown): Result<Taken, Refusal> {
   const read = readStatement(hash, untrusted);
   if (!read.ok) return read;
@@ -72,15 +86,38 @@ export function verifyStatement(hash: Hash, verify: Verify, trust: Trust, untrus
     const lacks = `${count} of the ${trust.signers.threshold} signatures it needs are by keys of this group`;
     return refuse("signatures", isAlone ? "it is not signed by the console's key" : lacks);
   }
-  const orderKey = `${statement.type}/${audienceKey(statement.audience)}`;
-  const last = trust.orders[orderKey] ?? 0;
+  const key = `${statement.type}/${audienceKey(statement.audience)}`;
+  const last = isAlone ? lastAlone(hash, trust, key) : (trust.orders[key] ?? 0);
   if (statement.order <= last) return refuse("old-order", `order ${statement.order}; ${last} was taken already`);
+  const issued = Date.parse(statement.issued);
+  const latest = trust.latest ?? trust.now;
+  if (issued > latest + ISSUED_AHEAD_MS_MAX) return refuse("ahead", aheadWords(`issued ${statement.issued}`, latest));
+  if (statement.order > issued / 1000 + ORDER_AHEAD_SECONDS_MAX)
+    return refuse("ahead", `order ${statement.order} is further ahead than any order given when this was issued`);
   if (statement.notBefore && trust.now < Date.parse(statement.notBefore)) {
     return refuse("not-yet-valid", `valid from ${statement.notBefore}`);
   }
   if (statement.notAfter && trust.now >= Date.parse(statement.notAfter))
     return refuse("expired", `valid until ${statement.notAfter}`);
-  return ok({ statement, carried, orderKey });
+  const slot = isAlone && statement.type === "command" ? `${key}/alone` : key;
+  const by = console.length > 0 ? console : approvers;
+  const series = isAlone ? by.map((publicKey) => `${key}/${keyId(hash, fromBase64(publicKey))}`) : [key];
+  return ok({ statement, carried, slot, series });
+}
+
+/** `what` with the moment that was named. */
+export function aheadWords(what: string, latest: number): string {
+  const own = Number.isFinite(latest) && latest > 0 ? new Date(latest).toISOString() : "not known";
+  return `${what}, and here it is ${own}: the console's clock or this machine's is more than a day wrong. Set it right (timedatectl) and send it again`;
+}
+
+/** What one key may sign is counted by itself and by key: it uses up no order of what people must sign, and a key that is
+ *  believed no more takes its orders with it. Before the first of them, as it was counted once: all in one. */
+function lastAlone(hash: Hash, { orders, signers }: Trust, key: string): number {
+  const own = Object.keys(orders).filter((name) => name.startsWith(`${key}/`));
+  if (own.length === 0) return orders[key] ?? 0;
+  const believed = signers.keys.map(({ publicKey }) => `${key}/${keyId(hash, fromBase64(publicKey))}`);
+  return Math.max(0, ...own.filter((name) => believed.includes(name)).map((name) => orders[name]!));
 }
 
 function readStatement(

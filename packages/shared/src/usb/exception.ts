@@ -14,6 +14,9 @@ export type WholeImage = z.infer<typeof WholeImage>;
 /** Of all units in order. */
 const WholeImages = z.array(WholeImage).min(1).max(16);
 
+/** An exception lasts no longer from when it is issued: what is needed for good is a rule of the policy. */
+export const EXCEPTION_HOURS_MAX = 7 * 24;
+
 /** What an `exception` statement carries. Its audience is the one workstation, and it must end (`notAfter`). */
 export const CarriedException = z.object({
   workstation: WorkstationId,

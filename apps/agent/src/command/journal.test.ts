@@ -1,0 +1,50 @@
+import type { CommandId, Sha256 } from "@sallyport/shared/base/ids.ts";
+import type { Command } from "@sallyport/shared/command/command.ts";
+import { expect, it } from "vitest";
+import {
+  begin,
+  EMPTY_JOURNAL,
+  end,
+  faultOfRoom,
+  type Journal,
+  nextOf,
+  take,
+  told,
+  WAITING_ALONE_MAX,
+} from "./journal.ts";
+
+const AT = "2026-11-24T10:00:00.000Z";
+const id = (at: number) => `3f2b8c1e-4a5d-4e6f-8a9b-${String(at).padStart(12, "0")}` as CommandId;
+const made = (verb: Command["verb"], at: number) =>
+  ({ id: id(at), verb, arguments: {}, notAfter: AT }) as unknown as Command;
+const with_ = (journal: Journal, ...verbs: Command["verb"][]): Journal =>
+  verbs.reduce((before, verb) => {
+    const at = before.ordered.length + 1;
+    const hex = "a".repeat(64) as Sha256;
+    return take(before, { command: made(verb, at), digest: hex, mark: hex, order: at, taken: AT });
+  }, journal);
+const flood = (count: number) => with_(EMPTY_JOURNAL, ...Array<"diagnostics">(count).fill("diagnostics"));
+const fault = (journal: Journal, verb: Command["verb"]) => faultOfRoom(journal, made(verb, 99));
+
+it("a flood by the console's key alone is bounded, and leaves room for what people sign", () => {
+  expect(fault(flood(WAITING_ALONE_MAX - 1), "isolate")).toBeUndefined();
+  const full = flood(WAITING_ALONE_MAX);
+  expect(fault(full, "rescan")).toMatch(/^32 orders of this kind wait/);
+  expect(fault(full, "wipe")).toBeUndefined();
+  expect(fault(full, "release")).toBeUndefined();
+});
+
+it("one that ended takes room until its answer is on the trail", () => {
+  const ended = end(flood(WAITING_ALONE_MAX), id(1), { state: "done", finished: AT });
+  expect(fault(ended, "diagnostics")).toBeDefined();
+  expect(fault(told(ended, id(1)), "diagnostics")).toBeUndefined();
+});
+
+it("what only looks is carried out last, and what was begun is ended first", () => {
+  const journal = with_(flood(3), "isolate", "wipe");
+  expect(nextOf(journal)?.command.verb).toBe("isolate");
+  const begun = begin(journal, id(2), null);
+  expect(nextOf(begun)?.command.id).toBe(id(2));
+  const done = ["4", "5"].reduce((before, at) => end(before, id(Number(at)), { state: "done", finished: AT }), journal);
+  expect(nextOf(done)?.command.id).toBe(id(1));
+});
