@@ -64,6 +64,7 @@ describe("in the console", () => {
     artifact: ["respond.ts"], // a file is streamed into pieces, and its record is in the transaction that names it
     certificate: ["certificates.ts"], // looked through by the worker, at its own pace
     deny: ["change.ts"], // signed in the caller's transaction
+    escrow: ["destroy.ts"], // a loop of the worker's, each in one transaction with its record
     export: ["respond.ts"], // an HTTP answer that streams rows
     person: [
       "act.ts", // each change and its record, in one transaction
@@ -134,6 +135,7 @@ describe("in the console", () => {
     command: ["ask.ts", "view/commands.tsx"], // and what is signed is done by the noun that asked
     deny: ["view/button.tsx"], // beside whatever must not spread
     dispatch: ["publication.ts", "sign.ts"], // statements are signed in one place
+    escrow: ["view/escrow.tsx"],
     ingest: ["trails.ts"], // the console's own trail is appended to as any other
     overview: ["view/shell.tsx"], // who is looking, and what they may do
     person: ["act.ts", "actor.ts", "api-token.ts", "role.ts"], // who asks, whether they may, and its record
@@ -148,7 +150,7 @@ describe("in the console", () => {
       ...["view/proof-tab.tsx", "view/proved.tsx"],
     ],
     usb: ["exception.ts"],
-    workstation: ["change.ts", "label.ts", "status.ts", "view/words.tsx"],
+    workstation: ["change.ts", "found.ts", "label.ts", "status.ts", "view/words.tsx"],
   };
   /** Another noun's store, each with why. */
   const EXCEPTIONS: Record<string, string> = {

@@ -13,6 +13,7 @@ import { keepCertificatesWatched, shownAt } from "./certificate/certificates.ts"
 import { CommandDispatch } from "./dispatch/commands.ts";
 import { policyDispatch } from "./dispatch/dispatch.ts";
 import { overlayDispatch } from "./dispatch/overlays.ts";
+import { keepEscrowDestroyed } from "./escrow/destroy.ts";
 import { ClockWatch, doubtWords } from "./ingest/clock.ts";
 import { apartWords, raiseClock } from "./ingest/clock-alert.ts";
 import { Ingest } from "./ingest/ingest.ts";
@@ -151,6 +152,7 @@ export async function startWorker(env: Env): Promise<Worker> {
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
     keepPartitions(pool, ingest, { clockDoubt, now }, log, signal),
     keepPruned(pool, log, signal),
+    keepEscrowDestroyed(pool, consoleRecorder(signer), log, signal),
     keepExpired(pool, consoleRecorder(signer), log, signal),
     keepCertificatesWatched(
       {

@@ -235,8 +235,11 @@ function contentFault(value: unknown): string {
 
 const TOO_DEEP = `deeper than ${JSON_DEPTH_MAX} levels, or with a number that JSON cannot say`;
 
-/** Beside what alerts are made from: what ingest/command.ts and ingest/applied.ts write down. */
-const WRITTEN_DOWN: ReadonlySet<string> = new Set(["command.received", "command.done", "policy.applied"]);
+/** Beside what alerts are made from: what ingest/command.ts, ingest/applied.ts and ingest/escrow.ts write down. */
+const WRITTEN_DOWN: ReadonlySet<string> = new Set([
+  ...["command.received", "command.done", "policy.applied"],
+  ...["disk.recovery", "disk.wiped"],
+]);
 
 const MARK_CHARS_MAX = 1024;
 const mark = (reason: string): string => projectedText(reason.slice(0, MARK_CHARS_MAX));

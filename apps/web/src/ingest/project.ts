@@ -2,6 +2,7 @@
  *  proved is the record. */
 
 import type { PolicyApplied } from "@sallyport/shared/record/agent.ts";
+import type { DiskRecovery, DiskWiped } from "@sallyport/shared/record/disk.ts";
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
 import { countFindings } from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
@@ -9,6 +10,7 @@ import type { ClientBase } from "pg";
 import { type Raised, raise } from "../alert/raise.ts";
 import { storeApplied } from "./applied.ts";
 import { storeAnswer } from "./command.ts";
+import { doomEscrow, storeEscrow } from "./escrow.ts";
 import type { Append } from "./judge.ts";
 import { projectedText } from "./prepare.ts";
 
@@ -23,6 +25,8 @@ export async function project(tx: ClientBase, appends: readonly Append[], receiv
       if (raised) alerts.push({ ...raised, workstation: trail.workstation, trail: trail.num, index: row.index });
       await storeAnswer(tx, from);
       if (row.kind === "policy.applied") await storeApplied(tx, from, row.body as PolicyApplied, receivedMs);
+      if (row.kind === "disk.recovery") await storeEscrow(tx, from, row.body as DiskRecovery, receivedMs);
+      if (row.kind === "disk.wiped") await doomEscrow(tx, from, row.body as DiskWiped, receivedMs);
       if (row.kind === "usb.scan") await storeScan(tx, from, row.body as ScanBody, receivedMs);
     }
   }

@@ -17,13 +17,14 @@ export const ACTS = {
   people: "add people and change their roles",
   /** They may be hostile, and may hold what a guest said. */
   quarantine: "take the bytes of refused messages",
+  escrow: "take sealed recovery keys of volumes",
 } as const;
 export type Act = keyof typeof ACTS;
 
 const RESPONDER: readonly Act[] = ["entries", "content", "triage", "command", "deny"];
 const ADMIN: readonly Act[] = [
   ...RESPONDER,
-  ...(["destroy", "policy", "enrol", "workstations", "people", "quarantine"] as const),
+  ...(["destroy", "policy", "enrol", "workstations", "people", "quarantine", "escrow"] as const),
 ];
 
 const MAY: Record<Role, readonly Act[]> = {

@@ -5,6 +5,7 @@ import { artifactRouter } from "../artifact/router.ts";
 import { commandRouter } from "../command/router.ts";
 import { denyRouter } from "../deny/router.ts";
 import { enrolRouter } from "../enrol/router.ts";
+import { escrowRouter } from "../escrow/router.ts";
 import { inForceRouter } from "../in-force/router.ts";
 import { overviewRouter } from "../overview/router.ts";
 import { personRouter } from "../person/router.ts";
@@ -25,6 +26,7 @@ export const appRouter = router({
   command: commandRouter,
   deny: denyRouter,
   enrol: enrolRouter,
+  escrow: escrowRouter,
   inForce: inForceRouter,
   overview: overviewRouter,
   person: personRouter,

@@ -1,6 +1,8 @@
 /** What an agent found in force of a section, in words: what detector and scanner say they have. Pure; a shape of another
  *  agent's age says nothing. */
+import { DiskState } from "@sallyport/shared/disk/state.ts";
 import type { SectionName } from "@sallyport/shared/policy/policy.ts";
+import type { Reported } from "@sallyport/shared/state/reported.ts";
 import { z } from "zod";
 import { count } from "../ui/bytes.ts";
 
@@ -20,6 +22,13 @@ const Usb = z.object({
     })
     .nullable(),
 });
+
+/** What was found of the guest's volume; nothing where none was, or it is of no LUKS2. */
+export function foundVolume(reported: Reported | null): (Luks2 & { device: string }) | undefined {
+  const read = DiskState.safeParse(reported?.sections.disk?.found).data;
+  return read?.content.is === "luks2" ? { ...read.content, device: read.volume } : undefined;
+}
+type Luks2 = Extract<DiskState["content"], { is: "luks2" }>;
 
 const DIGITS = 12;
 

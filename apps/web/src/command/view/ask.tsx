@@ -11,6 +11,7 @@ import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Input, Select } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
+import { foundVolume } from "../../workstation/found.ts";
 import type { WorkstationRow } from "../../workstation/store.ts";
 import { VERB_WORDS } from "../words.ts";
 
@@ -145,6 +146,20 @@ function Arguments({ verb, row }: { verb: Verb; row: WorkstationRow }) {
     ) : (
       <Input label="Guest" name="guest" required hint="The workstation has reported no guest: give its id." />
     );
+  const volume = verb === "wipe" ? foundVolume(row.reported) : undefined;
+  if (volume)
+    return (
+      <Select
+        label="Volume"
+        name="volume"
+        className="mono"
+        hint="What it reported last, by the id in its LUKS header: a volume made later in its place is never reached. Its sealed recovery keys here are destroyed as well."
+      >
+        <option value={volume.uuid}>
+          {volume.uuid} ({volume.device})
+        </option>
+      </Select>
+    );
   if (verb === "wipe")
     return (
       <Input
@@ -156,11 +171,11 @@ function Arguments({ verb, row }: { verb: Verb; row: WorkstationRow }) {
         spellCheck={false}
         hint={
           <>
-            The id in its LUKS header, so that a volume made later in its place is never reached. Its{" "}
+            It reported no volume: give the id in its LUKS header. Its{" "}
             <Link className="underline" href={`/explore?workstation=${row.id}&kind=disk.state`}>
               disk records
             </Link>{" "}
-            name it.
+            name what it had earlier.
           </>
         }
       />

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import type { ReactNode } from "react";
 import { Commands } from "../../command/view/commands.tsx";
+import { Escrow } from "../../escrow/view/escrow.tsx";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
@@ -14,6 +15,7 @@ import { Grow, Header } from "../../ui/header.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { foundVolume } from "../found.ts";
 import type { TrailRow, WorkstationRow } from "../store.ts";
 import { Changes } from "./changes.tsx";
 import { InForce } from "./in-force.tsx";
@@ -52,6 +54,7 @@ export function Workstation({ id }: { id: string }) {
           <Sources row={row} />
         </div>
         <Commands row={row} />
+        <Escrow workstation={row.id} volume={foundVolume(row.reported)} />
         <Trails trails={trails} />
       </div>
     </>
