@@ -75,7 +75,8 @@ function xl(dom0: Pick<Dom0, "run">, guest: string): Attach {
       await ask("block-attach", guest, `format=raw,vdev=${handle},access=ro,target=${path}`);
     },
     async device(_handle, { bus, address }) {
-      await ask("usbdev-attach", guest, `type=hostdev,hostbus=${bus},hostaddr=${address}`);
+      // each word of xl's by itself: in one, it takes all of them for the type
+      await ask("usbdev-attach", guest, "type=hostdev", `hostbus=${bus}`, `hostaddr=${address}`);
     },
     has: async (handle) => (handle.startsWith("usb:") ? (await usb()).has(handle) : (await disks()).has(handle)),
     async detach(handle) {
