@@ -1,13 +1,14 @@
 /** clamd.conf → where it listens and which limits make its OK mean nothing (clamd.conf(5)). */
 import type { ScannerLimits } from "./reader/events.ts";
 
-/** `database`: the folder of its definitions. */
-export type ClamdConf = { socket: string | null; database: string } & ScannerLimits;
+/** `database`: the folder of its definitions. `doubts`: for people, why its OK says less than it should of any file. */
+export type ClamdConf = { socket: string | null; database: string; doubts: string[] } & ScannerLimits;
 
 const MIB = 1024 * 1024;
 /** What Debian's file says, and the least of what versions have had where a file says nothing. */
 const FILE_BYTES_DEFAULT = 25 * MIB;
 const SCAN_MS_DEFAULT = 120_000;
+const HTML_BYTES_DEFAULT = 10 * MIB;
 /** Zero lifts a limit; clamd itself never takes more. */
 const UNLIMITED_BYTES = 2 * 1024 * MIB - 1;
 
@@ -21,15 +22,42 @@ export function readClamdConf(text: string): ClamdConf {
     const match = /^\s*([A-Za-z]\w*)\s+(.*?)\s*$/.exec(line);
     if (match) values.set(match[1]!, match[2]!);
   }
-  const bytes = (name: string) => size(values.get(name)) ?? FILE_BYTES_DEFAULT;
+  const bytes = (name: string, otherwise = FILE_BYTES_DEFAULT) => size(values.get(name)) ?? otherwise;
   const time = Number(values.get("MaxScanTime") ?? SCAN_MS_DEFAULT);
   return {
     socket: values.get("LocalSocket") ?? null,
     database: values.get("DatabaseDirectory") ?? DATABASE_DEFAULT,
     fileBytes: Math.min(bytes("StreamMaxLength"), bytes("MaxFileSize"), bytes("MaxScanSize")),
     scanMs: time > 0 ? time : Number.MAX_SAFE_INTEGER,
-    limitsReported: /^(yes|true|1)$/i.test(values.get("AlertExceedsMax") ?? "no"),
+    htmlBytes: bytes("MaxHTMLNormalize", HTML_BYTES_DEFAULT),
+    limitsReported: YES.test(values.get("AlertExceedsMax") ?? "no"),
+    doubts: doubtsOf(values),
   };
+}
+
+const YES = /^(yes|true|1)$/i;
+const NO = /^(no|false|0)$/i;
+/** What is on unless it is switched off, and leaves something unlooked at then; found by clamd 1.4's own answers. */
+const SWITCHES = /^(Scan\w+|HeuristicAlerts|AlgorithmicDetection|Bytecode)$/;
+/** Off by itself: mails in several parts, and the file system's own watcher, which is not asked here. */
+const OTHER_SWITCHES = /^Scan(PartialMessages|OnAccess)$/;
+/** Below these it stops within ordinary documents, and without AlertExceedsMax says nothing of it. */
+const COUNTS: Record<string, number> = { MaxFiles: 1_000, MaxRecursion: 10 };
+
+function doubtsOf(values: Map<string, string>): string[] {
+  const doubts: string[] = [];
+  const doubt = (name: string, why: string) => doubts.push(`clamd.conf says ${name} ${values.get(name)}: ${why}`);
+  for (const [name, value] of values) {
+    if (SWITCHES.test(name) && !OTHER_SWITCHES.test(name) && NO.test(value))
+      doubt(name, "it calls clean what it has not looked into; set it to yes and start clamd again");
+  }
+  if (YES.test(values.get("AlertExceedsMax") ?? "no")) return doubts;
+  for (const [name, least] of Object.entries(COUNTS)) {
+    const count = Number(values.get(name) ?? least);
+    if (count > 0 && count < least)
+      doubt(name, `it stops inside of documents and calls them clean; set it to ${least} or more`);
+  }
+  return doubts;
 }
 
 function size(text: string | undefined): number | null {

@@ -9,7 +9,8 @@ import { z } from "zod";
 import type { StartReader } from "../dom0/confine.ts";
 import type { ScannerLimits } from "./reader/events.ts";
 
-export type Clamd = { socket: string } & ScannerLimits;
+/** `doubts`: why its OK says less than it should; each holds what was scanned. */
+export type Clamd = { socket: string; doubts?: readonly string[] } & ScannerLimits;
 
 export type ScanOptions = {
   policy: UsbSection;
@@ -70,7 +71,7 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
   });
   const facts = await collect(reading.lines, limits.files + archives.count, options.onProgress ?? (() => {}));
   const problem = await reading.ended;
-  const problems = [...facts.problems];
+  const problems = [...(options.clamd?.doubts ?? []), ...facts.problems].slice(0, PROBLEMS_MAX);
   if (problem !== null) problems.unshift(problem);
   else if (!facts.ended) problems.unshift("the reader stopped in the middle");
 

@@ -1,7 +1,7 @@
 /** Documents with a password: the scanner, which cannot open them, says OK of each. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { deflateSync, gunzipSync } from "node:zlib";
+import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { lockedCompound } from "../../src/gate/reader/documents/compound.ts";
 import { lockedPdf } from "../../src/gate/reader/documents/pdf.ts";
@@ -9,6 +9,7 @@ import { bytesSource } from "../../src/gate/reader/source.ts";
 import { MARKER } from "./clamd-server.ts";
 import { layOut } from "./images.ts";
 import { missing } from "./packages.ts";
+import { pdf } from "./pdf.ts";
 import { findings, type Scanning, scanning, sh, told } from "./scanning.ts";
 
 const absent = missing("clamd", "bwrap", "qpdf", "zip", "openssl", "gpg");
@@ -141,23 +142,3 @@ describe.skipIf(absent !== null)("a document with a password", () => {
       expect([name, told(body, name)]).toEqual([name, expect.stringMatching(/^unscannable: encrypted/)]);
   });
 });
-
-/** One page whose content is deflated, so that no signature matches the file as it lies. */
-function pdf(text: string): Buffer {
-  const stream = deflateSync(`${text}${"A".repeat(3000)}`);
-  const objects = [
-    "<</Type/Catalog/Pages 2 0 R>>",
-    "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-    "<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R>>",
-    `<</Length ${stream.length}/Filter/FlateDecode>>stream\n${stream.toString("latin1")}\nendstream`,
-  ];
-  let out = "%PDF-1.4\n";
-  const places = objects.map((object, index) => {
-    const at = out.length;
-    out += `${index + 1} 0 obj\n${object}\nendobj\n`;
-    return at;
-  });
-  const rows = places.map((at) => `${String(at).padStart(10, "0")} 00000 n \n`).join("");
-  const table = `xref\n0 5\n0000000000 65535 f \n${rows}trailer\n<</Size 5/Root 1 0 R>>\nstartxref\n${out.length}\n%%EOF\n`;
-  return Buffer.from(out + table, "latin1");
-}

@@ -50,7 +50,9 @@ describe("clamd.conf", () => {
       database: "/var/lib/clamav",
       fileBytes: 25 * 1024 * 1024,
       scanMs: 120_000,
+      htmlBytes: 10 * 1024 * 1024,
       limitsReported: false,
+      doubts: [],
     });
     const text =
       "# LocalSocket /no\nLocalSocket /run/clamav/clamd.ctl\nStreamMaxLength 10M\nMaxFileSize 1G\nMaxScanSize 0\nMaxScanTime 0\nAlertExceedsMax true\n";
@@ -59,7 +61,21 @@ describe("clamd.conf", () => {
       database: "/var/lib/clamav",
       fileBytes: 10 * 1024 * 1024,
       scanMs: Number.MAX_SAFE_INTEGER,
+      htmlBytes: 10 * 1024 * 1024,
       limitsReported: true,
+      doubts: [],
     });
+  });
+
+  it("is doubted where it switches off what makes an OK mean something", () => {
+    const doubted = (text: string) => readClamdConf(text).doubts.map((doubt) => /says (\w+)/.exec(doubt)![1]);
+    const all = ["ScanPE", "ScanArchive", "ScanPDF", "ScanOLE2", "ScanMail", "ScanHTML", "HeuristicAlerts", "Bytecode"];
+    expect(doubted(all.map((name) => `${name} no\n`).join(""))).toEqual(all);
+    expect(doubted(all.map((name) => `${name} yes\n`).join(""))).toEqual([]);
+    // names are no business of a stream
+    expect(doubted("ScanPDF false\nExcludePath ^/proc/\nScanPartialMessages no\n")).toEqual(["ScanPDF"]);
+    expect(doubted("MaxFiles 5\nMaxRecursion 4\n")).toEqual(["MaxFiles", "MaxRecursion"]);
+    expect(doubted("MaxFiles 5\nMaxRecursion 4\nAlertExceedsMax yes\n")).toEqual([]);
+    expect(doubted("MaxFiles 0\nMaxRecursion 17\n")).toEqual([]);
   });
 });

@@ -42,6 +42,8 @@ export type ScannerLimits = {
   fileBytes: number;
   /** A scan that takes this long was cut short. */
   scanMs: number;
+  /** Of an HTML page beyond this it looks at nothing, and says OK. */
+  htmlBytes?: number;
   /** Whether it says so when a limit inside a document stopped it. */
   limitsReported: boolean;
 };

@@ -33,6 +33,15 @@ const SCANNER_OPENS = new Set([
 ]);
 const DEFLATE_RATIO_MAX = 1_032;
 
+/** The scanner keeps what it found clean by MD5, and would answer for the other one. */
+const TWIN = "has the MD5 of another file that is not the same";
+
+/** As clamd knows HTML: by any of these near the start, in two-byte letters too. */
+const HTML_BYTES = 8 * 1024;
+const HTML = /<(?:html|head|body|a|iframe|img|object|script|table|meta|title|link|style|!doctype)[\s>/]/i;
+const looksHtml = (head: Buffer): boolean =>
+  HTML.test(head.subarray(0, HTML_BYTES).toString("latin1").replaceAll("\0", ""));
+
 type Finding = Row["finding"];
 type Place = { path: Buffer; partition?: number; depth: number };
 
@@ -44,6 +53,8 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
   let files = 0;
   let bytes = 0;
   let contentLeft = contentBytesMax;
+  /** Of each MD5 the SHA-256 it was first seen with. */
+  const twins = new Map<string, string>();
 
   function tell(place: Place, row: Omit<Row, "path" | "pathBase64" | "partition">): Finding {
     files += 1;
@@ -88,6 +99,14 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
 
   function ownFinding(seen: Seen, type: string): Judged {
     const judged = fromAnswer(seen.answer);
+    const twin = twins.get(seen.md5);
+    if (twin === undefined) twins.set(seen.md5, seen.sha256);
+    else if (twin !== seen.sha256 && judged.finding !== "infected") return { finding: "unscannable", detail: TWIN };
+    const html = order.clamd?.htmlBytes ?? Number.MAX_SAFE_INTEGER;
+    if (judged.finding === "clean" && seen.size > html && looksHtml(seen.head)) {
+      const detail = `larger than the ${html} bytes of an HTML page that the scanner looks into (MaxHTMLNormalize in clamd.conf)`;
+      return { finding: "unscannable", detail };
+    }
     const silent = order.clamd !== null && !order.clamd.limitsReported && SCANNER_OPENS.has(type);
     if (judged.finding !== "clean" || !silent || seen.size * DEFLATE_RATIO_MAX <= order.clamd!.fileBytes) return judged;
     return {
