@@ -45,7 +45,7 @@ export const DetectorChoice = z.strictObject({
   /** The guests' bridge, or the one vif. */
   interface: device,
   /** Its configuration, rules, command socket and events; Suricata is started on `suricata.yaml` in it. */
-  folder: absolute.default("/var/lib/sallyport-agent/ids"),
+  folder: absolute.default("/var/lib/sallyport-ids"),
   /** As `artifacts` beside it, from before there were others than rule sets. */
   artifacts: absolute.optional(),
   program: z.array(z.string().min(1).max(256)).min(1).max(8).default(["suricata"]),
@@ -162,9 +162,13 @@ export const firewallOf = ({ firewall, udp, tcp }: AgentConfig) =>
     ].filter(({ port }) => port > 0),
   };
 
-/** What evidence comes in: the detector's own events are always among it. */
-export const sourcesOf = (config: AgentConfig): AgentConfig =>
-  config.ids ? { ...config, eve: [...new Set([...config.eve, join(config.ids.folder, "log/eve.json")])] } : config;
+/** What evidence comes in: the detector's own events are always among it. `before` is where an older agent had them
+ *  written: what is left there is read to its end. */
+export const sourcesOf = (config: AgentConfig, before?: string): AgentConfig => {
+  if (!config.ids) return config;
+  const own = [join(config.ids.folder, "log/eve.json"), ...(before === undefined ? [] : [before])];
+  return { ...config, eve: [...new Set([...config.eve, ...own])] };
+};
 
 /** Host and port of `mqtts://host:port`. */
 export function brokerOf(url: string): { host: string; port: number } {

@@ -14,6 +14,7 @@ import { type AgentConfig, artifactsFolder, domainOf, sourcesOf, sticksFolder } 
 import { artifactStore } from "./dom0/artifact-store.ts";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { receiveDatagrams } from "./dom0/datagrams.ts";
+import { socketOf } from "./dom0/detector.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import { keptText } from "./dom0/kept-text.ts";
 import type { Log } from "./dom0/log.ts";
@@ -211,9 +212,10 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       usb: scanner.applier,
     },
   );
+  const oldEvents = join(state, "ids/log/eve.json");
   const sources = runSources(
     [
-      ...listSources(sourcesOf(config), {
+      ...listSources(sourcesOf(config, (await dom0.facts(oldEvents)) && oldEvents), {
         dom0,
         receive: receiveDatagrams,
         receiveUdp,
@@ -259,6 +261,8 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     },
     rescan: droppedAgain(sticksFolder(state, config), intake.emit),
     wipe: volume.wipe,
+    report: () => spool.remembered("report"),
+    ...(config.ids && { detectorSocket: socketOf(config.ids.folder) }),
   });
 
   const memory = {

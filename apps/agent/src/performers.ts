@@ -1,7 +1,7 @@
 /** Wires each verb to what carries it out on this machine. */
 import type { GuestId } from "@sallyport/shared/base/ids.ts";
 import { isolatePerformer, releasePerformer, type SettleNetwork } from "./command/cut.ts";
-import { diagnosticsPerformer } from "./command/diagnostics.ts";
+import { type DiagnosticsParts, diagnosticsPerformer } from "./command/diagnostics.ts";
 import { destroyPerformer, pausePerformer, resumePerformer } from "./command/guest.ts";
 import type { Performer, Performers } from "./command/performer.ts";
 import { type Rescan, rescanPerformer } from "./command/rescan.ts";
@@ -18,12 +18,12 @@ export type PerformersParts = {
   settleNetwork: SettleNetwork;
   rescan: Rescan;
   wipe: Performer<"wipe">;
-};
+} & Pick<DiagnosticsParts, "report" | "detectorSocket">;
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 export function listPerformers(parts: PerformersParts): Performers {
-  const { dom0, agentVersion, domainOf, settleNetwork, rescan, wipe } = parts;
+  const { dom0, agentVersion, domainOf, settleNetwork, rescan, wipe, report, detectorSocket } = parts;
   const guest = { xl: xlOf(dom0), domainOf, bootId: async () => (await dom0.readText(BOOT_ID, 64))?.trim() ?? "" };
   return {
     isolate: isolatePerformer(settleNetwork),
@@ -35,6 +35,8 @@ export function listPerformers(parts: PerformersParts): Performers {
     diagnostics: diagnosticsPerformer({
       dom0,
       agentVersion,
+      report,
+      ...(detectorSocket !== undefined && { detectorSocket }),
       now: () => dom0.now(),
       versions: (signal) => programVersions(dom0, signal),
     }),

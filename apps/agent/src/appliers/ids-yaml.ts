@@ -81,7 +81,7 @@ vars:
 ${group(ADDRESSES)}
   port-groups:
 ${group(PORTS)}
-default-log-dir: ${text(`${at}/log`)}
+default-log-dir: ${text(aside ? `${at}/log` : `${folder}/run`)}
 stats:
   enabled: yes
   interval: 30
@@ -89,7 +89,7 @@ outputs:
   - eve-log:
       enabled: yes
       filetype: regular
-      filename: eve.json
+      filename: ${text(`${at}/log/eve.json`)}
       types:
         - alert:
             tagged-packets: yes

@@ -11,21 +11,69 @@ import { nothingToNote, type Performer } from "./performer.ts";
 export type DiagnosticsParts = {
   dom0: Pick<Dom0, "run">;
   versions: (signal: AbortSignal) => Promise<Record<string, string>>;
+  /** What the agent last reported: sections, sources, spool, link. */
+  report: () => unknown;
+  /** Where the detector answers, if there is one. */
+  detectorSocket?: string;
   agentVersion: string;
   now: () => number;
 };
 
-/** Name, and what is run for it. Nothing that a guest wrote is among them but what it wrote into Xen's log. */
-const PROGRAMS: readonly [name: string, program: string, args: readonly string[]][] = [
+const UNITS = ["sallyport-*", "clamav-*", "suricata*", "ulogd*", "xen*", "systemd-udevd*", "nftables*"];
+const JOURNALS = ["sallyport-agent", "sallyport-ids", "sallyport-drops", "sallyport-firewall", "sallyport-usb-hold"];
+const PACKAGES = [
+  "sallyport-agent",
+  "bubblewrap",
+  "clamav-daemon",
+  "cryptsetup-bin",
+  "nftables",
+  "suricata",
+  "ulogd2",
+  "xen-utils-common",
+];
+const journal = (lines: number, ...more: string[]) => [
+  "--no-pager",
+  "--output",
+  "short-iso",
+  "--lines",
+  String(lines),
+  ...more,
+];
+
+/** Name, and what is run for it. Nothing that a guest wrote is among them but what it wrote into Xen's log. The kernel's
+ *  log is asked of the journal: under its unit the agent may not read it itself. */
+const programs = (
+  detectorSocket: string | undefined,
+): readonly (readonly [name: string, program: string, args: readonly string[]])[] => [
+  ["units", "systemctl", ["list-units", "--all", "--full", "--plain", "--no-pager", "--no-legend", ...UNITS]],
+  ["failed units", "systemctl", ["list-units", "--failed", "--full", "--plain", "--no-pager", "--no-legend"]],
+  ["packages", "dpkg-query", ["--show", ...PACKAGES]],
   ["xl info", "xl", ["info"]],
   ["xl list", "xl", ["list"]],
   ["xl dmesg", "xl", ["dmesg"]],
-  ["kernel", "dmesg", ["--decode", "--time-format", "iso"]],
-  ["journal", "journalctl", ["--no-pager", "--output", "short-iso", "--lines", "400", "--unit", "sallyport-agent"]],
+  ["kernel", "journalctl", journal(400, "--dmesg")],
+  ["journal", "journalctl", journal(400, ...JOURNALS.flatMap((unit) => ["--unit", unit]))],
+  ["scanner's journal", "journalctl", journal(100, "--unit", "clamav-daemon")],
   ["nftables", "nft", ["list", "ruleset"]],
+  ...(detectorSocket === undefined
+    ? []
+    : [["detector's counters", "suricatasc", ["-c", "dump-counters", detectorSocket]] as const]),
   ["block devices", "lsblk", ["--output", "NAME,TYPE,SIZE,FSTYPE,MOUNTPOINT"]],
+  ["disk space", "df", ["--human-readable", "--output=target,size,used,avail,pcent"]],
   ["network devices", "ip", ["-brief", "address"]],
 ];
+
+/** Nothing of it is printed by any of them; should one do so after all, it stays in dom0. */
+const SECRETS: readonly (readonly [RegExp, string])[] = [
+  [
+    /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|$)/g,
+    "[a private key, left out]",
+  ],
+  [/sallyport1\.[A-Za-z0-9_-]{16,}/g, "[an enrolment token, left out]"],
+  [/\b(?:[0-9a-z]{8}-){7}[0-9a-z]{8}\b/g, "[a recovery key, left out]"],
+];
+const withoutSecrets = (text: string): string =>
+  SECRETS.reduce((all, [secret, word]) => all.replace(secret, word), text);
 
 export const PART_CHARS_MAX = 40_000;
 /** Below a record's 256 KiB, with room for words and salt. */
@@ -49,7 +97,9 @@ export const diagnosticsPerformer = (parts: DiagnosticsParts): Performer<"diagno
           .join("\n"),
       ),
     );
-    for (const [name, program, args] of PROGRAMS) gathered.push(await ask(parts.dom0, name, program, args, signal));
+    gathered.push(partOf("report", JSON.stringify(parts.report() ?? null, null, 1)));
+    for (const [name, program, args] of programs(parts.detectorSocket))
+      gathered.push(await ask(parts.dom0, name, program, args, signal));
     const body = bounded(command.id, gathered);
     const bytes = body.parts.reduce((sum, part) => sum + (part.text?.length ?? 0), 0);
     const text = `Diagnostics: ${body.parts.length} parts, ${bytes} characters`;
@@ -67,15 +117,16 @@ async function ask(
 ): Promise<Part> {
   const limits = { timeoutMs: PROGRAM_MS_MAX, outputBytesMax: OUTPUT_BYTES_MAX, signal };
   const ran = await dom0.run(program, args, limits).catch((error: Error) => error.message);
-  if (typeof ran === "string") return { name, bytes: 0, truncated: false, why: ran.toWellFormed().slice(0, 512) };
+  if (typeof ran === "string")
+    return { name, bytes: 0, truncated: false, why: withoutSecrets(ran.toWellFormed()).slice(0, 512) };
   const part = partOf(name, ran.stdout);
   const said = ran.stderr.trim().split("\n")[0] ?? "";
   const why = ran.timedOut ? `it took longer than ${PROGRAM_MS_MAX / 1000} s` : said || `exit ${ran.code}`;
-  return ran.code === 0 ? part : { ...part, why: why.toWellFormed().slice(0, 512) };
+  return ran.code === 0 ? part : { ...part, why: withoutSecrets(why.toWellFormed()).slice(0, 512) };
 }
 
 function partOf(name: string, text: string): Part {
-  const whole = text.toWellFormed();
+  const whole = withoutSecrets(text.toWellFormed());
   const kept = whole.slice(-PART_CHARS_MAX).toWellFormed();
   return { name, text: kept, bytes: Buffer.byteLength(whole), truncated: kept.length < whole.length };
 }

@@ -23,14 +23,17 @@ export type Room = {
 export const READER_USER = "_sallyport-reader";
 export const NOBODY = { uid: 65_534, gid: 65_534 };
 
-/** By the text of /etc/passwd. An entry that cannot be read, or is root's, is none. */
-export function readerUser(passwd: string): Room["user"] {
+/** The reader's, by the text of /etc/passwd. */
+export const readerUser = (passwd: string): Room["user"] => userIn(passwd, READER_USER) ?? NOBODY;
+
+/** An entry that cannot be read, or is root's, is none. */
+export function userIn(passwd: string, name: string): Room["user"] | undefined {
   const fields = passwd
     .split("\n")
-    .find((line) => line.startsWith(`${READER_USER}:`))
+    .find((line) => line.startsWith(`${name}:`))
     ?.split(":");
   const [uid, gid] = [Number(fields?.[2]), Number(fields?.[3])];
-  return Number.isInteger(uid) && Number.isInteger(gid) && uid > 0 && gid > 0 ? { uid, gid } : NOBODY;
+  return Number.isInteger(uid) && Number.isInteger(gid) && uid > 0 && gid > 0 ? { uid, gid } : undefined;
 }
 
 /** V8's heap; metadata of a large medium fits, a crafted one ends in an error and not in a machine without memory. */

@@ -1,10 +1,9 @@
 /** ids applier → Suricata: its files, its test of a configuration aside, and its command socket. */
-import { mkdir } from "node:fs/promises";
 import { connect } from "node:net";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import { fail, type Result } from "@sallyport/shared/base/result.ts";
-import { replaceFile } from "../enrol/folder.ts";
+import { asUser, type DetectorUser, detectorUser, makeFolders, writeFor } from "./detector-place.ts";
 import { failedRules, type TestedRules, testedRules } from "./detector-words.ts";
 import { type Dom0, DoorError } from "./dom0.ts";
 
@@ -24,7 +23,8 @@ export type Detector = {
   ask(command: string, args?: Record<string, Json>): Promise<Json>;
 };
 
-export type DetectorPlace = { folder: string; program: readonly string[] };
+/** `user`: as whom it runs; the package's own otherwise, where it is there. */
+export type DetectorPlace = { folder: string; program: readonly string[]; user?: DetectorUser };
 
 /** Tens of thousands of rules are parsed in minutes on a small machine. */
 const TEST_MS_MAX = 600_000;
@@ -33,20 +33,21 @@ const TEST_OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const RULES_BYTES_MAX = 256 * 1024 * 1024;
 const ANSWER_CHARS_MAX = 16 * 1024 * 1024;
 
-export const socketOf = (folder: string): string => join(folder, "command.socket");
+export const socketOf = (folder: string): string => join(folder, "run/command.socket");
 
-export function suricata(dom0: Pick<Dom0, "run" | "readText" | "facts">, { folder, program }: DetectorPlace): Detector {
+export function suricata(dom0: Pick<Dom0, "run" | "readText" | "facts">, place: DetectorPlace): Detector {
+  const { folder, program } = place;
+  const userOf = async () => place.user ?? (await detectorUser(dom0));
   return {
     read: (file) => readWhole(dom0, join(folder, file)),
     async write(file, text, aside = false) {
-      const path = join(folder, aside ? "aside" : "", file);
-      await mkdir(dirname(path), { recursive: true });
-      await mkdir(join(folder, aside ? "aside/log" : "log"), { recursive: true });
-      replaceFile(path, text);
+      const user = await userOf();
+      await makeFolders(folder, user);
+      await writeFor(join(folder, aside ? "aside" : "", file), text, user);
     },
     artifact: (path) => readWhole(dom0, path),
     async test() {
-      const [name, ...first] = program;
+      const [name, ...first] = [...asUser(await userOf()), ...program];
       const aside = join(folder, "aside");
       const args = [...first, "-T", "-v", "-c", join(aside, "suricata.yaml"), "-l", join(aside, "log")];
       const ran = await dom0.run(name!, args, { timeoutMs: TEST_MS_MAX, outputBytesMax: TEST_OUTPUT_BYTES_MAX });
