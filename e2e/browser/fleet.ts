@@ -433,7 +433,7 @@ const asks = (stick: string, files: number, reason: string): Omit<Seen, "agoMs">
   severity: "warning",
   text: `${stick} waits for a person: ${reason}`,
   body: {
-    ...{ stick, request: hex(`request ${stick}`), descriptors: hex(`descriptors ${stick}`) },
+    ...{ stick, request: hex(`request ${stick}`), descriptors: hex(`descriptors ${stick}`), device: `${stick}=` },
     ...{ manifest: hex(`manifest ${stick}`), files, rule: "unscannable", reason },
   },
 });

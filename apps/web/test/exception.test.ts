@@ -39,7 +39,7 @@ const scan = (source: string) =>
 const IMAGES = [{ bytes: 4_096, sha256: hex("e") }];
 const asks = (stick: string, manifest: string, more = {}) =>
   seen("usb.request", {
-    ...{ stick, request: hex(manifest), descriptors: hex("a"), manifest: hex(manifest), ...more },
+    ...{ stick, request: hex(manifest), descriptors: hex("a"), device: "d=", manifest: hex(manifest), ...more },
     ...{ files: 2, rule: "unscannable", reason: "no scanner answered" },
   });
 
@@ -104,7 +104,7 @@ test("the stick of a scan asks with its own request, and an exception signs exac
   );
   expect(believed).toMatchObject({
     ok: true,
-    value: { carried: { workstation, descriptors: hex("a"), manifest: hex("b"), request: hex("b") } },
+    value: { carried: { workstation, descriptors: hex("a"), device: "d=", manifest: hex("b"), request: hex("b") } },
   });
 });
 

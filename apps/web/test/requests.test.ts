@@ -21,7 +21,7 @@ const scan = (source: string) =>
   seen("usb.scan", { source, verdict: "hold", reason: "no scanner answered", manifest: [], scanner: null });
 const asks = (stick: string, manifest: string, more = {}) =>
   seen("usb.request", {
-    ...{ stick, request: hex(manifest), descriptors: hex("a"), manifest: hex(manifest), ...more },
+    ...{ stick, request: hex(manifest), descriptors: hex("a"), device: "d=", manifest: hex(manifest), ...more },
     ...{ files: 2, rule: "unscannable", reason: "no scanner answered" },
   });
 const records = [

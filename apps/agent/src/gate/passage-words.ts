@@ -185,7 +185,7 @@ export function request(
   time: number,
 ): Observation {
   const whole = images && { images: images.map(({ bytes, sha256 }) => ({ bytes, sha256 })) };
-  const bound = { descriptors: device.descriptors, manifest, ...whole };
+  const bound = { descriptors: device.descriptors, device: device.hash, manifest, ...whole };
   const text = `Port ${device.port}: an exception is asked for, ${files} files${whole ? ` and all else in ${megabytes(total(images))}` : ""}: ${worst.reason}`;
   return write("usb.request", "warning", time, text, {
     stick: stickId(device),

@@ -43,6 +43,7 @@ const file = (sha256: string): ManifestFile => ({
 const exception: Exception = {
   workstation: "w" as Exception["workstation"],
   descriptors: device.descriptors as Exception["descriptors"],
+  device: device.hash,
   manifest: listed.manifest as Exception["manifest"],
   reason: "seen",
   digest: "d".repeat(64),

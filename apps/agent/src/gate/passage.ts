@@ -211,7 +211,7 @@ function decided(
   }
   const exception = exceptionFor(
     exceptions,
-    { descriptors: device.descriptors, manifest: listed.manifest, images },
+    { descriptors: device.descriptors, device: device.hash, manifest: listed.manifest, images },
     { now, floor },
   );
   if (exception) {

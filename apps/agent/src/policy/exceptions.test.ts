@@ -32,6 +32,7 @@ type More = {
   by?: Signer;
   notAfter?: string | null;
   manifest?: Sha256;
+  device?: string;
 };
 function exception({
   order = 1,
@@ -40,9 +41,16 @@ function exception({
   by = console,
   notAfter = END,
   manifest = hex("b"),
+  device = "one stick",
 }: More = {}): SignedStatement {
   const head = { type: "exception" as const, audience: { workstation }, order, issued: ISSUED };
-  const carried = { workstation: carries, descriptors: hex("a"), manifest, reason: "looked at" };
+  const carried = {
+    workstation: carries,
+    descriptors: hex("a"),
+    ...(device && { device }),
+    manifest,
+    reason: "looked at",
+  };
   return signStatement(sha256, [by], { ...head, ...(notAfter === null ? {} : { notAfter }) }, carried);
 }
 const offer = (kept: Kept, statement: unknown): Believed => believe(sha256, ed25519Verify, self, kept, statement, NOW);
@@ -60,6 +68,12 @@ describe("an exception", () => {
     expect([holds(Date.parse(END), NOW), holds(NOW, Date.parse(END)), holds(0, 0)]).toEqual([0, 0, 1]);
     expect(offer(kept, exception())).toEqual({ answer: "held" });
   });
+  it("taken by a version that asked for a model alone lets nothing pass any more", () => {
+    const kept = taken(EMPTY_KEPT, exception());
+    const old = { signed: exception({ device: "", order: 9 }), taken: ISSUED };
+    const both = { ...kept, exceptions: [...kept.exceptions!, old] };
+    expect(exceptionsOf(sha256, both, { now: NOW, floor: NOW })).toHaveLength(1);
+  });
   it("stands beside others, and one that has ended makes room", () => {
     const two = taken(taken(EMPTY_KEPT, exception()), exception({ order: 2, manifest: hex("c") }));
     expect(exceptionsOf(sha256, two, { now: NOW, floor: NOW }).map(({ manifest }) => manifest)).toEqual([
@@ -74,6 +88,7 @@ describe("an exception", () => {
     ["for another workstation", exception({ workstation: OTHER }), "audience"],
     ["that carries another workstation", exception({ carries: OTHER }), "audience"],
     ["that never ends", exception({ notAfter: null }), "malformed"],
+    ["that is for a model of sticks", exception({ device: "" }), "malformed"],
     ["of more than seven days", exception({ notAfter: "2026-12-01T10:00:00.001Z" }), "malformed"],
     ["that has ended", exception({ notAfter: "2026-11-24T09:00:00.000Z" }), "expired"],
     ["by another key", exception({ by: newSigner() }), "signatures"],

@@ -25,6 +25,11 @@ export function exceptionFault(
   const own = audienceKey(statement.audience) === `workstation/${self.workstation}`;
   if (!own || read.data.workstation !== self.workstation)
     return { code: "audience", reason: "an exception is for one workstation, by name" };
+  if (read.data.device === undefined)
+    return {
+      code: "malformed",
+      reason: "it does not say which stick, but a model: plug the stick in again and ask anew",
+    };
   const { issued, notAfter } = statement;
   if (notAfter === undefined) return { code: "malformed", reason: "an exception that never ends" };
   if (Date.parse(notAfter) - Date.parse(issued) > EXCEPTION_HOURS_MAX * 3_600_000)
@@ -38,13 +43,16 @@ export function exceptionsWith(kept: Kept, untrusted: unknown, now: number): Non
   return [...current, { signed, taken: new Date(now).toISOString() }].slice(-EXCEPTIONS_MAX);
 }
 
-/** Those that hold now. */
+/** Those that hold now, each for one stick. */
 export const exceptionsOf = (hash: Hash, kept: Kept, clocks: Clocks): Exception[] =>
   (kept.exceptions ?? []).flatMap(({ signed }) => {
     const { notAfter } = read(signed);
     if (!isCurrent({ notAfter }, clocks)) return [];
+    const carried = CarriedException.parse(JSON.parse(signed.carried));
+    // from before it named one stick
+    if (carried.device === undefined) return [];
     const digest = toHex(hash(new TextEncoder().encode(signed.text)));
-    return [{ ...CarriedException.parse(JSON.parse(signed.carried)), digest, notAfter }];
+    return [{ ...carried, digest, notAfter }];
   });
 
 /** One without an end was never taken. */

@@ -64,7 +64,13 @@ function exception(order: number, issued: number, notAfter: number): SignedState
     notAfter: iso(notAfter),
   };
   const hex = "a".repeat(64);
-  return signStatement(sha256, ALL, head, { workstation, descriptors: hex, manifest: hex, reason: "looked at" });
+  return signStatement(sha256, ALL, head, {
+    workstation,
+    descriptors: hex,
+    device: "one",
+    manifest: hex,
+    reason: "looked at",
+  });
 }
 const wipe = (head: Head, by = ALL) => command("wipe", { volume: "01234567-89ab-cdef-0123-456789abcdef" }, by, head);
 

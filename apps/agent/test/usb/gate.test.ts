@@ -394,6 +394,7 @@ describe.skipIf(absent !== null)("an exception", () => {
   const exceptionTo = (asked: UsbRequestBody, more: Partial<Exception> = {}): Exception => ({
     workstation: "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as Exception["workstation"],
     descriptors: asked.descriptors as Exception["descriptors"],
+    device: asked.device!,
     manifest: asked.manifest as Exception["manifest"],
     reason: "looked at by hand",
     digest: "d".repeat(64),
@@ -418,6 +419,24 @@ describe.skipIf(absent !== null)("an exception", () => {
     await bench.until("that is said", () =>
       bench.said("usb.step").some((text) => text.includes("exception has ended")),
     );
+  });
+  it("is for one stick, and not for another of its model with the same files", async () => {
+    bench.policy = UsbSection.parse({});
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick], serial: "AAAA" });
+    await bench.until("it is asked for", () => requestOf() !== undefined);
+    const first = requestOf()!;
+    bench.exceptions = [exceptionTo(first)];
+    await bench.until("the guest has it", isGiven);
+    bench.kernel.unplug("1-2");
+    await bench.until("it is gone", () => !isGiven());
+    bench.kernel.plug("1-2", { units: [stick], serial: "BBBB" });
+    const asked = () => bench.records.flatMap(({ kind, body }) => (kind === "usb.request" ? [body as UsbRequestBody] : []));
+    await bench.until("the other asks for itself", () => asked().length === 2);
+    expect(asked()[1]).toMatchObject({ descriptors: first.descriptors, manifest: first.manifest });
+    expect(asked()[1]!.device).not.toBe(first.device);
+    expect(asked()[1]!.request).not.toBe(first.request);
+    expect(isGiven()).toBe(false);
   });
   it.each([true, false])(
     "that ended while the agent was away takes it back at the start; a guest that lets go: %s",

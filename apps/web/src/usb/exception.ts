@@ -122,6 +122,11 @@ export async function makeException(
   const found = await findRequest(tx, asked.trail, asked.index);
   if (!found) throw new Refusal("NOT_FOUND", "The stick of this scan asks for no exception.");
   const { body } = found;
+  if (body.device === undefined)
+    throw new Refusal(
+      "PRECONDITION_FAILED",
+      "This request names a model and not one stick: it is from an older agent. Upgrade the agent and plug the stick in again.",
+    );
   const workstation = found.workstation as WorkstationId;
   const { name, group } = await lockEnrolled(tx, workstation);
   const order = await nextOrder(tx, workstation, "exception");
@@ -130,6 +135,7 @@ export async function makeException(
   const carried: CarriedException = {
     workstation,
     descriptors: body.descriptors as Sha256,
+    device: body.device,
     manifest: body.manifest as Sha256,
     ...(body.images && { images: body.images as WholeImage[] }),
     request: body.request as Sha256,

@@ -1,5 +1,6 @@
 /** USB: scans, manifests, and where in the fleet a hash was seen. */
 import { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { EXCEPTION_HOURS_MAX } from "@sallyport/shared/usb/exception.ts";
 import { Verdict } from "@sallyport/shared/usb/scan.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
@@ -32,10 +33,7 @@ export const usbRouter = router({
   except: allowed("policy")
     .input(
       RecordAt.extend({
-        hours: z
-          .int()
-          .min(1)
-          .max(24 * 31),
+        hours: z.int().min(1).max(EXCEPTION_HOURS_MAX),
         reason: z.string().trim().min(3, "say in a few words why it may pass").max(500),
       }),
     )

@@ -146,7 +146,8 @@ describe("what else is signed is said", () => {
     expect(said.destroys).toEqual([expect.stringMatching(/^Destroys the keys/)]);
   });
   it("an exception, with its end and its manifest", () => {
-    const carried = { workstation, descriptors: "a".repeat(64), manifest: "b".repeat(64), reason: "looked at" };
+    const old = { workstation, descriptors: "a".repeat(64), manifest: "b".repeat(64), reason: "looked at" };
+    const carried = { ...old, device: "one stick" };
     const said = say([make("exception", carried, { notAfter: NOT_AFTER })]);
     expect(said.head).toMatch(/^Lets one stick pass on workstation .* until 2026-11-24T20/);
     expect(said.exact).toContain(`manifest ${"b".repeat(64)}`);
@@ -155,7 +156,9 @@ describe("what else is signed is said", () => {
     expect(say([make("exception", { ...carried, images }, { notAfter: NOT_AFTER })]).looser).toContain(
       `handed over is the whole image, 4096 bytes, sha256 ${"c".repeat(64)}, with all that lies beside the listed files`,
     );
+    expect(said.exact).toContain("device one stick");
     expect(fault([make("exception", carried)])).toMatch(/never ends/);
+    expect(fault([make("exception", old, { notAfter: NOT_AFTER })])).toMatch(/does not say which stick/);
   });
   it("keys of the console, new ones first", () => {
     const carried = { consoleKeys: [console, next].map(({ publicKey }) => toBase64(publicKey)), cas: [] };

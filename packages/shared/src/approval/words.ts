@@ -251,10 +251,11 @@ function sayKeys(hash: Hash, read: Read[], known: Known): Result<Said> {
 function sayException(read: Read, known: Known): Result<Said> {
   const load = whole(CarriedException, read.carried);
   if (!load.ok) return load;
-  const { workstation, descriptors, manifest, reason } = load.value;
+  const { workstation, descriptors, device, manifest, reason } = load.value;
   if (audienceKey(read.statement.audience) !== `workstation/${workstation}`)
     return fail(`it speaks of ${workstation} and is meant for ${audienceKey(read.statement.audience)}`);
   if (read.statement.notAfter === undefined) return fail("an exception that never ends");
+  if (device === undefined) return fail("it does not say which stick: it would be for every one of its model");
   return ok({
     head: `Lets one stick pass on workstation ${named(known, workstation)} until ${read.statement.notAfter}`,
     destroys: [],
@@ -263,7 +264,7 @@ function sayException(read: Read, known: Known): Result<Said> {
       `handed over is ${handsOver(load.value)}`,
     ],
     other: [`Why, as asked: ${reason}`],
-    exact: [`descriptors ${descriptors}`, `manifest ${manifest}`, exactOf(read)],
+    exact: [`device ${device}`, `descriptors ${descriptors}`, `manifest ${manifest}`, exactOf(read)],
   });
 }
 

@@ -111,6 +111,8 @@ export const UsbRequestBody = z.object({
   /** Of the device and the manifest, so that plugging it in again asks nothing new. */
   request: sha256,
   descriptors: sha256,
+  /** USBGuard's hash of the one stick; absent from an agent that does not tell two of one model apart. */
+  device: z.string().max(64).optional(),
   manifest: sha256,
   /** Where policy presents images: all units' in order, and then an exception is bound to them as well. */
   images: z

@@ -28,6 +28,7 @@ const file = (more: Partial<ManifestFile> = {}): ManifestFile => ({
 const exception: Exception = {
   workstation: "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as WorkstationId,
   descriptors: hex("stick"),
+  device: "AAAA",
   manifest: hex("manifest"),
   reason: "a contract, looked at by hand",
   digest: hex("statement"),
@@ -38,11 +39,12 @@ const after = Date.parse("2026-11-25T00:00:00.000Z");
 
 describe("an exception", () => {
   const images = [{ bytes: 512, sha256: hex("image") }];
-  const stick = { descriptors: hex("stick"), manifest: hex("manifest"), images };
+  const stick = { descriptors: hex("stick"), device: "AAAA", manifest: hex("manifest"), images };
   it.each([
     ["holds for that stick and those contents until its end", stick, before, before, true],
     ["not for other contents", { ...stick, manifest: hex("other") }, before, before, false],
     ["not for another stick with the same contents", { ...stick, descriptors: hex("other") }, before, before, false],
+    ["nor for another of its model", { ...stick, device: "BBBB" }, before, before, false],
     ["not once the workstation's own clock has passed its end", stick, after, before, false],
     ["nor once signed time has, wherever the clock was set to", stick, before, after, false],
   ])("%s", (_, wanted, now, floor, holds) => {
@@ -59,7 +61,7 @@ describe("an exception that binds the images", () => {
   const found = (has: typeof images, ...exceptions: Exception[]) =>
     exceptionFor(
       exceptions,
-      { descriptors: hex("stick"), manifest: hex("manifest"), images: has },
+      { descriptors: hex("stick"), device: "AAAA", manifest: hex("manifest"), images: has },
       { now: before, floor: before },
     )?.digest;
   it("holds for just these, in their order and number, and stands before one for the files alone", () => {
@@ -70,11 +72,15 @@ describe("an exception that binds the images", () => {
     expect(found([], exception, whole)).toBe(exception.digest);
   });
   it("asks for more than one for the files, under another name, and says what it hands over", () => {
-    const asked = { workstation: "w", descriptors: hex("d"), manifest: hex("m") };
+    const asked = { workstation: "w", descriptors: hex("d"), device: "A", manifest: hex("m") };
     expect(requestId(sha256, { ...asked, images })).not.toBe(requestId(sha256, asked));
     expect(handsOver({})).toBe("a copy of the files that its manifest lists, and nothing else");
     expect(handsOver({ images: images.slice(0, 1) })).toMatch(/^the whole image, 512 bytes, sha256 [0-9a-f]{64}, with/);
     expect(handsOver({ images })).toMatch(/^2 whole images: 512 bytes, sha256 .*; 1024 bytes, sha256/);
+  });
+  it("that does not say which stick holds for none", () => {
+    const { device: _, ...old } = whole;
+    expect(found(images, old)).toBeUndefined();
   });
   it("is read whole or not at all", () => {
     const { digest: _, notAfter: __, ...carried } = whole;
@@ -91,7 +97,8 @@ it("a stick's manifest is its unit's, or all units' in order", () => {
 });
 
 it("the same contents of the same stick ask under the same name, other ones under another", () => {
-  const asked = { workstation: "w", descriptors: hex("d"), manifest: hex("m") };
+  const asked = { workstation: "w", descriptors: hex("d"), device: "A", manifest: hex("m") };
+  expect(requestId(sha256, asked)).not.toBe(requestId(sha256, { ...asked, device: "B" }));
   expect(requestId(sha256, asked)).toBe(requestId(sha256, { ...asked }));
   expect(requestId(sha256, asked)).not.toBe(requestId(sha256, { ...asked, manifest: hex("n") }));
 });

@@ -20,8 +20,11 @@ export const EXCEPTION_HOURS_MAX = 7 * 24;
 /** What an `exception` statement carries. Its audience is the one workstation, and it must end (`notAfter`). */
 export const CarriedException = z.object({
   workstation: WorkstationId,
-  /** sha256 of the device's raw descriptors. */
+  /** sha256 of the device's raw descriptors: what a model of sticks has in common. */
   descriptors: Sha256,
+  /** The one stick, as USBGuard makes it of its name, serial and descriptors. One without it, from before it was kept, is
+   *  refused: it would let pass any stick of the model that holds the same files. */
+  device: z.string().max(64).optional(),
   /** Of everything on it, as `stickManifest` makes it. */
   manifest: Sha256,
   /** With them the guest may get the images themselves, and only these. Without, it gets a copy of the files that the
@@ -44,13 +47,19 @@ export const isCurrent = (exception: Pick<Exception, "notAfter">, { now, floor }
   Math.max(now, floor) < Date.parse(exception.notAfter);
 
 /** What of a stick an exception is compared with. */
-export type Bound = { descriptors: string; manifest: string; images: readonly { bytes: number; sha256: string }[] };
+export type Bound = {
+  descriptors: string;
+  device: string;
+  manifest: string;
+  images: readonly { bytes: number; sha256: string }[];
+};
 
 /** One that binds the images stands before one that binds the files alone. */
 export function exceptionFor(exceptions: readonly Exception[], stick: Bound, clocks: Clocks): Exception | undefined {
   const fitting = exceptions.filter(
     (each) =>
       each.descriptors === stick.descriptors &&
+      each.device === stick.device &&
       each.manifest === stick.manifest &&
       (each.images === undefined || areImages(each.images, stick.images)) &&
       isCurrent(each, clocks),
@@ -77,12 +86,13 @@ export const requestId = (
   stick: {
     workstation: string;
     descriptors: string;
+    device: string;
     manifest: string;
     images?: readonly { bytes: number; sha256: string }[];
   },
 ): string => {
   const images = stick.images?.map((image) => [image.bytes, image.sha256]);
-  const asked = [stick.workstation, stick.descriptors, stick.manifest, ...(images ? [images] : [])];
+  const asked = [stick.workstation, stick.descriptors, stick.device, stick.manifest, ...(images ? [images] : [])];
   return toHex(sha256(toUtf8(canonicalText(asked))));
 };
 
