@@ -1,6 +1,9 @@
 """One end of the test's wire, in its own network namespace: sends single packets and says which ones came in.
 Commands and answers are JSON, one a line. A packet's token is its source port, or its ICMP id."""
-import ctypes, json, os, select, socket, struct, sys
+import json, os, select, socket, struct, sys
+
+sys.path.insert(0, os.path.dirname(__file__))
+from nft import Nft
 
 PORTS = [int(port) for port in sys.argv[1].split(",")]
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -95,27 +98,6 @@ def send(family, protocol, source, to, port, token):
         sock.setblocking(False)
         reset(sock)
         sock.connect_ex((to, port))
-
-
-class Nft:
-    """libnftables, which is what `nft` itself is: no process for each look at the counters."""
-
-    JSON = 1 << 4
-
-    def __init__(self):
-        self.library = ctypes.CDLL("libnftables.so.1")
-        self.library.nft_ctx_new.restype = ctypes.c_void_p
-        self.library.nft_ctx_get_output_buffer.restype = ctypes.c_char_p
-        self.context = ctypes.c_void_p(self.library.nft_ctx_new(0))
-        self.library.nft_ctx_output_set_flags(self.context, self.JSON)
-        self.library.nft_ctx_buffer_output(self.context)
-
-    def counters(self, table):
-        order = f"list counters table {table}".encode()
-        if self.library.nft_run_cmd_from_buffer(self.context, order) != 0:
-            raise OSError("nft refused")
-        listed = json.loads(self.library.nft_ctx_get_output_buffer(self.context))["nftables"]
-        return {each["counter"]["name"]: each["counter"]["packets"] for each in listed if "counter" in each}
 
 
 nft = None

@@ -115,9 +115,12 @@ export async function unhush({ spaces }: Wire): Promise<void> {
   await spaces.ip("guest", "neigh flush nud permanent dev eth0");
 }
 
-export async function startPeer(spaces: Namespaces, name: string): Promise<Peer> {
-  const script = fileURLToPath(new URL("peer.py", import.meta.url));
-  const child = spaces.spawn(name, "/usr/bin/python3", [script, PORTS.join(",")]);
+export const startPeer = (spaces: Namespaces, name: string): Promise<Peer> =>
+  startScript(spaces, name, "peer.py", PORTS.join(","));
+
+/** `script` lies beside this file and speaks as peer.py does. */
+export async function startScript(spaces: Namespaces, name: string, script: string, arg: string): Promise<Peer> {
+  const child = spaces.spawn(name, "/usr/bin/python3", [fileURLToPath(new URL(script, import.meta.url)), arg]);
   const got = new Map<number, string>();
   type Said = {
     got?: number;

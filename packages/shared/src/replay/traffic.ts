@@ -12,6 +12,8 @@ const FIXED: ReadonlySet<string> = new Set([
   REASONS["unknown-vif"],
   REASONS.invalid,
   REASONS["other-ethertype"],
+  REASONS["router-guard"],
+  REASONS["dhcp-guard"],
 ]);
 
 const PROTOCOLS: Record<string, NetInput["protocol"]> = {
@@ -24,7 +26,8 @@ const PROTOCOLS: Record<string, NetInput["protocol"]> = {
 const protocolOf = (text: string | undefined): NetInput["protocol"] => PROTOCOLS[text?.toLowerCase() ?? ""] ?? "other";
 
 /** A prefix that is not ours was logged by rules of another. */
-const OURS = /^(?:rule \d+|spoofed$|unknown vif$|invalid$|other ethertype$|otherwise (?:out|in)$)/;
+const OURS =
+  /^(?:rule \d+|spoofed$|unknown vif$|invalid$|other ethertype$|(?:router|dhcp) guard$|otherwise (?:out|in)$)/;
 
 export function dropInput(drop: NetDrop): Input | undefined {
   const audited = drop.rule?.startsWith(AUDIT) ?? false;

@@ -1,7 +1,7 @@
 /** The intermediate form → one nftables table, as text for `nft -f`: it replaces the table whole or not at all. Pure.
  *  Within the chains of rules `return` means allowed in this direction; a packet between guests passes both. */
-import { familyOf, joinRanges, type Range, rangeText } from "./address.ts";
-import { ND_FROM_GUEST, ND_TO_GUEST, sourcesOf } from "./evaluate.ts";
+import { familyOf, joinRanges, type Range } from "./address.ts";
+import { ND_FROM_GUEST, ND_TO_GUEST } from "./evaluate.ts";
 import {
   type DeniedFar,
   denyCounter,
@@ -14,6 +14,7 @@ import {
   ruleCounter,
   VIF_PREFIX,
 } from "./firewall.ts";
+import { guardLines, rangesSet, sourcesOf } from "./guard.ts";
 import type { Span } from "./windows.ts";
 
 export const TABLE = "sallyport";
@@ -142,8 +143,9 @@ function sourceLines(firewall: Firewall): string[] {
       .map((device) => `"${device}"`)
       .join(", ")} }`;
     if (vif.mac) lines.push(`${from} ether saddr != ${vif.mac.toLowerCase()} jump drop-spoofed`);
+    lines.push(...guardLines(vif, firewall.wire, from));
     if (vif.addresses.length === 0) continue;
-    const own = joinRanges(sourcesOf(vif.addresses));
+    const own = sourcesOf(vif, firewall.wire);
     lines.push(`${from} ip saddr != ${rangesSet(familyOf(own, 4))} jump drop-spoofed`);
     lines.push(`${from} ip6 saddr != ${rangesSet(familyOf(own, 6))} jump drop-spoofed`);
     if (firewall.wire === "bridged")
@@ -151,8 +153,6 @@ function sourceLines(firewall: Firewall): string[] {
   }
   return lines;
 }
-
-const rangesSet = (ranges: readonly Range[]): string => `{ ${ranges.map(rangeText).join(", ")} }`;
 
 const HALF = {
   out: { mask: "0x0000ffff", rest: "0xffff0000", of: (mark: number) => `0x${mark.toString(16).padStart(8, "0")}` },

@@ -11,12 +11,13 @@ import {
   ruleCounter,
   VIF_PREFIX,
 } from "./firewall.ts";
+import { type Claims, guardReasons, sourcesOf } from "./guard.ts";
 import type { Span } from "./windows.ts";
 
 export type Place = { device: string } | "dom0";
 
 /** What the ruleset can see of a packet. A `device` that is no guest's is the world's. */
-export type Packet = {
+export type Packet = Claims & {
   from: Place;
   to: Place;
   mac: string;
@@ -67,16 +68,41 @@ function walk(firewall: Firewall, packet: Packet, step: Step): boolean {
     const vif = vifOf(firewall, packet.from as { device: string });
     if (!vif && drop("unknown-vif")) return true;
     if (vif?.mac && vif.mac.toLowerCase() !== packet.mac.toLowerCase() && drop("spoofed")) return true;
-    if (vif && !holds(sourcesOf(vif.addresses), rangeOf(packet.source)) && drop("spoofed")) return true;
+    if (vif && guardReasons(vif, firewall.wire, packet).some(drop)) return true;
+    const isIp = packet.ethertype === undefined;
+    if (vif && isIp && !holds(sourcesOf(vif, firewall.wire), rangeOf(packet.source)) && drop("spoofed")) return true;
   }
   if (toGuest && !vifOf(firewall, packet.to as { device: string }) && drop("unknown-vif")) return true;
-  if (fromGuest && packet.to === "dom0" && isOwn(firewall, packet)) {
-    step.by = "own";
-    return false;
+  const bridged = firewall.wire === "bridged";
+  if (fromGuest) {
+    const link = bridged ? linkOf(packet, ND_FROM_GUEST, drop) : "on";
+    if (link === "drop") return true;
+    if (link === "pass") return passed(step, "link");
+    if (packet.to === "dom0" && isOwn(firewall, packet)) return passed(step, "own");
+    if (!isDiscovery(packet, local, ND_FROM_GUEST) && judge(firewall, packet, "out", step, drop)) return true;
   }
-  if (fromGuest && !isDiscovery(packet, local, ND_FROM_GUEST) && judge(firewall, packet, "out", step, drop))
-    return true;
-  return toGuest && !isDiscovery(packet, local, ND_TO_GUEST) && judge(firewall, packet, "in", step, drop);
+  if (!toGuest) return false;
+  const link = bridged ? linkOf(packet, ND_TO_GUEST, drop) : "on";
+  if (link === "drop") return true;
+  if (link === "pass") return passed(step, "link");
+  return !isDiscovery(packet, local, ND_TO_GUEST) && judge(firewall, packet, "in", step, drop);
+}
+
+const passed = (step: Step, by: string): false => {
+  step.by = by;
+  return false;
+};
+
+/** On a bridge, what IP needs from the link goes by, and nothing else that is no IP. */
+function linkOf(
+  { ethertype, protocol, icmpType, destination }: Packet,
+  types: readonly number[],
+  drop: (name: string) => boolean,
+): "pass" | "drop" | "on" {
+  if (ethertype === "arp") return "pass";
+  if (ethertype === "other") return drop("other-ethertype" satisfies Reason) ? "drop" : "on";
+  const isNear = protocol === "icmpv6" && holds(NEAR, rangeOf(destination));
+  return isNear && icmpType !== undefined && types.includes(icmpType) ? "pass" : "on";
 }
 
 const isOwn = ({ own }: Firewall, { protocol, destinationPort }: Packet): boolean =>
@@ -169,9 +195,4 @@ const isGuest = (firewall: Firewall, place: Place): boolean =>
 const vifOf = ({ vifs }: Firewall, place: { device: string }) =>
   vifs.find((vif) => devicesOf(vif).includes(place.device));
 
-const ALWAYS_OWN: readonly Range[] = ["0.0.0.0", "::", "fe80::/10"].map(rangeOf);
-const EVERYTHING: readonly Range[] = ["0.0.0.0/0", "::/0"].map(rangeOf);
-
-/** What a guest may call itself: its addresses, the link's own, and none yet. */
-export const sourcesOf = (addresses: readonly string[]): readonly Range[] =>
-  addresses.length === 0 ? EVERYTHING : [...addresses.map(rangeOf), ...ALWAYS_OWN];
+const NEAR: readonly Range[] = ["fe80::/10", "ff02::/16"].map(rangeOf);

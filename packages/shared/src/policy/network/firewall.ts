@@ -68,6 +68,8 @@ export const REASONS = {
   "unknown-vif": "unknown vif",
   invalid: "invalid",
   "other-ethertype": "other ethertype",
+  "router-guard": "router guard",
+  "dhcp-guard": "dhcp guard",
   "otherwise-out": "otherwise out",
   "otherwise-in": "otherwise in",
 } as const;
