@@ -6,6 +6,7 @@ import { idsApplier, unwatched } from "./appliers/ids.ts";
 import { KEPT_BYTES_MAX, networkApplier, unfiltered } from "./appliers/network.ts";
 import type { Artifacts } from "./artifact/artifacts.ts";
 import { type AgentConfig, brokerOf, firewallOf } from "./config.ts";
+import { xenCards } from "./dom0/cards.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import { suricata } from "./dom0/detector.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
@@ -43,6 +44,7 @@ export function guestsWire(config: AgentConfig, needs: WireNeeds): Pick<Appliers
           config: firewall,
           broker: brokerOf(mqtt),
           resolve: resolveName,
+          cards: xenCards(dom0),
           hash: sha256,
           kept: keptText(dom0, file, KEPT_BYTES_MAX),
           denied: () => deniedAddresses(denied()),

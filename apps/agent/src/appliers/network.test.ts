@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { sha256 } from "../dom0/crypto.ts";
 import type { ResolveName } from "../dom0/names.ts";
 import { simRuleset } from "../sim/ruleset.ts";
+import { simXl } from "../sim/xl.ts";
 import { BROKER_LOST_MS, type NetworkParts, networkApplier, unfiltered } from "./network.ts";
 
 const TABLE = { family: "inet", table: "sallyport" } as const;
@@ -60,6 +61,38 @@ function agent(more: Partial<NetworkParts> = {}) {
 const web = { name: "web", verdict: "allow", protocol: "tcp", ports: ["443"] };
 
 describe("the firewall's applier", () => {
+  it("binds a guest to the card that Xen gave it, over restarts of the guest, and says which are bound to none", async () => {
+    const xen = simXl();
+    const vifs = [
+      { name: "vif-work", guest: "work", addresses: ["10.1.0.2"] },
+      { name: "vif-own", guest: "own", mac: "00:16:3e:00:00:09", addresses: ["10.1.0.3"] },
+    ];
+    const { settle, look, text } = agent({ config: { wire: "routed", vifs, own: [] }, cards: xen.cards });
+    const before = await settle({ rules: [web] });
+    expect(before).toMatchObject({ outcome: "applied", found: { unbound: [expect.stringContaining("vif-work")] } });
+    expect(before.reason).toContain("NOT BOUND to a card, so that its guest may use any MAC: vif-work;");
+    const first = xen.start("work", [{ vifname: "vif-work", mac: "00:16:3e:00:00:01" }]);
+    expect((await look({ rules: [web] })).outcome).toBe("failed");
+    const bound = await settle({ rules: [web] });
+    expect(bound).toMatchObject({ outcome: "applied", found: { cards: { "vif-work": "00:16:3e:00:00:01" } } });
+    expect(bound.reason).toBeUndefined();
+    expect(text()).toContain("ether saddr != 00:16:3e:00:00:01 jump drop-spoofed");
+    // while it is away, and with another card after its next start
+    await xen.destroy(first);
+    expect((await look({ rules: [web] })).outcome).toBe("applied");
+    xen.start("work", [{ vifname: "vif-work", mac: "00:16:3e:00:00:02" }]);
+    await settle({ rules: [web] });
+    expect(text()).toContain("ether saddr != 00:16:3e:00:00:02 jump drop-spoofed");
+    expect(text()).not.toContain("00:16:3e:00:00:01");
+  });
+  it("says that it cannot ask for cards where xenstore does not answer", async () => {
+    const cards = async () => {
+      throw new Error("xenstore-ls: no answer in 10 s");
+    };
+    expect((await agent({ cards }).settle({ rules: [web] })).reason).toContain(
+      "xenstore does not answer (xenstore-ls: no answer",
+    );
+  });
   it("loads the section, says so by looking, and keeps the text on disk", async () => {
     const { look, settle, text, disk } = agent();
     expect(await look({ rules: [web] })).toMatchObject({ outcome: "failed", reason: "no ruleset of ours is loaded" });

@@ -16,10 +16,12 @@ import { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
+import type { Cards } from "../dom0/cards.ts";
 import type { Log } from "../dom0/log.ts";
 import type { ResolveName } from "../dom0/names.ts";
 import type { NetDevice, Ruleset } from "../dom0/ruleset.ts";
 import type { Applier } from "./applier.ts";
+import { KnownCards, unbound, withCards } from "./network-cards.ts";
 import { close, openOther } from "./network-closed.ts";
 import { Names } from "./network-names.ts";
 import { differences, hooked, type ReadTable, readTable, type TableContent } from "./network-table.ts";
@@ -39,6 +41,8 @@ export type NetworkParts = {
   /** How long the broker has been out of reach; 0 while connected. */
   lostMs: () => number;
   resolve: ResolveName;
+  /** What Xen says of guests' devices, where the configuration names no MAC. */
+  cards?: Cards;
   hash: Hash;
   now: () => number;
   monotonic: () => number;
@@ -61,6 +65,8 @@ type Found =
   | {
       state: "seen";
       names: Record<string, string[]>;
+      cards: Record<string, string>;
+      unbound: string[];
       unresolved: string[];
       path: { to: string[] | "any"; port: number };
       about: string | null;
@@ -94,6 +100,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   const { config, hash, ruleset, log } = parts;
   const names = new Names(parts.resolve, parts.monotonic);
   const broker = new Names(parts.resolve, parts.monotonic);
+  const cards = new KnownCards(parts.cards ?? (async () => undefined));
   let asked: string[] = [];
   /** The section whose table we loaded last, and what the kernel made of its text. */
   let loaded: { about: string; content: TableContent } | undefined;
@@ -121,6 +128,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       return { state: "unable", reason: `${(error as Error).message}. The firewall needs nftables and root.` };
     }
     await names.ask(asked);
+    await cards.look(config.vifs);
     if (table && !widened && parts.lostMs() >= BROKER_LOST_MS) {
       widened = true;
       log.warn({ lostMs: parts.lostMs() }, "network.path-widened");
@@ -129,6 +137,8 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     return {
       state: "seen",
       names: Object.fromEntries(known.map(([each, { addresses }]) => [each, addresses])),
+      cards: cards.learnt,
+      unbound: unbound(config.vifs, cards.learnt, cards.failed),
       unresolved: known.flatMap(([, { failed }]) => failed ?? []),
       path: {
         to: widened ? "any" : await brokerAddresses(),
@@ -213,6 +223,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     const section = holding(wanted, found);
     const firewall: Firewall = lower(section, {
       ...config,
+      vifs: withCards(config.vifs, found.cards),
       names: found.names,
       path: { to: found.path.to === "any" ? "any" : found.path.to.map(rangeOf), port: found.path.port },
       generation: generationOf(section),
@@ -246,6 +257,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
         ...(found.isolatedUntil === null ? [] : [`Isolated by a command until ${found.isolatedUntil}.`]),
         ...(found.path.to === "any" ? ["The way to the broker was lost and is open to any address on its port."] : []),
         ...(found.unresolved.length > 0 ? [`Names without an answer: ${found.unresolved.join("; ")}.`] : []),
+        ...found.unbound,
         ...(found.repaired ? [found.repaired] : []),
       ];
       return {
@@ -316,5 +328,7 @@ const shown = ({ about, path, counters, differs, isolatedUntil, ...found }: Seen
   ...(found.denied.length > 0 && { denied: found.denied.length, unanswered: unanswered(found) }),
   path: path.to === "any" ? "any address" : path.to,
   differs,
+  ...(Object.keys(found.cards).length > 0 && { cards: found.cards }),
+  ...(found.unbound.length > 0 && { unbound: found.unbound }),
   counters,
 });

@@ -1,16 +1,21 @@
 /** A pretend Xen: domains in memory, with xl's promises. */
+
+import type { Card } from "../dom0/cards.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Domain, Xl } from "../dom0/xl.ts";
 
 export type SimXl = Xl & {
-  /** Starts a guest; its number is one that no other had. */
-  start(name: string): number;
+  /** Starts a guest; its number is one that no other had, and so is a device's name that is not chosen. */
+  start(name: string, vifs?: readonly { vifname?: string; mac: string }[]): number;
+  /** As xenstore has them (dom0/cards.ts). */
+  cards(): Promise<Card[]>;
   /** What was asked for, in order. */
   asked: string[];
 };
 
 export function simXl(): SimXl {
   const domains = new Map<number, Domain>([[0, { name: "Domain-0", id: 0, isPaused: false }]]);
+  const vifsOf = new Map<number, readonly { vifname?: string; mac: string }[]>();
   const asked: string[] = [];
   let next = 1;
   const guest = (act: string, id: number): Domain => {
@@ -21,8 +26,13 @@ export function simXl(): SimXl {
   };
   return {
     asked,
-    start(name) {
+    cards: async () =>
+      [...vifsOf].flatMap(([id, vifs]) =>
+        vifs.map(({ vifname, mac }, place) => ({ device: vifname ?? `vif${id}.${place}`, mac })),
+      ),
+    start(name, vifs = []) {
       domains.set(next, { name, id: next, isPaused: false });
+      vifsOf.set(next, vifs);
       return next++;
     },
     domains: async () => [...domains.values()].map((domain) => ({ ...domain })),
@@ -35,6 +45,7 @@ export function simXl(): SimXl {
     async destroy(id) {
       guest("destroy", id);
       domains.delete(id);
+      vifsOf.delete(id);
     },
   };
 }
