@@ -132,6 +132,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     if (table && !widened && parts.lostMs() >= BROKER_LOST_MS) {
       widened = true;
       log.warn({ lostMs: parts.lostMs() }, "network.path-widened");
+      tellWidened();
     }
     const known = Object.entries(names.known);
     return {
@@ -219,6 +220,18 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     return new Error(`${then} The kernel refuses the ruleset: ${why}`);
   }
 
+  function tellWidened(): void {
+    const { host, port } = parts.broker;
+    const found = `dom0's way to ${host}, port ${port}, was lost for ${Math.floor(parts.lostMs() / 1000)} s`;
+    parts.tell({
+      kind: "policy.drift",
+      severity: "warning",
+      time: parts.now(),
+      text: `${found}: it is open to any address on that port, and to port 53; nothing else of the section is loosened`,
+      body: { section: "network", action: "put-back", found: [found] },
+    });
+  }
+
   const textOf = (wanted: NetworkSection, found: Seen): { text: string; about: string } => {
     const section = holding(wanted, found);
     const firewall: Firewall = lower(section, {
@@ -255,7 +268,11 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       if (found.differs.length > 0) return failed(`the ruleset was changed from outside: ${found.differs.join("; ")}`);
       const words = [
         ...(found.isolatedUntil === null ? [] : [`Isolated by a command until ${found.isolatedUntil}.`]),
-        ...(found.path.to === "any" ? ["The way to the broker was lost and is open to any address on its port."] : []),
+        ...(found.path.to === "any"
+          ? [
+              "The way to the broker was lost and is open to any address on its port, and to port 53; nothing else of the section is loosened.",
+            ]
+          : []),
         ...(found.unresolved.length > 0 ? [`Names without an answer: ${found.unresolved.join("; ")}.`] : []),
         ...found.unbound,
         ...(found.repaired ? [found.repaired] : []),

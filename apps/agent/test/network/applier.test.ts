@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fail, ok } from "@sallyport/shared/base/result.ts";
 import { LOGGED_BURST, LOGGED_PER_SECOND } from "@sallyport/shared/policy/network/compile.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
+import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
 import type { NetDrop } from "@sallyport/shared/record/ids.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BROKER_LOST_MS, networkApplier } from "../../src/appliers/network.ts";
@@ -61,6 +62,9 @@ function agent() {
   const disk: { text?: string } = {};
   const clock = { lostMs: 0 };
   const cut: { until?: string } = {};
+  const answers: Record<string, string[]> = {};
+  const denied: DeniedAddress[] = [];
+  const told: string[] = [];
   const start = () =>
     networkApplier({
       ruleset: nftRuleset(wire.spaces.dom0("dom0")),
@@ -75,9 +79,9 @@ function agent() {
       broker: { host: "broker.example", port: 8883 },
       lostMs: () => clock.lostMs,
       isolatedUntil: () => cut.until,
-      denied: () => [],
-      tell: () => {},
-      resolve: async (name) => fail(`${name}: nobody answers`),
+      denied: () => denied,
+      tell: ({ text }) => void told.push(text),
+      resolve: async (name) => (answers[name] ? ok(answers[name]) : fail(`${name}: nobody answers`)),
       hash: sha256,
       now: () => Date.now(),
       monotonic: () => performance.now(),
@@ -92,6 +96,9 @@ function agent() {
   let applier = start();
   const look = async (draft: unknown) => applier.judge(NetworkSection.parse(draft), await applier.inspect());
   return {
+    answers,
+    denied,
+    told,
     clock,
     cut,
     disk,
@@ -112,11 +119,15 @@ function agent() {
 async function reaches(port: number): Promise<boolean> {
   const own = token++;
   const { dom0, other } = wire.peers;
-  const counts = async () => (await dom0.ask({ act: "counters", table: "inet sallyport" })).counters!;
-  const before = (await counts())["otherwise-in"];
+  const counts = async () => {
+    const { counters } = await dom0.ask({ act: "counters", table: "inet sallyport" });
+    const dropping = Object.entries(counters!).filter(([name]) => /^(?:otherwise-in|rule-\d|deny-.*)$/.test(name));
+    return dropping.reduce((sum, [, count]) => sum + count, 0);
+  };
+  const before = await counts();
   await dom0.ask({ act: "send", family: 4, protocol: "tcp", source: "10.2.0.1", to: "10.2.0.2", port, token: own });
   const came = await until(
-    async () => (other.got.has(own) ? true : (await counts())["otherwise-in"] !== before ? false : undefined),
+    async () => (other.got.has(own) ? true : (await counts()) !== before ? false : undefined),
     () => `port ${port} is reached or dropped`,
   );
   await dom0.ask({ act: "close", token: own });
@@ -160,6 +171,78 @@ describe.skipIf(absent)("the firewall's applier", () => {
     expect(await settle({})).toMatchObject({ outcome: "applied", found: { path: "any address" } });
     expect([await reaches(8883), await reaches(443)]).toEqual([true, false]);
   });
+
+  const BROKER = "10.2.0.2";
+  const far = { addresses: [BROKER, "10.0.0.0/8", "0.0.0.0/0", "::/0"] };
+  const both = (more: object) =>
+    ["out", "in"].map((direction) => ({ name: `no ${direction}`, verdict: "block", direction, ...more }));
+  const hostile: [what: string, draft: object][] = [
+    ["blocks everything", { rules: both({}) }],
+    ["blocks the broker's address", { rules: both(far), otherwise: "allow" }],
+    ["blocks the broker's name", { rules: both({ host: "broker.example" }), otherwise: "allow" }],
+    ["blocks its port", { rules: both({ protocol: "tcp", ports: ["8883"] }), otherwise: "allow" }],
+    ["blocks names", { rules: both({ ports: ["53"] }), otherwise: "allow" }],
+    ["blocks what the guest answers", { rules: [{ name: "in", verdict: "allow", direction: "in" }] }],
+    ["says nothing", {}],
+  ];
+
+  it.each(hostile)("lets dom0's way to the broker, and a connection on it, be where a section %s", async (_, draft) => {
+    const { settle, answers } = agent();
+    answers["broker.example"] = [BROKER];
+    await settle({ otherwise: "allow" });
+    const own = token++;
+    const { dom0, other } = wire.peers;
+    const order = { act: "send", family: 4, protocol: "tcp", source: "10.2.0.1", to: BROKER, port: 8883, token: own };
+    await dom0.ask(order);
+    await until(
+      () => (other.got.has(own) ? true : undefined),
+      () => "the agent is connected",
+    );
+    expect((await settle(draft)).outcome).toBe("applied");
+    await dom0.ask({ act: "write", token: own, text: "a batch" });
+    await until(
+      () => (other.got.get(own) === "a batch" ? true : undefined),
+      () => "what it sends arrives",
+    );
+    await dom0.ask({ act: "close", token: own });
+    expect(await reaches(8883)).toBe(true);
+  });
+
+  it("lets dom0's way to the broker be where its address is denied and the guest before it is isolated", async () => {
+    const { settle, answers, denied, cut } = agent();
+    answers["broker.example"] = [BROKER];
+    denied.push({ id: "0".repeat(12), to: "10.2.0.0/16", protocol: "any" });
+    cut.until = "2126-11-24T12:00:00.000Z";
+    await settle({});
+    expect([await reaches(8883), await reaches(443)]).toEqual([true, false]);
+  });
+
+  it.each(hostile.slice(0, 5))(
+    "finds a broker that moved while a section %s, and opens nothing else",
+    async (_, draft) => {
+      const closing = { ...draft, otherwise: "block" };
+      const { settle, answers, clock, told } = agent();
+      answers["broker.example"] = ["10.2.0.99"];
+      await settle(closing);
+      expect(await reaches(8883)).toBe(false);
+      clock.lostMs = BROKER_LOST_MS - 1;
+      await settle(closing);
+      expect(told).toEqual([]);
+      clock.lostMs = BROKER_LOST_MS;
+      expect(await settle(closing)).toMatchObject({
+        outcome: "applied",
+        reason: expect.stringContaining("nothing else of the section is loosened"),
+        found: { path: "any address" },
+      });
+      expect([await reaches(8883), await reaches(53), await reaches(443)]).toEqual([true, true, false]);
+      expect(told).toEqual([expect.stringContaining("was lost for 120 s")]);
+      // the next section narrows it again
+      clock.lostMs = 0;
+      const next = await settle({ otherwise: "block", rules: [{ name: "next", verdict: "block" }] });
+      expect(next).toMatchObject({ outcome: "applied", found: { path: ["10.2.0.99"] } });
+      expect([await reaches(8883), await reaches(53)]).toEqual([false, false]);
+    },
+  );
 
   it("lets nothing to a guest while a command isolates it, whatever the section allows, and all of it afterwards", async () => {
     const { settle, cut } = agent();
