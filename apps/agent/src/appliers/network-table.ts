@@ -33,10 +33,13 @@ export function readTable(listing: Json): ReadTable {
   return read;
 }
 
-/** Handles are the kernel's own, counts move, and a table under another name is the same table. */
+/** Handles are the kernel's own, counts move, what a set with an expiry holds is what packets put there, and a table under
+ *  another name is the same table. */
 function plain(entry: Entry): Entry {
   const { handle: _handle, table: _table, packets: _packets, bytes: _bytes, ...rest } = entry;
-  return rest;
+  const { elem: _elem, ...emptied } = rest;
+  // a list, or a word where there is one
+  return JSON.stringify(rest.flags ?? "").includes('"timeout"') ? emptied : rest;
 }
 
 /** The content of a table that is hooked nowhere, as it would be hooked. */

@@ -20,9 +20,14 @@ import type { Span } from "./windows.ts";
 export const TABLE = "sallyport";
 /** The group ulogd2 listens on. */
 export const NFLOG_GROUP = 5;
-/** Of each reason: enough to see what a guest tries, too little to fill a disk. Counters count every packet. */
+/** Of each reason and each pair of devices, so that what one guest tries hides nothing of another: enough to see what it
+ *  is, too little to fill a disk. Counters count every packet. */
 export const LOGGED_PER_SECOND = 10;
 export const LOGGED_BURST = 30;
+
+/** Pairs of devices that one reason is counted for at a time, and how long a pair that is quiet is remembered. */
+const PAIRS_MAX = 1_024;
+const PAIR_SECONDS = 60;
 
 /** A chain that no packet goes through: it says of which text the table is, so that a look at it tells. */
 export const ABOUT_CHAIN = "about";
@@ -78,6 +83,10 @@ export function compile(firewall: Firewall, about?: string): string {
     `delete ${name}`,
     `${name} {`,
     ...counters.map((counter) => `  counter ${counter} { }`),
+    ...[...reasonsOf(firewall), ...firewall.denied.map(denyCounter), ...blocking(firewall)].map(
+      (counter) =>
+        `  set ${logSet(counter)} { type ifname . ifname; size ${PAIRS_MAX}; flags dynamic; timeout ${PAIR_SECONDS}s; }`,
+    ),
     ...chainsInOrder(chains),
     "}",
     "",
@@ -92,6 +101,10 @@ const chainsInOrder = (chains: readonly Chain[]): string[] =>
   [...chains]
     .reverse()
     .flatMap(({ name, lines }) => [`  chain ${name} {`, ...lines.map((line) => `    ${line}`), "  }"]);
+
+const logSet = (counter: string): string => `log-${counter}`;
+const blocking = ({ rules }: Firewall): string[] =>
+  rules.flatMap(({ number, verdict }) => (verdict === "block" ? [ruleCounter(number)] : []));
 
 const HOOKS = ["forward", "input", "output"] as const;
 const hook = (name: (typeof HOOKS)[number]): string => `type filter hook ${name} priority filter; policy accept;`;
@@ -252,7 +265,7 @@ function ruleChain(firewall: Firewall, rule: FirewallRule): string[] {
 function dropLines({ mode, generation }: Firewall, counter: string, label: string, direction?: "out" | "in"): string[] {
   const prefix = mode === "audit" ? `audit ${label}` : label;
   return [
-    `limit rate ${LOGGED_PER_SECOND}/second burst ${LOGGED_BURST} packets log prefix "${prefix}" group ${NFLOG_GROUP}`,
+    `update @${logSet(counter)} { iifname . oifname limit rate ${LOGGED_PER_SECOND}/second burst ${LOGGED_BURST} packets } log prefix "${prefix}" group ${NFLOG_GROUP}`,
     ...(mode === "enforce"
       ? [`counter name "${counter}" drop`]
       : [`counter name "${counter}"`, ...(direction ? [markLine(direction, generation)] : []), "return"]),
