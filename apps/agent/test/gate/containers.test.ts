@@ -6,7 +6,7 @@ import { crc32, deflateSync } from "node:zlib";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MARKER } from "./clamd-server.ts";
-import { extImage, fatImage, isoImage, layOut, ntfsImage, partitioned, run } from "./images.ts";
+import { extImage, type Files, fatImage, isoImage, layOut, ntfsImage, partitioned, run } from "./images.ts";
 import { missing } from "./packages.ts";
 import { findings, type Scanning, scanning, sh, told } from "./scanning.ts";
 
@@ -27,6 +27,8 @@ const absent = missing(
   "lz4",
   "cpio",
   "openssl",
+  "makensis",
+  "wixl",
   "zstd",
   "zip",
   "xz",
@@ -45,10 +47,10 @@ describe.skipIf(absent !== null)("a container on a stick", () => {
   afterAll(() => on?.stop());
 
   /** A folder in which a shell line makes files out of `raw` and `harmless`, FAT images, and `tree`. */
-  const made = (line: string): string => {
+  const made = (line: string, more: Files = {}): string => {
     const out = on.fresh("made");
     mkdirSync(out);
-    const aside = layOut(on.fresh("aside"), {});
+    const aside = layOut(on.fresh("aside"), more);
     copyFileSync(raw, join(aside, "raw"));
     copyFileSync(harmless, join(aside, "harmless"));
     layOut(join(aside, "tree"), tree);
@@ -256,6 +258,24 @@ describe.skipIf(absent !== null)("a container on a stick", () => {
     expect(findings(body)).toMatchObject({ unpacker: "clean", "plain.sh": "clean" });
   });
 
+  it("is an installer: NSIS and MSI are opened, Inno Setup is told", async () => {
+    const out = made(
+      [
+        "(head -c 3000 /dev/zero | tr '\\0' a; cat tree/in/bad.txt) > bad.txt",
+        'printf \'OutFile "a.exe"\\nSetCompressor /SOLID lzma\\nSection\\nSetOutPath "$TEMP"\\nFile bad.txt\\nSectionEnd\\n\' > a.nsi',
+        "makensis -V1 a.nsi && mv a.exe OUT",
+        "wixl -o OUT/a.msi a.wxs",
+        "cat OUT/a.exe > inno && (head -c 60000 inno; printf 'Inno Setup Setup Data (6.2.0) (u)') > OUT/inno.exe",
+      ].join("\n"),
+      { "a.wxs": WIX },
+    );
+    const body = await on.look(out);
+    expect(findings(body)["a.msi!/a.cab!/F"]).toBe("infected");
+    const inside = body.manifest.filter((row) => row.path!.startsWith("a.exe!/"));
+    expect(inside.map((row) => [row.path!.split("/").at(-1), row.finding])).toEqual([["bad.txt", "infected"]]);
+    expect(told(body, "inno.exe")).toMatch(/^unscannable: is an Inno Setup installer/);
+  });
+
   it("is a RAR: what is stored is opened behind a program too, encrypted headers are told", async () => {
     const stored = rar({ "in/bad.txt": MARKER });
     const out = layOut(on.fresh("made"), {
@@ -330,6 +350,12 @@ describe.skipIf(absent !== null)("a container on a stick", () => {
     expect(findings(body)).toMatchObject({ "zeros.gz": "clean", "two.zst": "infected", "two.gz": "infected" });
   });
 });
+
+const WIX = `<?xml version="1.0"?><Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
+<Product Id="*" Name="a" Manufacturer="a" Language="1033" Version="1.0.0" UpgradeCode="12345678-1234-1234-1234-123456789012">
+<Package/><Media Id="1" Cabinet="a.cab" EmbedCab="yes"/><Directory Id="TARGETDIR" Name="SourceDir">
+<Component Id="C" Guid="12345678-1234-1234-1234-123456789013"><File Id="F" Source="bad.txt"/></Component></Directory>
+<Feature Id="X" Level="1"><ComponentRef Id="C"/></Feature></Product></Wix>`;
 
 /** A DMG of one zlib block for each mebibyte (the layout of Apple's UDZO, as libdmg-hfsplus writes it). */
 function dmg(disk: Buffer): Buffer {

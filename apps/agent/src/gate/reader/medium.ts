@@ -29,6 +29,8 @@ export async function readMedium(
   const over = volumesIn(source);
   if (over.length > 0)
     taken.push({ from: 0, bytes: Math.min(source.size, Math.max(...over.map((volume) => volume.bytes))) });
+  const other = tables.partitions.length > 0 && over.length === 0 ? foreign(source) : null;
+  if (other !== null) tell({ event: "problem", problem: `under its partition table it is ${other} as well` });
   if (over.length > 0 || tables.partitions.length === 0)
     await readRange(whole, source, over, examine, bounds, lanes, tell);
   for (const range of tables.partitions) {

@@ -1,7 +1,9 @@
 /** Source → the ranges to read as file systems, by MBR and GPT (UEFI specification, chapter 5), and what lies outside. */
 import { crc32 } from "node:zlib";
+import { foreign } from "./foreign.ts";
 import { type Source, slice, u64 } from "./source.ts";
 import { reason, utf16le } from "./volume.ts";
+import { volumesIn } from "./volumes/probe.ts";
 
 export type Range = {
   /** From 1; 0 is the whole medium. */
@@ -60,12 +62,32 @@ function mbrEntries(sector: Buffer): { type: number; from: number; count: number
     };
   });
   if (entries.some((entry) => (entry.status & 0x7f) !== 0)) return null;
-  return entries.filter((entry) => entry.type !== 0 && entry.count !== 0);
+  // by Linux a partition of the type 0 is one, if it has a length
+  return entries.filter((entry) => entry.count !== 0);
+}
+
+/** A table whose marks are wrong is none to Linux, and may be one to others: told where a file system begins where it
+ *  points. A boot sector's code, which lies in the same place, points to none. */
+function bentTable(source: Source, tables: Tables): void {
+  const sector = source.read(0, 512);
+  if (sector[510] !== 0x55 || sector[511] !== 0xaa) return;
+  for (let at = 446; at < 510; at += 16) {
+    const from = sector.readUInt32LE(at + 8) * 512;
+    const bytes = sector.readUInt32LE(at + 12) * 512;
+    if (from === 0 || bytes === 0 || from + bytes > source.size) continue;
+    const part = slice(source, from, bytes);
+    if (volumesIn(part).length === 0 && foreign(part) === null) continue;
+    tables.problems.push("its first sector is a partition table to some systems and none to others");
+    return;
+  }
 }
 
 function readMbr(source: Source, tables: Tables, gpt: boolean): void {
   const entries = mbrEntries(source.read(0, 512));
-  if (entries === null) return;
+  if (entries === null) {
+    bentTable(source, tables);
+    return;
+  }
   const known = new Set(tables.partitions.map((range) => `${range.from}:${range.bytes}`));
   if (entries.length > 0) tables.own.push({ from: 0, bytes: 512 });
   for (const entry of entries) {
@@ -109,6 +131,8 @@ function readLogical(source: Source, tables: Tables, start: number): void {
     }
     tables.own.push({ from: here * 512, bytes: 512 });
     at = null;
+    if (entries.filter((entry) => EXTENDED.has(entry.type)).length > 1)
+      tables.problems.push("its chain of logical partitions forks");
     for (const entry of entries) {
       if (EXTENDED.has(entry.type)) at = start + entry.from;
       else tables.partitions.push(mbrRange(number, { ...entry, from: here + entry.from }));
@@ -116,7 +140,9 @@ function readLogical(source: Source, tables: Tables, start: number): void {
   }
 }
 
+/** By both sizes a sector may have, and both copies: which one a system goes by is its own choice. */
 function readGpt(source: Source, tables: Tables): boolean {
+  let found = false;
   for (const sector of [512, 4096]) {
     if (source.size < sector * 3) continue;
     const last = Math.floor(source.size / sector) - 1;
@@ -125,15 +151,26 @@ function readGpt(source: Source, tables: Tables): boolean {
     if (first === null && backup === null) continue;
     if (first === "broken" || first === null)
       tables.problems.push("the GPT at its start is damaged or missing; its copy at the end was read");
+    if (found) tables.problems.push("it has one GPT for sectors of 512 bytes and one for 4,096");
     const read = Array.isArray(first) ? first : Array.isArray(backup) ? backup : null;
     if (read === null) {
       tables.problems.push("its GPT and the copy are both damaged");
-      return false;
+      continue;
     }
+    found = true;
     tables.partitions.push(...read);
-    return true;
+    if (Array.isArray(first) && Array.isArray(backup)) addOther(tables, first, backup);
   }
-  return false;
+  return found;
+}
+
+function addOther(tables: Tables, first: Range[], backup: Range[]): void {
+  const key = (range: Range) => `${range.from}:${range.bytes}`;
+  const known = new Set(first.map(key));
+  const more = backup.filter((range) => !known.has(key(range)));
+  if (more.length === 0 && first.length === backup.length) return;
+  tables.problems.push("its GPT and the copy at the end name other partitions");
+  tables.partitions.push(...more);
 }
 
 function gptAt(source: Source, tables: Tables, sector: number, lba: number): Range[] | "broken" | null {

@@ -1,11 +1,17 @@
-/** Chunks → where a 7z or RAR archive begins inside something else: a self-unpacking program, a picture with a tail. The
+/** Chunks → where an archive of 7z, RAR or an installer begins inside something else: a self-unpacking program, a picture with a tail. The
  *  mark alone is nothing (unpackers carry it as a constant): the header behind it must match its own checksum. */
 import { crc32 } from "node:zlib";
 import { Damaged, type Source } from "../source.ts";
 import type { Container } from "./format.ts";
 
-const MARKS = [Buffer.from("7z\xbc\xaf\x27\x1c", "latin1"), Buffer.from("Rar!\x1a\x07", "latin1")];
-const MARK_BYTES = 6;
+const MARKS = [
+  Buffer.from("7z\xbc\xaf\x27\x1c", "latin1"),
+  Buffer.from("Rar!\x1a\x07", "latin1"),
+  Buffer.from("\xef\xbe\xad\xdeNullsoftInst", "latin1"),
+  Buffer.from("Inno Setup Setup Data ("),
+];
+/** Of the longest of them. */
+const MARK_BYTES = 23;
 /** Marks that are looked at in one file; a file of more is no honest one. */
 export const MARKS_MAX = 256;
 const RAR_HEADER_BYTES_MAX = 64 * 1024;
@@ -44,36 +50,55 @@ export function embedded(source: Source, places: readonly number[]): Container[]
   let end = 0;
   for (const at of places) {
     if (at === 0 || at < end) continue;
-    const type = typeAt(source, at);
-    if (type === null) continue;
-    found.push({ how: "seven", from: at, ...type });
-    // a 7z says how long it is; nobody says it of a RAR
-    end = at + (type.bytes ?? 1);
+    const container = containerAt(source, at);
+    if (container === null) continue;
+    found.push(container);
+    // a 7z says how long it is; the others do not
+    end = at + ((container.how === "seven" && container.bytes) || 1);
   }
   return found;
 }
 
-function typeAt(source: Source, at: number): { type: string; name: string; bytes?: number } | null {
+const seven = (type: string, name: string, from: number): Container => ({ how: "seven", type, name, from });
+
+function containerAt(source: Source, at: number): Container | null {
   try {
     const head = source.read(at, Math.min(32, source.size - at));
-    if (head[0] === 0x37) {
-      if (crc32(head.subarray(12, 32)) !== head.readUInt32LE(8)) return null;
-      return { type: "7z", name: "7z", bytes: 32 + number64(head, 12) + number64(head, 20) };
+    switch (head[0]) {
+      case 0x37:
+        if (crc32(head.subarray(12, 32)) !== head.readUInt32LE(8)) return null;
+        return { how: "seven", type: "7z", name: "7z", from: at, bytes: 32 + number64(head, 12) + number64(head, 20) };
+      case 0x52:
+        return rarAt(source, head, at);
+      case 0xef:
+        // four bytes of flags stand before its mark, on a sector's start
+        return (at - 4) % 512 === 0 ? seven("Nsis", "an NSIS installer", at - 4) : null;
+      default:
+        // a program of any kind may name it; the version stands behind it in the installer's own
+        return /^\d/.test(head.toString("latin1", INNO_BYTES)) && isProgram(source)
+          ? { how: "closed", what: "an Inno Setup installer, which the gate does not unpack" }
+          : null;
     }
-    if (head[6] === 0) {
-      const length = head.readUInt16LE(12);
-      const header = source.read(at + 7, Math.min(length, source.size - at - 7));
-      return (crc32(header.subarray(2)) & 0xffff) === header.readUInt16LE(0) ? { type: "Rar", name: "RAR" } : null;
-    }
-    if (head[6] !== 1 || head[7] !== 0) return null;
-    const { value, bytes } = vint(head, 12);
-    if (value > RAR_HEADER_BYTES_MAX) return null;
-    const header = source.read(at + 12, Math.min(bytes + value, source.size - at - 12));
-    return crc32(header) === head.readUInt32LE(8) ? { type: "Rar5", name: "RAR" } : null;
   } catch (error) {
     if (error instanceof Damaged || error instanceof RangeError) return null;
     throw error;
   }
+}
+
+const INNO_BYTES = MARKS[3]!.length;
+const isProgram = (source: Source): boolean => source.read(0, 2).toString("latin1") === "MZ";
+
+function rarAt(source: Source, head: Buffer, at: number): Container | null {
+  if (head[6] === 0) {
+    const length = head.readUInt16LE(12);
+    const header = source.read(at + 7, Math.min(length, source.size - at - 7));
+    return (crc32(header.subarray(2)) & 0xffff) === header.readUInt16LE(0) ? seven("Rar", "RAR", at) : null;
+  }
+  if (head[6] !== 1 || head[7] !== 0) return null;
+  const { value, bytes } = vint(head, 12);
+  if (value > RAR_HEADER_BYTES_MAX) return null;
+  const header = source.read(at + 12, Math.min(bytes + value, source.size - at - 12));
+  return crc32(header) === head.readUInt32LE(8) ? seven("Rar5", "RAR", at) : null;
 }
 
 const number64 = (bytes: Buffer, at: number): number => Number(bytes.readBigUInt64LE(at));

@@ -1,5 +1,7 @@
 /** Which containers a file is, by its bytes: each reading that some program could make of it, what the gate opens itself,
  *  what 7z opens for it, and what nobody here opens. */
+
+import { isCompound, isInstaller } from "../documents/compound.ts";
 import type { Source } from "../source.ts";
 import { disk, diskHead } from "./disk.ts";
 import { embedded, lockedRar } from "./embedded.ts";
@@ -81,6 +83,7 @@ export function containers(head: Buffer, source: Source, places: readonly number
     else if (mark.seven !== "VHD" || !(isFixed(tail, source.size) && found.some(({ how }) => how === "disk")))
       add({ how: "seven", type: mark.seven, name: mark.name, from: 0 });
   }
+  if (isCompound(head) && isInstaller(source)) add({ how: "seven", type: "Compound", name: "an MSI package", from: 0 });
   // a zip behind something else; what carries one without saying so is opened, what lies in a container is that one's own
   if (!isZip(head) && endsAsZip(source)) add({ how: "zip" });
   if (found.length === 0) found.push(...embedded(source, places));

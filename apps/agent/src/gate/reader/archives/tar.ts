@@ -19,14 +19,23 @@ const KINDS: Record<string, EntryKind> = {
 };
 
 export function isTar(head: Buffer): boolean {
-  return head.length >= BLOCK && sumsUp(head.subarray(0, BLOCK)) && head[0] !== 0;
+  const begins = (block: Buffer) => block.length === BLOCK && block[0] !== 0 && sumsUp(block);
+  // one empty block in front is passed over by who unpacks it
+  const empty = head.length > BLOCK && head.subarray(0, BLOCK).every((byte) => byte === 0);
+  return begins(head.subarray(0, BLOCK)) || (empty && begins(head.subarray(BLOCK, 2 * BLOCK)));
 }
 
 function sumsUp(header: Buffer): boolean {
   const claimed = octal(header.subarray(148, 156));
+  // old ones added up signed bytes, and both are taken
   let sum = 0;
-  for (let at = 0; at < BLOCK; at++) sum += at >= 148 && at < 156 ? 32 : header[at]!;
-  return sum === claimed;
+  let signed = 0;
+  for (let at = 0; at < BLOCK; at++) {
+    const byte = at >= 148 && at < 156 ? 32 : header[at]!;
+    sum += byte;
+    signed += byte > 127 ? byte - 256 : byte;
+  }
+  return sum === claimed || signed === claimed;
 }
 
 /** @throws Damaged at a header that does not sum up */
@@ -41,13 +50,21 @@ export function* tar(source: Source): Generator<Member> {
     }
     if (!sumsUp(header)) throw new Damaged(`has no header at byte ${at}`);
     const type = String.fromCharCode(header[156]!);
-    const size = Number(pax.get("size")?.toString("latin1") ?? number(header.subarray(124, 136)));
+    const ofMember = !"LKxg".includes(type);
+    const size = Number((ofMember ? pax.get("size")?.toString("latin1") : null) ?? number(header.subarray(124, 136)));
     if (!Number.isSafeInteger(size) || size < 0) throw new Damaged("has a member without a size");
     const from = at + BLOCK;
     at = from + Math.ceil(size / BLOCK) * BLOCK;
     if (type === "L") long = cut(slice(source, from, size).read(0, Math.min(size, NAME_BYTES_MAX)));
-    else if (type === "x") pax = paxRecords(slice(source, from, size).read(0, size));
-    else if (type === "g" || type === "K") continue;
+    else if (type === "x") {
+      if (pax.size > 0) throw new Damaged("has two extended headers for one member");
+      pax = paxRecords(slice(source, from, size).read(0, size));
+    } else if (type === "g") {
+      // for all that follow; unpackers differ in whether they heed it
+      const global = paxRecords(slice(source, from, size).read(0, size));
+      if ([...global.keys()].some((key) => /^(size|path|linkpath)$|sparse/i.test(key)))
+        throw new Damaged("has an extended header that changes all of its members");
+    } else if (type === "K") continue;
     else {
       const name = pax.get("path") ?? long ?? plainName(header);
       yield memberOf(source, name, type, from, size, pax, cut(header.subarray(157, 257)));
@@ -70,6 +87,8 @@ function memberOf(
   const refuse = (problem: string): Member => ({ name, kind: "file", size, content: null, problem });
   if (kind === undefined) return refuse(`is of tar's type ${JSON.stringify(type)}, which the gate does not read`);
   if (pax.has("GNU.sparse.major") || pax.has("GNU.sparse.map")) return refuse("is stored with holes");
+  // whether content follows it is read one way by this unpacker and another by that
+  if (kind !== "file" && size > 0) return refuse("is no file, and is said to have content");
   if (kind !== "file") {
     const detail = kind === "link" ? { detail: `to ${(pax.get("linkpath") ?? target).toString("utf8")}` } : {};
     return { name, kind, size: 0, content: null, ...detail };

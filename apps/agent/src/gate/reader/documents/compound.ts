@@ -1,5 +1,6 @@
 /** Compound files ([MS-CFB]): Office documents as they were before 2007, and the wrapper of encrypted ones since. */
 import { Damaged, type Source } from "../source.ts";
+import { reason } from "../volume.ts";
 
 const SIGNATURE = Buffer.from("d0cf11e0a1b11ae1", "hex");
 const SECTORS_MAX = 0xffff_fffa;
@@ -17,12 +18,8 @@ type Entry = { name: string; type: number; start: number; size: number };
 /** Whether a password is needed.
  *  @throws Damaged, RangeError where its structure cannot be followed */
 export function lockedCompound(source: Source): boolean {
-  const head = source.read(0, 512);
-  const shift = head.readUInt16LE(30);
-  if (shift !== 9 && shift !== 12) throw new Damaged("has sectors of a size that none has");
-  const sector = 2 ** shift;
-  const layout: Layout = { source, sector, next: chain(source, head, sector) };
-  const entries = directory(layout, head.readUInt32LE(48));
+  const { head, layout, directoryAt } = open(source);
+  const entries = directory(layout, directoryAt);
   const root = entries[0];
   if (root?.type !== 5) throw new Damaged("has no root");
   const mini = head.readUInt32LE(56);
@@ -32,6 +29,28 @@ export function lockedCompound(source: Source): boolean {
       ? small(layout, root.start, miniAt, entry)
       : large(layout, entry.start, Math.min(entry.size, LOOK_BYTES));
   return entries.some((entry) => entry.type === 2 && lockedStream(entry.name, () => first(entry)));
+}
+
+/** MSI's packages, patches and modules, by their class. */
+const INSTALLER = /^8[246]100c0000000000c000000000000046$/;
+
+export function isInstaller(source: Source): boolean {
+  try {
+    const { layout, directoryAt } = open(source);
+    const root = source.read((directoryAt + 1) * layout.sector, 128);
+    return INSTALLER.test(root.toString("hex", 80, 96));
+  } catch (error) {
+    reason(error);
+    return false; // said of it by its being no document that can be followed
+  }
+}
+
+function open(source: Source): { head: Buffer; layout: Layout; directoryAt: number } {
+  const head = source.read(0, 512);
+  const shift = head.readUInt16LE(30);
+  if (shift !== 9 && shift !== 12) throw new Damaged("has sectors of a size that none has");
+  const sector = 2 ** shift;
+  return { head, layout: { source, sector, next: chain(source, head, sector) }, directoryAt: head.readUInt32LE(48) };
 }
 
 function lockedStream(name: string, bytes: () => Buffer): boolean {

@@ -58,6 +58,9 @@ export function fat(source: Source): Volume | null {
     bytes,
     contentFrom: bits === 32 ? dataAt : rootAt,
     ...(/^[\x21-\x7e][\x20-\x7e]*$/.test(label) && label !== "NO NAME" ? { label } : {}),
+    ...(bits === 32 && (boot.readUInt16LE(40) & 0x80) !== 0 && (boot.readUInt16LE(40) & 0xf) !== 0
+      ? { problem: "it says that another allocation table than its first one counts, which not every system heeds" }
+      : {}),
     ...(bytes > source.size ? { problem: `the file system claims ${bytes} bytes, the medium has ${source.size}` } : {}),
     entries: (bounds) => walk(layout, bounds),
   };

@@ -31,6 +31,9 @@ export function iso(source: Source): Volume | null {
       trees.push({ root: Buffer.from(descriptor.subarray(156, 190)), joliet: false });
     } else if (descriptor[0] === 2 && /^%\/[@CE]/.test(descriptor.toString("latin1", 88, 91))) {
       trees.push({ root: Buffer.from(descriptor.subarray(156, 190)), joliet: true });
+    } else if (descriptor[0] === 2) {
+      // ISO 9660:1999, or letters of another kind: a tree all the same
+      trees.push({ root: Buffer.from(descriptor.subarray(156, 190)), joliet: false });
     }
   }
   if (trees.length === 0) return udf ? onlyUdf(source) : null;

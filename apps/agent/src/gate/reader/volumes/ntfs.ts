@@ -78,14 +78,29 @@ function* walk(layout: NtfsLayout, table: Table, bounds: Bounds): Generator<Entr
     }
   }
   for (let number = 0; number < table.count; number++) {
-    if (number < OWN_RECORDS && number !== ROOT) continue;
     try {
       const record = table.record(number);
       if (record?.base !== 0) continue;
+      if (number < OWN_RECORDS && number !== ROOT) {
+        yield* ownStreams(layout, record.attributes, number);
+        continue;
+      }
       yield* entriesOf(layout, table, folders, number, record.folder, record.attributes, bounds);
     } catch (error) {
       yield fileEntry(Buffer.from(`$Orphan/record-${number}`), 0, () => layout.source, reason(error));
     }
+  }
+}
+
+/** What the volume's own files may have beside their content. */
+const OWN_STREAMS = new Set(["$Bad", "$SDS", "$Info", "$SRAT"]);
+
+/** A stream that somebody hung on one of the volume's own files is content as any other. */
+function* ownStreams(layout: NtfsLayout, all: Attribute[], number: number): Generator<Entry> {
+  for (const attribute of all) {
+    if (attribute.type !== DATA || attribute.name.length === 0 || OWN_STREAMS.has(attribute.name.toString())) continue;
+    const path = Buffer.concat([Buffer.from(`$Own/record-${number}:`), attribute.name]);
+    yield fileEntry(path, attribute.size, () => contentOf(layout, [attribute]));
   }
 }
 
