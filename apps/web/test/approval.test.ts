@@ -346,7 +346,7 @@ describe("what else needs people", () => {
     expect(JSON.parse(newest.carried)).toMatchObject({ group: loose, signers: { threshold: 1 } });
   });
 
-  test("a wipe waits, an isolation does not, and the wipe still stands above it", async () => {
+  test("a wipe waits, an isolation does not and is sent meanwhile, and the wipe is sent all the same", async () => {
     const about = { workstation, name, minutes: 60, reason: "stolen", by: "nora", now: new Date() };
     const volume = "01234567-89ab-cdef-0123-456789abcdef";
     const wipe = await within((tx) => ask(tx, consoleKey, { ...about, verb: "wipe", arguments: { volume } }));
@@ -359,8 +359,8 @@ describe("what else needs people", () => {
       'SELECT verb, "order", statement FROM command WHERE workstation_id = $1 ORDER BY "order"',
       [workstation],
     );
-    expect(rows.map(({ verb }) => verb)).toEqual(["isolate", "wipe"]);
-    expect(await isBelieved(rows[1]!.statement, await signersNow())).toBe(true);
+    expect(rows.map(({ verb }) => verb)).toEqual(["wipe", "isolate"]);
+    expect(await isBelieved(rows[0]!.statement, await signersNow())).toBe(true);
   });
 
   test("a database that names fewer than there are is found out before anything is asked for", async () => {

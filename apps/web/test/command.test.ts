@@ -140,6 +140,25 @@ test("who may tell what, and what the console's key alone cannot", async () => {
   expect(Number(orders.rows[0]!.order)).toBeGreaterThan(1_700_000_000);
 });
 
+test("what a restored console orders is above what it gave since its backup, whatever waits for people", async () => {
+  const workstation = await station("desk-6");
+  const seconds = Math.floor(Date.now() / 1000);
+  await as("responder").send(isolate(workstation, "desk-6"));
+  const sent = await pool.query<{ statement: unknown; order: string }>(
+    'SELECT statement, "order" FROM command WHERE workstation_id = $1',
+    [workstation],
+  );
+  const { statement, order } = sent.rows[0]!;
+  const id = keyId(hash, consoleKey.publicKey);
+  const signers: Signers = { threshold: 2, keys: [{ id, publicKey: toBase64(consoleKey.publicKey), role: "console" }] };
+  // it took an isolation a second ago, and a wipe by an older console whose order was the week's end: both are lost here
+  const series = `command/workstation/${workstation}`;
+  const orders = { [series]: seconds + 604_800, [`${series}/${id}`]: seconds - 1 };
+  const trust = { workstation, group: group as never, signers, orders, now: Date.now() };
+  expect(verifyStatement(hash, verify, trust, statement)).toMatchObject({ ok: true });
+  expect(Number(order)).toBeLessThan(seconds + 60);
+});
+
 test("a refusal names the statement, and ends the command it carries", async () => {
   const workstation = await station("desk-4");
   await as("admin").send(isolate(workstation, "desk-4"));

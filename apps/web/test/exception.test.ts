@@ -112,7 +112,10 @@ test("all that have not ended go down together, in order; one that has does not"
   await except(0, 1, new Date(Date.now() - 7_200_000));
   await except(0, 24);
   const orders = (await sent()).map(({ text }) => (JSON.parse(text) as { order: number }).order);
-  expect(orders).toEqual([1, 3]);
+  expect(orders).toHaveLength(2);
+  // no order is given twice, nor one below the clock's seconds: a console that was restored goes on above what it lost
+  expect(orders[1]).toBeGreaterThan(orders[0]! + 1);
+  expect(orders[0]).toBeGreaterThan(Date.now() / 1000 - 600);
 });
 
 test("where the guest would get the image itself, what is signed binds it, and that is said to whoever signs", async () => {

@@ -206,7 +206,8 @@ test("a moved workstation gets a membership that it believes, then the new group
   const done = dispatch.run(running.signal);
   await vi.waitFor(() => expect(sent).toHaveLength(1), WAIT);
   const group = groups.floor as GroupId;
-  expect(await as("admin").workstation.move({ id: machine.id, name, group })).toEqual({ order: 2 });
+  const { order } = await as("admin").workstation.move({ id: machine.id, name, group });
+  expect(order).toBeGreaterThan(1);
   dispatch.wake();
   await vi.waitFor(() => expect(sent).toHaveLength(2), WAIT);
   running.abort();
@@ -217,7 +218,7 @@ test("a moved workstation gets a membership that it believes, then the new group
     threshold: 1,
     keys: [{ id: keyId(hash, consoleKey.publicKey), publicKey, role: "console" }],
   };
-  const trust = { workstation: machine.id, group: groups.lab as GroupId, signers, now: 0 };
+  const trust = { workstation: machine.id, group: groups.lab as GroupId, signers, now: Date.now() };
   const orders = { [`membership/workstation/${machine.id}`]: 1 };
   const [membership, policy] = sent[1]!.statements;
   const taken = verifyStatement(hash, verify, { ...trust, orders }, membership);
@@ -226,7 +227,7 @@ test("a moved workstation gets a membership that it believes, then the new group
   expect(verifyStatement(hash, verify, { ...trust, orders }, policy)).toMatchObject({ error: { code: "audience" } });
   expect(verifyStatement(hash, verify, { ...trust, group, orders }, policy).ok).toBe(true);
   expect(await acts(machine.id)).toMatchObject([
-    { kind: "person.workstation-moved", body: { before: { group: groups.lab }, after: { group, order: 2 } } },
+    { kind: "person.workstation-moved", body: { before: { group: groups.lab }, after: { group, order } } },
   ]);
 });
 
@@ -250,11 +251,12 @@ test("two moves at once end in one group, with an order each, and the rows agree
   const moving = [groups.floor, other].map((group) =>
     as("admin").workstation.move({ id: machine.id, name, group: group as GroupId }),
   );
-  expect((await Promise.all(moving)).map(({ order }) => order).sort()).toEqual([2, 3]);
+  const orders = (await Promise.all(moving)).map(({ order }) => order).sort((a, b) => a - b);
+  expect(new Set(orders).size).toBe(2);
   const { rows } = await pool.query<{ group_id: string; carried: string }>(
     `SELECT w.group_id, s.statement ->> 'carried' AS carried FROM workstation w
-       JOIN workstation_statement s ON s.workstation_id = w.id AND s."order" = 3 WHERE w.id = $1`,
-    [machine.id],
+       JOIN workstation_statement s ON s.workstation_id = w.id AND s."order" = $2 WHERE w.id = $1`,
+    [machine.id, orders[1]],
   );
   expect(JSON.parse(rows[0]!.carried).group).toBe(rows[0]!.group_id);
 });

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Command, faultOfCommand } from "@sallyport/shared/command/command.ts";
 import type { CommandState } from "@sallyport/shared/command/state.ts";
-import { VERB_RULES, type Verb } from "@sallyport/shared/command/verb.ts";
+import { VERB_RULES, VERBS, type Verb } from "@sallyport/shared/command/verb.ts";
 import { type SignedStatement, Statement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import type { PoolClient } from "pg";
@@ -51,8 +51,7 @@ export async function ask(tx: PoolClient, signer: Signer, asked: Asked): Promise
   const notAfter = new Date(now.getTime() + asked.minutes * 60_000).toISOString();
   const command = Command.safeParse({ id, verb, arguments: asked.arguments, notAfter });
   if (!command.success) throw new Refusal("BAD_REQUEST", z.prettifyError(command.error));
-  // what is sent while people sign must not stand above it
-  const order = await nextOrder(tx, workstation, waits ? new Date(notAfter) : now);
+  const order = await nextOrder(tx, workstation, now);
   const issued = now.toISOString();
   const about = { type: "command", audience: { workstation }, order, issued, notAfter } as const;
   const statement = signStatement(hash, [signer], about, command.data);
@@ -118,10 +117,11 @@ export async function askSigned(tx: PoolClient, { act, statements, now }: Carryi
   const { audience, order } = Statement.parse(JSON.parse(statement.text));
   const { workstation } = audience as { workstation: WorkstationId };
   await lockEnrolled(tx, workstation);
-  const { rowCount } = await tx.query('SELECT FROM command WHERE workstation_id = $1 AND "order" >= $2 LIMIT 1', [
-    workstation,
-    order,
-  ]);
+  // what the console alone sent meanwhile is counted apart
+  const { rowCount } = await tx.query(
+    'SELECT FROM command WHERE workstation_id = $1 AND "order" >= $2 AND verb <> ALL($3::text[]) LIMIT 1',
+    [workstation, order, VERBS.filter((verb) => VERB_RULES[verb].signers === "console")],
+  );
   if (rowCount !== 0)
     throw new Refusal("CONFLICT", "It was told something with a higher order since: ask for this again.");
   const command = await put(tx, { ...prepared, at: now.toISOString() }, statement);
@@ -144,10 +144,13 @@ export function toldAct(
   return { kind: "person.command-sent", severity, text: `told ${name} to ${verb}: ${reason}`, subject, after };
 }
 
-/** Never below the clock's seconds: a console that was restored must not give an order number again. */
+/** Above all that was sent or put before people, and never below the clock's seconds: a console that was restored must not
+ *  give an order number again. */
 async function nextOrder(tx: PoolClient, workstation: string, now: Date): Promise<number> {
   const { rows } = await tx.query<{ newest: string }>(
-    'SELECT coalesce(max("order"), 0) AS newest FROM command WHERE workstation_id = $1',
+    `SELECT greatest((SELECT max("order") FROM command WHERE workstation_id = $1),
+                     (SELECT max("order") FROM proposal_statement WHERE workstation_id = $1 AND type = 'command'), 0)
+         AS newest`,
     [workstation],
   );
   return Math.max(Number(rows[0]!.newest) + 1, Math.floor(now.getTime() / 1000));

@@ -22,6 +22,9 @@ export type Standing = {
   next: number;
 };
 
+/** More than are published between a backup and its loss: a restored console goes on above what workstations took since. */
+const LOST_MAX = 1_000;
+
 /** The group, locked until the transaction ends. `basedOn` is the newest order that the person looked at. */
 export async function lockGroup(tx: PoolClient, group: string, basedOn: number | undefined): Promise<Standing> {
   await tx.query('SELECT FROM "group" WHERE id = $1 FOR NO KEY UPDATE', [group]);
@@ -32,10 +35,15 @@ export async function lockGroup(tx: PoolClient, group: string, basedOn: number |
     [group],
   );
   const { rows } = await tx.query<{ newest: number; next: number }>(
-    `SELECT p.newest, greatest(p.newest, (SELECT max(fallback_order) FROM rollout WHERE group_id = $1),
-                               (SELECT max(order_max) FROM proposal WHERE group_id = $1)) + 1 AS next
-       FROM (SELECT coalesce(max("order"), 0) AS newest FROM publication WHERE group_id = $1) p`,
-    [group],
+    `SELECT p.newest, greatest(p.newest, (SELECT max(fallback_order) FROM rollout WHERE group_id = $1), o.newest) + 1
+              + CASE WHEN s.restored_at > greatest(p.at, o.at, g.created_at) THEN $2::int ELSE 0 END AS next
+       FROM "group" g
+       CROSS JOIN (SELECT coalesce(max("order"), 0) AS newest, max(published_at) AS at
+                     FROM publication WHERE group_id = $1) p
+       CROSS JOIN (SELECT max(order_max) AS newest, max(asked_at) AS at FROM proposal WHERE group_id = $1) o
+       LEFT JOIN console_state s ON true
+      WHERE g.id = $1`,
+    [group, LOST_MAX],
   );
   const { newest, next } = rows[0]!;
   if (basedOn !== undefined && basedOn !== newest)

@@ -49,7 +49,8 @@ export async function readSigners(tx: Pick<ClientBase, "query">, group: string):
   return { group, name: row.name, signers, names, needed: Math.max(0, approversNeeded(signers)) };
 }
 
-/** For each, above every order that was signed for it, those included that people were asked to sign and did not. */
+/** For each, above every order that was signed for it, those included that people were asked to sign and did not, and never
+ *  below the clock's seconds: a console that was restored does not know what it gave since its backup. */
 export async function nextOrders(
   tx: Pick<ClientBase, "query">,
   workstations: readonly WorkstationId[],
@@ -57,7 +58,8 @@ export async function nextOrders(
 ): Promise<number[]> {
   const { rows } = await tx.query<{ order: string }>(
     `SELECT greatest((SELECT max("order") FROM workstation_statement WHERE workstation_id = w.id AND type = $2),
-                     (SELECT max("order") FROM proposal_statement WHERE workstation_id = w.id AND type = $2), 0) + 1 AS "order"
+                     (SELECT max("order") FROM proposal_statement WHERE workstation_id = w.id AND type = $2),
+                     extract(epoch FROM now())::int - 1) + 1 AS "order"
        FROM unnest($1::uuid[]) WITH ORDINALITY AS w (id, at) ORDER BY w.at`,
     [workstations, type],
   );
