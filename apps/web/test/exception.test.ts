@@ -1,8 +1,8 @@
 /** A held stick's request → an exception that its workstation believes, and how it goes down. */
 import "reflect-metadata";
-import { generateKeyPairSync, sign, verify } from "node:crypto";
+import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
-import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { verifyStatement } from "@sallyport/shared/policy/verify.ts";
 import { keyId, signText } from "@sallyport/shared/trail/signed.ts";
@@ -14,7 +14,9 @@ import { getProposal } from "../src/approval/store.ts";
 import { due } from "../src/dispatch/due.ts";
 import { withRecord } from "../src/person/act.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
-import { exceptedAct, makeException, requestOf } from "../src/usb/exception.ts";
+import { exceptedAct, makeException, refuseRequest, requestOf } from "../src/usb/exception.ts";
+import { listRequests } from "../src/usb/requests.ts";
+import { listExceptions, revokedAct, revokeException } from "../src/usb/revoke.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation, sha256 } from "./seed.ts";
 
@@ -77,6 +79,12 @@ async function except(index: number, hours = 8, now = new Date()) {
     tx.release();
   }
 }
+const revokes = (exception: string) =>
+  withRecord(pool, consoleRecorder(signer), { id: "rita", email: "rita@example.org" }, {}, async (tx) => {
+    const asked = { workstation: workstation as WorkstationId, exception: exception as Sha256 };
+    const value = await revokeException(tx, signer, { ...asked, reason: "the wrong stick", now: new Date() });
+    return { act: revokedAct(value), value };
+  });
 async function sent(): Promise<SignedStatement[]> {
   const rows = await due(pool, {
     ...{ shards: SHARDS, back: [workstation as WorkstationId] },
@@ -127,6 +135,73 @@ test("where the guest would get the image itself, what is signed binds it, and t
   const words = `the whole image, 4096 bytes, sha256 ${hex("e")}, with all that lies beside the listed files`;
   expect(exceptedAct(given).text).toContain(`handed over is ${words}`);
   expect(exceptedAct(given).after).toMatchObject({ handsOver: words });
+});
+
+test("an exception that is revoked goes down no more, and its revocation does, by the console's key; once", async () => {
+  const before = await listExceptions(pool, new Date());
+  await except(4, 2);
+  const [made] = await listExceptions(pool, new Date());
+  expect(before.map(({ exception }) => exception)).not.toContain(made!.exception);
+  const revoke = () => revokes(made!.exception);
+  expect(await revoke()).toMatchObject({ name: "lab-07", exception: made!.exception });
+  const down = await sent();
+  const types = down.map(({ text }) => (JSON.parse(text) as { type: string }).type);
+  expect(types.filter((type) => type === "revocation")).toHaveLength(1);
+  const digests = down.map(({ text }) => createHash("sha256").update(text).digest("hex"));
+  expect(digests).not.toContain(made!.exception);
+  const revocation = down[types.indexOf("revocation")]!;
+  expect(JSON.parse(revocation.carried)).toMatchObject({
+    ...{ workstation, revoked: [{ exception: made!.exception, until: made!.until, reason: "the wrong stick" }] },
+  });
+  // also where two must sign
+  const key = { id: keyId(sha256, signer.publicKey), publicKey: toBase64(signer.publicKey), role: "console" as const };
+  const other = { ...key, publicKey: toBase64(new Uint8Array(32).fill(7)), role: "approver" as const };
+  const believed = verifyStatement(
+    sha256,
+    (_, bytes, signature) => verify(null, bytes, pair.publicKey, signature),
+    {
+      ...{ workstation: workstation as WorkstationId, group: group as GroupId, orders: {}, now: Date.now() },
+      signers: { threshold: 2, keys: [key, other] },
+    },
+    revocation,
+  );
+  expect(believed).toMatchObject({ ok: true });
+  expect(await requestOf(pool, trail, 4)).toMatchObject({ given: { revoked: { reason: "the wrong stick" } } });
+  await expect(revoke()).rejects.toThrow(/It was revoked already, at .*: the wrong stick/);
+  expect(await listExceptions(pool, new Date())).toEqual(before);
+  const { rows } = await pool.query<{ text: string }>(
+    "SELECT text FROM record WHERE kind = 'person.exception-revoked'",
+  );
+  expect(rows.map(({ text }) => text)).toEqual([
+    expect.stringMatching(/^rita@example.org revoked an exception for a stick on lab-07 before its end/),
+  ]);
+});
+
+test("a request that is refused says by whom and why, until an exception is made after all", async () => {
+  const by = { id: "rita", email: "rita@example.org" };
+  for (const { exception } of await listExceptions(pool, new Date())) await revokes(exception);
+  const row = async () => (await listRequests(pool, new Date())).find(({ index }) => index === 5)?.what;
+  expect(await row()).toMatchObject({ state: "revoked", reason: "the wrong stick" });
+  await withRecord(pool, consoleRecorder(signer), by, {}, async (tx) => ({
+    act: await refuseRequest(tx, { trail, index: 4, reason: "not from a stranger" }),
+    value: null,
+  }));
+  const refused = { by: "rita@example.org", reason: "not from a stranger" };
+  expect(await requestOf(pool, trail, 4)).toMatchObject({ refused });
+  expect(await row()).toMatchObject({ state: "refused", ...refused });
+  await except(4, 1);
+  expect(await requestOf(pool, trail, 4)).toMatchObject({ refused: null });
+  expect(await row()).toMatchObject({ state: "allowed" });
+});
+
+test("more than a message to it can hold are not made: one is revoked first", async () => {
+  const standing = (await listExceptions(pool, new Date())).length;
+  for (let more = standing; more < 32; more++) await except(0, 1);
+  await expect(except(0, 1)).rejects.toThrow(/32 exceptions stand on lab-07, and it takes no more at once. Revoke one/);
+  await pool.query(
+    `DELETE FROM workstation_statement WHERE type = 'exception' AND "order" IN (
+       SELECT "order" FROM workstation_statement WHERE type = 'exception' ORDER BY "order" DESC LIMIT 28)`,
+  );
 });
 
 test("nothing is signed for a scan that asks for nothing, nor where the console's key is not enough", async () => {

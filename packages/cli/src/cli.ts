@@ -10,6 +10,7 @@ import { addConsoleKey } from "./console-key.ts";
 import { addDeny } from "./deny-commands.ts";
 import { makeOrganisationKey, unseal } from "./disk.ts";
 import { download } from "./download.ts";
+import { addException } from "./exception-commands.ts";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
 import { addInForce } from "./in-force.ts";
@@ -138,6 +139,7 @@ export function program(): Command {
 
   addRollout(root, say);
   addDeny(root, say);
+  addException(root, say);
   addApproval(root, say);
   addConsoleKey(root, say);
   addArtifacts(root, say);

@@ -18,7 +18,7 @@ import {
 import { audienceKey, type Refusal, verifyStatement } from "@sallyport/shared/policy/verify.ts";
 import { keyId } from "@sallyport/shared/trail/signed.ts";
 import { z } from "zod";
-import { exceptionFault, exceptionsWith } from "./exceptions.ts";
+import { exceptionFault, exceptionStop, exceptionsWith, revocationFault, revoke } from "./exceptions.ts";
 import type { Kept } from "./kept.ts";
 import { agree, hear, issuedBy, type Moments } from "./moments.ts";
 import { unreadable } from "./newer.ts";
@@ -67,9 +67,11 @@ export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untr
   }
   if (!result.ok) return isHeld(kept, untrusted) ? { answer: "held" } : { answer: "refused", refusal: result.error };
   const { statement, carried, slot, series } = result.value;
-  const wrong = faultOf(hash, self, group, statement, carried);
-  if (wrong) return { answer: "refused", refusal: { ...wrong, statement } };
   const signed = SignedStatement.parse(untrusted);
+  const wrong =
+    faultOf(hash, self, group, statement, carried) ??
+    (statement.type === "exception" ? exceptionStop(hash, kept, signed) : undefined);
+  if (wrong) return { answer: "refused", refusal: { ...wrong, statement } };
   const keys = statement.type === "keys" ? CarriedKeys.parse(carried) : undefined;
   const next: Kept = {
     statements: { ...kept.statements, [slot]: { signed, taken: new Date(now).toISOString() } },
@@ -78,6 +80,8 @@ export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untr
     consoleKeys: keys ? keys.consoleKeys : kept.consoleKeys,
     cas: keys ? keys.cas : kept.cas,
     ...(kept.exceptions && { exceptions: kept.exceptions }),
+    ...(kept.revoked && { revoked: kept.revoked }),
+    ...(statement.type === "revocation" && revoke(hash, kept, carried)),
   };
   if (statement.type === "exception") next.exceptions = exceptionsWith(kept, signed, now);
   // another group's signers made these
@@ -156,6 +160,8 @@ function faultOf(
     }
     case "exception":
       return exceptionFault(self, statement, carried);
+    case "revocation":
+      return revocationFault(self, statement, carried);
     case "overlay":
       return faultOfOverlay(statement, carried);
     case "command":

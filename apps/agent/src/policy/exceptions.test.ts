@@ -74,6 +74,45 @@ describe("an exception", () => {
     const both = { ...kept, exceptions: [...kept.exceptions!, old] };
     expect(exceptionsOf(sha256, both, { now: NOW, floor: NOW })).toHaveLength(1);
   });
+  const revocation = (of: SignedStatement, more: { order?: number; by?: Signer; until?: string } = {}) => {
+    const { order = 1, by = console, until = END } = more;
+    const digest = Buffer.from(sha256(Buffer.from(of.text))).toString("hex") as Sha256;
+    const head = { type: "revocation" as const, audience: { workstation: OWN }, order, issued: ISSUED, notAfter: END };
+    const revoked = [{ exception: digest, until, reason: "it was the wrong stick" }];
+    return signStatement(sha256, [by], head, { workstation: OWN, revoked });
+  };
+  it("that is revoked holds no more, and does not come back; others stay", () => {
+    const [one, two] = [exception(), exception({ order: 2, manifest: hex("c") })];
+    const kept = taken(taken(taken(EMPTY_KEPT, one), two), revocation(one));
+    const now = { now: NOW, floor: NOW };
+    expect(exceptionsOf(sha256, kept, now)).toMatchObject([{ manifest: hex("c") }]);
+    expect(offer(kept, one)).toMatchObject({ answer: "refused" });
+    // a later list that leaves it out gives nothing back
+    const later = taken(kept, revocation(two, { order: 2 }));
+    expect(exceptionsOf(sha256, later, now)).toEqual([]);
+    expect(later.revoked).toHaveLength(2);
+  });
+  it("is refused where its revocation came first, as by a broker that held it back", () => {
+    const kept = taken(EMPTY_KEPT, revocation(exception()));
+    expect(offer(kept, exception())).toMatchObject({ answer: "refused", refusal: { code: "revoked" } });
+    expect(offer(kept, exception({ manifest: hex("c") })).answer).toBe("taken");
+  });
+  it("is revoked by no stranger, and for no longer than one can last", () => {
+    const kept = taken(EMPTY_KEPT, exception());
+    const refused = (more: object) => offer(kept, revocation(exception(), more));
+    expect(refused({ by: newSigner() })).toMatchObject({ refusal: { code: "signatures" } });
+    expect(refused({ until: "2026-12-01T10:00:00.001Z" })).toMatchObject({ refusal: { code: "malformed" } });
+  });
+  it("is refused where sixty-four stand, and none of them gives way", () => {
+    let kept = EMPTY_KEPT;
+    for (let order = 1; order <= 64; order++) kept = taken(kept, exception({ order, device: `stick ${order}` }));
+    expect(offer(kept, exception({ order: 65 }))).toMatchObject({
+      answer: "refused",
+      refusal: { code: "too-many", reason: expect.stringMatching(/^64 exceptions stand here already/) },
+    });
+    expect(exceptionsOf(sha256, kept, { now: NOW, floor: NOW })).toHaveLength(64);
+    expect(offer({ ...kept, floor: Date.parse(END) - 1 }, exception({ order: 65 })).answer).toBe("refused");
+  });
   it("stands beside others, and one that has ended makes room", () => {
     const two = taken(taken(EMPTY_KEPT, exception()), exception({ order: 2, manifest: hex("c") }));
     expect(exceptionsOf(sha256, two, { now: NOW, floor: NOW }).map(({ manifest }) => manifest)).toEqual([

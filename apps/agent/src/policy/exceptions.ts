@@ -1,10 +1,12 @@
 /** Exceptions that this workstation believes: beside each other, each until its own end. Pure. */
 import { toHex } from "@sallyport/shared/base/bytes.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
-import { SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
+import type { Sha256 } from "@sallyport/shared/base/ids.ts";
+import { type SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
 import { audienceKey, type Refusal } from "@sallyport/shared/policy/verify.ts";
 import {
   CarriedException,
+  CarriedRevocation,
   type Clocks,
   EXCEPTION_HOURS_MAX,
   type Exception,
@@ -12,7 +14,7 @@ import {
 } from "@sallyport/shared/usb/exception.ts";
 import { z } from "zod";
 import type { Self } from "./believe.ts";
-import { EXCEPTIONS_MAX, type Kept } from "./kept.ts";
+import { EXCEPTIONS_MAX, type Kept, REVOKED_KEPT_MAX } from "./kept.ts";
 
 /** What a well-signed exception may still have wrong with it: it is for one workstation, by name, and it ends. */
 export function exceptionFault(
@@ -37,10 +39,57 @@ export function exceptionFault(
   return undefined;
 }
 
-export function exceptionsWith(kept: Kept, untrusted: unknown, now: number): NonNullable<Kept["exceptions"]> {
-  const signed = SignedStatement.parse(untrusted);
-  const current = (kept.exceptions ?? []).filter((each) => isCurrent(read(each.signed), { now: kept.floor, floor: 0 }));
-  return [...current, { signed, taken: new Date(now).toISOString() }].slice(-EXCEPTIONS_MAX);
+const currentOf = (kept: Kept): NonNullable<Kept["exceptions"]> =>
+  (kept.exceptions ?? []).filter((each) => isCurrent(read(each.signed), { now: kept.floor, floor: 0 }));
+
+const digestOf = (hash: Hash, signed: SignedStatement) => toHex(hash(new TextEncoder().encode(signed.text))) as Sha256;
+
+/** What stands against one more that is well signed: it was revoked, or there is no room. */
+export function exceptionStop(hash: Hash, kept: Kept, signed: SignedStatement): Omit<Refusal, "statement"> | undefined {
+  const digest = digestOf(hash, signed);
+  if (kept.revoked?.some(({ exception }) => exception === digest))
+    return { code: "revoked", reason: "this exception was revoked before it came" };
+  if (currentOf(kept).length < EXCEPTIONS_MAX) return undefined;
+  return {
+    code: "too-many",
+    reason: `${EXCEPTIONS_MAX} exceptions stand here already; it is taken when one has ended or is revoked`,
+  };
+}
+
+export const exceptionsWith = (kept: Kept, signed: SignedStatement, now: number): NonNullable<Kept["exceptions"]> => [
+  ...currentOf(kept),
+  { signed, taken: new Date(now).toISOString() },
+];
+
+/** What a well-signed revocation may still have wrong with it. */
+export function revocationFault(
+  self: Pick<Self, "workstation">,
+  statement: Statement,
+  carried: unknown,
+): Omit<Refusal, "statement"> | undefined {
+  const read = CarriedRevocation.safeParse(carried);
+  if (!read.success) return { code: "malformed", reason: z.prettifyError(read.error) };
+  const own = audienceKey(statement.audience) === `workstation/${self.workstation}`;
+  if (!own || read.data.workstation !== self.workstation)
+    return { code: "audience", reason: "a revocation is for one workstation, by name" };
+  const last = Date.parse(statement.issued) + EXCEPTION_HOURS_MAX * 3_600_000;
+  const late = read.data.revoked.find(({ until }) => Date.parse(until) > last);
+  return late && { code: "malformed", reason: `it revokes until ${late.until} what ends within seven days` };
+}
+
+/** What it names goes at once, and is not taken again; what was revoked before stays so. */
+export function revoke(hash: Hash, kept: Kept, carried: unknown): Pick<Kept, "exceptions" | "revoked"> {
+  const { revoked } = CarriedRevocation.parse(carried);
+  const all = new Map((kept.revoked ?? []).map((each) => [each.exception, each.until]));
+  for (const { exception, until } of revoked)
+    if (Date.parse(until) > Date.parse(all.get(exception) ?? new Date(0).toISOString())) all.set(exception, until);
+  const standing = [...all]
+    .map(([exception, until]) => ({ exception, until }))
+    .filter(({ until }) => Date.parse(until) > kept.floor)
+    .sort((a, b) => Date.parse(b.until) - Date.parse(a.until))
+    .slice(0, REVOKED_KEPT_MAX);
+  const exceptions = (kept.exceptions ?? []).filter(({ signed }) => !all.has(digestOf(hash, signed)));
+  return { exceptions, revoked: standing };
 }
 
 /** Those that hold now, each for one stick. */
@@ -51,7 +100,7 @@ export const exceptionsOf = (hash: Hash, kept: Kept, clocks: Clocks): Exception[
     const carried = CarriedException.parse(JSON.parse(signed.carried));
     // from before it named one stick
     if (carried.device === undefined) return [];
-    const digest = toHex(hash(new TextEncoder().encode(signed.text)));
+    const digest = digestOf(hash, signed);
     return [{ ...carried, digest, notAfter }];
   });
 

@@ -2,13 +2,16 @@
  *  file and its copy beside the spool, so that a damaged spool never loosens a policy. Synced before it is acted on. */
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { KeyText } from "@sallyport/shared/base/key.ts";
 import { SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { z } from "zod";
 import { replaceFile } from "../enrol/folder.ts";
 
-/** More at once than any workstation needs; the oldest gives way. */
+/** More at once than any workstation needs; one more is refused until one ends. */
 export const EXCEPTIONS_MAX = 64;
+/** Exceptions end within a week, and what ended needs no revoking; beyond this what ends first gives way. */
+export const REVOKED_KEPT_MAX = 256;
 
 export const Kept = z.object({
   /** The newest statement taken, by order key (`policy/group/…`). */
@@ -18,6 +21,11 @@ export const Kept = z.object({
   exceptions: z
     .array(z.object({ signed: SignedStatement, taken: z.iso.datetime() }))
     .max(EXCEPTIONS_MAX)
+    .optional(),
+  /** Exceptions that hold no more, by digest, until they would have ended. */
+  revoked: z
+    .array(z.object({ exception: Sha256, until: z.iso.datetime() }))
+    .max(REVOKED_KEPT_MAX)
     .optional(),
   /** The order key of the policy in force: what stays while a new group has none. */
   inForce: z.string().optional(),

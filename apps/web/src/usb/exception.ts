@@ -15,6 +15,7 @@ import type { Act } from "../person/act.ts";
 import { hash } from "../trail/crypto.ts";
 import { findRanges, IN_RANGE, readRanges } from "../trail/ranges.ts";
 import { Refusal } from "../trpc/errors.ts";
+import { DIGEST, refusals, refusedAct, revocations } from "./revoke.ts";
 
 /** A scan's own parts, and its step and decision, stand between it and its request. */
 const REACH_RECORDS = 2_048;
@@ -27,12 +28,19 @@ export type Asked = {
   reason: string;
   /** The images themselves, where the guest would get them; nothing where it would get a copy of the files. */
   images: WholeImage[] | null;
+  workstation: string;
   /** The newest exception for just this, whether it has ended or not. */
-  given: { notAfter: string; reason: string } | null;
+  given: { exception: string; notAfter: string; reason: string; revoked: { at: string; reason: string } | null } | null;
+  /** Somebody said no, after the newest exception if there was one. */
+  refused: { at: string; by: string; reason: string } | null;
 };
 
 type Raw = { index: string; content: Buffer | null };
-type Statement = { statement: SignedStatement };
+type Statement = { statement: SignedStatement; exception: string; at: Date };
+
+const REFUSED_DAYS = 62;
+/** A message to a workstation holds no more. */
+const STANDING_MAX = 32;
 
 /** What the stick of this scan asked for; nothing where it asked for nothing. */
 export async function requestOf(pool: Pool, trail: number, scan: number): Promise<Asked | null> {
@@ -40,11 +48,18 @@ export async function requestOf(pool: Pool, trail: number, scan: number): Promis
   if (!found) return null;
   const { body, index, workstation } = found;
   const { rows } = await pool.query<Statement>(
-    `SELECT statement FROM workstation_statement
+    `SELECT statement, ${DIGEST("statement")} AS exception, created_at AS at FROM workstation_statement
       WHERE workstation_id = $1 AND type = 'exception' ORDER BY "order" DESC LIMIT 256`,
     [workstation],
   );
-  const given = rows.map(({ statement }) => read(statement)).find(({ request }) => request === body.request);
+  const given = rows
+    .map(({ statement, ...row }) => ({ ...row, ...read(statement) }))
+    .find(({ request }) => request === body.request);
+  const gone = given && (await revocations(pool, [workstation])).find(({ exception }) => exception === given.exception);
+  const refused = (await refusals(pool, REFUSED_DAYS)).find(
+    (each) => each.workstation === workstation && each.request === body.request,
+  );
+  const isRefused = refused && (!given || Date.parse(refused.at) > given.at.getTime());
   const { request, files, reason, images = null } = body;
   return {
     index,
@@ -52,7 +67,14 @@ export async function requestOf(pool: Pool, trail: number, scan: number): Promis
     files,
     reason,
     images: images as WholeImage[] | null,
-    given: given ? { notAfter: given.notAfter, reason: given.reason } : null,
+    workstation,
+    given: given
+      ? {
+          ...{ exception: given.exception, notAfter: given.notAfter, reason: given.reason },
+          revoked: gone ? { at: gone.at, reason: gone.reason } : null,
+        }
+      : null,
+    refused: isRefused ? { at: refused.at, by: refused.by, reason: refused.reason } : null,
   };
 }
 
@@ -129,6 +151,12 @@ export async function makeException(
     );
   const workstation = found.workstation as WorkstationId;
   const { name, group } = await lockEnrolled(tx, workstation);
+  const standing = await standingOf(tx, workstation, asked.now);
+  if (standing >= STANDING_MAX)
+    throw new Refusal(
+      "PRECONDITION_FAILED",
+      `${standing} exceptions stand on ${name}, and it takes no more at once. Revoke one of them, or let policy allow what they are for.`,
+    );
   const order = await nextOrder(tx, workstation, "exception");
   const issued = asked.now.toISOString();
   const notAfter = new Date(asked.now.getTime() + asked.hours * 3_600_000).toISOString();
@@ -158,6 +186,29 @@ export async function makeException(
     ...{ subject: `workstation/${workstation}`, expires: new Date(notAfter) },
   });
   return { ...given, waiting };
+}
+
+async function standingOf(tx: PoolClient, workstation: string, now: Date): Promise<number> {
+  const { rows } = await tx.query<{ exception: string }>(
+    `SELECT ${DIGEST("statement")} AS exception FROM workstation_statement
+      WHERE workstation_id = $1 AND type = 'exception' AND ((statement ->> 'text')::jsonb ->> 'notAfter')::timestamptz > $2`,
+    [workstation, now],
+  );
+  const gone = new Set((await revocations(tx, [workstation])).map(({ exception }) => exception));
+  return rows.filter(({ exception }) => !gone.has(exception)).length;
+}
+
+/** Somebody says no to what the stick of this scan asks for. */
+export async function refuseRequest(
+  tx: PoolClient,
+  asked: { trail: number; index: number; reason: string },
+): Promise<Act> {
+  const found = await findRequest(tx, asked.trail, asked.index);
+  if (!found) throw new Refusal("NOT_FOUND", "The stick of this scan asks for no exception.");
+  const { rows } = await tx.query<{ name: string }>("SELECT name FROM workstation WHERE id = $1", [found.workstation]);
+  const { stick, request } = found.body;
+  const { workstation } = found;
+  return refusedAct({ workstation, name: rows[0]?.name ?? workstation, stick, request, reason: asked.reason });
 }
 
 async function lockEnrolled(tx: PoolClient, workstation: string): Promise<{ name: string; group: string }> {

@@ -4,6 +4,7 @@ import { readContent } from "@sallyport/shared/record/content.ts";
 import { UsbRequestBody } from "@sallyport/shared/record/usb.ts";
 import { handsOver } from "@sallyport/shared/usb/exception.ts";
 import type { Pool } from "pg";
+import { DIGEST, type Refused, type Revocation, refusals, revocations } from "./revoke.ts";
 
 const LISTED_MAX = 500;
 const DAYS = 62;
@@ -12,7 +13,10 @@ export type RequestState =
   | { state: "asked" }
   /** People have been asked to sign. */
   | { state: "signing"; until: string }
-  | { state: "allowed" | "ended"; until: string; reason: string; at: string };
+  | { state: "allowed" | "ended"; until: string; reason: string; at: string }
+  /** Taken back before its end; or somebody said no, after whatever was allowed before. */
+  | { state: "revoked"; reason: string; at: string }
+  | { state: "refused"; reason: string; at: string; by: string };
 
 export type RequestRow = {
   trail: number;
@@ -30,6 +34,7 @@ export type RequestRow = {
   what: RequestState;
 };
 
+type Given = { exception: string; notAfter: string; request: string | null; reason: string; at: string };
 type Raw = {
   trail: number;
   index: string;
@@ -37,7 +42,7 @@ type Raw = {
   content: Buffer | null;
   workstation_id: string;
   name: string;
-  exceptions: { notAfter: string; request: string | null; reason: string; at: string }[] | null;
+  exceptions: Given[] | null;
   signing: { manifest: string; request: string | null; notAfter: string }[] | null;
 };
 
@@ -51,6 +56,7 @@ export async function listRequests(pool: Pool, now: Date): Promise<RequestRow[]>
         ORDER BY r.received DESC LIMIT ${LISTED_MAX})
      SELECT a.*, w.name,
             (SELECT json_agg(json_build_object(
+                      'exception', ${DIGEST("e.statement")},
                       'notAfter', (e.statement ->> 'text')::jsonb ->> 'notAfter',
                       'request', (e.statement ->> 'carried')::jsonb ->> 'request',
                       'reason', (e.statement ->> 'carried')::jsonb ->> 'reason', 'at', e.created_at))
@@ -66,6 +72,8 @@ export async function listRequests(pool: Pool, now: Date): Promise<RequestRow[]>
       ORDER BY a.time DESC`,
     [now],
   );
+  const gone = await revocations(pool, [...new Set(rows.map(({ workstation_id }) => workstation_id))]);
+  const no = await refusals(pool, DAYS);
   const seen = new Set<string>();
   const asked = rows.flatMap(({ content, exceptions, signing, ...row }): Omit<RequestRow, "scan">[] => {
     const said = content && readContent(content);
@@ -84,7 +92,15 @@ export async function listRequests(pool: Pool, now: Date): Promise<RequestRow[]>
         ...{ trail: row.trail, index: Number(row.index), time: row.time.toISOString() },
         ...{ workstation: { id: row.workstation_id, name: row.name }, stick, files, why: reason },
         handsOver: handsOver({ images }),
-        what: stateOf(given, waiting, now),
+        what: stateOf(
+          given.map((each) => ({
+            ...each,
+            revoked: gone.find((one) => one.workstation === row.workstation_id && one.exception === each.exception),
+          })),
+          waiting,
+          no.find((one) => one.workstation === row.workstation_id && one.request === request),
+          now,
+        ),
       },
     ];
   });
@@ -111,15 +127,24 @@ async function scansOf(pool: Pool, asked: readonly Omit<RequestRow, "scan">[]): 
   return rows.map(({ scan }) => (scan === null ? null : Number(scan)));
 }
 
-/** The exception that lasts longest counts. */
+/** Of the exceptions that nobody took back the one that lasts longest counts; then what was answered last. */
 function stateOf(
-  given: readonly { notAfter: string; reason: string; at: string }[],
+  given: readonly (Given & { revoked?: Revocation | undefined })[],
   signing: { notAfter: string } | undefined,
+  refused: Refused | undefined,
   now: Date,
 ): RequestState {
-  const [last] = [...given].sort((a, b) => Date.parse(b.notAfter) - Date.parse(a.notAfter));
+  const [last] = given
+    .filter(({ revoked }) => !revoked)
+    .sort((a, b) => Date.parse(b.notAfter) - Date.parse(a.notAfter));
   if (last && Date.parse(last.notAfter) > now.getTime())
     return { state: "allowed", until: last.notAfter, reason: last.reason, at: last.at };
   if (signing) return { state: "signing", until: signing.notAfter };
+  const newest = Math.max(0, ...given.map(({ at }) => Date.parse(at)));
+  if (refused && Date.parse(refused.at) > newest)
+    return { state: "refused", reason: refused.reason, at: refused.at, by: refused.by };
+  const [taken] = given.flatMap(({ revoked }) => revoked ?? []).sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  if (taken && (!last || Date.parse(taken.at) > Date.parse(last.notAfter)))
+    return { state: "revoked", reason: taken.reason, at: taken.at };
   return last ? { state: "ended", until: last.notAfter, reason: last.reason, at: last.at } : { state: "asked" };
 }

@@ -6,8 +6,9 @@ import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { Cursor, RecordAt } from "../record/filter.ts";
 import { allowed, router } from "../trpc/procedures.ts";
-import { exceptedAct, makeException, requestOf } from "./exception.ts";
+import { exceptedAct, makeException, refuseRequest, requestOf } from "./exception.ts";
 import { listRequests } from "./requests.ts";
+import { RefusalReason, Revoking, revokedAct, revokeException } from "./revoke.ts";
 import { findHash, getScan, listFiles, listScans } from "./store.ts";
 
 export const FileHash = z
@@ -42,6 +43,22 @@ export const usbRouter = router({
         const given = await makeException(tx, ctx.wiring.consoleKey, { ...input, by: ctx.actor.id, now: new Date() });
         return { act: exceptedAct(given), value: given };
       }),
+    ),
+  revoke: allowed("deny")
+    .input(Revoking)
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
+        const revoked = await revokeException(tx, ctx.wiring.consoleKey, { ...input, now: new Date() });
+        return { act: revokedAct(revoked), value: revoked };
+      }),
+    ),
+  refuse: allowed("deny")
+    .input(RecordAt.extend({ reason: RefusalReason }))
+    .mutation(({ ctx, input }) =>
+      withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => ({
+        act: await refuseRequest(tx, input),
+        value: null,
+      })),
     ),
   find: allowed("content")
     .input(z.object({ hash: FileHash }))

@@ -74,6 +74,8 @@ export function sayStatements(hash: Hash, signed: readonly SignedStatement[], kn
       return first.statement.type === "command" ? sayCommand(first, known) : sayException(first, known);
     case "overlay":
       return fail("a deny overlay needs no person's signature");
+    case "revocation":
+      return fail("a revocation needs no person's signature");
     default:
       return unreachable(first.statement.type);
   }

@@ -8,8 +8,8 @@ import { GroupId, KeyId, PolicyDigest, Sha256, WorkstationId } from "../base/ids
 import { KeyText } from "../base/key.ts";
 import { Signature, SignedText, type Signer, signText } from "../trail/signed.ts";
 
-/** Grows only. What the console's key alone may send: `overlay`, and a `command` that isolates. */
-export const StatementType = z.enum(["policy", "membership", "keys", "exception", "overlay", "command"]);
+/** Grows only. What the console's key alone may send: `overlay`, `revocation`, and a `command` that isolates or looks. */
+export const StatementType = z.enum(["policy", "membership", "keys", "exception", "overlay", "command", "revocation"]);
 export type StatementType = z.infer<typeof StatementType>;
 
 export const Audience = z.union([

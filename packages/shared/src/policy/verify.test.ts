@@ -135,8 +135,11 @@ describe("a signed statement", () => {
         else changed[part as "text" | "carried"] = garbled(before);
         const got = answer(changed);
         if (!got.ok) return;
-        // two may sign what one alone may: an overlay, and a command that only takes away for a while
-        expect([part, got.value.statement.type]).toEqual(["signature", expect.stringMatching(/^(?:overlay|command)$/)]);
+        // two may sign what one alone may: an overlay, a revocation, and a command that only takes away for a while
+        expect([part, got.value.statement.type]).toEqual([
+          "signature",
+          expect.stringMatching(/^(?:overlay|revocation|command)$/),
+        ]);
         expect(canonicalText(got.value.carried)).toBe(message.carried);
       }),
     );

@@ -50,6 +50,7 @@ export const REFUSALS = [
   "expired",
   "ahead",
   "too-many",
+  "revoked",
 ] as const;
 export type Refusal = { code: (typeof REFUSALS)[number]; reason: string; statement?: Statement };
 
@@ -57,7 +58,7 @@ export type Refusal = { code: (typeof REFUSALS)[number]; reason: string; stateme
 export type Taken = { statement: Statement; carried: unknown; slot: string; series: string[] };
 
 /** Types that the console's key alone may sign, whatever the group's threshold. Of commands it depends on the verb. */
-const CONSOLE_ALONE: readonly StatementType[] = ["overlay"];
+const CONSOLE_ALONE: readonly StatementType[] = ["overlay", "revocation"];
 
 /** `workstation/ID`, `group/ID` or `fleet`: orders are counted by type and this. */
 export function audienceKey(audience: Audience): string {

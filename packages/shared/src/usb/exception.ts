@@ -36,6 +36,20 @@ export const CarriedException = z.object({
 });
 export type CarriedException = z.infer<typeof CarriedException>;
 
+/** More than stand on one workstation at once. */
+export const REVOKED_MAX = 64;
+
+/** What a `revocation` statement carries: exceptions that hold no more, each named by its statement's digest, with its end. It
+ *  only takes away, so the console's key alone is enough; what it names once stays revoked. */
+export const CarriedRevocation = z.object({
+  workstation: WorkstationId,
+  revoked: z
+    .array(z.object({ exception: Sha256, until: z.iso.datetime(), reason: z.string().max(256) }))
+    .min(1)
+    .max(REVOKED_MAX),
+});
+export type CarriedRevocation = z.infer<typeof CarriedRevocation>;
+
 /** As it was believed: `digest` names the statement. */
 export type Exception = CarriedException & { digest: string; notAfter: string };
 

@@ -1,4 +1,5 @@
 "use client";
+import type { Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { handsOver } from "@sallyport/shared/usb/exception.ts";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
@@ -30,9 +31,39 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
   const [hours, setHours] = useState(8);
   const asked = useQuery({ ...api.usb.request.queryOptions({ trail, index }), refetchInterval: EVERY_MS });
   const except = useMutation(api.usb.except.mutationOptions());
+  const revoke = useMutation(api.usb.revoke.mutationOptions());
+  const refuse = useMutation(api.usb.refuse.mutationOptions());
+  const mayDeny = useMay("deny");
   if (!asked.data) return null;
-  const { files, given, reason: why, images } = asked.data;
-  const current = given && Date.parse(given.notAfter) > Date.now() ? given : null;
+  const { files, given, refused, reason: why, images, workstation } = asked.data;
+  const current = given && !given.revoked && Date.parse(given.notAfter) > Date.now() ? given : null;
+  const again = () => {
+    setReason("");
+    void queries.invalidateQueries({ queryKey: api.usb.request.queryKey({ trail, index }) });
+  };
+  const takeBack = (event: FormEvent) => {
+    event.preventDefault();
+    if (!current) return;
+    revoke.mutate(
+      { workstation: workstation as WorkstationId, exception: current.exception as Sha256, reason },
+      {
+        onSuccess: ({ name }) => {
+          tell.done(`Signed: the stick may not pass on ${name} any more`);
+          again();
+        },
+      },
+    );
+  };
+  const sayNo = () =>
+    refuse.mutate(
+      { trail, index, reason },
+      {
+        onSuccess: () => {
+          tell.done("Refused: the stick stays held");
+          again();
+        },
+      },
+    );
   const submit = (event: FormEvent) => {
     event.preventDefault();
     except.mutate(
@@ -44,7 +75,7 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
               ? waitsWords("The exception", waiting)
               : `Signed: these contents may pass on ${name} until ${exact(notAfter)}`,
           );
-          void queries.invalidateQueries({ queryKey: api.usb.request.queryKey({ trail, index }) });
+          again();
         },
       },
     );
@@ -52,42 +83,81 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
   return (
     <section aria-label="Exception" className="border-b border-line px-5 py-3">
       {current ? (
-        <p>
-          Allowed until {exact(current.notAfter)} by an exception: <Untrusted text={current.reason} />
-        </p>
+        <>
+          <p>
+            Allowed until {exact(current.notAfter)} by an exception: <Untrusted text={current.reason} />
+          </p>
+          {mayDeny && (
+            <form onSubmit={takeBack} className="mt-2 flex flex-wrap items-end gap-3">
+              <div className="w-[360px] max-w-full">
+                <Input
+                  label="Why is it taken back?"
+                  value={reason}
+                  onChange={(event) => setReason(event.target.value)}
+                  fault={revoke.isError ? revoke.error.message : undefined}
+                  minLength={3}
+                  maxLength={200}
+                  required
+                />
+              </div>
+              <Button type="submit" look="danger" disabled={revoke.isPending}>
+                Revoke: the guest loses the stick at once
+              </Button>
+            </form>
+          )}
+        </>
       ) : (
         <>
+          {given?.revoked && (
+            <p className="[overflow-wrap:anywhere]">
+              An exception was revoked on {exact(given.revoked.at)}: <Untrusted text={given.revoked.reason} />
+            </p>
+          )}
+          {refused && (
+            <p className="[overflow-wrap:anywhere]">
+              Refused on {exact(refused.at)} by {refused.by}: <Untrusted text={refused.reason} />
+            </p>
+          )}
           <p className="[overflow-wrap:anywhere]">
             The stick waits for a person: <Untrusted text={why} />
           </p>
           <p className="mt-1 [overflow-wrap:anywhere]">
             Handed over would be {handsOver({ images: images ?? undefined })}.
           </p>
-          {mayExcept && (
+          {(mayExcept || mayDeny) && (
             <form onSubmit={submit} className="mt-2 flex flex-wrap items-end gap-3">
               <div className="w-[360px] max-w-full">
                 <Input
-                  label="Why may it pass?"
+                  label="Why may it pass, or not?"
                   value={reason}
                   onChange={(event) => setReason(event.target.value)}
-                  fault={except.isError ? except.error.message : undefined}
+                  fault={(except.error ?? refuse.error)?.message}
                   minLength={3}
                   maxLength={500}
                   required
                 />
               </div>
-              <Select label="For" value={hours} onChange={(event) => setHours(Number(event.target.value))}>
-                {HOURS.map(([value, word]) => (
-                  <option key={value} value={value}>
-                    {word}
-                  </option>
-                ))}
-              </Select>
-              <Button type="submit" look="danger" disabled={except.isPending}>
-                {images
-                  ? `Let ${images.length === 1 ? "the whole image" : `${images.length} whole images`} pass on this workstation`
-                  : `Let these ${plural(files, "file")} pass on this workstation`}
-              </Button>
+              {mayExcept && (
+                <Select label="For" value={hours} onChange={(event) => setHours(Number(event.target.value))}>
+                  {HOURS.map(([value, word]) => (
+                    <option key={value} value={value}>
+                      {word}
+                    </option>
+                  ))}
+                </Select>
+              )}
+              {mayExcept && (
+                <Button type="submit" look="danger" disabled={except.isPending}>
+                  {images
+                    ? `Let ${images.length === 1 ? "the whole image" : `${images.length} whole images`} pass on this workstation`
+                    : `Let these ${plural(files, "file")} pass on this workstation`}
+                </Button>
+              )}
+              {mayDeny && (
+                <Button type="button" disabled={refuse.isPending || reason.trim().length < 3} onClick={sayNo}>
+                  Refuse
+                </Button>
+              )}
             </form>
           )}
         </>

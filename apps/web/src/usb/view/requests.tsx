@@ -1,6 +1,6 @@
 "use client";
 /** Sticks that asked to pass, and what came of each: nobody has answered, it waits for signatures, it may pass until a
- *  moment, or that moment has come. */
+ *  moment, that moment has come, somebody took it back, or said no. */
 import { useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
@@ -33,9 +33,14 @@ const COLUMNS: Column<RequestRow>[] = [
   { head: "State", track: "112px", cell: (row) => <State row={row} /> },
   { head: "Ends", track: "80px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
   {
-    head: "Why it may pass",
+    head: "Why it may pass, or not",
     track: "minmax(0, 0.8fr)",
-    cell: ({ what }) => ("reason" in what ? <Untrusted text={what.reason} /> : ""),
+    cell: ({ what }) => (
+      <>
+        {"reason" in what ? <Untrusted text={what.reason} /> : ""}
+        {"by" in what ? <span className="text-ink-3"> · {what.by}</span> : ""}
+      </>
+    ),
   },
 ];
 
@@ -44,6 +49,7 @@ function State({ row: { what } }: { row: RequestRow }) {
   const now = useNow();
   if (what.state === "asked") return <Mark tone="hold">asks</Mark>;
   if (what.state === "signing") return <Mark tone="hold">to be signed</Mark>;
+  if (what.state === "revoked" || what.state === "refused") return <Mark tone="block">{what.state}</Mark>;
   if (what.state === "ended" || Date.parse(what.until) <= now) return <Quiet>ended</Quiet>;
   return <Mark tone="allow">may pass</Mark>;
 }
@@ -55,7 +61,9 @@ export function Requests() {
   return (
     <>
       <Header title="Requests and exceptions">
-        <span className="ml-3 text-ink-2">Of two months. A request is answered on its scan; each exception ends.</span>
+        <span className="ml-3 text-ink-2">
+          Of two months. A request is answered, and an exception taken back, on its scan.
+        </span>
         <Grow />
         <ButtonLink href="/usb">Scans</ButtonLink>
       </Header>
