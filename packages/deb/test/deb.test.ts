@@ -37,6 +37,27 @@ const WAIT_MS = 120_000;
 const DEPENDS = ["7zip", "adduser", "bubblewrap", "init-system-helpers", "libstdc++6", "nftables", "util-linux"];
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
 
+const USERS = ["_sallyport-reader", "_sallyport-ids", "_sallyport-drops"];
+/** Whose each is: what is followed by the agent lies in folders that their writers cannot make files in. */
+const OWNED = {
+  "/var/lib/sallyport-agent": "700 root:root",
+  "/var/lib/sallyport-ids": "750 root:_sallyport-ids",
+  "/var/lib/sallyport-ids/log": "750 root:_sallyport-ids",
+  "/var/lib/sallyport-ids/log/eve.json": "640 _sallyport-ids:_sallyport-ids",
+  "/var/lib/sallyport-ids/run": "750 _sallyport-ids:_sallyport-ids",
+  "/var/log/sallyport-agent": "750 root:_sallyport-drops",
+  "/var/log/sallyport-agent/drops.json": "640 _sallyport-drops:_sallyport-drops",
+  "/var/log/sallyport-agent/ulogd.log": "640 _sallyport-drops:_sallyport-drops",
+};
+/** What `systemd-analyze security` may say of each at most, in tenths: none comes open again unseen. */
+const EXPOSURE: Record<string, number> = {
+  "sallyport-agent.service": 58,
+  "sallyport-usb-hold.service": 26,
+  "sallyport-firewall.service": 48,
+  "sallyport-drops.service": 18,
+  "sallyport-ids.service": 25,
+};
+
 const line = (at: number) =>
   `${JSON.stringify({ timestamp: "2026-11-24T08:46:00.000001+0000", flow_id: at, event_type: "dns", src_ip: "10.0.0.5", dest_ip: "10.0.0.1", proto: "UDP", dns: { type: "query", rrname: `n${at}.example` } })}\n`;
 
@@ -125,12 +146,34 @@ describe.runIf(here)("the agent's Debian package", () => {
       return rows.map(({ name }) => name);
     };
 
-    it("installs, makes its reader's user, and says what this machine lacks", async () => {
+    const owners = async () => {
+      const { out } = await trixie.run("stat", "-c", "%n %a %U:%G", ...Object.keys(OWNED));
+      return Object.fromEntries(
+        out
+          .trim()
+          .split("\n")
+          .map((each) => [each.slice(0, each.indexOf(" ")), each.slice(each.indexOf(" ") + 1)]),
+      );
+    };
+    const exposure = (name: string) =>
+      trixie.run(
+        "systemd-analyze",
+        "security",
+        "--offline=yes",
+        `--threshold=${EXPOSURE[name]}`,
+        `/usr/lib/systemd/system/${name}`,
+      );
+
+    it("installs, makes users of its own, and says what this machine lacks", async () => {
       const { code, out } = await install(trixie, debs.old);
       expect({ code, out }).toEqual({ code: 0, out: expect.any(String) });
       expect(out).toContain("there is no Suricata here");
       expect(out).toContain("every stick is held");
-      expect(readFileSync(join(trixie.folder, "etc/passwd"), "utf8")).toMatch(/^_sallyport-reader:/m);
+      for (const user of USERS)
+        expect(readFileSync(join(trixie.folder, "etc/passwd"), "utf8")).toMatch(
+          new RegExp(`^${user}:.*:/usr/sbin/nologin$`, "m"),
+        );
+      expect(await owners()).toEqual(OWNED);
       expect((await trixie.run("stat", "-c", "%a %U", "/var/lib/sallyport-agent")).out.trim()).toBe("700 root");
       expect((await trixie.run("sallyport-agent", "--version")).out.trim()).toBe(OLD);
       expect((await trixie.run("dpkg", "--verify", "sallyport-agent")).out.trim()).toBe("");
@@ -140,19 +183,18 @@ describe.runIf(here)("the agent's Debian package", () => {
     it("has a unit that systemd accepts and calls well confined, and is enabled", async () => {
       const unit = "/usr/lib/systemd/system/sallyport-agent.service";
       expect(await trixie.run("systemd-analyze", "verify", "--man=no", unit)).toEqual({ code: 0, out: "" });
-      const safe = await trixie.run("systemd-analyze", "security", "--offline=yes", "--threshold=60", unit);
+      const safe = await exposure("sallyport-agent.service");
       expect(safe).toEqual({ code: 0, out: expect.any(String) });
       expect(trixie.has("etc/systemd/system/multi-user.target.wants/sallyport-agent.service")).toBe(true);
     });
 
-    it("has units for the ruleset at boot, the log of drops and the detector, each of them accepted and enabled", async () => {
+    it("has units for USB and the ruleset at boot, the log of drops and the detector, each of them accepted and enabled", async () => {
       const lacking = ["usr/bin/suricata", "usr/sbin/ulogd"].filter((program) => !trixie.has(program));
       for (const program of lacking) await trixie.run("install", "-m", "755", "/bin/true", `/${program}`);
-      for (const name of ["sallyport-firewall.service", "sallyport-drops.service", "sallyport-ids.service"]) {
+      for (const name of Object.keys(EXPOSURE).filter((each) => each !== "sallyport-agent.service")) {
         const unit = `/usr/lib/systemd/system/${name}`;
         expect(await trixie.run("systemd-analyze", "verify", "--man=no", unit)).toEqual({ code: 0, out: "" });
-        const safe = await trixie.run("systemd-analyze", "security", "--offline=yes", "--threshold=60", unit);
-        expect(safe).toEqual({ code: 0, out: expect.any(String) });
+        expect(await exposure(name)).toEqual({ code: 0, out: expect.any(String) });
       }
       for (const program of lacking) await trixie.run("rm", `/${program}`);
       for (const wanted of [
@@ -160,7 +202,8 @@ describe.runIf(here)("the agent's Debian package", () => {
         "multi-user.target.wants/sallyport-ids.path",
       ])
         expect(trixie.has(`etc/systemd/system/${wanted}`)).toBe(true);
-      expect(trixie.has("etc/systemd/system/sysinit.target.wants/sallyport-firewall.service")).toBe(true);
+      for (const name of ["sallyport-firewall.service", "sallyport-usb-hold.service"])
+        expect(trixie.has(`etc/systemd/system/sysinit.target.wants/${name}`)).toBe(true);
       const early = readFileSync(join(trixie.folder, "usr/lib/systemd/system/sallyport-firewall.service"), "utf8");
       expect(early).toMatch(/After=.*nftables\.service[\s\S]*Before=network-pre\.target/);
     });
@@ -172,6 +215,10 @@ describe.runIf(here)("the agent's Debian package", () => {
       expect({ code, out }).toEqual({ code: 4, out: expect.stringContaining('"verdict":"hold"') });
       expect(out).toContain('"confined":"bubblewrap"');
       expect(out).toContain('"scanner":null');
+      // a folder of root's own as well, though the reader is never root
+      await trixie.run("install", "-D", "-m", "600", "/root/stick.img", "/root/folder/letter");
+      const folder = await trixie.run("sallyport-agent", "scan", "/root/folder", "--json");
+      expect(folder).toEqual({ code: 4, out: expect.stringContaining('"path":"letter","size":1048576') });
     });
 
     it("enrols with a token", async () => {
@@ -189,7 +236,8 @@ describe.runIf(here)("the agent's Debian package", () => {
         secret,
       });
       const enrolled = await trixie.run("sallyport-agent", "enrol", token, "--name", "packaged");
-      expect(enrolled).toEqual({ code: 0, out: expect.any(String) });
+      expect(enrolled).toEqual({ code: 0, out: expect.stringContaining("this machine answers as no Xen dom0") });
+      expect(trixie.has("var/lib/sallyport-agent/config.json")).toBe(false);
       mkdirSync(join(trixie.folder, "var/log/suricata"), { recursive: true });
       writeFileSync(
         join(trixie.folder, "var/lib/sallyport-agent/config.json"),
@@ -205,8 +253,21 @@ describe.runIf(here)("the agent's Debian package", () => {
       await until(async () => ((await status().catch(() => undefined))?.spool?.records ?? 0) >= LINES, "a full spool");
       first.kill("SIGKILL");
       await once(first, "close");
+      // as an older version left it, all root's
+      await trixie.run(
+        "sh",
+        "-c",
+        "chown -R 0:0 /var/log/sallyport-agent /var/lib/sallyport-ids; chmod 700 /var/log/sallyport-agent",
+      );
+      await trixie.run(
+        "sh",
+        "-c",
+        "rm /var/log/sallyport-agent/ulogd.log; mkdir /var/lib/sallyport-agent/ids; touch /var/lib/sallyport-agent/ids/suricata.yaml",
+      );
       const upgraded = await install(trixie, debs.new);
       expect(upgraded).toEqual({ code: 0, out: expect.any(String) });
+      expect(await owners()).toEqual(OWNED);
+      expect(trixie.has("var/lib/sallyport-agent/ids/suricata.yaml")).toBe(false);
       expect((await status()).spool?.records).toBeGreaterThanOrEqual(LINES);
       stack.children.get("worker")!.start();
       start();
@@ -233,7 +294,8 @@ describe.runIf(here)("the agent's Debian package", () => {
       });
       expect(trixie.has("var/lib/sallyport-agent")).toBe(false);
       expect(trixie.has("etc/systemd/system/multi-user.target.wants/sallyport-agent.service")).toBe(false);
-      expect(readFileSync(join(trixie.folder, "etc/passwd"), "utf8")).not.toContain("_sallyport-reader");
+      for (const folder of ["var/lib/sallyport-ids", "var/log/sallyport-agent"]) expect(trixie.has(folder)).toBe(false);
+      expect(readFileSync(join(trixie.folder, "etc/passwd"), "utf8")).not.toContain("_sallyport");
     });
   });
 
