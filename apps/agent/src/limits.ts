@@ -20,6 +20,18 @@ export const GIVE_WAY_SHARE = 1 / 16;
 /** Guests and channels with a bucket of their own; the rest share one. */
 export const BUCKETS_MAX = 1_024;
 
+/** Alerts of one guest, and of one signature of it: enough to see each attempt, too few to fill a spool in a night. The
+ *  signatures beyond so many share one bucket. */
+export const ALERTS_PER_SECOND = 100;
+export const ALERTS_BURST = 500;
+export const SIGNATURE_PER_SECOND = 5;
+export const SIGNATURE_BURST = 50;
+export const SIGNATURES_OF_GUEST_MAX = 256;
+
+/** Share of the spool that alerts may hold for ever; beyond it they give way after guest logs, so that no guest can fill
+ *  what the gate needs. */
+export const ALERTS_SHARE = 0.5;
+
 /** How often what was held back is told while it goes on. */
 export const SUPPRESSED_FLUSH_MS = 5_000;
 
@@ -60,3 +72,12 @@ export const MALFORMED_BYTES_MAX = 4_096;
 
 /** Statements refused that are remembered, so that a retained message is refused aloud only once. */
 export const REFUSED_REMEMBERED = 64;
+
+/** What dom0's own programs write and the agent follows (the detector's events, the firewall's drops): a file that is
+ *  larger is moved aside, and what is not read yet may be so much. Seconds of a flood, minutes of a busy day. */
+export const FOLLOWED_FILE_BYTES_MAX = 32 * 1024 * 1024;
+export const FOLLOWED_BYTES_MAX = 256 * 1024 * 1024;
+
+/** The same of one guest's console, and of all consoles in a folder. */
+export const CONSOLE_BYTES_MAX = 8 * 1024 * 1024;
+export const CONSOLES_BYTES_MAX = 128 * 1024 * 1024;

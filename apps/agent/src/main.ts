@@ -8,6 +8,7 @@ import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { BROKER_LOST_MS } from "./appliers/network.ts";
 import { artifacts as fetchedArtifacts } from "./artifact/artifacts.ts";
+import { boundSources } from "./bounded-files.ts";
 import { Commands } from "./command/commands.ts";
 import { JOURNAL_BYTES_MAX, journalFile } from "./command/journal-file.ts";
 import { type AgentConfig, artifactsFolder, domainOf, sourcesOf, sticksFolder } from "./config.ts";
@@ -223,7 +224,9 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         stateFolder: state,
         spool: () => ({ ...spool.standing(), oldestTime: undefined }),
         consoleSkewMs: () => skewMs,
+        vifs: config.firewall?.vifs ?? [],
       }),
+      ...boundSources(config, dom0),
       ...sticks(
         sticksFolder(state, config),
         () => policy.inForce?.policy.usb,

@@ -1,6 +1,9 @@
 /** Which guest spoke, by the way it came: address, console or socket. Never by what it says. */
 import { createHash } from "node:crypto";
+import { isIP } from "node:net";
 import { GuestId } from "@sallyport/shared/base/ids.ts";
+import { holds, rangeOf } from "@sallyport/shared/policy/network/address.ts";
+import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
 
 export type GuestMap = {
   byAddress(address: string): GuestId;
@@ -50,3 +53,27 @@ function derived(prefix: "unknown" | "guest", way: string): GuestId {
   remembered.set(way, id);
   return id;
 }
+
+/** Whose packets these are, as the firewall knows it: by the device they came from, or by an address that is some guest's. */
+export type WhoseAddress = (address: string) => GuestId | undefined;
+export type WhoseDevice = (device: string) => GuestId | undefined;
+type Vif = { name: string; guest: GuestId; addresses: readonly string[] };
+
+export function whoseAddress(known: readonly KnownGuest[], vifs: readonly Vif[]): WhoseAddress {
+  const all = [...known, ...vifs.map(({ guest, addresses }) => ({ id: guest, addresses }))].flatMap(
+    ({ id, addresses = [] }) => addresses.map((address) => ({ id, range: rangeOf(address) })),
+  );
+  const found = new Map<string, GuestId | undefined>();
+  return (address) => {
+    if (found.has(address)) return found.get(address);
+    const guest = isIP(address) === 0 ? undefined : all.find(({ range }) => holds([range], rangeOf(address)))?.id;
+    if (found.size >= REMEMBERED_MAX) found.clear();
+    found.set(address, guest);
+    return guest;
+  };
+}
+
+export const whoseDevice = (vifs: readonly Vif[]): WhoseDevice => {
+  const guests = new Map(vifs.flatMap((vif) => devicesOf(vif).map((device) => [device, vif.guest] as const)));
+  return (device) => guests.get(device);
+};

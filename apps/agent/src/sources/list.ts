@@ -9,7 +9,7 @@ import type { ReceiveUdp } from "../dom0/udp.ts";
 import { channel } from "./channel.ts";
 import { consoleFiles } from "./console/source.ts";
 import { eveFile } from "./eve/source.ts";
-import { guestMap } from "./guest.ts";
+import { guestMap, whoseAddress, whoseDevice } from "./guest.ts";
 import { healthSource } from "./health/source.ts";
 import { hypervisorSource } from "./hypervisor/source.ts";
 import type { Source } from "./source.ts";
@@ -72,11 +72,13 @@ export type SourceNeeds = {
   agentVersion: string;
   stateFolder: string;
   spool: () => AgentHealth["spool"];
+  /** The guests' devices, as the firewall knows them. */
+  vifs?: readonly { name: string; guest: GuestId; addresses: readonly string[] }[];
   consoleSkewMs?: () => number | undefined;
 };
 
 export function listSources(choice: SourceChoice, needs: SourceNeeds): Source[] {
-  const { dom0, receive, receiveUdp } = needs;
+  const { dom0, receive, receiveUdp, vifs = [] } = needs;
   const guests = guestMap(choice.guests.map(withoutUndefined));
   const now = () => dom0.now();
   const socket = { guests, now, clearSocket: (at: string) => dom0.clearSocket(at) };
@@ -89,8 +91,10 @@ export function listSources(choice: SourceChoice, needs: SourceNeeds): Source[] 
     ...choice.datagram.map((at) => syslogDatagram({ path: at, receive, ...socket })),
     ...choice.channels.map((at) => channel({ path: at, guests, now })),
     ...choice.consoles.map((each) => consoleFiles({ ...each, guests, dom0 })),
-    ...choice.eve.map((at) => eveFile({ path: at, dom0 })),
-    ...choice.ulogd.map((at) => ulogdFile({ path: at, dom0 })),
+    ...choice.eve.map((at) =>
+      eveFile({ path: at, dom0, whose: whoseAddress(choice.guests.map(withoutUndefined), vifs) }),
+    ),
+    ...choice.ulogd.map((at) => ulogdFile({ path: at, dom0, whose: whoseDevice(vifs) })),
   ];
 }
 

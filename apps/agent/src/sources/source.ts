@@ -36,7 +36,11 @@ export type SourceState =
 
 /** Whether a whole line of a guest may pass its limit, asked before anything is made of it, so that a flood costs little.
  *  A line that may not is counted there and then; for one that may, `emit` does not ask again. */
-export type Admits = (line: { guest: GuestId; via: GuestVia; from: string }, bytes: number) => boolean;
+export type Admits = (line: AdmitsLine, bytes: number) => boolean;
+/** `guest` is absent where nobody's is known; `signature` is an alert's. */
+export type AdmitsLine =
+  | { guest: GuestId; via: GuestVia; from: string }
+  | { guest: GuestId | undefined; via: "detector" | "firewall"; from: string; signature?: number };
 
 export type Outlet = {
   emit: Emit;

@@ -15,10 +15,11 @@ import {
 } from "../limits.ts";
 import type { Admits, Emit, EmitAnswer, Parcel } from "../sources/source.ts";
 import { unindexed } from "./gap.ts";
+import { PacketLimits } from "./packet-limits.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import type { Spool } from "./spool.ts";
 import { copyHeld, type Held } from "./store.ts";
-import { Suppressed } from "./suppressed.ts";
+import { type Held as HeldBack, Suppressed } from "./suppressed.ts";
 
 export class SpoolClosed extends Error {
   override name = "SpoolClosed";
@@ -58,6 +59,7 @@ export class Intake {
   /** Smaller after each refusal: a little room takes a little, where the whole group would be refused for ever. */
   #groupMax = COMMIT_RECORDS_MAX;
   readonly #buckets = new Map<string, Bucket>();
+  readonly #packets: PacketLimits;
   /** Tokens that lines on their way have taken already. */
   readonly #admitted = new Map<string, number>();
   #queue: Waiting[] = [];
@@ -70,6 +72,7 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
+    this.#packets = new PacketLimits(parts.monotonic);
   }
 
   /** Why the disk takes nothing at present, if so. */
@@ -84,17 +87,27 @@ export class Intake {
     });
 
   /** Where severity counts a line must be read first. */
-  readonly admits: Admits = ({ guest, via, from }, bytes) => {
+  readonly admits: Admits = (line, bytes) => {
+    const { guest, via, from } = line;
+    if (line.via === "detector" || line.via === "firewall") {
+      const { linesPerSecond, burstLines } = this.#parts.log();
+      if (this.#packets.hasToken(line, { perSecond: linesPerSecond, burst: burstLines })) return true;
+      return this.#isOverLimit({ guest, via, from }, bytes);
+    }
     if (this.#parts.log().leastSeverity !== SEVERITIES[0]) return true;
     const key = this.#bucketKey(guest, via);
     if (this.#hasToken(key)) {
       this.#admitted.set(key, (this.#admitted.get(key) ?? 0) + 1);
       return true;
     }
-    this.#suppressed.count({ guest, via, from, reason: "rate", bytes }, this.#parts.now());
+    return this.#isOverLimit({ guest, via, from }, bytes);
+  };
+
+  #isOverLimit(line: Pick<HeldBack, "guest" | "via" | "from">, bytes: number): false {
+    this.#suppressed.count({ ...line, reason: "rate", bytes }, this.#parts.now());
     this.#flushLater();
     return false;
-  };
+  }
 
   #admit(parcel: Parcel, resolve: (answer: EmitAnswer) => void, reject: (error: Error) => void): void {
     const answer: EmitAnswer = { kept: 0, suppressed: 0, refused: 0 };
@@ -108,8 +121,11 @@ export class Intake {
         this.#holdBack(observation, held);
         continue;
       }
-      const record = prepare(observation);
-      if (this.#isOverfull || !this.#parts.spool.hasRoom(record.way, record.content.length, this.#waiting)) {
+      const prepared = prepare(observation);
+      const record = { ...prepared, way: this.#parts.spool.wayOf(prepared, this.#waiting) };
+      // its entry counts as one of what a guest can cause, however firm its content is
+      const roomOf = record.kind === "ids.alert" ? 1 : record.way;
+      if (this.#isOverfull || !this.#parts.spool.hasRoom(roomOf, record.content.length, this.#waiting)) {
         if (parcel.position) {
           // its input is durable and can wait: nothing of the parcel is taken
           this.#waiting = before;

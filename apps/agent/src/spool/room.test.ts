@@ -1,7 +1,7 @@
 import { fullBucket, take } from "@sallyport/shared/policy/bucket.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { entriesMax, hasRoom, mustGiveWay } from "./room.ts";
+import { entriesMax, hasRoom, mustGiveWay, wayOfAlert } from "./room.ts";
 import type { Held, Way } from "./store.ts";
 
 const held = (logs: number, seen: number, firm: number, records = 0): Held => ({
@@ -26,6 +26,10 @@ describe("room in the spool", () => {
   it("entries are bounded too, guests' first", () => {
     const records = Math.floor((entriesMax(MAX) - 4_096) * 0.85);
     expect([0, 1, 2].map((way) => hasRoom(held(0, 0, 0, records), MAX, way as Way, 1))).toEqual([false, true, true]);
+  });
+  it("alerts are firm up to a half, and give way beyond it", () => {
+    expect(wayOfAlert(held(MAX, MAX, MAX * 0.4), MAX, 1_000)).toBe(2);
+    expect(wayOfAlert(held(0, 0, MAX * 0.5), MAX, 1_000)).toBe(1);
   });
   it("whatever has room fits within the bounds once the rest has given way", () => {
     const bytes = fc.integer({ min: 0, max: MAX });

@@ -1,5 +1,5 @@
 /** Whether one more record has room, and what must give way when it does not fit. Pure. */
-import { ENTRY_DISK_BYTES, GIVE_WAY_SHARE, RESERVE_SHARE } from "../limits.ts";
+import { ALERTS_SHARE, ENTRY_DISK_BYTES, GIVE_WAY_SHARE, RESERVE_SHARE } from "../limits.ts";
 import type { Held, Way } from "./store.ts";
 
 /** What the spool says of itself (gaps, suppressed lines, refusals) may go past the bounds by this many entries, since
@@ -20,6 +20,10 @@ export function hasRoom(held: Held, bytesMax: number, way: Way, bytes: number): 
   const unreserved = bytesMax * (1 - RESERVE_SHARE);
   return firm + bytes <= bytesMax && (way === 0 ? held.bytes[1] : 0) + bytes <= unreserved;
 }
+
+/** An alert's way: what a guest can cause without end must leave room for what only dom0 causes. */
+export const wayOfAlert = (held: Held, bytesMax: number, bytes: number): Way =>
+  held.bytes[2] + bytes <= bytesMax * ALERTS_SHARE ? 2 : 1;
 
 /** How many bytes of each way must go so that all is within bounds again, and a share more, so that the next record
  *  does not need it at once. Guest logs first; the rest only where these are not enough. */

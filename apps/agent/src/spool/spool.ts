@@ -18,7 +18,7 @@ import { gap } from "./gap.ts";
 import { giveUp } from "./give-up.ts";
 import { freshSalt, indexed, leafOf, type Prepared, prepare } from "./prepare.ts";
 import { reindex } from "./reindex.ts";
-import { hasRoom, mustGiveWay, sum } from "./room.ts";
+import { hasRoom, mustGiveWay, sum, wayOfAlert } from "./room.ts";
 import { copyHeld, type Held, type Store, type TrailRow, type Way } from "./store.ts";
 
 export type Identity = {
@@ -116,6 +116,11 @@ export class Spool {
   setBytesMax(bytesMax: number): void {
     this.#bytesMax = bytesMax;
     if (mustGiveWay(this.#held, bytesMax).some((bytes) => bytes > 0)) this.append([], []);
+  }
+
+  /** What a guest can cause without end is firm only up to a share. */
+  wayOf({ kind, way, content }: Pick<Prepared, "kind" | "way" | "content">, waiting: Held): Way {
+    return kind === "ids.alert" ? wayOfAlert(sum(this.#held, waiting), this.#bytesMax, content.length) : way;
   }
 
   /** Whether one more record of `way` may have an index, beside `waiting` that were let in before it. */

@@ -1,12 +1,12 @@
 /** Counts what limits held back before it got an index, per guest and channel, until a record tells it. */
 import type { GuestId, Time } from "@sallyport/shared/base/ids.ts";
-import type { GuestSuppressed, GuestVia } from "@sallyport/shared/record/guest.ts";
+import type { GuestSuppressed, SuppressedVia } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { BUCKETS_MAX } from "../limits.ts";
 
 export type Held = {
   guest: GuestId | undefined;
-  via: GuestVia;
+  via: SuppressedVia;
   from: string;
   reason: GuestSuppressed["reason"];
   bytes: number;

@@ -28,9 +28,13 @@ export const GuestLog = z.object({
 });
 export type GuestLog = z.infer<typeof GuestLog>;
 
+/** By which a guest can cause records besides: what the detector and the firewall say of its packets. */
+export const SuppressedVia = z.enum([...GuestVia.options, "detector", "firewall"]);
+export type SuppressedVia = z.infer<typeof SuppressedVia>;
+
 /** `guest.suppressed`: lines held back by a limit before they got an index. */
 export const GuestSuppressed = z.object({
-  via: GuestVia,
+  via: SuppressedVia,
   from: z.string().max(256),
   lines: z.int().min(1),
   bytes: z.int().min(0),

@@ -16,7 +16,7 @@ const FILES_MAX = 64;
 const COPIES_MAX = 64;
 
 /** What of the host a follower uses. */
-export type FilesDoor = Pick<Dom0, "now" | "monotonic" | "facts" | "open" | "list" | "watch">;
+export type FilesDoor = Pick<Dom0, "now" | "monotonic" | "facts" | "openRegular" | "list" | "watch">;
 
 export type Follow = {
   path: string;
@@ -84,7 +84,7 @@ class Follower {
   async #begin(): Promise<Reading | undefined> {
     const { path, dom0 } = this.#options;
     const stood = Place.safeParse(this.#outlet.position(path)).data;
-    const file = await dom0.open(path);
+    const file = await dom0.openRegular(path);
     const facts = await file?.facts();
     if (file && facts && (!stood || (facts.inode === stood.inode && facts.device === stood.device))) {
       return this.#read(file, stood ?? placeAt(facts), false);
@@ -109,7 +109,7 @@ class Follower {
     const { path, dom0 } = this.#options;
     const siblings = await rotatedSiblings(dom0, path);
     const same = siblings.find(({ facts }) => facts.inode === place.inode && facts.device === place.device);
-    return same && (await dom0.open(same.path));
+    return same && (await dom0.openRegular(same.path));
   }
 
   #read(file: OpenFile, place: Place, settled: boolean): Reading {
@@ -140,7 +140,7 @@ class Follower {
     const { path, dom0 } = this.#options;
     const ended = await over.file().facts();
     const younger = youngerThan(ended, await rotatedSiblings(dom0, path));
-    const next = await dom0.open(younger?.path ?? path);
+    const next = await dom0.openRegular(younger?.path ?? path);
     const facts = await next?.facts();
     if (!next || !facts) return; // rotated once more just now: the next look finds it
     await orClose(next, over.finish(placeAt(facts)));
@@ -152,7 +152,7 @@ class Follower {
     const { path, dom0 } = this.#options;
     for (const { path: copyPath, facts } of (await rotatedSiblings(dom0, path)).slice(-COPIES_MAX).reverse()) {
       if (now.place().offset === 0 || facts.inode === now.place().inode) continue;
-      const copy = await dom0.open(copyPath);
+      const copy = await dom0.openRegular(copyPath);
       if (!copy) continue;
       if (await now.continues(copy)) {
         await now.file().close();

@@ -10,6 +10,12 @@ const NAMES_MAX = 4096;
 export const isRotatedName = (name: string, base: string): boolean =>
   name.startsWith(base) && SUFFIX.test(name.slice(base.length));
 
+/** Behind the name of a file that we moved aside; `.20261128T231500-123`. */
+export const asideSuffix = (now: number): string =>
+  `.${new Date(now).toISOString().replaceAll(/[-:Z]/g, "").replace(".", "-")}`;
+/** What it was called before. */
+export const currentName = (name: string): string => name.replace(/\.\d{8}T\d{6}-\d{3}$/, "");
+
 /** Uncompressed ones, the oldest first. A folder lists its names in no order: all are looked at before any is judged. */
 export async function rotatedSiblings(dom0: Pick<Dom0, "list" | "facts">, path: string): Promise<Sibling[]> {
   const slash = path.lastIndexOf("/");

@@ -1,11 +1,21 @@
 /** ulogd2's JSON file → net.drop. Which packets get there is the firewall's rule with `log group`. */
+
+import { textAt } from "../eve/cause.ts";
 import { type FilesDoor, follow } from "../follow/follow.ts";
 import type { FollowedPiece } from "../follow/reading.ts";
+import type { WhoseDevice } from "../guest.ts";
 import { malformed } from "../malformed.ts";
 import type { Source } from "../source.ts";
 import { decodeUlogd, ULOGD_LINE_BYTES_MAX } from "./decode.ts";
 
-export function ulogdFile({ path, dom0, graceMs }: { path: string; dom0: FilesDoor; graceMs?: number }): Source {
+/** `whose`: the guest behind a device. Its drops pass a limit of their own before anything is made of them. */
+export type UlogdFile = { path: string; dom0: FilesDoor; graceMs?: number; whose?: WhoseDevice };
+
+export function ulogdFile({ path, dom0, graceMs, whose = () => undefined }: UlogdFile): Source {
+  const guestOf = (bytes: Buffer) =>
+    [textAt(bytes, '"oob.in":'), textAt(bytes, '"oob.out":')].flatMap((device) =>
+      device ? (whose(device) ?? []) : [],
+    )[0];
   return {
     name: `ulogd/${path}`,
     run: (outlet, signal) =>
@@ -14,7 +24,11 @@ export function ulogdFile({ path, dom0, graceMs }: { path: string; dom0: FilesDo
           path,
           kind: "ulogd",
           dom0,
-          decode: (piece, now) => decodeUlogdPiece(piece, path, now),
+          decode: (piece, now) =>
+            !piece.part &&
+            outlet.admits?.({ guest: guestOf(piece.bytes), via: "firewall", from: path }, piece.bytes.length) === false
+              ? []
+              : decodeUlogdPiece(piece, path, now),
           lineBytesMax: () => ULOGD_LINE_BYTES_MAX,
           ...(graceMs !== undefined && { graceMs }),
         },
