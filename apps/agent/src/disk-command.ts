@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { OrganisationKey, type SealedRecovery, sealedDigest } from "@sallyport/shared/disk/sealed.ts";
 import { DiskState, diskWords } from "@sallyport/shared/disk/state.ts";
+import { DiskSection, pcrsOf } from "@sallyport/shared/policy/disk.ts";
 import type { Command } from "commander";
 import { lookAtVolume } from "./appliers/disk.ts";
 import { provision } from "./appliers/disk-provision.ts";
@@ -13,6 +14,7 @@ import { DoorError } from "./dom0/dom0.ts";
 import { keptText } from "./dom0/kept-text.ts";
 import { realDom0 } from "./dom0/real.ts";
 import { hpke } from "./dom0/seal.ts";
+import { PCRS_FIRST } from "./dom0/tpm.ts";
 import { readEnrolment } from "./enrol/folder.ts";
 import { inForce } from "./policy/believe.ts";
 import { findKept } from "./policy/kept.ts";
@@ -108,15 +110,43 @@ export function diskCommand(program: Command, told: Told, stateOption: StateOpti
 
   disk
     .command("tpm")
-    .description("add a key that this machine's TPM2 holds, so that the volume opens at boot where nothing was changed")
+    .description(
+      "add a key that this machine's TPM2 gives out while the named PCRs are as they are now; it takes the place of the one it held before",
+    )
     .argument("<path>", "the device or file")
     .requiredOption("--key-file <path>", "a pass phrase that opens it; - reads it from standard input")
+    .option("--pcrs <list>", "as 4+7+8+9; else what the policy in force names, else 4+7+8+9")
+    .option("--pin-file <path>", "a PIN that is asked for as well, as it is in the file")
+    .option(...stateOption)
     .action(
-      told(async (device: string, { keyFile }: { keyFile: string }) => {
-        await cryptsetupDisk(realDom0).enrolTpm(device, await keyIn(keyFile));
-        process.stdout.write(`A key of ${device} is held by this machine's TPM2.\n`);
+      told(async (device: string, { keyFile, pcrs: written, pinFile, state }: TpmOptions) => {
+        const wanted = policyOf(state)?.disk;
+        const read = DiskSection.shape.tpm2Pcrs.safeParse(written ?? wanted?.tpm2Pcrs);
+        if (!read.success) throw new DoorError(`${written} are no PCRs: write them as 4+7+8+9`);
+        if (wanted?.tpm2Pin && pinFile === undefined)
+          throw new DoorError("The policy in force wants a PIN: give it by --pin-file. Nothing was changed.");
+        const pcrs = read.data === undefined ? PCRS_FIRST : pcrsOf(read.data);
+        const pin = pinFile === undefined ? undefined : new TextDecoder().decode(await keyIn(pinFile)).trim();
+        if (pin !== undefined && !/^[^\0]{6,64}$/.test(pin))
+          throw new DoorError("A PIN has 6 to 64 characters. Nothing was changed.");
+        const key = await keyIn(keyFile);
+        await cryptsetupDisk(realDom0).enrolTpm(device, key, { pcrs, ...(pin !== undefined && { pin }) });
+        process.stdout.write(
+          `A key of ${device} is held by this machine's TPM2: it gives it out while PCR ${pcrs.join(", ")} are as they are now${pin === undefined ? "" : ", for the PIN"}. After a change of what they measure, as a new kernel, the pass phrase opens it, and this is run again.\n`,
+        );
       }),
     );
+}
+
+type TpmOptions = { state: string; keyFile: string; pcrs?: string; pinFile?: string };
+
+/** Nothing where the machine is not enrolled: a volume may have its key before. */
+function policyOf(state: string) {
+  try {
+    return inForce(sha256, readEnrolment(state).facts, findKept(state).kept)?.policy;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A person waits for the agent's next look at the volume, and sees that it is being waited for. */

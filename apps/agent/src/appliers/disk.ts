@@ -71,7 +71,7 @@ export async function lookAtVolume(
           sectorBytes,
           ...(integrity !== undefined && { integrity }),
           slots: slots.map(({ slot, kdf, keyBits }) => ({ slot, kdf, keyBits })),
-          tokens: tokens.map(({ type, slots: of }) => ({ type, slots: of })),
+          tokens: tokens.map(({ type, slots: of, tpm2 }) => ({ type, slots: of, ...(tpm2 && { tpm2 }) })),
           ...(escrow && { recovery: recoveryKeys(looked.header, await escrow()).slice(0, RECOVERY_KEYS_MAX) }),
           ...(amiss.length > 0 && { amiss }),
           header: await disk.hash(device, headerBytes),

@@ -1,6 +1,6 @@
 /** disk applier, command → the guest's volume, by cryptsetup and its kin. No pass phrase is ever an argument of a program:
  *  keys go in by its standard input. */
-import { createHash, randomFillSync } from "node:crypto";
+import { createHash, randomFillSync, randomUUID } from "node:crypto";
 import { type FileHandle, open, stat, unlink } from "node:fs/promises";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
@@ -8,6 +8,7 @@ import { HEADER_CHARS_MAX, type Header, readHeader } from "@sallyport/shared/dis
 import { z } from "zod";
 import { sha256 } from "./crypto.ts";
 import { type Dom0, DoorError, type Ran } from "./dom0.ts";
+import { isUntouched, systemTpm, type Tpm } from "./tpm.ts";
 
 /** By what is found at its known places; `uuids` of every LUKS header there, the second copy's too, and in `what` all
  *  that `wipefs` knows of it. `blank`: no signature is known and the first mebibyte is nothing but zeros. */
@@ -48,8 +49,9 @@ export type Disk = {
   /** A file overwritten and gone. */
   remove(path: string): Promise<"gone" | "absent">;
   hasTpm(): Promise<boolean>;
-  /** A new key of it, held by this machine's TPM2. @throws DoorError where there is none */
-  enrolTpm(device: string, key: Uint8Array): Promise<void>;
+  /** A new key of it, held by this machine's TPM2, in the place of those that it held before. @throws DoorError where there
+   *  is none, or nothing was measured into one of the registers */
+  enrolTpm(device: string, key: Uint8Array, bound: Bound): Promise<void>;
 };
 
 /** Argon2id takes seconds by design, and minutes on a machine that is busy. */
@@ -62,29 +64,39 @@ export const AREA_BYTES_MAX = 256 * 1024 * 1024;
 const PACKAGE: Record<string, string> = {
   cryptsetup: "cryptsetup-bin",
   wipefs: "util-linux",
-  dmsetup: "dmsetup",
   blockdev: "util-linux",
+  dmsetup: "dmsetup",
+  // a package of its own since trixie; before it was in systemd itself
+  "systemd-cryptenroll": "systemd-cryptsetup",
 };
 
 /** What `other` is where no signature tells: somebody's bytes, or what overwriting left. */
 export const NO_KNOWN_KIND = "bytes of no known kind";
 
+/** `pin` is asked for at each boot, and the TPM counts wrong ones. */
+export type Bound = { pcrs: readonly number[]; pin?: string };
+
 /** How keys are stretched; absent: as cryptsetup does, for a second of this machine's time. */
 export type Stretch = readonly string[];
 
-export function cryptsetupDisk(dom0: Pick<Dom0, "run" | "list">, stretch: Stretch = []): Disk {
-  const run = (program: string, args: readonly string[], input?: Uint8Array) =>
+export function cryptsetupDisk(
+  dom0: Pick<Dom0, "run" | "list" | "readText">,
+  stretch: Stretch = [],
+  tpm: Tpm = systemTpm(dom0),
+): Disk {
+  const run = (program: string, args: readonly string[], input?: Uint8Array, environment?: Record<string, string>) =>
     dom0
       .run(program, args, {
         timeoutMs: PROGRAM_MS_MAX,
         outputBytesMax: 2 * HEADER_CHARS_MAX,
         ...(input !== undefined && { input }),
+        ...(environment && { environment }),
       })
       .catch((error: Error) => {
         throw new DoorError(`${error.message} (apt-get install ${PACKAGE[program] ?? program})`, { cause: error });
       });
-  const must = async (program: string, args: readonly string[], input?: Uint8Array): Promise<string> => {
-    const ran = await run(program, args, input);
+  const must = async (...[program, args, input, environment]: Parameters<typeof run>): Promise<string> => {
+    const ran = await run(program, args, input, environment);
     if (ran.code !== 0) throw new DoorError(`${program} ${args[0]} ${args.at(-1)}: ${wordsOf(ran)}`);
     return ran.stdout;
   };
@@ -187,14 +199,50 @@ export function cryptsetupDisk(dom0: Pick<Dom0, "run" | "list">, stretch: Stretc
       await unlink(path);
       return "gone";
     },
-    hasTpm: async () => ((await dom0.list("/sys/class/tpm").catch(() => undefined)) ?? []).length > 0,
-    async enrolTpm(device, key) {
-      if (!(await this.hasTpm())) throw new DoorError("There is no TPM on this machine: no key can be held by one.");
-      // measured boot up to the kernel's command line and the firmware's state (systemd-cryptenroll(1), PCRs)
-      const args = ["--tpm2-device=auto", "--tpm2-pcrs=7", "--unlock-key-file=/dev/stdin", device];
-      await must("systemd-cryptenroll", args, key);
+    hasTpm: () => tpm.isThere(),
+    async enrolTpm(device, key, { pcrs, pin }) {
+      if (!(await tpm.isThere())) throw new DoorError("There is no TPM on this machine: no key can be held by one.");
+      for (const index of pcrs) await mustBeMeasured(tpm, index);
+      const with_ = pin === undefined ? [] : ["--tpm2-with-pin=yes"];
+      await inMemory(key, (path) =>
+        must(
+          "systemd-cryptenroll",
+          [
+            ...[`--tpm2-device=${tpm.device}`, `--tpm2-pcrs=${pcrs.join("+")}`, ...with_],
+            ...["--wipe-slot=tpm2", `--unlock-key-file=${path}`, device],
+          ],
+          undefined,
+          pin === undefined ? undefined : { NEWPIN: pin },
+        ),
+      );
     },
   };
+}
+
+/** A key that is bound to what nobody measures is bound to nothing: systemd would say so and go on. */
+async function mustBeMeasured(tpm: Tpm, index: number): Promise<void> {
+  const found = await tpm.pcr(index);
+  if (found === undefined)
+    throw new DoorError(`PCR ${index} of this machine's TPM cannot be read. Nothing was changed.`);
+  if (isUntouched(found))
+    throw new DoorError(
+      `Nothing was ever measured into PCR ${index} of this machine: a key that is bound to it is bound to nothing. Nothing was changed. Boot by UEFI, with GRUB from a signed image, or name other PCRs (docs/disk.md).`,
+    );
+}
+
+/** For programs that want a file they can seek in. It has no name when the key goes in: nothing is left after a kill. */
+async function inMemory<T>(key: Uint8Array, use: (path: string) => Promise<T>): Promise<T> {
+  const path = `/dev/shm/sallyport-${randomUUID()}`;
+  const file = await open(path, "wx+", 0o600).catch((error: Error) => {
+    throw new DoorError(`cannot make a file in memory: ${error.message}`, { cause: error });
+  });
+  try {
+    await unlink(path);
+    await file.writeFile(key);
+    return await use(`/proc/${process.pid}/fd/${file.fd}`);
+  } finally {
+    await file.close();
+  }
 }
 
 const absent = (error: NodeJS.ErrnoException): undefined => {

@@ -3,12 +3,13 @@
 
 /** What a finished process left. `code` is null where a signal or the time limit ended it. */
 export type Ran = { code: number | null; stdout: string; stderr: string; timedOut: boolean };
-/** `input` is what the program reads; without it, nothing. */
+/** `input` is what the program reads; without it, nothing. `environment` is beside the agent's own. */
 export type RunLimits = {
   timeoutMs: number;
   outputBytesMax?: number;
   signal?: AbortSignal;
   input?: string | Uint8Array;
+  environment?: Readonly<Record<string, string>>;
 };
 
 export type FileFacts = { device: string; inode: string; size: number; modifiedMs: number };
@@ -34,6 +35,9 @@ export type Dom0 = {
   readText(path: string, bytesMax: number): Promise<string | undefined>;
   facts(path: string): Promise<FileFacts | undefined>;
   open(path: string): Promise<OpenFile | undefined>;
+  /** A link, a pipe or a device in its place is refused: who may write beside it may not choose what is read.
+   *  @throws DoorError */
+  openRegular(path: string): Promise<OpenFile | undefined>;
   list(folder: string): Promise<string[] | undefined>;
   /** Yields when something at `path` may have changed, at the latest each `everyMs`. Ends with the signal. */
   watch(path: string, everyMs: number, signal: AbortSignal): AsyncIterable<void>;

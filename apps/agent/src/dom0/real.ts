@@ -1,7 +1,7 @@
 /** This machine, through the door. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { watch as watchFile } from "node:fs";
+import { constants, watch as watchFile } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, stat, statfs, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { hostname, release, type as systemName } from "node:os";
@@ -47,6 +47,13 @@ export const realDom0: Dom0 = {
     const file = await opened(path);
     return file && openFile(path, file);
   },
+  async openRegular(path) {
+    const file = await opened(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!file) return undefined;
+    if ((await file.stat()).isFile()) return openFile(path, file);
+    await file.close();
+    throw new DoorError(`${path} is no regular file, and is not read`);
+  },
   async list(folder) {
     try {
       return await readdir(folder);
@@ -85,10 +92,14 @@ const factsOf = (found: { dev: bigint; ino: bigint; size: bigint; mtimeMs: bigin
   modifiedMs: Number(found.mtimeMs),
 });
 
-async function opened(path: string): Promise<FileHandle | undefined> {
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+
+async function opened(path: string, flags = O_RDONLY): Promise<FileHandle | undefined> {
   try {
-    return await open(path, "r");
+    return await open(path, flags);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ELOOP")
+      throw new DoorError(`${path} is a symbolic link, and is not followed: who put it there could have any file read`);
     return absent(error) ? undefined : Promise.reject(refused("open", path, error));
   }
 }
@@ -110,8 +121,9 @@ function openFile(path: string, file: FileHandle): OpenFile {
 }
 
 async function run(program: string, args: readonly string[], limits: RunLimits): Promise<Ran> {
-  const { timeoutMs, outputBytesMax = OUTPUT_BYTES_MAX, signal, input } = limits;
-  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+  const { timeoutMs, outputBytesMax = OUTPUT_BYTES_MAX, signal, input, environment } = limits;
+  const env = environment && { ...process.env, ...environment };
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], ...(env && { env }) });
   // a program that ends without reading it all says so by how it ends
   child.stdin.on("error", () => {}).end(input ?? "");
   let timedOut = false;

@@ -112,13 +112,21 @@ export function simDisk(): SimDisk {
     async hasTpm() {
       return this.tpm;
     },
-    async enrolTpm(path, key) {
+    async enrolTpm(path, key, { pcrs, pin }) {
       if (!this.tpm) throw new DoorError("There is no TPM on this machine: no key can be held by one.");
       const volume = luks(path);
       if (slotOf(volume, key) === undefined) throw new DoorError("No key available with this passphrase.");
+      for (const token of volume.tokens.filter(({ type }) => type === "systemd-tpm2"))
+        for (const held of token.slots) volume.slots.delete(held);
+      volume.tokens = volume.tokens.filter(({ type }) => type !== "systemd-tpm2");
       const slot = [...Array(32).keys()].find((each) => !volume.slots.has(each))!;
       volume.slots.set(slot, fresh(randomBytes(32).toString("hex")));
-      volume.tokens.push({ id: fresher(volume), type: "systemd-tpm2", slots: [slot] });
+      volume.tokens.push({
+        id: fresher(volume),
+        type: "systemd-tpm2",
+        slots: [slot],
+        tpm2: { pcrs: [...pcrs], pin: pin !== undefined },
+      });
     },
   };
 }

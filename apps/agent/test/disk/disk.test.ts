@@ -125,7 +125,7 @@ describe.each<[string, () => Place]>([
     const path = at("volume");
     await disk.create(path, SIZE);
     await disk.format(path, first);
-    await expect(disk.enrolTpm(path, first)).rejects.toThrow("There is no TPM on this machine");
+    await expect(disk.enrolTpm(path, first, { pcrs: [7] })).rejects.toThrow("There is no TPM on this machine");
   });
 
   const workstation = randomUUID() as WorkstationId;
@@ -303,13 +303,20 @@ it("a key that a pretend TPM holds is a token of the volume, and policy sees it"
   disk.tpm = true;
   await disk.create("/sim/volume", SIZE);
   await disk.format("/sim/volume", bytes("a pass phrase"));
-  await disk.enrolTpm("/sim/volume", bytes("a pass phrase"));
-  const found = await lookAtVolume(disk, { device: "/sim/volume", copies: [] });
-  const judged = diskApplier(async () => found).judge(
-    DiskSection.parse({ tpm2: true, recoveryKey: false }),
-    found as never,
-  );
-  expect(judged).toMatchObject({ outcome: "applied", reason: expect.stringContaining("systemd-tpm2") });
+  const judge = async (wanted: object) => {
+    const found = await lookAtVolume(disk, { device: "/sim/volume", copies: [] });
+    return diskApplier(async () => found).judge(DiskSection.parse({ recoveryKey: false, ...wanted }), found as never);
+  };
+  await disk.enrolTpm("/sim/volume", bytes("a pass phrase"), { pcrs: [7] });
+  expect(await judge({ tpm2: true })).toMatchObject({
+    outcome: "applied",
+    reason: expect.stringContaining("systemd-tpm2"),
+  });
+  const reasons = async (wanted: object) => (await judge({ tpm2: true, ...wanted })).reason;
+  expect(await reasons({ tpm2Pcrs: "4+7+8" })).toContain("which a TPM2 holds, is bound to PCR 7; wanted is 4+7+8");
+  expect(await reasons({ tpm2Pin: true })).toContain("wants no PIN");
+  await disk.enrolTpm("/sim/volume", bytes("a pass phrase"), { pcrs: [4, 7, 8, 9], pin: "271828" });
+  expect(await judge({ tpm2: true, tpm2Pcrs: "4+7+8", tpm2Pin: true })).toMatchObject({ outcome: "applied" });
 });
 
 describe.skipIf(without !== null)("cryptsetup on plain files", () => {

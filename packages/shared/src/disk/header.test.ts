@@ -344,6 +344,28 @@ describe("a volume, by policy", () => {
       [],
     ],
     [
+      "held by one, bound to less than is wanted, or without a PIN",
+      { tpm2Pcrs: "7+9", tpm2Pin: true },
+      state({
+        ...good,
+        tokens: [
+          { type: "systemd-tpm2", slots: [0], tpm2: { pcrs: [7, 9, 11], pin: true } },
+          { type: "systemd-tpm2", slots: [1], tpm2: { pcrs: [7], pin: false } },
+          { type: "systemd-tpm2", slots: [], tpm2: { pcrs: [], pin: false } },
+        ],
+      }),
+      [
+        "key 1, which a TPM2 holds, is bound to PCR 7; wanted is 7+9",
+        "key 1, which a TPM2 holds, wants no PIN",
+      ],
+    ],
+    [
+      "held by one, bound to who knows what",
+      { tpm2Pcrs: "7" },
+      state({ ...good, tokens: [{ type: "systemd-tpm2", slots: [0] }] }),
+      ["key 0, which a TPM2 holds, is bound to no PCR; wanted is 7"],
+    ],
+    [
       "that was wiped",
       { recoveryKey: false },
       state({ ...good, slots: [], tokens: [] }),

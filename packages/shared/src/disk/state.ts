@@ -4,12 +4,19 @@ import { fromBase64 } from "../base/bytes.ts";
 import type { Hash } from "../base/crypto.ts";
 import { Sha256 } from "../base/ids.ts";
 import { VolumeUuid } from "../command/command.ts";
-import type { DiskSection } from "../policy/disk.ts";
+import { type DiskSection, pcrsOf } from "../policy/disk.ts";
 import { AMISS_MAX } from "./amiss.ts";
 import { RECOVERY_KEYS_MAX, RecoveryKey, recoveryFault } from "./recovery.ts";
 import { organisationKeyId } from "./sealed.ts";
 
 const TPM2_TOKEN = "systemd-tpm2";
+
+/** `tpm2`: what a TPM2's key is bound to. */
+const Token = z.object({
+  type: z.string().max(128),
+  slots: z.array(z.int()).max(32),
+  tpm2: z.object({ pcrs: z.array(z.int()).max(32), pin: z.boolean() }).optional(),
+});
 
 /** `disk.state`. `header` is the sha256 over both copies of the metadata: it changes with each slot and token. */
 export const DiskState = z.object({
@@ -22,7 +29,7 @@ export const DiskState = z.object({
       cipher: z.string().max(128),
       sectorBytes: z.int(),
       slots: z.array(z.object({ slot: z.int(), kdf: z.string().max(64), keyBits: z.int() })).max(32),
-      tokens: z.array(z.object({ type: z.string().max(128), slots: z.array(z.int()).max(32) })).max(32),
+      tokens: z.array(Token).max(32),
       /** Its recovery keys; absent where nobody could say what is sealed. */
       recovery: z.array(RecoveryKey).max(RECOVERY_KEYS_MAX).optional(),
       header: Sha256,
@@ -40,12 +47,30 @@ export const DiskState = z.object({
 export type DiskState = z.infer<typeof DiskState>;
 type Luks2 = Extract<DiskState["content"], { is: "luks2" }>;
 
-const bound = (content: Luks2, types: readonly string[]): number[] => {
-  const present = new Set(content.slots.map(({ slot }) => slot));
-  return content.tokens.flatMap(({ type, slots }) =>
-    types.includes(type) ? slots.filter((each) => present.has(each)) : [],
+/** Keys that a TPM2 holds and that are there. */
+const tpm2Keys = ({ slots, tokens }: Luks2) =>
+  tokens.flatMap((token) =>
+    token.type === TPM2_TOKEN
+      ? slots.filter(({ slot }) => token.slots.includes(slot)).map(({ slot }) => ({ slot, bound: token.tpm2 }))
+      : [],
   );
-};
+
+/** Any of them opens the volume: the loosest counts. */
+function tpm2Faults({ tpm2Pcrs, tpm2Pin }: DiskSection, content: Luks2): string[] {
+  return tpm2Keys(content).flatMap(({ slot, bound }) => {
+    const pcrs = bound?.pcrs ?? [];
+    const lacks = (tpm2Pcrs === undefined ? [] : pcrsOf(tpm2Pcrs)).filter((pcr) => !pcrs.includes(pcr));
+    return [
+      ...(lacks.length > 0
+        ? [
+            `key ${slot}, which a TPM2 holds, is bound to ${pcrs.length > 0 ? `PCR ${pcrs.join("+")}` : "no PCR"}; wanted is ${tpm2Pcrs}`,
+          ]
+        : []),
+      ...(tpm2Pin && !bound?.pin ? [`key ${slot}, which a TPM2 holds, wants no PIN`] : []),
+    ];
+  });
+}
+
 /** In words, what is not as the section wants; empty where all is. */
 export function diskFaults(hash: Hash, wanted: DiskSection, { volume, content, tpm }: DiskState): string[] {
   if (content.is === "unreadable") return [`${volume} cannot be looked at: ${content.why}`];
@@ -67,8 +92,9 @@ export function diskFaults(hash: Hash, wanted: DiskSection, { volume, content, t
     faults.push(`it has ${content.slots.length} keys; at least ${slotsLeast} are wanted`);
   const unescrowed = recoveryKey ? recoveryFault(content.recovery ?? [], wantedTo) : undefined;
   if (unescrowed) faults.push(unescrowed);
-  if (tpm2 && bound(content, [TPM2_TOKEN]).length === 0)
+  if (tpm2 && tpm2Keys(content).length === 0)
     faults.push(`no key of it is held by a TPM2${tpm === "absent" ? ", and there is no TPM on this machine" : ""}`);
+  faults.push(...tpm2Faults(wanted, content));
   return faults;
 }
 

@@ -24,6 +24,8 @@ describe("a diff in words", () => {
     ],
     [{}, { usb: { outside: "allow" } }, ["looser: bytes outside of partitions in an image: hold \u2192 allow"]],
     [{ usb: { outside: "block" } }, {}, ["looser: bytes outside of partitions in an image: block \u2192 hold"]],
+    [{}, { usb: { rescan: false } }, ["looser: sticks are scanned again when definitions change: true \u2192 false"]],
+    [{ usb: { rescan: false } }, {}, ["tighter: sticks are scanned again when definitions change: false \u2192 true"]],
     [{ usb: { outside: "hold" } }, {}, ["other: bytes outside of partitions in an image: hold \u2192 hold"]],
     [{}, { network: { mode: "audit" } }, ["looser: mode: enforce \u2192 audit"]],
     [{}, { log: { linesPerSecond: 50 } }, ["looser: lines a second kept of a guest: 500 \u2192 50"]],
@@ -106,6 +108,19 @@ describe("a diff in words", () => {
         "looser: a key held by the TPM2 is required: true \u2192 not set",
         "tighter: keys of the guest's volume at least: 1 \u2192 2",
       ],
+    ],
+    [
+      { disk: { tpm2Pcrs: "4+7+8+9", tpm2Pin: true } },
+      { disk: { tpm2Pcrs: "7" } },
+      [
+        "looser: a key held by the TPM2 is bound to PCRs, at least: 4+7+8+9 \u2192 7",
+        "looser: a PIN for a key held by the TPM2 is required: true \u2192 not set",
+      ],
+    ],
+    [
+      { disk: { tpm2Pcrs: "7" } },
+      { disk: { tpm2Pcrs: "9+7" } },
+      ["tighter: a key held by the TPM2 is bound to PCRs, at least: 7 \u2192 9+7"],
     ],
     [
       { disk: { ciphers: ["aes-xts-plain64"] } },

@@ -1,5 +1,6 @@
 /** What a new policy changes against the one in force, in words; losses and loosenings first, and counted. Pure. */
 import { canonicalText } from "../base/canonical.ts";
+import { pcrsOf } from "./disk.ts";
 import type { IdsSection } from "./ids.ts";
 import { ruleWords } from "./network/words.ts";
 import type { NetworkRule } from "./network.ts";
@@ -108,9 +109,21 @@ function diffOne(section: SectionName, path: string, before: unknown, after: unk
     const effect = Number(after ?? 0) > Number(before ?? 0) ? "tighter" : "looser";
     return { section, effect, words: `${least}: ${print(before)} \u2192 ${print(after)}` };
   }
-  if (path === "disk.tpm2") {
-    const words = `a key held by the TPM2 is required: ${print(before)} \u2192 ${print(after)}`;
+  if (path === "disk.tpm2Pcrs") {
+    const [was, is] = [before, after].map((each) => (each === undefined ? [] : pcrsOf(String(each))));
+    const gone = was!.some((pcr) => !is!.includes(pcr));
+    const words = `a key held by the TPM2 is bound to PCRs, at least: ${before ?? "any"} \u2192 ${after ?? "any"}`;
+    return { section, effect: gone ? "looser" : is!.length > was!.length ? "tighter" : "other", words };
+  }
+  if (path === "disk.tpm2" || path === "disk.tpm2Pin") {
+    const what = path === "disk.tpm2" ? "a key held by the TPM2" : "a PIN for a key held by the TPM2";
+    const words = `${what} is required: ${print(before)} \u2192 ${print(after)}`;
     return { section, effect: after === true ? "tighter" : before === true ? "looser" : "other", words };
+  }
+  if (path === "usb.rescan") {
+    const words = `sticks are scanned again when definitions change: ${before ?? true} \u2192 ${after ?? true}`;
+    const effect = (before ?? true) === (after ?? true) ? "other" : after === false ? "looser" : "tighter";
+    return { section, effect, words };
   }
   if (path === "usb.definitionsDaysMax") {
     const days = (value: unknown) => (value === null ? Number.POSITIVE_INFINITY : Number(value));

@@ -18,7 +18,19 @@ export const DiskSection = z.strictObject({
   slotsLeast: z.int().min(1).max(32).optional(),
   /** One of its keys must be held by the machine's TPM2. */
   tpm2: z.boolean().optional(),
+  /** What each key that the TPM2 holds must be bound to at least, as systemd-cryptenroll writes it; absent: anything. */
+  tpm2Pcrs: z
+    .string()
+    .regex(/^(?:1?\d|2[0-3])(?:\+(?:1?\d|2[0-3])){0,23}$/, "PCRs are 4+7+8+9")
+    .optional(),
+  /** Each key that the TPM2 holds must want a PIN as well. */
+  tpm2Pin: z.boolean().optional(),
   /** The organisation's public key (X25519, raw, base64) that recovery keys are sealed to. */
   recoveryTo: KeyText.optional(),
 });
+
+/** Sorted, each once. */
+export const pcrsOf = (written: string): number[] =>
+  [...new Set(written.split("+").map(Number))].sort((one, other) => one - other);
+
 export type DiskSection = z.infer<typeof DiskSection>;
