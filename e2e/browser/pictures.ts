@@ -11,6 +11,7 @@ import { openBrowser, openPage } from "./chromium.ts";
 import { seedCommands } from "./commands.ts";
 import { startConsole } from "./console.ts";
 import { seedDenies } from "./denies.ts";
+import { seedEscrow } from "./escrow.ts";
 import { type FleetSeeded, seedFleet } from "./fleet.ts";
 import { makeOwner } from "./people.ts";
 import { type RolloutsSeeded, seedRollouts } from "./rollouts.ts";
@@ -51,6 +52,11 @@ function pictures(
     { name: "overview", path: "/" },
     { name: "workstations", path: "/workstations" },
     { name: "workstation", path: `/workstations/${lab}` },
+    {
+      name: "workstation-recovery-keys",
+      path: `/workstations/${lab}`,
+      act: (page) => page.getByRole("heading", { name: "Recovery keys" }).scrollIntoViewIfNeeded(),
+    },
     { name: "workstation-in-force", path: `/workstations/${lab}/policy?at=${new Date().toISOString().slice(0, 16)}` },
     { name: "workstation-isolate", path: `/workstations/${lab}`, act: press("Isolate…") },
     {
@@ -183,6 +189,7 @@ try {
   const fleet = await seedFleet(made.pool, made.consoleKey);
   await seedApplied(made.pool, fleet.workstations.get("lab-07")!);
   await seedCommands(made.pool, made.consoleKey, fleet.workstations.get("lab-07")!, "lab-07");
+  await seedEscrow(made.pool, fleet.workstations.get("lab-07")!);
   await seedDenies(made.pool, made.consoleKey, fleet.groups.laboratory!);
   await seedArtifacts(made.pool, "nora@example.org");
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
