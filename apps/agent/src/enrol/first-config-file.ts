@@ -3,8 +3,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { GateChoice, readConfig } from "../config.ts";
+import type { Dom0 } from "../dom0/dom0.ts";
 import { realDom0 } from "../dom0/real.ts";
-import { usbPorts } from "../dom0/usb.ts";
+import { type UsbPlace, usbPorts } from "../dom0/usb.ts";
 import { keepPinsFile } from "../dom0/usb-pins-file.ts";
 import { firstConfig } from "./first-config.ts";
 import { replaceFile } from "./folder.ts";
@@ -14,14 +15,18 @@ import { lookAtMachine } from "./machine.ts";
 export type FirstConfigFile = { path: string | null; words: string[] };
 
 /** @throws DoorError where the machine cannot be looked at, ConfigError where the one that is there cannot be read */
-export async function keepFirstConfig(state: string, dom0 = realDom0): Promise<FirstConfigFile> {
+export async function keepFirstConfig(
+  state: string,
+  dom0: Pick<Dom0, "run" | "list" | "facts"> = realDom0,
+  place: UsbPlace = GateChoice.parse({}),
+): Promise<FirstConfigFile> {
   const path = join(state, "config.json");
   if (existsSync(path)) {
     const there = `${path} is there already and stays as it is.`;
     if (readConfig(state, undefined).usb) return { path: null, words: [there] };
     return { path: null, words: [there, "USB: not gated, because usb does not stand in it (docs/usb-gate.md)."] };
   }
-  const first = firstConfig(await lookAtMachine(dom0, usbPorts(GateChoice.parse({}))));
+  const first = firstConfig(await lookAtMachine(dom0, usbPorts(place)));
   if ("none" in first) return { path: null, words: [first.none] };
   replaceFile(path, `${JSON.stringify(first.config, null, 2)}\n`);
   keepPinsFile(state, first.config.usb?.pins);
