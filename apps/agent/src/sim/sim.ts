@@ -8,6 +8,10 @@ export type SimDom0 = Dom0 & {
   append(path: string, text: string | Uint8Array): void;
   rename(from: string, to: string): void;
   remove(path: string): void;
+  /** To the file's first so many bytes. */
+  truncate(path: string, bytes: number): void;
+  /** A symbolic link in the path's place. */
+  link(path: string): void;
   program(name: string, run: (args: readonly string[]) => Partial<Ran>): void;
   /** Both clocks go on by so many milliseconds. */
   pass(ms: number): void;
@@ -17,6 +21,7 @@ export function simDom0(start = Date.parse("2026-11-24T08:46:00.000Z")): SimDom0
   const files = new Map<string, Inode>();
   const programs = new Map<string, (args: readonly string[]) => Partial<Ran>>();
   const watchers = new Set<() => void>();
+  const links = new Set<string>();
   let clock = 0;
   let inodes = 1;
   const changed = () => {
@@ -59,6 +64,11 @@ export function simDom0(start = Date.parse("2026-11-24T08:46:00.000Z")): SimDom0
       const file = files.get(path);
       return file && openFile(file);
     },
+    openRegular: async (path) => {
+      if (links.has(path)) throw new DoorError(`${path} is a symbolic link, and is not followed`);
+      const file = files.get(path);
+      return file && openFile(file);
+    },
     async list(folder) {
       const inside = [...files.keys()].filter((path) => path.startsWith(`${folder}/`));
       if (inside.length === 0) return undefined;
@@ -95,8 +105,20 @@ export function simDom0(start = Date.parse("2026-11-24T08:46:00.000Z")): SimDom0
       files.set(to, file);
       changed();
     },
+    truncate(path, bytes) {
+      const file = files.get(path);
+      if (!file) throw new DoorError(`there is no ${path}`);
+      Object.assign(file, { bytes: file.bytes.subarray(0, bytes), modifiedMs: start + clock });
+      changed();
+    },
+    link(path) {
+      files.delete(path);
+      put(path, Buffer.from("somebody else's"));
+      links.add(path);
+    },
     remove(path) {
       files.delete(path);
+      links.delete(path);
       changed();
     },
     program: (name, act) => void programs.set(name, act),

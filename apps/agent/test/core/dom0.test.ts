@@ -1,5 +1,6 @@
 /** One contract for the door to the host: this machine's and the pretend one's. */
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { appendFileSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -14,6 +15,8 @@ type Host = {
   append(path: string, text: string): void;
   rename(from: string, to: string): void;
   remove(path: string): void;
+  truncate(path: string, bytes: number): void;
+  link(path: string): void;
 };
 const real = (): Host => ({
   dom0: realDom0,
@@ -22,12 +25,17 @@ const real = (): Host => ({
   append: appendFileSync,
   rename: renameSync,
   remove: rmSync,
+  truncate: truncateSync,
+  link: (path) => {
+    rmSync(path, { force: true });
+    symlinkSync("/etc/hostname", path);
+  },
 });
 const sim = (): Host => {
   const dom0 = simDom0();
   dom0.program("true", () => ({}));
   dom0.program("sh", () => ({ code: 3, stdout: "out", stderr: "err" }));
-  return { dom0, folder: "/sim", write: dom0.write, append: dom0.append, rename: dom0.rename, remove: dom0.remove };
+  return { ...dom0, dom0, folder: "/sim" };
 };
 
 describe.each([
@@ -83,6 +91,31 @@ describe.each([
     expect((await file.facts()).size).toBe(8);
     await file.close();
   });
+  it("reads no further than a file that was cut, and the same file goes on", async () => {
+    const { dom0, folder, write, append, truncate } = make();
+    const path = `${folder}/log`;
+    write(path, "one\ntwo\n");
+    const file = (await dom0.open(path))!;
+    const before = await file.facts();
+    truncate(path, 4);
+    expect((await file.read(4, 100)).length).toBe(0);
+    append(path, "new\n");
+    expect(Buffer.from(await file.read(0, 100)).toString()).toBe("one\nnew\n");
+    expect((await dom0.facts(path))!.inode).toBe(before.inode);
+    await file.close();
+  });
+  it("opens no symbolic link, and what takes its place again", async () => {
+    const { dom0, folder, write, link, remove } = make();
+    const path = `${folder}/log`;
+    write(path, "one\n");
+    link(path);
+    await expect(dom0.openRegular(path)).rejects.toThrow("is a symbolic link, and is not followed");
+    remove(path);
+    write(path, "two\n");
+    const file = (await dom0.openRegular(path))!;
+    expect(Buffer.from(await file.read(0, 100)).toString()).toBe("two\n");
+    await file.close();
+  });
   it("wakes on a change or after a while, and ends with the signal", async () => {
     const { dom0, folder, write, append } = make();
     write(`${folder}/log`, "");
@@ -106,4 +139,12 @@ describe.each([
     expect(dom0.monotonic()).toBeGreaterThanOrEqual(before);
     expect(dom0.now()).toBeGreaterThan(Date.parse("2026-01-01"));
   });
+});
+
+it("this machine's door opens no pipe and no device, and does not wait for one", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-dom0-"));
+  execFileSync("mkfifo", [join(folder, "pipe")]);
+  await expect(realDom0.openRegular(join(folder, "pipe"))).rejects.toThrow("is no regular file");
+  await expect(realDom0.openRegular("/dev/null")).rejects.toThrow("is no regular file");
+  await expect(realDom0.openRegular(folder)).rejects.toThrow("is no regular file");
 });

@@ -1,9 +1,12 @@
+import { appendFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { appendFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GuestLog } from "@sallyport/shared/record/guest.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Dom0 } from "../../src/dom0/dom0.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
+import { simDom0 } from "../../src/sim/sim.ts";
 import { consoleFiles } from "../../src/sources/console/source.ts";
 import { guestMap } from "../../src/sources/guest.ts";
 import { type Kept, keeper, type Running, run, until } from "./outlet.ts";
@@ -80,9 +83,9 @@ describe("guests' consoles", () => {
     await writeFile(join(folder, "guest-work.log"), "b\n");
     const locked = {
       ...realDom0,
-      open: async (path: string) => {
+      openRegular: async (path: string) => {
         if (path.endsWith("guest-a.log")) throw new Error("this user may not read it");
-        return realDom0.open(path);
+        return realDom0.openRegular(path);
       },
     };
     running = run(consoleFiles({ folder, pattern: "guest-*.log", guests, dom0: locked, graceMs: 40, lookEveryMs: 10 }));
@@ -90,5 +93,92 @@ describe("guests' consoles", () => {
     await until(() => lines(kept).length === 1, "the readable one");
     await until(() => kept.states.some(({ state }) => state === "failed"), "it says so");
     expect(lines(kept)).toEqual(["work: b"]);
+  });
+});
+
+type Host = {
+  dom0: Dom0;
+  folder: string;
+  write(path: string, text: string): void;
+  append(path: string, text: string): void;
+  rename(from: string, to: string): void;
+  remove(path: string): void;
+  truncate(path: string, bytes: number): void;
+  link(path: string): void;
+};
+const real = (): Host => ({
+  ...{ dom0: realDom0, folder, write: writeFileSync, append: appendFileSync, rename: renameSync, remove: rmSync },
+  truncate: truncateSync,
+  link: (path) => {
+    rmSync(path, { force: true });
+    symlinkSync("/etc/hostname", path);
+  },
+});
+const pretend = (): Host => {
+  const dom0 = simDom0();
+  // its clock goes on, so that a rotation's grace ends
+  return { ...dom0, dom0: { ...dom0, monotonic: () => performance.now() }, folder: "/sim/console" };
+};
+
+describe.each([
+  ["this machine", real],
+  ["the pretend dom0", pretend],
+])("a console on %s", (_, make) => {
+  const begin = () => {
+    const host = make();
+    const path = `${host.folder}/guest-work.log`;
+    const watch = {
+      folder: host.folder,
+      pattern: "guest-*.log",
+      guests,
+      dom0: host.dom0,
+      graceMs: 40,
+      lookEveryMs: 10,
+    };
+    running = run(consoleFiles(watch));
+    const { kept } = running;
+    const said = async (...all: string[]) => {
+      const words = () => kept.observations.filter(({ kind }) => kind === "guest.log").map(({ text }) => text);
+      await until(() => words().length >= all.length, `${all.at(-1)}, after ${words()}`);
+      expect(words()).toEqual(all);
+    };
+    return { host, path, kept, said };
+  };
+
+  it("is read on over a rotation, a new one in its place, and the guest's next start", async () => {
+    const { host, path, said } = begin();
+    host.write(path, "one\n");
+    await said("one");
+    host.rename(path, `${path}.1`);
+    host.append(`${path}.1`, "two\n");
+    host.write(path, "three\n");
+    await said("one", "two", "three");
+    // xenconsoled makes it anew for a guest that starts again
+    host.remove(path);
+    host.write(path, "four\n");
+    await said("one", "two", "three", "four");
+  });
+
+  it("that was cut is read from its begin, and that what lay between may be lost is told", async () => {
+    const { host, path, kept, said } = begin();
+    host.write(path, "one and more of it\n");
+    await said("one and more of it");
+    host.truncate(path, 0);
+    host.append(path, "two\n");
+    await said("one and more of it", "two");
+    expect(kept.observations.find(({ kind }) => kind === "agent.malformed")?.text).toContain("the file was cut");
+  });
+
+  it("that a link took the place of is not read, is told, and is read again once it is a file", async () => {
+    const { host, path, kept, said } = begin();
+    host.write(path, "one\n");
+    await said("one");
+    host.link(path);
+    const refused = () =>
+      kept.states.some((state) => state.state === "failed" && state.reason.includes("symbolic link"));
+    await until(refused, "it is refused");
+    host.remove(path);
+    host.write(path, "two\n");
+    await said("one", "two");
   });
 });
