@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { detectorYaml } from "../../src/appliers/ids-yaml.ts";
 import { type Detector, suricata } from "../../src/dom0/detector.ts";
 import { asUser } from "../../src/dom0/detector-place.ts";
+import { logFiles } from "../../src/dom0/log-files.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { makeNamespaces, type Namespaces, unable } from "../network/namespaces.ts";
 import { realSuricata } from "./suricata.ts";
@@ -102,6 +103,14 @@ describe.skipIf(absent)("the detector as a user of its own", { timeout: 300_000 
       return events().includes('"signature_id":1000001');
     }, "the alert is written");
     expect(statSync(join(folder, "log/eve.json")).uid).toBe(USER.uid);
+    // moved aside as the agent does it, the next one is made for it, and it goes on there
+    await logFiles.turn(join(folder, "log/eve.json"), join(folder, "log/eve.json.1"));
+    await detector.ask("reopen-log-files");
+    await until(async () => {
+      await spaces.run("guest", "/usr/bin/python3", "-c", SEND);
+      return events().includes('"signature_id":1000001');
+    }, "the alert is written to the next file");
+    expect(statSync(join(folder, "log/eve.json"))).toMatchObject({ uid: USER.uid, gid: USER.gid });
     await detector.ask("shutdown");
     await until(async () => child.exitCode !== null || child.signalCode !== null, "it ends");
   });
