@@ -78,7 +78,7 @@ describe("in the console", () => {
     replay: ["gather.ts", "gathered.ts", "respond.ts", "run.ts"], // the worker's loop, and an HTTP answer page by page
     rollout: ["act.ts", "apply.ts", "facts.ts", "respond.ts", "start.ts", "step.ts", "supersede.ts"], // also the worker's
     trail: ["ranges.ts", "recorder.ts", "restored.ts"], // where a trail's records lie; the console's own trail
-    usb: ["exception.ts", "requests.ts"],
+    usb: ["exception.ts", "requests.ts", "revoke.ts"],
     workstation: ["change.ts", "fleet.ts"],
   };
   const asks = (file: string) => {

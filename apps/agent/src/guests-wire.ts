@@ -28,6 +28,7 @@ export type WireNeeds = {
   isolatedUntil: () => string | undefined;
   denied: () => readonly OverlayEntry[];
   now: () => number;
+  floor: () => number;
   monotonic: () => number;
   tell: (observation: Observation) => void;
   log: Log;

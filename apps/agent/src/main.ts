@@ -207,6 +207,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         mqtt: facts.mqtt,
         lostMs: () => outage.ms,
         isolatedUntil: () => commands.isolation?.until,
+        floor: () => policy.floor(),
         denied: () => policy.denied(),
       }),
       disk: volume.applier,

@@ -58,7 +58,8 @@ export async function usbGate(
     };
   const { dom0, workstation, exceptions, denied, floor, log } = needs;
   const policy = () => needs.policy() ?? DEFAULT_USB;
-  const now = () => dom0.now();
+  // a clock that was set back opens no window of time again
+  const now = () => Math.max(dom0.now(), floor());
   const volume = usbVolume(usb.volume ?? join(needs.state, "usb"));
   let said: SourceState | undefined;
   const gate = liveGate({

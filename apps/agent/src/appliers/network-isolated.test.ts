@@ -21,6 +21,7 @@ it.each(["enforce", "audit"] as const)(
       resolve: async () => ok([]),
       hash: sha256,
       now: () => Date.parse("2026-11-24T12:00:00Z"),
+      floor: () => 0,
       monotonic: () => 0,
       kept: { read: async () => undefined, write() {} },
       isolatedUntil: () => until,

@@ -17,7 +17,7 @@ function agent(more: Partial<NetworkParts> = {}) {
   const ruleset = simRuleset();
   const disk: { text?: string } = {};
   const told: string[] = [];
-  const clock = { ms: 0, lostMs: 0 };
+  const clock = { ms: 0, lostMs: 0, set: 0, floor: 0 };
   const answers: Record<string, string[]> = { "broker.example": ["192.0.2.9"] };
   const resolve: ResolveName = async (name) => (answers[name] ? ok(answers[name]) : fail(`${name}: no such name`));
   const parts: NetworkParts = {
@@ -27,7 +27,8 @@ function agent(more: Partial<NetworkParts> = {}) {
     lostMs: () => clock.lostMs,
     resolve,
     hash: sha256,
-    now: () => Date.parse("2026-11-24T12:00:00Z") + clock.ms,
+    now: () => Date.parse("2026-11-24T12:00:00Z") + clock.ms + clock.set,
+    floor: () => clock.floor + clock.ms,
     monotonic: () => clock.ms,
     kept: {
       read: async () => disk.text,
@@ -59,6 +60,29 @@ function agent(more: Partial<NetworkParts> = {}) {
   return { ruleset, disk, told, clock, answers, look, settle, restart, text: () => ruleset.text(TABLE) ?? "" };
 }
 const web = { name: "web", verdict: "allow", protocol: "tcp", ports: ["443"] };
+
+it("a clock that was set back opens no window of time again: the kernel's is judged by how far it is behind", async () => {
+  const rules = [{ name: "morning", verdict: "allow", during: [{ days: ["tue"], from: "08:00", until: "11:00" }] }];
+  const spans = (text: string) => /meta time \{ ([^}]*) \}/.exec(text)?.[1] ?? "";
+  const { clock, settle, text } = agent();
+  const tuesday = (hour: number) => String(Date.parse("2026-11-24T00:00:00Z") / 1000 + hour * 3_600);
+  // it is noon
+  clock.floor = Date.parse("2026-11-24T12:00:00Z");
+  await settle({ rules });
+  expect(spans(text())).toContain(`"${tuesday(8)}"-"${tuesday(11)}"`);
+  // and by the kernel's clock nine in the morning: the window lies three hours earlier for it
+  clock.set = -3 * 3_600_000;
+  expect((await settle({ rules })).outcome).toBe("applied");
+  expect(spans(text())).toContain(`"${tuesday(5)}"-"${tuesday(8)}"`);
+  // what drifts by seconds loads nothing anew
+  const loaded = text();
+  clock.set -= 40_000;
+  await settle({ rules });
+  expect(text()).toBe(loaded);
+  clock.set = 0;
+  await settle({ rules });
+  expect(spans(text())).toContain(`"${tuesday(8)}"-"${tuesday(11)}"`);
+});
 
 describe("the firewall's applier", () => {
   it("binds a guest to the card that Xen gave it, over restarts of the guest, and says which are bound to none", async () => {

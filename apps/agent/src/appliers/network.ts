@@ -30,6 +30,7 @@ import { differences, hooked, type ReadTable, readTable, type TableContent } fro
 export const BROKER_LOST_MS = 120_000;
 /** The text of the largest ruleset there can be is a part of it. */
 export const KEPT_BYTES_MAX = 16 * 1024 * 1024;
+const BEHIND_STEP_SECONDS = 90;
 /** Where a copy of a table is checked that judges no packet. */
 const ASIDE = `${TABLE}-check`;
 
@@ -45,6 +46,8 @@ export type NetworkParts = {
   cards?: Cards;
   hash: Hash;
   now: () => number;
+  /** The latest moment known for certain: windows of time are never judged by an earlier one. */
+  floor: () => number;
   monotonic: () => number;
   /** The ruleset in force, on disk: what a start of the machine loads before the agent runs. */
   kept: { read(): Promise<string | undefined>; write(text: string): void };
@@ -73,6 +76,7 @@ type Found =
       differs: string[];
       misplaced: string[];
       nowSeconds: number;
+      behindSeconds: number;
       repaired: string | null;
       isolatedUntil: string | null;
       denied: readonly DeniedAddress[];
@@ -148,7 +152,8 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       about: table?.about ?? null,
       differs: table ? await differsFrom(table) : [],
       misplaced: misplaced(config, devices),
-      nowSeconds: Math.floor(parts.now() / 1000),
+      nowSeconds: Math.floor(Math.max(parts.now(), parts.floor()) / 1000),
+      behindSeconds: clockBehind(),
       repaired,
       isolatedUntil: parts.isolatedUntil?.() ?? null,
       denied: parts.denied(),
@@ -232,6 +237,15 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     });
   }
 
+  let behind = 0;
+  /** Two clocks drift: what stands is kept until it is a minute and a half off. */
+  function clockBehind(): number {
+    const seconds = Math.max(0, Math.round((parts.floor() - parts.now()) / 1000));
+    if (Math.abs(seconds - behind) >= BEHIND_STEP_SECONDS || seconds === 0)
+      behind = seconds < BEHIND_STEP_SECONDS ? 0 : seconds;
+    return behind;
+  }
+
   const textOf = (wanted: NetworkSection, found: Seen): { text: string; about: string } => {
     const section = holding(wanted, found);
     const firewall: Firewall = lower(section, {
@@ -241,6 +255,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       path: { to: found.path.to === "any" ? "any" : found.path.to.map(rangeOf), port: found.path.port },
       generation: generationOf(section),
       nowSeconds: found.nowSeconds,
+      behindSeconds: found.behindSeconds,
       denied: found.denied,
     });
     const about = `sha256 ${toHex(hash(new TextEncoder().encode(compile(firewall))))}`;

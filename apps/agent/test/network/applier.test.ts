@@ -84,6 +84,7 @@ function agent() {
       resolve: async (name) => (answers[name] ? ok(answers[name]) : fail(`${name}: nobody answers`)),
       hash: sha256,
       now: () => Date.now(),
+      floor: () => 0,
       monotonic: () => performance.now(),
       kept: {
         read: async () => disk.text,

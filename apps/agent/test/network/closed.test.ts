@@ -96,6 +96,7 @@ function agent(wrap: (real: Ruleset) => Ruleset = (real) => real) {
     resolve: async (name) => fail(name),
     hash: sha256,
     now: () => Date.now(),
+    floor: () => 0,
     monotonic: () => performance.now(),
     kept: { read: async () => undefined, write: () => {} },
     log: { debug() {}, info() {}, warn() {}, error() {} },

@@ -13,7 +13,7 @@ import {
   type Vif,
   type Wire,
 } from "./firewall.ts";
-import { horizonOf, spansOf } from "./windows.ts";
+import { horizonOf, shifted, spansOf } from "./windows.ts";
 
 /** `names`: what dom0 last resolved, by name in lower case; a name that is absent is not known.
  *  `generation` is 16 bits that change with the section. */
@@ -25,6 +25,8 @@ export type Surroundings = {
   path: BrokerPath | undefined;
   generation: number;
   nowSeconds: number;
+  /** How far the kernel's clock, by which packets are judged, lies behind `nowSeconds`. */
+  behindSeconds?: number;
   /** What the deny overlay blocks now. */
   denied: readonly DeniedAddress[];
 };
@@ -60,7 +62,9 @@ function lowerRule(rule: NetworkRule, number: number, around: Surroundings): Fir
     protocol: rule.protocol,
     far: far === "none" ? "any" : far,
     ports: ports === "none" ? "any" : ports,
-    spans: rule.during ? spansOf(rule.during, rule.verdict, horizonOf(around.nowSeconds)) : "always",
+    spans: rule.during
+      ? shifted(spansOf(rule.during, rule.verdict, horizonOf(around.nowSeconds)), around.behindSeconds ?? 0)
+      : "always",
     mark: rule.during ? ((around.generation - 1 + number) % 0xffff) + 1 : around.generation,
   };
 }

@@ -48,6 +48,13 @@ export function spansOf(windows: readonly NetworkWindow[], verdict: "allow" | "b
   return joinSpans(spans.filter(({ from, to }) => from < to));
 }
 
+/** As a clock has them that is so far behind. */
+export const shifted = (spans: readonly Span[], behindSeconds: number): Span[] =>
+  spans.map(({ from, to }) => ({
+    from: Math.max(0, from - behindSeconds),
+    to: to === SECONDS_MAX ? to : Math.max(0, to - behindSeconds),
+  }));
+
 function joinSpans(spans: readonly Span[]): Span[] {
   const joined: Span[] = [];
   for (const span of [...spans].sort((a, b) => a.from - b.from)) {
