@@ -1,5 +1,5 @@
 /** The readers against media with many bytes changed, in this process: nothing but "damaged" may come out of them. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -12,6 +12,8 @@ import { bytesSource } from "../../src/gate/reader/source.ts";
 import { countdown } from "../../src/gate/reader/volume.ts";
 import { exfatImage, extImage, fatImage, isoImage, layOut, ntfsImage, partitioned, run } from "./images.ts";
 import { missing } from "./packages.ts";
+import { pdf } from "./pdf.ts";
+import { sh } from "./scanning.ts";
 
 const absent = missing("mkfs.vfat", "mkfs.exfat", "mkfs.ext4", "mkfs.ntfs", "mcopy", "genisoimage", "sfdisk", "zip");
 
@@ -23,6 +25,14 @@ const ORDER: Order = {
   workDir: null,
   hashImage: false,
 };
+
+/** One file of these bytes, looked into as far as this process can without 7z. */
+async function readFile(bytes: Buffer): Promise<Row[]> {
+  const rows: Row[] = [];
+  const examine = examiner(ORDER, asker(null, false, 1_000), (row) => rows.push(row), Number.MAX_SAFE_INTEGER);
+  await examine.entry({ path: Buffer.from("file"), kind: "file", size: bytes.length, content: bytesSource(bytes) });
+  return rows;
+}
 
 async function read(bytes: Buffer): Promise<Row[]> {
   const rows: Row[] = [];
@@ -94,4 +104,62 @@ describe.skipIf(absent !== null)("media with bytes changed", () => {
       );
     });
   }
+});
+
+const more = missing("qpdf", "qemu-img", "7z", "zip", "zstd", "mksquashfs", "genisoimage", "mkfs.vfat", "mcopy");
+
+describe.skipIf(more !== null)("files with bytes changed", () => {
+  let work: string;
+  beforeAll(() => {
+    work = mkdtempSync(join(tmpdir(), "sallyport-fuzz-"));
+    const tree = layOut(join(work, "tree"), { "a.txt": "a".repeat(3_000), "b.txt": "b" });
+    const raw = fatImage(join(work, "raw"), tree, 12);
+    mkdirSync(join(work, "files"));
+    writeFileSync(join(work, "open.pdf"), pdf("text"));
+    sh(
+      work,
+      [
+        `qemu-img convert -O vpc -o subformat=fixed ${raw} files/fixed.vhd`,
+        `qemu-img convert -O qcow2 ${raw} files/a.qcow2`,
+        "7z a -bso0 a.7z ./tree && cat /usr/bin/true a.7z > files/program",
+        "zip -qr files/a.zip tree && cat /usr/bin/true files/a.zip > files/tailed",
+        "tar cf - tree | gzip > files/a.tgz && tar cf - tree | zstd -q > files/a.tar.zst && tar cf files/a.tar tree",
+        "genisoimage -quiet -udf -J -R -o files/bridge.iso tree",
+        "qpdf --encrypt '' owner 256 -- open.pdf files/r6.pdf",
+        "qpdf --allow-weak-crypto --encrypt '' owner 128 --use-aes=n -- open.pdf files/r3.pdf",
+        "/usr/bin/python3 -c \"import xlwt; w=xlwt.Workbook(); w.add_sheet('a').write(0,0,'x'); w.save('files/a.xls')\"",
+      ].join("\n"),
+    );
+  });
+  afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+  it("are looked into to an end, whatever is changed or cut off, and nothing is thrown", async () => {
+    const names = readdirSync(join(work, "files"));
+    expect(names.length).toBe(12);
+    for (const name of names) {
+      const whole = readFileSync(join(work, "files", name));
+      expect((await readFile(whole)).length).toBeGreaterThan(0);
+      // most of what decides lies near an end
+      const place = fc.oneof(
+        fc.nat(Math.min(2_000, whole.length - 1)),
+        fc.nat(whole.length - 1),
+        fc.nat(1_000).map((back) => Math.max(0, whole.length - 1 - back)),
+      );
+      const change = fc.tuple(place, fc.constantFrom(0, 1, 2, 0x7f, 0x80, 0xff, 0x2f, 0x28));
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(change, { minLength: 1, maxLength: 30 }),
+          fc.option(fc.nat(whole.length), { freq: 3 }),
+          async (changes, cut) => {
+            const bytes = Buffer.from(whole);
+            for (const [at, value] of changes) bytes[at] = value;
+            const rows = await readFile(cut === null ? bytes : bytes.subarray(0, cut));
+            expect(rows.length).toBeGreaterThan(0);
+            expect(rows.length).toBeLessThanOrEqual(1_100);
+          },
+        ),
+        { numRuns: 60, interruptAfterTimeLimit: 8_000 },
+      );
+    }
+  });
 });
