@@ -1,12 +1,13 @@
 /** disk applier, command → the guest's volume, by cryptsetup and its kin. No pass phrase is ever an argument of a program:
  *  keys go in by its standard input. */
-import { createHash, randomFillSync, randomUUID } from "node:crypto";
-import { type FileHandle, open, stat, unlink } from "node:fs/promises";
+import { createHash, randomFillSync } from "node:crypto";
+import { open, stat, unlink } from "node:fs/promises";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { HEADER_CHARS_MAX, type Header, readHeader } from "@sallyport/shared/disk/header.ts";
 import { z } from "zod";
 import { sha256 } from "./crypto.ts";
+import { eachPiece, inMemory, isBlank } from "./disk-bytes.ts";
 import { type Dom0, DoorError, type Ran } from "./dom0.ts";
 import { isUntouched, systemTpm, type Tpm } from "./tpm.ts";
 
@@ -56,9 +57,6 @@ export type Disk = {
 
 /** Argon2id takes seconds by design, and minutes on a machine that is busy. */
 const PROGRAM_MS_MAX = 300_000;
-const CHUNK_BYTES = 1024 * 1024;
-/** More than any header and small enough to be read at a look. */
-const BLANK_BYTES = 1024 * 1024;
 /** Bounds what a damaged header can make us read or write: LUKS2's largest is 4 MiB of metadata and 128 MiB of keys. */
 export const AREA_BYTES_MAX = 256 * 1024 * 1024;
 const PACKAGE: Record<string, string> = {
@@ -131,7 +129,7 @@ export function cryptsetupDisk(
     },
     async hash(device, bytes) {
       const hash = createHash("sha256");
-      await each(device, "r", bytes, async (file, at, chunk) => {
+      await eachPiece(device, "r", bytes, async (file, at, chunk) => {
         const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
         hash.update(chunk.subarray(0, bytesRead));
         return bytesRead;
@@ -181,7 +179,7 @@ export function cryptsetupDisk(
     removeToken: async (device, id) => void (await cryptsetup(["token", "remove", "--token-id", String(id), device])),
     erase: async (device) => void (await cryptsetup(["luksErase", "--batch-mode", device])),
     async overwrite(device, bytes) {
-      await each(device, "r+", bytes, async (file, at, chunk) => {
+      await eachPiece(device, "r+", bytes, async (file, at, chunk) => {
         const { bytesWritten } = await file.write(randomFillSync(chunk), 0, chunk.length, at);
         return bytesWritten;
       });
@@ -230,21 +228,6 @@ async function mustBeMeasured(tpm: Tpm, index: number): Promise<void> {
     );
 }
 
-/** For programs that want a file they can seek in. It has no name when the key goes in: nothing is left after a kill. */
-async function inMemory<T>(key: Uint8Array, use: (path: string) => Promise<T>): Promise<T> {
-  const path = `/dev/shm/sallyport-${randomUUID()}`;
-  const file = await open(path, "wx+", 0o600).catch((error: Error) => {
-    throw new DoorError(`cannot make a file in memory: ${error.message}`, { cause: error });
-  });
-  try {
-    await unlink(path);
-    await file.writeFile(key);
-    return await use(`/proc/${process.pid}/fd/${file.fd}`);
-  } finally {
-    await file.close();
-  }
-}
-
 const absent = (error: NodeJS.ErrnoException): undefined => {
   if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
   throw new DoorError(error.message, { cause: error });
@@ -261,47 +244,6 @@ function readSignatures(untrusted: string): z.infer<typeof Signatures>["signatur
     return Signatures.parse(JSON.parse(untrusted)).signatures;
   } catch (cause) {
     throw new DoorError("wipefs prints what cannot be read", { cause });
-  }
-}
-
-async function isBlank(device: string): Promise<boolean> {
-  const zeros = Buffer.alloc(BLANK_BYTES);
-  let blank = true;
-  await each(device, "r", BLANK_BYTES, async (file, at, chunk) => {
-    const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
-    blank &&= chunk.subarray(0, bytesRead).equals(zeros.subarray(0, bytesRead));
-    return bytesRead;
-  });
-  return blank;
-}
-
-/** Piece by piece, up to the bound or the end. Written pieces are on the disk when it returns. */
-async function each(
-  path: string,
-  flags: "r" | "r+",
-  bytes: number,
-  act: (file: FileHandle, at: number, chunk: Buffer) => Promise<number>,
-): Promise<void> {
-  if (!Number.isSafeInteger(bytes) || bytes < 0)
-    throw new DoorError(`${bytes} bytes of ${path} are no number of bytes`);
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, flags);
-    // a block device says that it has no size: reading and writing end at its end
-    const found = await file.stat();
-    const end = found.isFile() ? Math.min(bytes, found.size) : bytes;
-    for (let at = 0; at < end; ) {
-      const done = await act(file, at, Buffer.alloc(Math.min(CHUNK_BYTES, end - at)));
-      if (done === 0) break;
-      at += done;
-    }
-    if (flags === "r+") await file.sync();
-  } catch (error) {
-    throw new DoorError(`cannot ${flags === "r" ? "read" : "write"} ${path}: ${(error as Error).message}`, {
-      cause: error,
-    });
-  } finally {
-    await file?.close();
   }
 }
 
