@@ -28,7 +28,7 @@ const GUEST_MODULES = {
   each: ["xen-netfront"],
   primary: ["xen-blkfront", "crc32c_generic", "ext4", "bochs"],
   /** Loaded when it is up already: registers from user space, its own USB. */
-  later: ["uio_pci_generic", "usb-storage", "sd_mod", "exfat"],
+  later: ["uio_pci_generic", "xhci-pci", "usb-storage", "sd_mod", "exfat"],
 };
 /** What dom0 needs before it has its disk, and the driver that keeps the guest's display for it. */
 const DOM0_MODULES = ["xen_pciback", "virtio_pci", "virtio_blk", "crc32c_generic", "ext4"];
@@ -86,6 +86,9 @@ const NO_GENERATORS = [
   "systemd-rc-local-generator",
   "systemd-system-update-generator",
   "systemd-tpm2-generator",
+  "systemd-cryptsetup-generator",
+  "systemd-integritysetup-generator",
+  "systemd-veritysetup-generator",
   "systemd-run-generator",
 ];
 
