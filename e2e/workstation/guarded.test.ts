@@ -2,14 +2,19 @@
  *  watched there. The promises follow each other on it: a trail goes on, so nothing is put back in between. */
 import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, describe } from "vitest";
+import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { CACHE } from "../../packages/hv-patches/tools/debian.ts";
 import { needsSentence } from "../../packages/hv-patches/tools/needs.ts";
+import { artifactPromises } from "./guarded/artifacts.ts";
+import { changingPromises } from "./guarded/changing.ts";
+import { commandPromises } from "./guarded/commands.ts";
 import { startConsole, type Watched } from "./guarded/console.ts";
 import { diskPromises } from "./guarded/disk.ts";
+import { exceptionPromises } from "./guarded/exception.ts";
 import { buildDebs, enrol, type Guarded } from "./guarded/guarded.ts";
 import { layoutPromises } from "./guarded/layout.ts";
 import { logPromises } from "./guarded/logs.ts";
+import { modePromises } from "./guarded/modes.ts";
 import { networkPromises } from "./guarded/network.ts";
 import { upgradePromises } from "./guarded/upgrade.ts";
 import { usbPromises } from "./guarded/usb.ts";
@@ -31,14 +36,26 @@ beforeAll(async () => {
   debs = await buildDebs(path.join(folder, "debs"));
   watched = await startConsole(path.join(folder, "console"));
   const { mqtt, listen } = watched.stack.ports;
-  workstation = await up({ folder: path.join(folder, "machine"), consolePorts: [mqtt, listen], say });
+  const machine = { folder: path.join(folder, "machine"), consolePorts: [mqtt, listen], debs: [debs.old, debs.new] };
+  workstation = await up({ ...machine, say });
   const started = Date.now();
   const seconds = () => Math.round((Date.now() - started) / 1000);
   await workstation.plugDevice("usb-kbd", "keyboard");
   await workstation.install(debs.old);
   say(`installed after ${seconds()} s`);
   guarded = await enrol(watched, workstation);
-  say(`enrolled and reported after ${seconds()} s`);
+  say(`enrolled, and its first policy in force after ${seconds()} s`);
+});
+
+afterEach(async ({ task }) => {
+  const seconds = Math.round((Date.now() - (task.result?.startTime ?? Date.now())) / 1000);
+  console.info(`${seconds} s: ${task.name}: ${task.result?.state}`);
+  // one that failed in the middle leaves its stick behind
+  for (const id of await guarded.workstation.sticks()) {
+    const since = new Date();
+    await guarded.workstation.unplug(id);
+    await guarded.record("usb.removed", { since });
+  }
 });
 
 afterAll(async () => {
@@ -47,8 +64,13 @@ afterAll(async () => {
 });
 
 describe("installed and enrolled", () => layoutPromises(at));
-describe("the USB gate", () => usbPromises(at));
+describe("what the console brings", () => artifactPromises(at));
 describe("the guests' wire", () => networkPromises(at));
 describe("the guests' logs", () => logPromises(at));
+describe("the USB gate", () => usbPromises(at));
+describe("an exception", () => exceptionPromises(at));
+describe("what the guest gets", () => modePromises(at));
+describe("a stick with two answers", () => changingPromises(at));
 describe("an upgrade", () => upgradePromises(at, () => debs));
+describe("orders", () => commandPromises(at));
 describe("the guest's volume", () => diskPromises(at));

@@ -1,11 +1,14 @@
 /** One workstation with the agent's package in its dom0, enrolled with a console on this machine: what the promises share. */
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { Reported } from "@sallyport/shared/state/reported.ts";
 import { build } from "../../../packages/deb/src/build.ts";
 import type { Workstation } from "../workstation.ts";
 import type { Watched } from "./console.ts";
-import { BASE, DETECTOR_RULES, DETECTOR_RULES_SHA256, SHELL_RULE } from "./rules.ts";
+import { commandLine } from "./persons.ts";
+import { ARTIFACTS, BASE, GUESTS } from "./rules.ts";
 
 const EPOCH = 1_795_000_000;
 export const OLD = "0.9.0";
@@ -13,9 +16,8 @@ export const NEW = "0.9.1";
 const LOOK_MS = 250;
 /** Emulated, and beside other suites. */
 export const WAIT_MS = 240_000;
-/** As in dom0/etc/xen/guests. */
-export const GUESTS = { primary: "10.77.0.2", second: "10.77.0.3" } as const;
 export const CHANNEL = "/run/xen/primary-log.sock";
+export const HEADER_COPY = "/var/lib/sallyport-agent/primary.header";
 
 /** What a person who installs it writes: where evidence comes in on this machine. */
 export const CONFIG = {
@@ -35,7 +37,7 @@ export const CONFIG = {
     })),
   },
   ids: { interface: "xenbr0" },
-  disk: { volume: "/dev/disk/by-id/virtio-primary", mapping: "primary" },
+  disk: { volume: "/dev/disk/by-id/virtio-primary", mapping: "primary", headerCopies: [HEADER_COPY] },
   usb: { guest: { by: "xl", guest: "primary" } },
 };
 
@@ -74,34 +76,56 @@ export async function until<T>(
   }
 }
 
-/** The package is installed: enrols it by a token of the console's, and starts it. Its first report is in. */
+/** Debian's clamd, which begins when the agent has laid its first definitions; its own service is off in the test's dom0. */
+const SCANNER = `
+sed -i -e '/^DatabaseDirectory /d' -e '/^DisableCache /d' /etc/clamav/clamd.conf
+cat >> /etc/clamav/clamd.conf << END
+DatabaseDirectory /var/lib/clamav/sallyport/current
+ConcurrentDatabaseReload yes
+DisableCache yes
+AlertExceedsMax yes
+END
+install -d -o clamav -g clamav /run/clamav
+systemd-run --quiet --unit=tests-clamd --path-property=PathExists=/var/lib/clamav/sallyport/current --property=Restart=always clamd --foreground
+`;
+
+/** The package is installed: enrols it by a token of the console's, and starts it. What its first policy says is in force. */
 export async function enrol(watched: Watched, workstation: Workstation): Promise<Guarded> {
   const { api } = watched;
   const { dom0 } = workstation;
   const [group] = await api.policy.groups.query();
   if (!group) throw new Error("the console has no group");
-  await publish(watched, group.id, {}, "The tests' own shell in the guests stays");
+  const cli = await commandLine({ ...watched, workstation });
+  for (const [name, text] of Object.entries(ARTIFACTS)) {
+    await writeFile(path.join(workstation.folder, name), text);
+    await cli("artifact", "add", name);
+  }
+  await publish(watched, group.id, {}, "What every promise stands on");
   await dom0.run("cat > /var/lib/sallyport-agent/config.json", { input: JSON.stringify(CONFIG) });
-  const artifacts = "/var/lib/sallyport-agent/artifacts";
-  await dom0.run(`mkdir -p ${artifacts} && cat > ${artifacts}/${DETECTOR_RULES_SHA256}`, { input: DETECTOR_RULES });
-  const pinned = await dom0.run("sallyport-agent pin-keyboards --json");
+  const pinned = await dom0.run(`${SCANNER}sallyport-agent pin-keyboards --json`);
   if (!pinned.includes('"pins"') && !pinned.includes("port")) throw new Error(`no keyboard was pinned: ${pinned}`);
   const { token } = await api.enrol.make.mutate({ group: group.id as GroupId, labels: [], uses: 1, hours: 1 });
-  await dom0.run("sallyport-agent enrol - --name desk", { input: token });
-  await dom0.run("systemctl start sallyport-agent");
-  const { rows } = await until(async () => {
-    const page = await api.workstation.list.query({});
-    return page.rows[0]?.reported && page;
-  }, "the workstation's first report");
-  return watch(watched, workstation, group.id, rows[0]!.id as WorkstationId);
+  await dom0.run("sallyport-agent enrol - --name desk && systemctl start sallyport-agent", { input: token });
+  let last: Reported | null | undefined;
+  const { id } = await until(
+    async () => {
+      const [row] = (await api.workstation.list.query({})).rows;
+      last = row?.reported;
+      const scanner = (last?.sections.usb?.found as { scanner?: { set?: string } } | undefined)?.scanner;
+      return last?.policy && scanner?.set !== undefined && isSettled(last) && row;
+    },
+    () => `the first policy in force: ${JSON.stringify(last?.sections)}`,
+  );
+  return watch(watched, workstation, group.id, id as WorkstationId);
 }
 
+const isSettled = ({ sections }: Reported) => Object.values(sections).every(({ outcome }) => outcome !== "failed");
+
+/** `policy` stands beside, or in place of, the sections of the first one. */
 async function publish({ api }: Watched, group: string, policy: object, message: string) {
   const found = await api.policy.group.query({ id: group as GroupId });
-  const { network, ...rest } = policy as { network?: { rules?: object[] } };
-  const whole = { ...BASE, ...rest, network: { ...network, rules: [SHELL_RULE, ...(network?.rules ?? [])] } };
   return api.policy.publish.mutate({
-    ...{ group: group as GroupId, source: JSON.stringify(whole), message },
+    ...{ group: group as GroupId, source: JSON.stringify({ ...BASE, ...policy }), message },
     basedOn: found.publications[0]?.order ?? 0,
   });
 }
@@ -124,8 +148,7 @@ export function watch(watched: Watched, workstation: Workstation, group: string,
       const said = () => `policy ${order} in force: ${JSON.stringify({ ...last?.policy, ...last?.sections })}`;
       return until(async () => {
         last = await reported();
-        const isSettled = Object.values(last?.sections ?? {}).every(({ outcome }) => outcome !== "failed");
-        return last?.policy?.order === order && isSettled && last;
+        return last?.policy?.order === order && isSettled(last) && last;
       }, said);
     },
     async record(kind, { since, fits = () => true }) {

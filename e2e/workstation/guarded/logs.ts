@@ -1,6 +1,7 @@
 /** Promise: what a guest says is kept where it cannot reach it, stamped by the way it came. */
 import { expect, it } from "vitest";
-import { CHANNEL, GUESTS, type Guarded } from "./guarded.ts";
+import { CHANNEL, type Guarded } from "./guarded.ts";
+import { GUESTS } from "./rules.ts";
 
 export function logPromises(at: () => Guarded): void {
   const heard = (since: Date, text: string) =>

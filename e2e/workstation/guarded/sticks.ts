@@ -1,7 +1,7 @@
 /** Sticks as files, what a scanner knows, and how a stick is put in slowly enough to be pulled out in the middle. */
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Workstation } from "../workstation.ts";
@@ -29,18 +29,28 @@ export function makeStick(image: string, files: Record<string, Uint8Array | stri
   return image;
 }
 
+/** Several such, each in a partition of its own behind an MBR. */
+export function makePartitions(
+  image: string,
+  parts: readonly Record<string, Uint8Array | string>[],
+  sizeMiB = 2,
+): string {
+  const table = Buffer.alloc(MIB);
+  const partitions = parts.map((files, at) => {
+    const entry = 446 + at * 16;
+    const blocks = (sizeMiB * MIB) / 512;
+    table[entry + 4] = 0x0c; // FAT by block numbers
+    table.writeUInt32LE((MIB + at * sizeMiB * MIB) / 512, entry + 8);
+    table.writeUInt32LE(blocks, entry + 12);
+    return readFileSync(makeStick(`${image}.${at}`, files, sizeMiB));
+  });
+  table.writeUInt16LE(0xaa55, 510);
+  writeFileSync(image, Buffer.concat([table, ...partitions]));
+  return image;
+}
+
 /** Nothing in it compresses, and no two are the same. */
 export const noise = (bytes: number): Buffer => randomBytes(bytes);
-
-/** Debian's clamd with the tests' one signature; its own service is off in the test's dom0, as it wants Debian's. */
-export async function startScanner({ dom0 }: Workstation): Promise<void> {
-  const signature = `Sallyport.Test:0:*:${Buffer.from(VIRUS).toString("hex")}\n`;
-  await dom0.run("install -d -o clamav -g clamav /run/clamav && cat > /var/lib/clamav/tests.ndb", { input: signature });
-  if ((await dom0.run("systemctl is-active tests-clamd || true")).startsWith("active")) return;
-  await dom0.run("systemd-run --quiet --unit=tests-clamd --property=Restart=always clamd --foreground");
-  const there = "for i in $(seq 1 600); do [ -S /run/clamav/clamd.ctl ] && exit 0; sleep 0.2; done; exit 1";
-  await dom0.run(there, { timeoutMs: 180_000 });
-}
 
 /** How many bytes of a plugged stick's image were read so far, by whomever. */
 export async function bytesRead({ vm }: Workstation, id = "stick"): Promise<number> {
