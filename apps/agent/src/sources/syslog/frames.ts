@@ -44,7 +44,7 @@ function lines(lineBytesMax: () => number): Frames {
 }
 
 function octets(lineBytesMax: () => number): Frames {
-  let held: Buffer = Buffer.alloc(0);
+  const held = heap();
   let left = 0;
   let count = 0;
   let part = 0;
@@ -53,7 +53,7 @@ function octets(lineBytesMax: () => number): Frames {
   /** One frame or part from the front of what is held; nothing until more came. */
   const next = (): Frame | undefined => {
     if (left === 0) {
-      const begin = held.toString("latin1", 0, COUNT_CHARS_MAX);
+      const begin = held.peek(COUNT_CHARS_MAX).toString("latin1");
       const found = COUNT.exec(begin);
       if (!found) {
         if (!COUNT_BEGINS.test(begin)) broken = lines(lineBytesMax);
@@ -61,20 +61,18 @@ function octets(lineBytesMax: () => number): Frames {
       }
       count = Number(found[1]);
       left = count;
-      held = held.subarray(found[0].length);
+      held.take(found[0].length);
     }
     const max = lineBytesMax();
     if (left > max) {
-      if (held.length < max) return undefined;
-      const bytes = held.subarray(0, wholeCharacters(held.subarray(0, max)) || max);
-      held = held.subarray(bytes.length);
+      if (held.length() < max) return undefined;
+      const bytes = held.take(wholeCharacters(held.peek(max)) || max);
       left -= bytes.length;
       part++;
       return { bytes, part: { number: part, last: false } };
     }
-    if (held.length < left) return undefined;
-    const bytes = held.subarray(0, left);
-    held = held.subarray(left);
+    if (held.length() < left) return undefined;
+    const bytes = held.take(left);
     left = 0;
     const frame: Frame = part > 0 ? { bytes, part: { number: part + 1, last: true } } : { bytes };
     part = 0;
@@ -84,27 +82,61 @@ function octets(lineBytesMax: () => number): Frames {
   return {
     *push(chunk) {
       if (broken) return yield* broken.push(chunk);
-      held = held.length === 0 ? Buffer.from(chunk) : Buffer.concat([held, chunk]);
+      held.put(chunk);
       for (let frame = next(); frame; frame = next()) yield frame;
-      if (!broken) {
-        held = Buffer.from(held);
-        return;
-      }
-      const bytes = held;
+      if (!broken) return held.keepApart();
+      const bytes = held.take(held.length());
       const onward: Frames = broken;
-      held = Buffer.alloc(0);
-      const begin = bytes.subarray(0, COUNT_CHARS_MAX);
-      yield { bytes: begin, unread: "no octet count where one must stand; read on as lines" };
+      yield { bytes: noCount(bytes), unread: "no octet count where one must stand; read on as lines" };
       yield* onward.push(bytes);
     },
     rest() {
       if (broken) return broken.rest();
-      if (held.length === 0 && left === 0) return [];
+      if (held.length() === 0 && left === 0) return [];
       const reason =
         left > 0
-          ? `the connection ended in a frame of ${count} bytes, ${left - held.length} short`
+          ? `the connection ended in a frame of ${count} bytes, ${left - held.length()} short`
           : "the connection ended in an octet count";
-      return [{ bytes: held, unread: reason }];
+      return [{ bytes: held.take(held.length()), unread: reason }];
+    },
+  };
+}
+
+/** Up to the first byte that is of no count: the same however the stream was cut. */
+function noCount(bytes: Buffer): Buffer {
+  let end = 1;
+  while (end < bytes.length && COUNT_BEGINS.test(bytes.toString("latin1", 0, end))) end++;
+  return bytes.subarray(0, end);
+}
+
+const CHUNKS_MAX = 64;
+
+/** Bytes that wait for the rest of their frame. They are put together when a frame is whole and not at each byte that
+ *  comes: a sender of single bytes costs no more than another. */
+function heap() {
+  let chunks: Buffer[] = [];
+  let length = 0;
+  const whole = (): Buffer => {
+    if (chunks.length !== 1) chunks = [Buffer.concat(chunks, length)];
+    return chunks[0]!;
+  };
+  return {
+    length: () => length,
+    put(chunk: Uint8Array): void {
+      chunks.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length));
+      length += chunk.length;
+    },
+    peek: (bytes: number): Buffer => ((chunks[0]?.length ?? 0) >= bytes ? chunks[0]! : whole()).subarray(0, bytes),
+    take(bytes: number): Buffer {
+      const all = whole();
+      chunks = [all.subarray(bytes)];
+      length -= bytes;
+      return all.subarray(0, bytes);
+    },
+    /** What stays must not keep a whole chunk alive, nor change when its reader uses that memory again. */
+    keepApart(): void {
+      if (chunks.length > CHUNKS_MAX) chunks = [Buffer.concat(chunks, length)];
+      else if (chunks.length > 0) chunks.push(Buffer.from(chunks.pop()!));
     },
   };
 }

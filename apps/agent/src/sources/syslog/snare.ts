@@ -1,6 +1,7 @@
 /** Snare's Windows events: fields between tabs behind `MSWinEventLog`, inside any syslog line.
  *  Layout: Snare Agent for Windows, "Event log format"; NXLog's `to_syslog_snare()` writes the same. */
 import type { Severity } from "@sallyport/shared/record/severity.ts";
+import { cut } from "../bytes.ts";
 import type { Claims } from "./claims.ts";
 
 const MARK = "MSWinEventLog";
@@ -45,7 +46,7 @@ export function parseSnare(claims: Claims, line: string): Claims | undefined {
     ...claims,
     format: "snare",
     ...(claims.claimedHost === undefined && hostOf(event)),
-    ...(source && { app: source.slice(0, 256) }),
+    ...(source && { app: cut(source, 256) }),
     event: Object.fromEntries(event),
     message: text.trim(),
   };
@@ -53,7 +54,7 @@ export function parseSnare(claims: Claims, line: string): Claims | undefined {
 
 function hostOf(event: Map<string, string>): { claimedHost?: string } {
   const computer = event.get("computer");
-  return computer ? { claimedHost: computer.slice(0, 256) } : {};
+  return computer ? { claimedHost: cut(computer, 256) } : {};
 }
 
 /** Windows' own word for how bad it is, which the priority often does not carry. */
