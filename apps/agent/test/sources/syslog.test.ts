@@ -107,6 +107,51 @@ describe("syslog over UDP", () => {
     running = undefined;
   });
 
+  it("has a buffer for each known guest over IPv4 and IPv6: what one loses is counted as its own", async () => {
+    const known = guestMap([
+      { id: "six" as never, addresses: ["::1"] },
+      { id: "four" as never, addresses: ["127.0.0.2", "fd00::4"] },
+    ]);
+    const kept = keeper();
+    let release = () => {};
+    kept.hold.until = new Promise((resolve) => {
+      release = resolve;
+    });
+    running = run(syslogUdp({ ...udpOptions, address: { host: "::", port: 0 }, guests: known }), kept);
+    const port = await portOf(running);
+    const line = Buffer.from(`<13>${"x".repeat(8000)}`);
+    const sent: Record<string, number> = {};
+    const flood = async (who: string, from: string, to: string, lines: number) => {
+      const socket = createSocket(from.includes(":") ? "udp6" : "udp4").bind(0, from);
+      await once(socket, "listening");
+      for (let at = 0; at < lines; at++) await new Promise((resolve) => socket.send(line, port, to, resolve));
+      socket.close();
+      sent[who] = lines;
+    };
+    await Promise.all([
+      flood("six", "::1", "::1", 1500),
+      flood("four", "127.0.0.2", "127.0.0.1", 1500),
+      flood("unknown", "127.0.0.9", "127.0.0.1", 1500),
+    ]);
+    // one of few words in a buffer that nobody fills
+    await flood("few", "127.0.0.10", "127.0.0.1", 1);
+    delete sent.few;
+    release();
+    await running.stop();
+    running = undefined;
+    const found: Record<string, number> = {};
+    const lost: Record<string, number> = {};
+    for (const { kind, guest, body } of kept.observations) {
+      const from = (body as GuestLog).from;
+      const who = guest === "six" || guest === "four" ? guest : from === "127.0.0.10" ? "few" : "unknown";
+      const lines = kind === "guest.suppressed" ? body.lines : 1;
+      found[who] = (found[who] ?? 0) + lines;
+      if (kind === "guest.suppressed") lost[who] = (lost[who] ?? 0) + lines;
+    }
+    expect(found).toEqual({ ...sent, few: 1 });
+    expect(Object.keys(lost).sort()).toEqual(["four", "six", "unknown"]);
+  });
+
   it("says where an address cannot be had", async () => {
     running = run(syslogUdp(udpOptions));
     const port = await portOf(running);
