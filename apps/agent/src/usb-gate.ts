@@ -1,6 +1,7 @@
 /** Wires the live gate: ports and volume, the confined reader and rebuilder, the guest, and the applier that looks. */
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { fail } from "@sallyport/shared/base/result.ts";
 import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { DEFAULT_USB, type UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
@@ -122,6 +123,16 @@ export async function usbGate(
         });
     },
   };
-  const applier = usbApplier({ ports, gate: () => said, guest: usb.guest !== undefined, pins: usb.pins.length });
+  const applier = usbApplier({
+    ports,
+    gate: () => said,
+    guest: usb.guest !== undefined,
+    pins: usb.pins.length,
+    async unreadable() {
+      const { wrapperFor } = await import("./dom0/confine.ts");
+      const found = await wrapperFor().catch((error: Error) => fail(error.message));
+      return found.ok ? undefined : found.error;
+    },
+  });
   return { sources: [heard], applier };
 }

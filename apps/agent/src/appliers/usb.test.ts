@@ -45,6 +45,14 @@ describe("the usb section", () => {
       reason: expect.stringMatching(why),
     });
   });
+  it("is not where the reader's sandbox does not work: each stick is refused, with the reason", async () => {
+    const unreadable = async () => "bwrap: no permissions";
+    expect(await machine({ unreadable }).look()).toMatchObject({
+      outcome: "failed",
+      reason: "Every stick is refused: bwrap: no permissions",
+    });
+    expect((await machine({ unreadable: async () => undefined }).look()).outcome).toBe("applied");
+  });
   it("says that nobody gets anything where no guest is named", async () => {
     expect((await machine({ guest: false }).look()).reason).toMatch(/No guest is named/);
   });

@@ -13,8 +13,15 @@ export type UsbFacts = {
   /** Guests are reached; without one nothing can be handed on. */
   guest: boolean;
   pins: number;
+  /** Why nothing can be read here; nothing where the reader's sandbox works. */
+  unreadable?: () => Promise<string | undefined>;
 };
-type Found = { controllers: Controller[]; gate: ReturnType<UsbFacts["gate"]>; opened: string[] };
+type Found = {
+  controllers: Controller[];
+  gate: ReturnType<UsbFacts["gate"]>;
+  opened: string[];
+  unreadable: string | null;
+};
 
 const NO_GUEST = "No guest is named (usb.guest in the agent's configuration): what passes is handed to nobody.";
 
@@ -29,17 +36,18 @@ export const ungated = (reason = "USB: not gated, because nothing is wired that 
   apply: async () => {},
 });
 
-export function usbApplier({ ports, gate, guest, pins }: UsbFacts): Applier<"usb"> {
+export function usbApplier({ ports, gate, guest, pins, unreadable }: UsbFacts): Applier<"usb"> {
   /** Controllers that were found open since the last report that said so. */
   let opened: string[] = [];
   return {
     section: "usb",
     async inspect() {
       const controllers = await ports.controllers();
-      return { controllers, gate: gate(), opened } as Found as unknown as Json;
+      const why = (await unreadable?.()) ?? null;
+      return { controllers, gate: gate(), opened, unreadable: why } as Found as unknown as Json;
     },
     judge(wanted, untrustedFound): SectionState {
-      const { controllers, gate: said, opened: before } = untrustedFound as unknown as Found;
+      const { controllers, gate: said, opened: before, unreadable: why } = untrustedFound as unknown as Found;
       const found = {
         controllers: controllers.map(({ name, authorizedDefault }) => `${name}=${authorizedDefault}`),
         pins,
@@ -50,13 +58,14 @@ export function usbApplier({ ports, gate, guest, pins }: UsbFacts): Applier<"usb
       if (open.length > 0)
         return { outcome: "failed", reason: `Controllers that let new devices in: ${open.join(", ")}.`, found };
       if (said?.state !== "running") {
-        const why = said === undefined ? "it has not begun yet" : said.reason;
+        const fault = said === undefined ? "it has not begun yet" : said.reason;
         return {
           outcome: "failed",
-          reason: `Every device is held, and the gate does not run: ${why}`.slice(0, 1024),
+          reason: `Every device is held, and the gate does not run: ${fault}`.slice(0, 1024),
           found,
         };
       }
+      if (why !== null) return { outcome: "failed", reason: `Every stick is refused: ${why}`.slice(0, 1024), found };
       const reasons = [
         ...(guest ? [] : [NO_GUEST]),
         ...(before.length > 0 ? [`Somebody had opened ${before.join(", ")}; it is closed again.`] : []),
