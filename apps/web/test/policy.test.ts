@@ -62,6 +62,25 @@ test("a revision published again says why, by whom and with which text this time
   expect(rows).toEqual([{ actor: "bob", message: "back: the fleet looked silent" }]);
 });
 
+test("after a restore revisions go on far above what may have been published since the backup, once", async () => {
+  const group = (await seedGroup(pool, "restored", consoleKey.publicKey)) as GroupId;
+  const publish = (lines: number, basedOn: number) =>
+    as("ada").publish({ group, source: `log: { linesPerSecond: ${lines} }\n`, message: "for a test", basedOn });
+  await publish(1, 0);
+  await pool.query(
+    `INSERT INTO console_state (id, epoch, restored_at) VALUES (1, 1, now())
+     ON CONFLICT (id) DO UPDATE SET restored_at = now()`,
+  );
+  await publish(2, 1);
+  await publish(3, 1_002);
+  const { publications } = await as("ada").group({ id: group });
+  expect(publications.map(({ order }) => order)).toEqual([1_003, 1_002, 1]);
+  // a group made since is none of those that were lost
+  const later = (await seedGroup(pool, "made since", consoleKey.publicKey)) as GroupId;
+  await as("ada").publish({ group: later, source: "{}", message: "for a test", basedOn: 0 });
+  expect((await as("ada").group({ id: later })).publications).toMatchObject([{ order: 1 }]);
+});
+
 test("of two admins who publish at once one does, and the other is told which revision to look at; nothing of hers is there", async () => {
   const group = (await seedGroup(pool, "both", consoleKey.publicKey)) as GroupId;
   const source = (lines: number) => `log: { linesPerSecond: ${lines} }\n`;

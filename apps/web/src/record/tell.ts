@@ -132,7 +132,10 @@ export function tell(kind: string, untrusted: unknown): Told | undefined {
     case "policy.refused": {
       const { type, order, code, reason } = body as PolicyRefused;
       return {
-        sentence: `The agent refused a ${type} statement and kept what it had.`,
+        sentence:
+          type === "receipt"
+            ? "The agent does not believe what time the console says it is."
+            : `The agent refused a ${type} statement and kept what it had.`,
         facts: present([
           ["reason", reason],
           ["code", code],

@@ -11,8 +11,9 @@ import { Reported } from "../state/reported.ts";
 import { openCheckpoint, origin } from "../trail/checkpoint.ts";
 import { leafHash, readEntry } from "../trail/entry.ts";
 import { openReceipt } from "../trail/receipt.ts";
-import { isSignedBy, readSigned } from "../trail/signed.ts";
+import { isSignedBy, keyId, readSigned } from "../trail/signed.ts";
 import { appendAll, EMPTY_EDGE, root } from "../trail/tree.ts";
+import { CarriedException, CarriedRevocation } from "../usb/exception.ts";
 import { BATCH_UNPACKED_BYTES_MAX, decodeBatch, encodeBatch } from "./batch.ts";
 import { readTopic, topic } from "./topics.ts";
 
@@ -75,6 +76,25 @@ describe("version 1 on the wire, for ever", () => {
       { ok: true, value: { statement: { type: "membership", order: 1 } } },
       { ok: true, value: { statement: { type: "policy", order: 3 } } },
     ]);
+  });
+
+  it("an exception for one stick, and what takes it back, are taken by the workstation they are for", () => {
+    const wanted = goldenJson("exceptions-1.json");
+    const { statements } = Desired.parse(JSON.parse(wanted.message));
+    const key = fromBase64(wanted.consoleKey);
+    const signers = {
+      threshold: 1,
+      keys: [{ id: keyId(hash, key), publicKey: wanted.consoleKey, role: "console" as const }],
+    };
+    const trust = { workstation: wanted.workstation, group: "" as never, signers, orders: {} };
+    const now = Date.parse("2026-11-29T02:00:00Z");
+    expect(statements.map((each) => verifyStatement(hash, verify, { ...trust, now }, each))).toMatchObject([
+      { ok: true, value: { statement: { type: "exception" }, carried: wanted.exception } },
+      { ok: true, value: { statement: { type: "revocation" }, carried: wanted.revocation } },
+    ]);
+    expect(CarriedException.parse(JSON.parse(statements[0]!.carried))).toEqual(wanted.exception);
+    const [revoked] = CarriedRevocation.parse(JSON.parse(statements[1]!.carried)).revoked;
+    expect(revoked!.exception).toBe(toHex(hash(toUtf8(statements[0]!.text))));
   });
 
   it.each(["reported-1.json", "reported-1-overlays.json"])("a report reads and verifies: %s", (name) => {
