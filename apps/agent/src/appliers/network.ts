@@ -23,6 +23,7 @@ import type { NetDevice, Ruleset } from "../dom0/ruleset.ts";
 import type { Applier } from "./applier.ts";
 import { KnownCards, unbound, withCards } from "./network-cards.ts";
 import { close, openOther } from "./network-closed.ts";
+import { dropCounter } from "./network-drops.ts";
 import { Names } from "./network-names.ts";
 import { differences, hooked, type ReadTable, readTable, type TableContent } from "./network-table.ts";
 
@@ -81,6 +82,8 @@ type Found =
       isolatedUntil: string | null;
       denied: readonly DeniedAddress[];
       counters: Record<string, number>;
+      /** By guest and reason, over all rulesets. */
+      drops: Record<string, Record<string, number>>;
     };
 
 type Seen = Extract<Found, { state: "seen" }>;
@@ -105,6 +108,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   const names = new Names(parts.resolve, parts.monotonic);
   const broker = new Names(parts.resolve, parts.monotonic);
   const cards = new KnownCards(parts.cards ?? (async () => undefined));
+  const drops = dropCounter(config.vifs, parts);
   let asked: string[] = [];
   /** The section whose table we loaded last, and what the kernel made of its text. */
   let loaded: { about: string; content: TableContent } | undefined;
@@ -131,6 +135,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     } catch (error) {
       return { state: "unable", reason: `${(error as Error).message}. The firewall needs nftables and root.` };
     }
+    if (table) drops.look(table, drops.hasBegun ? undefined : await parts.kept.read());
     await names.ask(asked);
     await cards.look(config.vifs);
     if (table && !widened && parts.lostMs() >= BROKER_LOST_MS) {
@@ -157,6 +162,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       repaired,
       isolatedUntil: parts.isolatedUntil?.() ?? null,
       denied: parts.denied(),
+      drops: drops.shown(),
       counters: Object.fromEntries(
         Object.entries(table?.counters ?? {}).flatMap(([each, { packets }]) => (packets > 0 ? [[each, packets]] : [])),
       ),
@@ -317,11 +323,14 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       const content = await aside(text);
       if (!content) throw await refused(wanted, found, "not even as a copy that no packet meets");
       const drifted = driftOf(found);
+      // what the table counted until now is not to go with it
+      const last = await ruleset.list({ family: familyName(config), table: TABLE });
+      if (last !== undefined) drops.look(readTable(last), undefined);
       const done = await ruleset.load(text);
       if (!done.ok) throw await refused(wanted, found, done.error);
       await openOther(ruleset, config);
       loaded = { about, content };
-      parts.kept.write(text);
+      parts.kept.write(drops.carry(text));
       if (drifted.length > 0) {
         repaired = `Changed from outside and put back at ${new Date(parts.now()).toISOString()}: ${drifted.join("; ")}.`;
         log.warn({ differs: drifted }, "network.repaired");
@@ -362,5 +371,6 @@ const shown = ({ about, path, counters, differs, isolatedUntil, ...found }: Seen
   differs,
   ...(Object.keys(found.cards).length > 0 && { cards: found.cards }),
   ...(found.unbound.length > 0 && { unbound: found.unbound }),
+  ...(Object.keys(found.drops).length > 0 && { drops: found.drops }),
   counters,
 });

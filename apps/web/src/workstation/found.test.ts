@@ -20,6 +20,19 @@ test("what the scanner says it has", () => {
   );
 });
 
+test("what the firewall dropped, by guest and reason", () => {
+  const drops = {
+    play: { "rule 3 no-telnet": 2 },
+    work: { spoofed: 7, "rule 3 no-telnet": 1_500, invalid: 3, "otherwise out": 2, "unknown vif": 1 },
+    unknown: { "unknown vif": 1 },
+  };
+  expect(foundWords("network", { table: "sha256", drops, counters: {} })).toBe(
+    "packets dropped: work 1,513 (rule 3 no-telnet 1,500, spoofed 7, invalid 3, others 3) · play 2 (rule 3 no-telnet 2) · unknown vif 1 (unknown vif 1)",
+  );
+  expect(foundWords("network", { drops: {} })).toBeUndefined();
+  expect(foundWords("network", { counters: { "rule-3": 2 } })).toBeUndefined();
+});
+
 test("another section, another shape, and nothing at all say nothing", () => {
   for (const found of [undefined, null, "x", {}, { scanner: "none" }]) expect(foundWords("usb", found)).toBeUndefined();
   expect(foundWords("log", { scanner: null })).toBeUndefined();

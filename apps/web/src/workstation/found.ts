@@ -30,7 +30,29 @@ export function foundVolume(reported: Reported | null): (Luks2 & { device: strin
 }
 type Luks2 = Extract<DiskState["content"], { is: "luks2" }>;
 
+const Network = z.object({ drops: z.record(z.string(), z.record(z.string(), z.number())) });
+
 const DIGITS = 12;
+/** Reasons named for one guest; the rest are a sum. */
+const REASONS_SHOWN = 3;
+
+/** Who had most dropped comes first. */
+function dropWords(drops: Record<string, Record<string, number>>): string | undefined {
+  const sum = (counts: readonly number[]) => counts.reduce((all, each) => all + each, 0);
+  const guests = Object.entries(drops)
+    .map(([guest, reasons]) => ({ guest, reasons: Object.entries(reasons).sort(([, a], [, b]) => b - a) }))
+    .map((each) => ({ ...each, total: sum(each.reasons.map(([, packets]) => packets)) }))
+    .filter(({ total }) => total > 0)
+    .sort((a, b) => b.total - a.total);
+  if (guests.length === 0) return undefined;
+  const words = guests.map(({ guest, reasons, total }) => {
+    const rest = sum(reasons.slice(REASONS_SHOWN).map(([, packets]) => packets));
+    const named = reasons.slice(0, REASONS_SHOWN).map(([reason, packets]) => `${reason} ${count(packets)}`);
+    const who = guest === "unknown" ? "unknown vif" : guest;
+    return `${who} ${count(total)} (${[...named, ...(rest > 0 ? [`others ${count(rest)}`] : [])].join(", ")})`;
+  });
+  return `packets dropped: ${words.join(" \u00b7 ")}`;
+}
 
 export function foundWords(section: SectionName, untrustedFound: unknown): string | undefined {
   if (section === "ids") {
@@ -43,6 +65,10 @@ export function foundWords(section: SectionName, untrustedFound: unknown): strin
       ...(read.rules ? [`rule set ${read.rules.sha256.slice(0, DIGITS)}`] : []),
       `${count(drops)} of ${count(packets)} packets unseen`,
     ].join(" · ");
+  }
+  if (section === "network") {
+    const read = Network.safeParse(untrustedFound).data;
+    return read && dropWords(read.drops);
   }
   if (section === "usb") {
     const scanner = Usb.safeParse(untrustedFound).data?.scanner;

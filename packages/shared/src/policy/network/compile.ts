@@ -87,6 +87,11 @@ export function compile(firewall: Firewall, about?: string): string {
       (counter) =>
         `  set ${logSet(counter)} { type ifname . ifname; size ${PAIRS_MAX}; flags dynamic; timeout ${PAIR_SECONDS}s; }`,
     ),
+    ...[...reasonsOf(firewall), ...firewall.denied.map(denyCounter), ...blocking(firewall)].flatMap((counter) =>
+      ["by", "told"].map(
+        (what) => `  set ${what}-${counter} { type ifname . ifname; size ${PAIRS_MAX}; flags dynamic; }`,
+      ),
+    ),
     ...chainsInOrder(chains),
     "}",
     "",
@@ -101,6 +106,9 @@ const chainsInOrder = (chains: readonly Chain[]): string[] =>
   [...chains]
     .reverse()
     .flatMap(({ name, lines }) => [`  chain ${name} {`, ...lines.map((line) => `    ${line}`), "  }"]);
+
+/** Packets by pair of devices: `by` what was dropped, `told` what of it was logged. */
+export const COUNTING_SET = /^(by|told)-(.+)$/;
 
 const logSet = (counter: string): string => `log-${counter}`;
 const blocking = ({ rules }: Firewall): string[] =>
@@ -265,7 +273,8 @@ function ruleChain(firewall: Firewall, rule: FirewallRule): string[] {
 function dropLines({ mode, generation }: Firewall, counter: string, label: string, direction?: "out" | "in"): string[] {
   const prefix = mode === "audit" ? `audit ${label}` : label;
   return [
-    `update @${logSet(counter)} { iifname . oifname limit rate ${LOGGED_PER_SECOND}/second burst ${LOGGED_BURST} packets } log prefix "${prefix}" group ${NFLOG_GROUP}`,
+    `add @by-${counter} { iifname . oifname counter }`,
+    `update @${logSet(counter)} { iifname . oifname limit rate ${LOGGED_PER_SECOND}/second burst ${LOGGED_BURST} packets } add @told-${counter} { iifname . oifname counter } log prefix "${prefix}" group ${NFLOG_GROUP}`,
     ...(mode === "enforce"
       ? [`counter name "${counter}" drop`]
       : [`counter name "${counter}"`, ...(direction ? [markLine(direction, generation)] : []), "return"]),

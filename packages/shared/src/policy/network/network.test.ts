@@ -313,7 +313,7 @@ describe("the table", () => {
     const text = compile(firewall({ rules: [{ ...web, verdict: "block" }] }));
     expect(text.startsWith("table inet sallyport\ndelete table inet sallyport\ntable inet sallyport {\n")).toBe(true);
     expect(text).toContain(
-      `  chain rule-1 {\n    update @log-rule-1 { iifname . oifname limit rate ${LOGGED_PER_SECOND}/second burst 30 packets } log prefix "rule 1 web" group ${NFLOG_GROUP}\n    counter name "rule-1" drop\n  }`,
+      `  chain rule-1 {\n    add @by-rule-1 { iifname . oifname counter }\n    update @log-rule-1 { iifname . oifname limit rate ${LOGGED_PER_SECOND}/second burst 30 packets } add @told-rule-1 { iifname . oifname counter } log prefix "rule 1 web" group ${NFLOG_GROUP}\n    counter name "rule-1" drop\n  }`,
     );
   });
   it("says in the record that an audited packet was not dropped", () => {
