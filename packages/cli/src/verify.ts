@@ -20,7 +20,8 @@ export type Report = {
   /** `given`: the verifier key came from the person; `first-sight`: from the export itself. */
   key: "given" | "first-sight" | null;
   olderSize: number | null;
-  contents: { present: number; absent: number; namedInGaps: number };
+  /** `destroyed`: sealed recovery keys before a record that a volume was wiped, which whoever holds them must destroy. */
+  contents: { present: number; absent: number; namedInGaps: number; destroyed: number };
   /** The trail that this one goes on from, as its first record says: only that one's own export shows that it is whole. */
   previous: { trail: string; size: number; root: string; reason: string } | null;
   first: string | null;
@@ -40,12 +41,20 @@ export async function verifyExport(pack: Export, given: { vkey?: string; older?:
 class Check {
   readonly report: Report = {
     ...{ whole: false, origin: null, size: null, root: null, key: null, olderSize: null },
-    ...{ contents: { present: 0, absent: 0, namedInGaps: 0 }, previous: null, first: null, last: null, faults: [] },
+    ...{
+      contents: { present: 0, absent: 0, namedInGaps: 0, destroyed: 0 },
+      previous: null,
+      first: null,
+      last: null,
+      faults: [],
+    },
   };
   readonly #pack: Export;
   readonly #tiler = new Tiler(hash);
   readonly #missing: [number, number][] = [];
   readonly #gaps: [number, number][] = [];
+  /** Sealed recovery keys that are not here, since the last volume was wiped. */
+  #recoveries = 0;
   #edge: Edge = EMPTY_EDGE;
 
   constructor(pack: Export) {
@@ -184,6 +193,7 @@ class Check {
     report.last = entry.time;
     if (!held) {
       report.contents.absent++;
+      if (entry.kind === "disk.recovery") this.#recoveries++;
       const last = this.#missing.at(-1);
       if (last?.[1] === entry.index) last[1]++;
       else this.#missing.push([entry.index, entry.index + 1]);
@@ -195,6 +205,10 @@ class Check {
       return;
     }
     if (entry.index === 0 && entry.kind === "trail.opened") report.previous = previousOf(held.content);
+    if (entry.kind === "disk.wiped") {
+      report.contents.destroyed += this.#recoveries;
+      this.#recoveries = 0;
+    }
     if (entry.kind !== "agent.gap") return;
     const content = readContent(held.content);
     const gap = content.ok ? AgentGap.safeParse(content.value.body) : undefined;
@@ -239,11 +253,18 @@ export function sentences(report: Report): string[] {
   return [...lines, ...firstSight(report)];
 }
 
-/** Contents that are not here and that the workstation did not itself say it had given up. */
-export const unaccounted = ({ contents }: Report): number => contents.absent - contents.namedInGaps;
+/** Contents that are not here, that the workstation did not itself say it had given up, and that went with no volume. What
+ *  is both was given up and is counted as that. */
+export const unaccounted = ({ contents: { absent, namedInGaps, destroyed } }: Report): number =>
+  Math.max(0, absent - namedInGaps - destroyed);
 
-const named = ({ namedInGaps }: Report["contents"]): string =>
-  namedInGaps === 0 ? "" : `; ${namedInGaps} were given up by the workstation, as its gap records say`;
+const named = ({ namedInGaps, destroyed }: Report["contents"]): string =>
+  [
+    namedInGaps > 0 && `; ${namedInGaps} were given up by the workstation, as its gap records say`,
+    destroyed > 0 && `; ${destroyed} were sealed recovery keys, destroyed with a volume that was wiped`,
+  ]
+    .filter(Boolean)
+    .join("");
 
 const firstSight = ({ key }: Report): string[] =>
   key === "first-sight"

@@ -24,7 +24,7 @@ export type Trail = {
 };
 
 /** `opened`: the body of a first record of kind `trail.opened`; without it all are guest lines. */
-export function makeTrail(size: number, opened?: object): Trail {
+export function makeTrail(size: number, opened?: object, kinds: Readonly<Record<number, string>> = {}): Trail {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const raw = new Uint8Array(publicKey.export({ format: "der", type: "spki" }).subarray(-32));
   const name = origin(randomUUID() as string as WorkstationId, randomUUID() as string as TrailId);
@@ -39,7 +39,7 @@ export function makeTrail(size: number, opened?: object): Trail {
     entryText({
       index,
       time: new Date(1_795_000_000_000 + index).toISOString() as Time,
-      kind: (index === 0 && opened ? "trail.opened" : "guest.log") as Kind,
+      kind: (kinds[index] ?? (index === 0 && opened ? "trail.opened" : "guest.log")) as Kind,
       severity: "info",
       guest: "primary" as GuestId,
       content: toHex(commitment(hash, salt, content)) as Sha256,

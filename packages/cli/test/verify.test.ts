@@ -126,6 +126,27 @@ describe("sallyport verify", () => {
     expect(sallyport("verify", exported("all-there"), "--require-contents")).toMatchObject({ status: 0 });
   });
 
+  it("accounts for sealed recovery keys that went with a volume, and for nothing else that went", () => {
+    // two keys and a line before the wipe, one key after it
+    const kinds = { 3: "disk.recovery", 5: "disk.recovery", 9: "disk.wiped", 12: "disk.recovery" };
+    const wiped = makeTrail(20, undefined, kinds);
+    const without = (gone: number[]) => {
+      const path = join(folder, `wiped-${gone.join("-")}`);
+      writeExport(wiped, path);
+      const name = join(path, "contents/000.p/20");
+      const lines = readFileSync(name, "utf8").split("\n");
+      writeFileSync(name, lines.filter((_, at) => !gone.includes(at)).join("\n"));
+      return path;
+    };
+    const { status, out } = sallyport("verify", without([3, 5]), "--require-contents");
+    expect([status, out]).toEqual([
+      0,
+      expect.stringContaining("2 were sealed recovery keys, destroyed with a volume that was wiped"),
+    ]);
+    for (const gone of [[3, 4], [12], [3, 9]])
+      expect(sallyport("verify", without(gone), "--require-contents")).toMatchObject({ status: 3 });
+  });
+
   it("tells its own errors from an answer of no", () => {
     expect(sallyport("verify", join(folder, "nowhere"))).toMatchObject({
       status: 1,
