@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from "commander";
 import { addApproval } from "./approval-commands.ts";
 import { addArtifacts } from "./artifact-commands.ts";
 import { backup, describeBackup } from "./backup.ts";
+import { addCommand } from "./command-commands.ts";
 import { completion, SHELLS } from "./completion.ts";
 import { addConsoleKey } from "./console-key.ts";
 import { addDeny } from "./deny-commands.ts";
@@ -139,6 +140,7 @@ export function program(): Command {
 
   addRollout(root, say);
   addDeny(root, say);
+  addCommand(root, say);
   addException(root, say);
   addApproval(root, say);
   addConsoleKey(root, say);

@@ -14,6 +14,8 @@ export const SCOPES = [
   "approval",
   "deny:read",
   "deny:write",
+  "command:read",
+  "command:write",
 ] as const;
 export type Scope = (typeof SCOPES)[number];
 

@@ -21,6 +21,8 @@ const USES = {
   "approvals, fetch and hand in signatures": ["approval"],
   "blocked everywhere, read": ["deny:read"],
   "blocked everywhere, block and lift": ["deny:read", "deny:write"],
+  "commands, read": ["command:read"],
+  "commands, isolate and look into many at once": ["command:read", "command:write"],
 } as const;
 type Use = keyof typeof USES;
 

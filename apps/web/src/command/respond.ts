@@ -1,0 +1,97 @@
+/** /api/command → telling many workstations one thing, each by a statement and a record of its own, and how each stands; by an
+ *  API token. What destroys or speaks of one guest is asked for on the workstation's page. */
+
+import { CommandId } from "@sallyport/shared/base/ids.ts";
+import { COMMAND_LIFE_MS_MAX } from "@sallyport/shared/command/command.ts";
+import { z } from "zod";
+import { type By, withRecord } from "../person/act.ts";
+import { type Origin, originOf } from "../person/actor.ts";
+import { openToken } from "../person/api-token.ts";
+import { ACTS, may } from "../person/role.ts";
+import { Refusal } from "../trpc/errors.ts";
+import { refuseForeign } from "../trpc/foreign.ts";
+import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
+import { answered } from "../trpc/plain.ts";
+import type { Wiring } from "../wiring.ts";
+import { ask, toldAct } from "./ask.ts";
+import { findTargets, statesOf, type Target } from "./store.ts";
+
+export const AT_ONCE_MAX = 500;
+const name = z.string().min(1).max(253);
+const Asked = z.strictObject({
+  verb: z.enum(["isolate", "release", "rescan", "diagnostics"]),
+  arguments: z.record(z.string().max(64), z.string().max(128)).default({}),
+  /** By id, name or host name; by label; by group. All that are named, together. */
+  workstations: z.array(name).max(AT_ONCE_MAX).default([]),
+  labels: z.array(name).max(16).default([]),
+  groups: z.array(name).max(16).default([]),
+  /** It is not begun later than this. */
+  minutes: z
+    .int()
+    .min(1)
+    .max(COMMAND_LIFE_MS_MAX / 60_000)
+    .default(60),
+  reason: z.string().trim().min(3, "say in a few words why").max(300),
+});
+const Ids = z.array(CommandId).min(1).max(AT_ONCE_MAX);
+
+export type Answer = { workstation: string; name: string } & (
+  | { command: string; waits: boolean }
+  | { refused: string }
+);
+
+const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
+
+type Parts = Pick<Wiring, "pool" | "recordConsole" | "consoleKey">;
+
+export const respondCommand = answered(async (wiring: Parts, request: Request): Promise<Response> => {
+  const isRead = request.method === "GET";
+  const scope = isRead ? "command:read" : "command:write";
+  const opened = await openToken(wiring.pool, request.headers.get("authorization"), scope);
+  if (!opened.ok) return refuse(opened.status, opened.reason);
+  const { bearer } = opened;
+  const act = isRead ? "entries" : "command";
+  if (!may(bearer.role, act)) return refuse(403, `As ${bearer.role} you may not ${ACTS[act]}.`);
+  if (isRead)
+    return Response.json(await statesOf(wiring.pool, Ids.parse(new URL(request.url).searchParams.getAll("id"))));
+  const foreign = refuseForeign(request);
+  if (foreign) return foreign;
+  const body: unknown = JSON.parse(await request.text());
+  if (holdsNul(body)) throw new Refusal("BAD_REQUEST", NUL_REFUSED);
+  return Response.json(await tellMany(wiring, bearer, originOf(request.headers), Asked.parse(body)));
+});
+
+/** Nobody is told before all that were named are found. One that says no does not stop the others.
+ *  @throws Refusal where one that was named is not there, or they are none or too many */
+async function tellMany(
+  { pool, recordConsole, consoleKey }: Parts,
+  by: By,
+  origin: Origin,
+  { workstations, labels, groups, ...asked }: z.infer<typeof Asked>,
+): Promise<Answer[]> {
+  const { targets, missing } = await findTargets(pool, { workstations, labels, groups });
+  if (missing.length > 0)
+    throw new Refusal("NOT_FOUND", `There is no one enrolled workstation for ${missing.join(", ")}.`);
+  if (targets.length === 0) throw new Refusal("BAD_REQUEST", "No enrolled workstation is named by that.");
+  if (targets.length > AT_ONCE_MAX)
+    throw new Refusal(
+      "BAD_REQUEST",
+      `${targets.length} workstations are named; at most ${AT_ONCE_MAX} are told at once.`,
+    );
+  const tell = async ({ id, name }: Target): Promise<Answer> => {
+    const told = { ...asked, workstation: id, name };
+    try {
+      const done = await withRecord(pool, recordConsole, by, origin, async (tx) => {
+        const value = await ask(tx, consoleKey, { ...told, by: by.id, now: new Date() });
+        return { act: toldAct(told, value), value };
+      });
+      return { workstation: id, name, command: done.id, waits: done.waiting !== undefined };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return { workstation: id, name, refused: error.message };
+    }
+  };
+  const answers: Answer[] = [];
+  for (const target of targets) answers.push(await tell(target));
+  return answers;
+}
