@@ -75,6 +75,6 @@ export const VERB_RULES: Record<Verb, VerbRule> = {
     role: "admin",
     isDestructive: true,
     words:
-      "Destroys the keys of the volume, its header and every copy of it that dom0 has. Nothing brings the data back.",
+      "Destroys the keys of the volume, its header, every copy of it that dom0 has, and its sealed recovery keys in dom0 and the console. Nothing brings the data back.",
   },
 };
