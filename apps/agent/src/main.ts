@@ -29,7 +29,7 @@ import { guestsWire } from "./guests-wire.ts";
 import { Link } from "./link/link.ts";
 import { Outage } from "./link/outage.ts";
 import { Bell, pause } from "./pace.ts";
-import { droppedAgain, listPerformers } from "./performers.ts";
+import { droppedAgain, heldAgain, listPerformers } from "./performers.ts";
 import { PolicyKeeper } from "./policy/policy.ts";
 import { keepMarks, recoverKept } from "./policy/recover.ts";
 import { listAppliers, settle } from "./reconcile/reconcile.ts";
@@ -263,7 +263,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       work.ring();
       return found;
     },
-    rescan: droppedAgain(sticksFolder(state, config), intake.emit),
+    rescan: heldAgain(droppedAgain(sticksFolder(state, config), intake.emit), usb.rescans),
     wipe: volume.wipe,
     report: () => spool.remembered("report"),
     ...(config.ids && { detectorSocket: socketOf(config.ids.folder) }),

@@ -8,6 +8,7 @@ import { type Rescan, rescanPerformer } from "./command/rescan.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import { listDropped } from "./dom0/stick-folder.ts";
 import { xlOf } from "./dom0/xl.ts";
+import type { RescanDesk } from "./gate/rescan.ts";
 import { programVersions } from "./sources/health/versions.ts";
 import type { Emit } from "./sources/source.ts";
 
@@ -48,4 +49,13 @@ export function listPerformers(parts: PerformersParts): Performers {
 export const droppedAgain = (folder: string | undefined, emit: Emit): Rescan => ({
   images: async () => (folder === undefined ? [] : (await listDropped(folder)).map(({ name }) => name)),
   forget: async (name) => void (await emit({ observations: [], position: { name: `sticks/${name}`, value: null } })),
+});
+
+/** The images of sticks that the gate holds, beside those. */
+export const heldAgain = (dropped: Rescan, desk: RescanDesk): Rescan => ({
+  images: async () => [...(await dropped.images()), ...desk.held()],
+  async forget(name) {
+    if (desk.held().includes(name)) desk.ask(name);
+    else await dropped.forget(name);
+  },
 });

@@ -20,6 +20,7 @@ import { usbEvents } from "./dom0/usb-watch.ts";
 import { lanesFor } from "./gate/lanes.ts";
 import { liveGate } from "./gate/live.ts";
 import { rebuildImage } from "./gate/rebuild.ts";
+import { RescanDesk } from "./gate/rescan.ts";
 import { standingOf, tellStanding, ungatedSource } from "./gate/standing.ts";
 import type { Source, SourceState } from "./sources/source.ts";
 
@@ -44,7 +45,8 @@ const SETTLE_MS = 2_000;
 export async function usbGate(
   config: AgentConfig,
   needs: GateNeeds,
-): Promise<{ sources: Source[]; applier: Applier<"usb"> }> {
+): Promise<{ sources: Source[]; applier: Applier<"usb">; rescans: RescanDesk }> {
+  const rescans = new RescanDesk();
   const { sysfs, dev } = config.usb ?? GateChoice.parse({});
   const place = { sysfs, dev };
   const ports = usbPorts(place);
@@ -56,6 +58,7 @@ export async function usbGate(
     return {
       sources: [ungatedSource(ports, standing, () => needs.dom0.now())],
       applier: ungated(standing.reason),
+      rescans,
     };
   const { dom0, workstation, exceptions, denied, floor, log } = needs;
   const policy = () => needs.policy() ?? DEFAULT_USB;
@@ -96,6 +99,17 @@ export async function usbGate(
       return rebuildImage(image, manifest, grounds, { volume, start: startRebuild, policy: policy(), now, signal });
     },
     rules: () => ({ policy: policy(), denied: denied(), pins: usb.pins, workstation, hash: sha256 }),
+    async scanner() {
+      const [{ findClamd }, { askVersion }] = await Promise.all([
+        import("./gate/command.ts"),
+        import("./gate/reader/clamd.ts"),
+      ]);
+      const clamd = await findClamd(undefined, config.scanner?.conf, process.env, readWords);
+      const version = clamd && (await askVersion(clamd.socket));
+      const set = await needs.scannerSet();
+      return version ? { ...version, ...(set !== undefined && { set }) } : undefined;
+    },
+    rescans,
     exceptions,
     floor,
     now,
@@ -134,5 +148,5 @@ export async function usbGate(
       return found.ok ? undefined : found.error;
     },
   });
-  return { sources: [heard], applier };
+  return { sources: [heard], applier, rescans };
 }

@@ -2,20 +2,21 @@
  *  never an end of the gate. */
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
-import { unlisted } from "@sallyport/shared/usb/decide.ts";
-import { isPinned, isSamePlugging, ruleFacts, stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
+import { isPinned, stickId } from "@sallyport/shared/usb/device.ts";
 import { type Exception, type Grounds, stickManifest } from "@sallyport/shared/usb/exception.ts";
 import type { Manifest } from "@sallyport/shared/usb/manifest.ts";
+import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { Attach } from "../dom0/attach.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import { isNodeOf, type UnitSeen, type UsbPlace, type UsbPorts } from "../dom0/usb.ts";
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { SpoolClosed } from "../spool/intake.ts";
-import type { Passage } from "./live.ts";
-import type { Delivery, GateAct, GateEvent, GateState, Image, Rules } from "./passage.ts";
+import { deliver, handOver, letIn, takeBack } from "./give.ts";
+import type { GateAct, GateEvent, Image, Rules } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { Rebuilt } from "./rebuild.ts";
+import type { Passage } from "./under-way.ts";
 
 export type ScanImage = (
   path: string,
@@ -45,7 +46,8 @@ export type ActParts = {
 };
 export type Acting = ActParts & {
   passage: Passage;
-  allowed: () => UsbDevice[];
+  /** What conditions of device rules are told, from now on kept with this device. */
+  circumstances: () => Circumstances;
   taken: () => string[];
   exceptions: readonly Exception[];
   floor: number;
@@ -60,8 +62,6 @@ const PROGRESS_MS = 5_000;
 const PROGRESS_SHARE = 0.05;
 /** Of the volume stays free. */
 const FREE_BYTES_MIN = 16 * 1024 * 1024;
-const DETACH_TRIES = 5;
-const UNLISTED_MAX = 64;
 
 export async function perform(act: GateAct, acting: Acting): Promise<GateEvent[]> {
   try {
@@ -81,11 +81,8 @@ async function performing(act: GateAct, acting: Acting): Promise<GateEvent[]> {
       // a pinned keyboard stays alive from the first moment: it is known by port and descriptors already
       if (passage.state.step === "seen" && isPinned(device, rules.pins)) return [{ event: "held" }];
       return (await ports.authorise(device.port, false)) ? [{ event: "held" }] : [];
-    case "classify": {
-      const at = new Date(acting.now());
-      const timeOfDay = at.getHours() * 3600 + at.getMinutes() * 60 + at.getSeconds();
-      return [{ event: "classify", circumstances: { timeOfDay, allowed: acting.allowed().map(ruleFacts) } }];
-    }
+    case "classify":
+      return [{ event: "classify", circumstances: acting.circumstances() }];
     case "copy":
       return [{ event: "copied", images: await copy(acting) }];
     case "seal":
@@ -202,7 +199,8 @@ async function findUnits({ passage, ports, settleMs }: Acting): Promise<UnitSeen
   }
 }
 
-async function scanAll({ passage, volume, scan, rules, tell }: Acting): Promise<GateEvent[]> {
+/** Each unit's sealed image, as it lies there. */
+export async function scanImages({ passage, volume, scan, tell }: Acting): Promise<ScanBody[]> {
   const images = imagesOf(passage);
   const { device } = passage.state;
   const scans: ScanBody[] = [];
@@ -212,125 +210,19 @@ async function scanAll({ passage, volume, scan, rules, tell }: Acting): Promise<
     const body = await scan(volume.path(file), { source, sha256, onProgress, signal: passage.stop.signal });
     scans.push({ ...body, image: { sha256, size: bytes } });
   }
-  if (passage.stop.signal.aborted) return [];
+  return scans;
+}
+
+async function scanAll(acting: Acting): Promise<GateEvent[]> {
+  const scans = await scanImages(acting);
+  if (acting.passage.stop.signal.aborted) return [];
   const files = scans.reduce((sum, { manifest }) => sum + manifest.length, 0);
   const manifest = stickManifest(
-    rules.hash,
+    acting.rules.hash,
     scans.map((body) => body.manifest),
   );
   return [
     { event: "listed", listed: { files, manifest } },
     { event: "scanned", scans },
   ];
-}
-
-/** Makes what the guest gets and chooses how it will be called; both are journalled before the guest has them. */
-async function deliver({ mode, grounds }: Extract<GateAct, { act: "deliver" }>, acting: Acting): Promise<GateEvent[]> {
-  const { passage, attach, rebuild, taken } = acting;
-  const { state } = passage;
-  if (!attach) throw new DoorError("no guest is named in the agent's configuration (usb.guest), so nobody gets it");
-  if (mode === "device" || state.step !== "decided") {
-    const { bus, address } = state.device;
-    passage.debts.handles = [await attach.planDevice(taken(), { bus, address })];
-    return [{ event: "planned", handles: [...passage.debts.handles] }];
-  }
-  passage.gift = [];
-  for (const [at, image] of state.images.entries()) {
-    if (mode === "rebuild") {
-      const rebuilt = await rebuild(image, state.scans[at]!.manifest, grounds, passage.stop.signal);
-      passage.debts.files.push(rebuilt.file);
-      passage.gift.push(rebuilt);
-    }
-    passage.debts.handles.push(await attach.planImage(taken()));
-  }
-  return [{ event: "planned", handles: [...passage.debts.handles] }];
-}
-
-/** A device that is used as it is: it must be what was judged when it is let in, and be it still when it has been, with no
- *  interface that was not. False where it has gone. @throws DoorError where it is another, and then it is held */
-async function letIn({ passage, ports }: Acting): Promise<boolean> {
-  const { device } = passage.state;
-  const isSame = async () => {
-    const read = await ports.read(device.port);
-    if (read === undefined) return false;
-    // the hash is over its descriptors and what it calls itself, its serial with it
-    if (read.ok && isSamePlugging(read.value, device) && read.value.hash === device.hash) return true;
-    const says = read.ok ? `${read.value.id}, serial ${JSON.stringify(read.value.serial)}` : read.error;
-    throw new DoorError(`it is not what was judged any more: ${says.slice(0, 300)}`);
-  };
-  if (!(await isSame()) || !(await ports.authorise(device.port, true))) return false;
-  try {
-    const others = (await ports.interfaces(device.port)).filter((type) => !device.interfaces.includes(type));
-    if (others.length > 0)
-      throw new DoorError(
-        `it was judged as ${device.interfaces.join(", ")} and has become ${others.join(", ")} as well`,
-      );
-    return await isSame();
-  } catch (error) {
-    await ports.authorise(device.port, false);
-    throw error;
-  }
-}
-
-async function handOver({ mode, handles }: Extract<GateAct, { act: "attach" }>, acting: Acting): Promise<GateEvent[]> {
-  const { passage, volume, attach } = acting;
-  const { state } = passage;
-  if (!attach) throw new DoorError("no guest is named in the agent's configuration");
-  if (mode === "device" || state.step !== "decided") {
-    const { bus, address } = state.device;
-    if (!(await letIn(acting))) return [];
-    await attach.device(handles[0]!, { bus, address });
-    return [{ event: "attached", delivery: { mode: "device", verified: false } }];
-  }
-  const gift = passage.gift ?? [];
-  for (const [at, image] of state.images.entries()) {
-    const given = mode === "rebuild" ? gift[at]!.file : image.file;
-    const seen = mode === "rebuild" ? gift[at]!.seen : await volume.seen(given);
-    if (mode === "image") {
-      const found = await volume.check(given);
-      if (found !== image.sha256) throw new DoorError(`the sealed image is ${found} now, it was ${image.sha256}`);
-    }
-    const isSame = async () => {
-      if ((await volume.seen(given)) !== seen) throw new DoorError("what was looked at was changed since");
-    };
-    await isSame();
-    passage.stop.signal.throwIfAborted();
-    await attach.image(handles[at]!, volume.path(given));
-    // the host opened it by its name: what lies there now is what it opened
-    await isSame();
-  }
-  return [{ event: "attached", delivery: mode === "rebuild" ? { mode, verified: true, ...sum(gift) } : whole(state) }];
-}
-
-/** Of an image, what is in no listed file goes with it; that is said. */
-function whole({ listed, scans }: Extract<GateState, { step: "decided" }>): Delivery {
-  const beside = scans.flatMap(unlisted).slice(0, UNLISTED_MAX);
-  const more = beside.length > 0 ? { unlisted: beside.map((line) => line.slice(0, 1024).toWellFormed()) } : {};
-  return { mode: "image", verified: beside.length === 0, files: listed.files, ...more };
-}
-
-function sum(gift: readonly Rebuilt[]): Pick<Delivery, "files" | "leftOut" | "renamed"> {
-  return {
-    files: gift.reduce((total, { files }) => total + files, 0),
-    leftOut: {
-      count: gift.reduce((total, { leftOut }) => total + leftOut.count, 0),
-      first: gift.flatMap(({ leftOut }) => leftOut.first).slice(0, 64),
-    },
-    renamed: {
-      count: gift.reduce((total, { renamed }) => total + renamed.count, 0),
-      first: gift.flatMap(({ renamed }) => renamed.first).slice(0, 64),
-    },
-  };
-}
-
-/** A guest may hold on to it for a moment. @throws DoorError where it never lets go */
-async function takeBack(attach: Attach | undefined, handle: string): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await attach?.detach(handle);
-    } catch (error) {
-      if (!(error instanceof DoorError) || tries >= DETACH_TRIES) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 500 * tries));
-    }
-  }
 }

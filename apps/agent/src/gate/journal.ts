@@ -4,6 +4,7 @@ import { GateStep, UsbMode } from "@sallyport/shared/record/usb.ts";
 import { UsbDevice } from "@sallyport/shared/usb/device.ts";
 import { z } from "zod";
 import type { GateState } from "./passage.ts";
+import { Basis } from "./stricter.ts";
 
 /** Its name among the sources' positions. */
 export const POSITION = "usb-gate";
@@ -27,14 +28,25 @@ const State = z.union([
 export const JournalEntry = z.object({
   state: State,
   debts: z.object({ handles: z.array(z.string()), files: z.array(z.string()) }),
+  /** Of what the guest or dom0 has: what it passed under. Absent in what an agent from before it has written. */
+  basis: Basis.optional(),
 });
 export type JournalEntry = z.infer<typeof JournalEntry>;
 export const Journal = z.array(JournalEntry);
 
-export function journalled({ state, debts }: { state: GateState; debts: JournalEntry["debts"] }): JournalEntry {
+export function journalled({
+  state,
+  debts,
+  basis,
+}: {
+  state: GateState;
+  debts: JournalEntry["debts"];
+  basis?: Basis | undefined;
+}): JournalEntry {
   const kept = { debts: { handles: [...debts.handles], files: [...debts.files] } };
   switch (state.step) {
     case "attached":
+      return { state, ...kept, ...(basis && { basis }) };
     case "refused":
     case "removed":
       return { state, ...kept };

@@ -86,13 +86,18 @@ export const classified = (device: UsbDevice, { outcome, rule, reason }: Judgeme
   });
 };
 
-export const judged = (device: UsbDevice, { rule, reason }: Judgement, time: number): Observation =>
+export const judged = (
+  device: UsbDevice,
+  { rule, reason }: Pick<Judgement, "rule" | "reason">,
+  time: number,
+  about: "device" | "contents" = "device",
+): Observation =>
   write("usb.verdict", "error", time, `Port ${device.port}: blocked, ${reason}`, {
     stick: stickId(device),
     verdict: "block",
-    rule,
+    rule: rule.slice(0, 4096),
     reason: cut(reason),
-    about: "device",
+    about,
   });
 
 export const copying = (device: UsbDevice, bytes: number, of: number, time: number): Observation => {
@@ -132,6 +137,19 @@ export function scanned(
   return [
     ...scans.flatMap((body) => scanObservations(body, time, hash)),
     step(device, "scanned", time, `${files} files scanned`, { files, manifest, ...first(images) }),
+  ];
+}
+
+export const definitionsOf = ({ scanner }: Pick<ScanBody, "scanner">): string =>
+  scanner ? `${scanner.engine}, definitions ${scanner.definitions ?? "without a version"}` : "no scanner";
+
+/** The images that dom0 still holds, once more: what the stick passed with is a record as well. */
+export function rescanned(device: UsbDevice, scans: readonly ScanBody[], hash: Hash, time: number): Observation[] {
+  const by = [...new Set(scans.map(definitionsOf))].join("; ");
+  const files = scans.reduce((sum, { manifest }) => sum + manifest.length, 0);
+  return [
+    ...scans.flatMap((body) => scanObservations(body, time, hash)),
+    step(device, "scanned", time, `${files} files scanned again with ${by}`, { files }),
   ];
 }
 

@@ -8,7 +8,8 @@ import type { ManifestFile } from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { appeared, deniedHere, type GateEvent, type GateState, type Next, type Rules, step } from "./passage.ts";
+import { deniedHere } from "./denied.ts";
+import { appeared, type GateEvent, type GateState, type Next, type Rules, step } from "./passage.ts";
 
 const NOW = Date.parse("2026-11-24T08:46:00.000Z");
 const device: UsbDevice = {
@@ -76,6 +77,7 @@ const at = {
 
 const classify: GateEvent = { event: "classify", circumstances: {} };
 const decide = (...exceptions: Exception[]): GateEvent => ({ event: "decide", exceptions, floor: NOW });
+const rescan = (scan: ScanBody): GateEvent => ({ event: "rescanned", scans: [scan], exceptions: [], floor: NOW });
 const gave: GateEvent = { event: "attached", delivery: { mode: "image", verified: true } };
 
 /** `decided allow: deliver rebuild verdict; usb.step` */
@@ -251,11 +253,54 @@ describe("a device's way", () => {
     [
       "what the overlay denies from now on is taken from the guest, and is a verdict",
       at.attached,
-      { event: "failed", reason: "denied", denied: true },
+      { event: "failed", reason: "denied", verdict: { rule: "overlay", about: "device" } },
       rules(),
       "refused: detach, hold, discard; usb.verdict usb.step",
     ],
-    ["once", at.refused, { event: "failed", reason: "denied", denied: true }, rules(), "refused: nothing; no record"],
+    [
+      "once",
+      at.refused,
+      { event: "failed", reason: "denied", verdict: { rule: "overlay", about: "device" } },
+      rules(),
+      "refused: nothing; no record",
+    ],
+    [
+      "what newer definitions find is taken from the guest, with the scan on record before it",
+      at.attached,
+      rescan(body("block", { rule: "infected" })),
+      rules(),
+      "refused: detach, hold, discard; usb.scan usb.step usb.verdict usb.step",
+    ],
+    [
+      "what a scanner has no time for is not",
+      at.attached,
+      rescan(body("hold", { rule: "unscannable" })),
+      rules(),
+      "attached: nothing; usb.scan usb.step",
+    ],
+    [
+      "nor what an exception lets pass, unless it is blocked",
+      { ...at.attached, exception: exception.digest },
+      rescan(body("hold", { rule: "infected" })),
+      rules(),
+      "attached: nothing; usb.scan usb.step",
+    ],
+    [
+      "what waits and is clean by newer definitions goes on",
+      at.waiting,
+      rescan(body("allow")),
+      rules(),
+      "decided allow: deliver rebuild verdict; usb.scan usb.step usb.step",
+    ],
+    ["what waits on waits", at.waiting, rescan(body("hold")), rules(), "decided hold: nothing; usb.scan usb.step"],
+    [
+      "what waits and is infected by newer definitions ends",
+      at.waiting,
+      rescan(body("block")),
+      rules(),
+      "refused: detach, hold, discard; usb.scan usb.step usb.step",
+    ],
+    ["what is on its way is not its business", at.sealed, rescan(body("block")), rules(), "sealed: nothing; no record"],
     ["refused is final", at.refused, classify, rules(), "refused: nothing; no record"],
     ["removed is final", at.removed, { event: "failed", reason: "late" }, rules(), "removed: nothing; no record"],
   ];

@@ -2,16 +2,17 @@
  *  down out. Pure, so that it can be read as a table. live.ts writes down first, then does. */
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
-import { deniedDevice, deniedFile, deniedHashes, type OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
+import { deniedFile, type OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { GateStep, UsbAttachBody, UsbMode } from "@sallyport/shared/record/usb.ts";
 import { deniedReason, OVERLAY_RULE } from "@sallyport/shared/usb/decide.ts";
 import { isPinned, ruleFacts, type UsbDevice, type UsbPin } from "@sallyport/shared/usb/device.ts";
 import { type Exception, exceptionFor, type Grounds } from "@sallyport/shared/usb/exception.ts";
-import { deniedDeviceReason, judgeDevice } from "@sallyport/shared/usb/judge.ts";
+import { judgeDevice } from "@sallyport/shared/usb/judge.ts";
 import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
+import { failed, pulled, stopped } from "./passage-ends.ts";
 import * as words from "./passage-words.ts";
 
 /** A logical unit's image on the gate's volume. */
@@ -58,11 +59,13 @@ export type GateEvent =
   | { event: "scanned"; scans: ScanBody[] }
   /** Also when exceptions have come or gone. */
   | { event: "decide"; exceptions: readonly Exception[]; floor: number }
+  /** The sealed images once more, with definitions that came since. */
+  | { event: "rescanned"; scans: ScanBody[]; exceptions: readonly Exception[]; floor: number }
   | { event: "planned"; handles: string[] }
   | { event: "attached"; delivery: Delivery }
   | { event: "pulled" }
-  /** Also when the overlay denies it from now on. */
-  | { event: "failed"; reason: string; denied?: true };
+  /** With a verdict where a rule says from now on that it may not be where it is. */
+  | { event: "failed"; reason: string; verdict?: { rule: string; about: "device" | "contents" } };
 
 export type GateAct =
   | { act: "hold" | "classify" | "copy" | "seal" | "scan" | "decide" | "authorise" | "detach" | "discard" }
@@ -91,7 +94,8 @@ export const appeared = (device: UsbDevice, now: number): Next => ({
 export function step(state: GateState, event: GateEvent, rules: Rules, now: number): Next {
   if (event.event === "pulled") return pulled(state, now);
   if (event.event === "failed")
-    return event.denied ? denied(state, event.reason, now) : failed(state, event.reason, now);
+    return event.verdict ? stopped(state, event.reason, event.verdict, now) : failed(state, event.reason, now);
+  if (event.event === "rescanned") return rescanned(state, event, rules, now);
   const nothing: Next = { state, acts: [], records: [] };
   switch (state.step) {
     case "seen":
@@ -129,6 +133,35 @@ export function step(state: GateState, event: GateEvent, rules: Rules, now: numb
     default:
       return unreachable(state);
   }
+}
+
+/** What a scan says against a file, not what it could not say: a scanner that has no time now takes nothing back. */
+const FINDINGS = new Set(["infected", "denySha256", "denyTypes", OVERLAY_RULE]);
+
+/** What the guest has goes with a new finding; what waits is decided again by what is known now. */
+function rescanned(
+  state: GateState,
+  event: Extract<GateEvent, { event: "rescanned" }>,
+  rules: Rules,
+  now: number,
+): Next {
+  const { scans } = event;
+  const isWaiting = state.step === "decided" && state.verdict === "hold";
+  if (state.step !== "attached" && !isWaiting) return { state, acts: [], records: [] };
+  const said = words.rescanned(state.device, scans, rules.hash, now);
+  if (isWaiting) {
+    const next = decided({ ...state, scans }, event, rules, now);
+    const waits = next.state.step === "decided" && next.state.verdict === "hold";
+    return waits ? { ...next, records: said } : { ...next, records: [...said, ...next.records] };
+  }
+  const excepted = state.exception !== undefined;
+  const found = scans.find(
+    ({ verdict, rule = "" }) => FINDINGS.has(rule) && (verdict === "block" || (verdict === "hold" && !excepted)),
+  );
+  if (!found) return { state: { ...state }, acts: [], records: said };
+  const reason = `scanned again with ${words.definitionsOf(found)}, and policy would ${found.verdict} what is on it: ${found.reason}`;
+  const next = stopped(state, reason, { rule: found.rule ?? "", about: "contents" }, now);
+  return { ...next, records: [...said, ...next.records] };
 }
 
 type Stands<S extends GateState["step"]> = Extract<GateState, { step: S }>;
@@ -186,7 +219,7 @@ function classified(state: Stands<"classified">, event: GateEvent, now: number):
 /** The worst verdict of all units is the stick's; where it waits, an exception for exactly this lets it pass. */
 function decided(
   state: Omit<Stands<"scanned">, "step">,
-  { exceptions, floor }: Extract<GateEvent, { event: "decide" }>,
+  { exceptions, floor }: Pick<Extract<GateEvent, { event: "decide" }>, "exceptions" | "floor">,
   rules: Rules,
   now: number,
 ): Next {
@@ -235,30 +268,6 @@ function deniedSince(body: ScanBody, { denied }: Rules): ScanBody {
   return found ? { ...body, verdict: "block", rule: OVERLAY_RULE, reason: deniedReason(found) } : body;
 }
 
-/** Why a device that is on its way, or with the guest, may not be any more; nothing where it may. `holds` says whether a
- *  file of this hash is on it; absent where nobody knows any more what is. */
-export function deniedHere(
-  state: GateState,
-  holds: ((sha256: string) => boolean) | undefined,
-  { denied, pins }: Pick<Rules, "denied" | "pins">,
-): string | undefined {
-  const { device } = state;
-  if (denied.length === 0 || isPinned(device, pins) || state.step === "removed" || state.step === "refused")
-    return undefined;
-  const entry = deniedDevice(denied, ruleFacts(device));
-  if (entry) return deniedDeviceReason(entry);
-  for (const image of "images" in state ? state.images : []) {
-    const found = deniedFile(denied, { manifest: [], image: { sha256: image.sha256, size: image.bytes } });
-    if (found) return deniedReason(found);
-  }
-  const hashes = deniedHashes(denied);
-  if (!holds && hashes.size > 0)
-    return "files are denied now, and what is on it is not known any more since the agent was started again: plug it in again";
-  for (const [sha256, { id, until, reason }] of hashes)
-    if (holds?.(sha256)) return `it holds the file ${sha256}, denied until ${until} (overlay ${id}): ${reason}`;
-  return undefined;
-}
-
 function waiting(state: Stands<"decided">, event: GateEvent, rules: Rules, now: number): Next | undefined {
   switch (event.event) {
     case "decide": {
@@ -291,34 +300,4 @@ function attached(
   const exception = "exception" in from && from.exception !== undefined ? { exception: from.exception } : {};
   const state = { step: "attached" as const, device, images, mode: delivery.mode, handles, ...exception };
   return { state, acts: [], records: [words.attached(state, delivery, now)] };
-}
-
-/** Gone in the middle is refused; gone from the guest is removed; what had its end already is only let go. */
-function pulled(state: GateState, now: number): Next {
-  const { device } = state;
-  if (state.step === "removed") return { state, acts: [], records: [] };
-  const after = state.step === "refused" ? state.at : state.step;
-  const undone: GateAct[] = [{ act: "detach" }, { act: "discard" }];
-  const cut = !["attached", "refused"].includes(state.step) && !(state.step === "decided" && state.verdict === "hold");
-  const records = [words.removed(device, after, "the device is gone from its port", now)];
-  if (cut) records.unshift(words.refused(device, after, "pulled out before the gate was through with it", now));
-  return { state: { step: "removed", device, after }, acts: undone, records };
-}
-
-/** It may have been with the guest already: that is a verdict, and somebody is called. */
-function denied(state: GateState, reason: string, now: number): Next {
-  const next = failed(state, reason, now);
-  if (next.records.length === 0) return next;
-  const verdict = words.judged(state.device, { outcome: "block", rule: OVERLAY_RULE, reason }, now);
-  return { ...next, records: [verdict, ...next.records] };
-}
-
-function failed(state: GateState, reason: string, now: number): Next {
-  if (state.step === "removed" || state.step === "refused") return { state, acts: [], records: [] };
-  const { device } = state;
-  return {
-    state: { step: "refused", device, at: state.step, reason: reason.slice(0, 1024) },
-    acts: [{ act: "detach" }, { act: "hold" }, { act: "discard" }],
-    records: [words.refused(device, state.step, reason, now)],
-  };
 }

@@ -312,6 +312,115 @@ describe.skipIf(absent !== null)("a stick", () => {
   });
 });
 
+describe.skipIf(absent !== null)("rules that change while the guest has a stick", () => {
+  const given = async () => {
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("that is on record", () => attachOf() !== undefined);
+  };
+  const next = (policy: object) => {
+    bench.policy = UsbSection.parse({ unscannable: "allow", ...policy });
+  };
+  const taken = async (why: RegExp) => {
+    await bench.until("the guest has lost it", () => !isGiven());
+    await bench.until("that is on record", isRefused);
+    expect(bench.said("usb.verdict").at(-1)).toMatch(why);
+    expect(bench.said("usb.step").at(-1)).toMatch(why);
+    await bench.until("nothing is left of it", async () => (await bench.volumeFiles()).length === 0);
+  };
+  it("take it back where they would not let it come so far, and say which rule; once", async () => {
+    await given();
+    next({ deviceRules: ["allow id 1234:*"] });
+    await taken(/the device rules changed, and it is blocked: no device rule matches \(implicit\)/);
+    next({ deviceRules: [] });
+    await bench.until("the gate goes on", () => bench.states.length > 0);
+    bench.kernel.unplug("1-2");
+    await bench.until("it has gone", () => bench.said("usb.removed").length === 1);
+    expect(bench.said("usb.verdict")).toHaveLength(1);
+  });
+  it("take it back for what is on it: a type, a hash, or what nobody could scan", async () => {
+    await given();
+    next({ denyTypes: ["text/*"] });
+    await taken(/policy changed, and it would block what is on the stick: .*of a denied type/);
+  });
+  it("take it back over a restart of the agent as well, by what it kept of the scan", async () => {
+    await given();
+    await bench.stop();
+    bench.policy = UsbSection.parse({ unscannable: "hold" });
+    bench.start();
+    await taken(/would hold what is on the stick: no scanner answered/);
+  });
+  it("that only loosen leave it where it is, and so do those that come and go", async () => {
+    await given();
+    const seen = bench.records.length;
+    next({ deviceRules: ["allow"], infected: "hold" });
+    next({ deviceRules: [] });
+    next({ deviceRules: ["allow"], mode: "audit" });
+    await bench.stop();
+    bench.start();
+    // the first look is over when another stick is let in
+    bench.kernel.plug("1-3", { units: [stick] });
+    await bench.until("another one comes", () => bench.guest.given().size === 2);
+    expect(bench.records.slice(seen).filter(({ kind }) => kind === "usb.verdict")).toEqual([]);
+    expect(isRefused()).toBe(false);
+  });
+  it("stop one that is on its way, before the guest gets it", async () => {
+    const { guest } = bench;
+    const had: string[] = [];
+    bench.start({
+      async reached(state) {
+        if (state.step === "decided" && state.handles.length > 0) next({ deviceRules: [] });
+      },
+      attach: {
+        ...guest,
+        async image(handle, path) {
+          had.push(handle);
+          await guest.image(handle, path);
+        },
+      },
+    });
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is refused", isRefused);
+    expect(attachOf()).toBeUndefined();
+    expect(bench.said("usb.verdict").at(-1)).toMatch(/no device rule matches/);
+    expect(had).toEqual([]);
+  });
+  it("take the device itself from the guest, and a hub from dom0 with all that hangs on it", async () => {
+    next({ directRules: ["allow id 0951:1666"], deviceRules: ["allow with-interface equals { 09:00:00 }"] });
+    bench.start();
+    bench.kernel.plug("1-1", { interfaces: [["09:00:00"]] });
+    bench.kernel.plug("1-1.2", { units: [stick] });
+    await bench.until("both are let in", () => bench.said("usb.attach").length === 2);
+    next({});
+    await bench.until("both are taken back", () => bench.said("usb.verdict").length === 2);
+    await bench.until("both are held", () => !bench.kernel.authorised("1-1") && !bench.kernel.authorised("1-1.2"));
+    expect(isGiven()).toBe(false);
+  });
+});
+
+describe("conditions of device rules", () => {
+  it("that ask for the past are answered, over a restart as well", async () => {
+    bench.policy = UsbSection.parse({ directRules: ["allow if !rule-applied"], deviceRules: [] });
+    bench.start();
+    bench.kernel.plug("1-2", { units: [] });
+    await bench.until("the first one is let in", () => attachOf() !== undefined);
+    expect(bench.said("usb.step").at(-1)).toMatch(/handed over by a direct rule/);
+    await bench.stop();
+    bench.start();
+    bench.kernel.plug("1-3", { units: [] });
+    await bench.until("the second one is not", isRefused);
+    expect(bench.said("usb.verdict").at(-1)).toMatch(/1-3: blocked, no device rule matches/);
+    expect(bench.guest.given().size).toBe(1);
+  });
+  it("that leave it to chance are answered", async () => {
+    bench.policy = UsbSection.parse({ directRules: ["allow if random(1)", "allow if random(0)"], deviceRules: [] });
+    bench.start();
+    bench.kernel.plug("1-2", { units: [] });
+    await bench.until("it is let in", () => attachOf() !== undefined);
+    expect(bench.said("usb.step").at(-1)).toMatch(/random\(1\)/);
+  });
+});
+
 describe("a device that is used as it is", () => {
   const direct = { directRules: ["allow id 0951:1666"] };
   /** What sysfs says of it from then on. */
@@ -431,7 +540,8 @@ describe.skipIf(absent !== null)("an exception", () => {
     bench.kernel.unplug("1-2");
     await bench.until("it is gone", () => !isGiven());
     bench.kernel.plug("1-2", { units: [stick], serial: "BBBB" });
-    const asked = () => bench.records.flatMap(({ kind, body }) => (kind === "usb.request" ? [body as UsbRequestBody] : []));
+    const asked = () =>
+      bench.records.flatMap(({ kind, body }) => (kind === "usb.request" ? [body as UsbRequestBody] : []));
     await bench.until("the other asks for itself", () => asked().length === 2);
     expect(asked()[1]).toMatchObject({ descriptors: first.descriptors, manifest: first.manifest });
     expect(asked()[1]!.device).not.toBe(first.device);

@@ -4,6 +4,9 @@ import { join } from "node:path";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { startReader } from "../../src/dom0/confine.ts";
+import { RescanDesk } from "../../src/gate/rescan.ts";
+import { scan } from "../../src/gate/scan.ts";
 import { type ClamdServer, MARKER, startClamd } from "../gate/clamd-server.ts";
 import { fatImage, layOut, partitioned } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
@@ -54,6 +57,97 @@ describe.skipIf(absent !== null)("a stick before clamd", () => {
     ]);
     expect(bench.guest.given().size).toBe(0);
     await bench.until("nothing of it is left", async () => (await bench.volumeFiles()).length === 0);
+  });
+  describe("and definitions that come later", () => {
+    const OTHER = "sallyport-later-marker-91cc";
+    const set = (digit: string) => digit.repeat(64);
+    let newer: ClamdServer;
+    let has = { clamd: null as ClamdServer | null, set: set("1") };
+    beforeAll(async () => {
+      if (absent !== null) return;
+      newer = await startClamd({}, { "later.ndb": `Test.Later:0:*:${Buffer.from(OTHER).toString("hex")}\n` });
+    });
+    afterAll(() => newer?.stop());
+    const scans = () => bench.records.filter(({ kind }) => kind === "usb.scan").map(({ body }) => body as ScanBody);
+    const startWith = (clamd: ClamdServer, digit: string, more: object = {}) => {
+      has = { clamd, set: set(digit) };
+      bench.start({
+        ...more,
+        scannerMs: 20,
+        scanner: async () => ({ engine: "ClamAV", definitions: null, date: null, set: has.set }),
+        scan: async (path, { source, sha256: imageSha256, onProgress, signal }) => {
+          const more = { start: startReader, now: () => new Date(), lanes: 2, imageSha256, source, onProgress, signal };
+          const body = await scan(path, { policy: bench.policy, clamd: has.clamd, set: has.set, ...more });
+          return { ...body, scanner: body.scanner && { ...body.scanner, engine: "ClamAV" } };
+        },
+      });
+    };
+    it("take back what the guest has where they find something in it, and say what and by which", async () => {
+      startWith(clamd, "1");
+      bench.kernel.plug("1-2", { units: [fat("later", { "a.txt": OTHER })] });
+      await bench.until("that is on record", () => bench.said("usb.attach").length === 1);
+      expect(scans()).toMatchObject([{ verdict: "allow" }]);
+      has = { clamd: newer, set: set("2") };
+      await bench.until("the guest has lost it", () => bench.guest.given().size === 0);
+      await bench.until("it is refused", refused);
+      expect(scans()).toMatchObject([
+        { verdict: "allow" },
+        { verdict: "block", rule: "infected", scanner: { set: set("2") } },
+      ]);
+      expect(bench.said("usb.verdict").at(-1)).toMatch(
+        /scanned again with ClamAV.*would block what is on it: "a.txt" is infected/,
+      );
+      await bench.until("nothing of it is left", async () => (await bench.volumeFiles()).length === 0);
+    });
+    it("leave it where they find nothing, and scan it once; also over a restart", async () => {
+      startWith(clamd, "1");
+      bench.kernel.plug("1-2", { units: [fat("good", { "a.txt": "hello" })] });
+      await bench.until("that is on record", () => bench.said("usb.attach").length === 1);
+      has = { clamd: newer, set: set("2") };
+      await bench.until("it is scanned again", () => scans().length === 2);
+      await bench.stop();
+      startWith(newer, "2");
+      await bench.until("it is taken up", () => bench.said("usb.step").some((text) => text.includes("stays attached")));
+      await bench.stop();
+      startWith(newer, "3");
+      await bench.until("it is scanned again", () => scans().length === 3);
+      expect(bench.guest.given().size).toBe(1);
+      expect(scans().map(({ scanner }) => scanner?.set)).toEqual([set("1"), set("2"), set("3")]);
+    });
+    it("or a person's order scan what is held once more, whatever it was scanned with", async () => {
+      const desk = new RescanDesk();
+      startWith(clamd, "1", { rescans: desk });
+      expect(desk.held()).toEqual([]);
+      bench.kernel.plug("1-2", { units: [fat("again", { "a.txt": OTHER })] });
+      await bench.until("that is on record", () => bench.said("usb.attach").length === 1);
+      await bench.until("its image is held", () => desk.held().length === 1);
+      desk.ask(desk.held()[0]!);
+      await bench.until("it is scanned again", () => scans().length === 2);
+      // the same definitions by name, and yet others
+      has = { clamd: newer, set: set("1") };
+      desk.ask(desk.held()[0]!);
+      await bench.until("the guest has lost it", () => bench.guest.given().size === 0);
+      await bench.until("nothing is held any more", () => desk.held().length === 0);
+    });
+    it("do nothing where policy says so, or where the scanner is gone", async () => {
+      bench.policy = UsbSection.parse({ rescan: false });
+      startWith(clamd, "1");
+      bench.kernel.plug("1-2", { units: [fat("later", { "a.txt": OTHER })] });
+      await bench.until("that is on record", () => bench.said("usb.attach").length === 1);
+      has = { clamd: newer, set: set("2") };
+      bench.kernel.plug("1-3", { units: [fat("good", { "a.txt": "hello" })] });
+      await bench.until("another is with the guest", () => bench.said("usb.attach").length === 2);
+      expect(scans()).toHaveLength(2);
+      has = { clamd: null, set: set("3") };
+      bench.policy = UsbSection.parse({});
+      bench.kernel.plug("1-4", { units: [fat("more", { "a.txt": "hello" })] });
+      await bench.until("a third waits, since nothing scans", () => bench.said("usb.request").length === 1);
+      expect(bench.guest.given().size).toBe(2);
+      expect(refused()).toBe(false);
+      // and goes on when something does, without a person
+      has = { clamd, set: set("4") };
+      await bench.until("it has been scanned", () => bench.said("usb.attach").length === 3);
+    });
   });
   it("that met a scanner which is dead, or hangs, waits for a person", async () => {
     const socket = join(bench.root, "hung.sock");

@@ -59,12 +59,12 @@ describe.skipIf(absent !== null)("the agent's gate", () => {
     const asked = console.records("usb.request")[0]!.content!.body as unknown as UsbRequestBody;
     const given = attachTo(realDom0, { by: "qmp", socket });
     expect(await given.has(HANDLE)).toBe(false);
-    const { descriptors, manifest, request } = asked;
+    const { device, descriptors, manifest, request } = asked;
     const { workstation } = machine;
     const issued = new Date().toISOString();
     const notAfter = new Date(Date.now() + 3_600_000).toISOString();
     const head = { type: "exception" as const, audience: { workstation }, order: 1, issued, notAfter };
-    const carried = { workstation, descriptors, manifest, request, reason: "looked at by hand" };
+    const carried = { workstation, device, descriptors, manifest, request, reason: "looked at by hand" };
     console.sendCommand(workstation, console.statement(head, carried));
     await until("the guest has it", () => has("usb.attach"), machine, LONG_MS);
     expect(await given.has(HANDLE)).toBe(true);

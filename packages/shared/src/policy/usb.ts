@@ -96,6 +96,8 @@ export const UsbSection = z.strictObject({
   definitionsDaysMax: z.int().min(1).max(3_650).nullable().default(14),
   /** Absent: what the workstation has. */
   definitions: definitions.optional(),
+  /** Whether sticks that wait or are with the guest are scanned again when the scanner's definitions change. Absent: yes. */
+  rescan: z.boolean().optional(),
   archives: ArchiveLimits.prefault({}),
   limits: ScanLimits.prefault({}),
 });

@@ -1,7 +1,18 @@
 /** What a replay of this change cannot know, in sentences; said beside every result. Pure. */
 import { canonicalText, type Json } from "../base/canonical.ts";
 import type { Policy } from "../policy/policy.ts";
+import type { UsbSection } from "../policy/usb.ts";
+import { parseRules } from "../usb/rules/parse.ts";
 import type { ReplayResult } from "./result.ts";
+
+/** What a device rule may ask for that no record holds. */
+function asksMore({ deviceRules, directRules }: UsbSection): boolean {
+  const parsed = parseRules([...directRules, ...deviceRules].join("\n"));
+  return (
+    parsed.ok &&
+    parsed.value.some(({ conditions }) => conditions?.values.some(({ name }) => name !== "true" && name !== "false"))
+  );
+}
 
 type Found = Omit<ReplayResult, "notes">;
 
@@ -25,6 +36,10 @@ export function notesOf({ before, after }: { before: Policy; after: Policy }, fo
     [
       changed.has("usb") && (found.flips["new-allows"] > 0 || found.flips["new-unread"] > 0),
       "A device that was blocked was never read: what is on it, and what its scan would say, is not known.",
+    ],
+    [
+      changed.has("usb") && (asksMore(before.usb) || asksMore(after.usb)),
+      "Conditions of device rules that ask for the time of day, other devices, chance, or when a rule was asked or applied before are not known here: a rule that allows does not match then, and one that blocks does.",
     ],
     [
       changed.has("usb"),

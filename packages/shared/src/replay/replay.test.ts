@@ -220,6 +220,20 @@ describe("a candidate flips", () => {
     expect(found.notes.join(" ")).toContain("no after-life");
   });
 
+  it("and says that what a rule's conditions ask for is not known, where one asks", () => {
+    const notes = (rules: string[]) =>
+      replay(policy(), policy({ usb: { deviceRules: rules } }), [[scan(facts("clean"))]]).notes.join(" ");
+    expect(notes(["allow if !rule-applied(00:10:00)", "block"])).toMatch(/Conditions of device rules .* are not known/);
+    expect(notes(["allow id 1234:*", "allow if true"])).not.toMatch(/Conditions of device rules/);
+  });
+
+  it("and by bytes beside an image's partitions, which a scan has kept", () => {
+    const beside = { ...facts("clean"), outside: [{ from: 512, bytes: 512, zeros: false }] };
+    const image = policy({ usb: { present: "image" } });
+    expect(flipsOf(replay(policy(), image, [[scan(beside)]]))).toEqual({ "new-holds": 1 });
+    expect(flipsOf(replay(policy(), image, [[scan(facts("clean"))]]))).toEqual({});
+  });
+
   it("a bounded number of subjects and examples, and counts the rest as others", () => {
     const run = new Replay({ before: policy(), after: policy({ network: { rules: [web] } }) });
     run.tell(1, out);

@@ -32,6 +32,8 @@ export type Circumstances = {
   sinceEvaluated?: (rule: Rule) => number | null;
   /** From 0 up to 1. */
   random?: () => number;
+  /** Told of each rule that is asked, in order, whether the device is one of its or not, and whether it applied. */
+  asked?: (rule: Rule, applied: boolean) => void;
 };
 
 export type Decided = { rule: Rule; target: "allow" | "block" | "reject" };
@@ -42,8 +44,11 @@ export function matchRules(
   circumstances: Circumstances = {},
 ): Decided | null {
   for (const rule of rules) {
-    if (rule.target === "match" || rule.target === "device" || !fits(rule, device)) continue;
-    if (conditionsMet(rule, circumstances) ?? rule.target !== "allow") return { rule, target: rule.target };
+    const { target } = rule;
+    const decides = target === "match" || target === "device" ? null : target;
+    const applies = fits(rule, device) && (conditionsMet(rule, circumstances) ?? target !== "allow");
+    circumstances.asked?.(rule, applies);
+    if (applies && decides) return { rule, target: decides };
   }
   return null;
 }

@@ -54,6 +54,10 @@ export type Rule = {
   line: number;
 };
 
+/** Whether it asks when it was asked or applied before. */
+export const asksPast = ({ conditions }: Rule): boolean =>
+  conditions?.values.some(({ name }) => name === "rule-applied" || name === "rule-evaluated") ?? false;
+
 /** Where and why a text is no rule; columns count characters from 1. */
 export type RuleError = { line: number; column: number; message: string };
 

@@ -4,6 +4,7 @@ import { UsbSection } from "../../policy/usb.ts";
 import { type Circumstances, type DeviceFacts, matchRules } from "./match.ts";
 import { parseRules } from "./parse.ts";
 import { printRule } from "./print.ts";
+import { asksPast } from "./rule.ts";
 
 const rules = (text: string) => {
   const parsed = parseRules(text);
@@ -130,6 +131,23 @@ describe("matchRules", () => {
     expect(decide("allow if random(0.3)", stick, { random: () => 0.29 })).toBe("allow");
     expect(decide("allow if random(0.3)", stick, { random: () => 0.3 })).toBe(null);
   });
+});
+
+it("each rule that is asked is told, with whether it applied, up to the one that decides", () => {
+  const facts: DeviceFacts = {
+    ...{ id: "0781:5567", serial: "", name: "", hash: "", parentHash: "", viaPort: "1-2", connectType: "" },
+    interfaces: ["08:06:50"],
+  };
+  const told: [number, boolean][] = [];
+  const text = "allow id 1234:*\nallow if false\nmatch id 0781:*\nallow id 0781:*\nblock";
+  matchRules(rules(text), facts, { asked: ({ line }, applied) => told.push([line, applied]) });
+  expect(told).toEqual([
+    [1, false],
+    [2, false],
+    [3, true],
+    [4, true],
+  ]);
+  expect(rules("allow if rule-evaluated\nallow if random\nallow").map(asksPast)).toEqual([true, false, false]);
 });
 
 describe("the policy's device rules", () => {

@@ -1,0 +1,138 @@
+/** One device through `step`: what is to happen is on disk, with its records, before it happens. */
+
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import type { GateStep } from "@sallyport/shared/record/usb.ts";
+import { ruleFacts, type UsbDevice } from "@sallyport/shared/usb/device.ts";
+import { pause } from "../pace.ts";
+import { SpoolClosed } from "../spool/intake.ts";
+import { type Acting, perform } from "./acts.ts";
+import { PAST_POSITION } from "./circumstances.ts";
+import { appeared, type GateAct, type Next, step } from "./passage.ts";
+import * as words from "./passage-words.ts";
+import { strict } from "./reconsider.ts";
+import { contentsBasis, deviceBasis } from "./stricter.ts";
+import { type Gate, hashesOf, type Passage, passageOf, stickOf } from "./under-way.ts";
+
+/** A guest that does not let go of a stick that has gone is asked again this often. */
+const UNDO_MS = 5_000;
+
+export function begin(gate: Gate, key: string, device: UsbDevice): void {
+  enter(gate, passageOf(key, { step: "seen", device }), appeared(device, gate.parts.now()));
+}
+
+export function enter(gate: Gate, passage: Passage, next: Next): void {
+  gate.passages.set(passage.key, passage);
+  passage.done = drive(gate, passage, next).catch((error: unknown) => {
+    if (!(error instanceof SpoolClosed)) gate.fault(error);
+    gate.parts.log.error({ stick: stickOf(passage), error: (error as Error).message }, "usb.ended");
+  });
+}
+
+async function drive(gate: Gate, passage: Passage, first: Next): Promise<void> {
+  const { parts, over, commit } = gate;
+  let next: Next | undefined = first;
+  while (next && !over.signal.aborted) {
+    passage.state = next.state;
+    remember(gate, passage);
+    await keepPast(gate);
+    if (next.records.length > 0 || next.acts.length > 0) await commit(next.records);
+    await parts.reached?.(next.state);
+    for (const each of next.acts) {
+      if (over.signal.aborted) return;
+      const why = handsOver(each) ? strict(gate, passage) : undefined;
+      if (why) passage.inbox.unshift({ event: "failed", reason: why.reason, verdict: why });
+      if (why) break;
+      passage.inbox.push(...(await perform(each, acting(gate, passage))));
+    }
+    if (next.state.step === "removed") return undo(gate, passage);
+    if (next.state.step === "refused" && passage.debts.handles.length > 0) await insist(gate, passage, next.state.at);
+    next = await nextOf(gate, passage);
+  }
+}
+
+/** Rules may have changed since it was let come so far: asked once more before anybody gets it. */
+const handsOver = ({ act }: GateAct): boolean => act === "deliver" || act === "attach" || act === "authorise";
+
+/** What it passes under, for when the rules change. */
+function remember({ parts }: Gate, passage: Passage): void {
+  const { state } = passage;
+  if (state.step === "classified") passage.basis ??= deviceBasis(parts.rules());
+  if (state.step === "sealed") passage.scanned = parts.rules();
+  if (state.step !== "scanned") return;
+  passage.hashes = hashesOf(state.scans);
+  const under = passage.scanned ?? parts.rules();
+  const contents = contentsBasis(under, state.scans, parts.now());
+  passage.basis = { ...(passage.basis ?? deviceBasis(under)), contents };
+}
+
+async function keepPast({ parts, past, outlet }: Gate): Promise<void> {
+  const value = past.changed(parts.rules().policy);
+  if (value !== undefined) await outlet.emit({ observations: [], position: { name: PAST_POSITION, value } });
+}
+
+/** Nothing where the gate ends. */
+async function nextOf({ parts, over }: Gate, passage: Passage): Promise<Next | undefined> {
+  while (!over.signal.aborted) {
+    const event = passage.inbox.shift();
+    if (event !== undefined) {
+      const found = step(passage.state, event, parts.rules(), parts.now());
+      if (found.state !== passage.state || found.acts.length > 0) return found;
+      continue;
+    }
+    passage.idle = true;
+    await new Promise<void>((resolve) => {
+      passage.wake = resolve;
+    });
+    passage.idle = false;
+  }
+  return undefined;
+}
+
+export function acting(gate: Gate, passage: Passage): Acting {
+  const { parts, passages, past, commit, show } = gate;
+  const all = [...passages.values()];
+  return {
+    ...parts,
+    rules: parts.rules(),
+    async tell(records: readonly Observation[], now: string) {
+      show(now);
+      if (records.length > 0) await commit(records);
+    },
+    circumstances() {
+      const allowed = all.flatMap(({ state }) => (state.step === "attached" ? [ruleFacts(state.device)] : []));
+      passage.circumstances = past.circumstances(Math.max(parts.now(), parts.floor()), allowed);
+      return passage.circumstances;
+    },
+    taken: () => [...passages.values()].flatMap(({ debts }) => debts.handles),
+    exceptions: parts.exceptions(),
+    floor: parts.floor(),
+    passage,
+  };
+}
+
+/** A guest that does not let go is asked again, until it does or there is another reason to stop. */
+async function takeBack(gate: Gate, passage: Passage, isOver = () => false): Promise<void> {
+  while (passage.debts.handles.length > 0 && !isOver() && !gate.over.signal.aborted) {
+    await pause(UNDO_MS, gate.over.signal);
+    for (const act of ["detach", "discard"] as const) await perform({ act }, acting(gate, passage));
+  }
+}
+
+/** What was refused while the guest had it: that the guest still has it is on record, and so is the end of that. */
+async function insist(gate: Gate, passage: Passage, at: GateStep): Promise<void> {
+  const { commit, parts } = gate;
+  const { device } = passage.state;
+  const handles = passage.debts.handles.join(", ");
+  await commit([words.refused(device, at, `the guest does not let go of ${handles}; it is asked again`, parts.now())]);
+  await takeBack(gate, passage, () => passage.inbox.some(({ event }) => event === "pulled"));
+  if (passage.debts.handles.length === 0)
+    await commit([words.refused(device, at, `the guest has let go of ${handles}`, parts.now())]);
+}
+
+/** It stays in the journal until nothing is left of it. */
+async function undo(gate: Gate, passage: Passage): Promise<void> {
+  await takeBack(gate, passage);
+  if (gate.over.signal.aborted) return;
+  gate.passages.delete(passage.key);
+  await gate.commit([]);
+}

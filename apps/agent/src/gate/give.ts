@@ -1,0 +1,128 @@
+/** What the guest gets, and what it loses: made and named first, compared with what was judged, handed over, taken back. */
+import { unlisted } from "@sallyport/shared/usb/decide.ts";
+import { isSamePlugging } from "@sallyport/shared/usb/device.ts";
+import type { Attach } from "../dom0/attach.ts";
+import { DoorError } from "../dom0/dom0.ts";
+import type { Acting } from "./acts.ts";
+import type { Delivery, GateAct, GateEvent, GateState } from "./passage.ts";
+import type { Rebuilt } from "./rebuild.ts";
+
+const DETACH_TRIES = 5;
+const UNLISTED_MAX = 64;
+
+/** Makes what the guest gets and chooses how it will be called; both are journalled before the guest has them. */
+export async function deliver(
+  { mode, grounds }: Extract<GateAct, { act: "deliver" }>,
+  acting: Acting,
+): Promise<GateEvent[]> {
+  const { passage, attach, rebuild, taken } = acting;
+  const { state } = passage;
+  if (!attach) throw new DoorError("no guest is named in the agent's configuration (usb.guest), so nobody gets it");
+  if (mode === "device" || state.step !== "decided") {
+    const { bus, address } = state.device;
+    passage.debts.handles = [await attach.planDevice(taken(), { bus, address })];
+    return [{ event: "planned", handles: [...passage.debts.handles] }];
+  }
+  passage.gift = [];
+  for (const [at, image] of state.images.entries()) {
+    if (mode === "rebuild") {
+      const rebuilt = await rebuild(image, state.scans[at]!.manifest, grounds, passage.stop.signal);
+      passage.debts.files.push(rebuilt.file);
+      passage.gift.push(rebuilt);
+    }
+    passage.debts.handles.push(await attach.planImage(taken()));
+  }
+  return [{ event: "planned", handles: [...passage.debts.handles] }];
+}
+
+/** A device that is used as it is: it must be what was judged when it is let in, and be it still when it has been, with no
+ *  interface that was not. False where it has gone. @throws DoorError where it is another, and then it is held */
+export async function letIn({ passage, ports }: Acting): Promise<boolean> {
+  const { device } = passage.state;
+  const isSame = async () => {
+    const read = await ports.read(device.port);
+    if (read === undefined) return false;
+    // the hash is over its descriptors and what it calls itself, its serial with it
+    if (read.ok && isSamePlugging(read.value, device) && read.value.hash === device.hash) return true;
+    const says = read.ok ? `${read.value.id}, serial ${JSON.stringify(read.value.serial)}` : read.error;
+    throw new DoorError(`it is not what was judged any more: ${says.slice(0, 300)}`);
+  };
+  if (!(await isSame()) || !(await ports.authorise(device.port, true))) return false;
+  try {
+    const others = (await ports.interfaces(device.port)).filter((type) => !device.interfaces.includes(type));
+    if (others.length > 0)
+      throw new DoorError(
+        `it was judged as ${device.interfaces.join(", ")} and has become ${others.join(", ")} as well`,
+      );
+    return await isSame();
+  } catch (error) {
+    await ports.authorise(device.port, false);
+    throw error;
+  }
+}
+
+export async function handOver(
+  { mode, handles }: Extract<GateAct, { act: "attach" }>,
+  acting: Acting,
+): Promise<GateEvent[]> {
+  const { passage, volume, attach } = acting;
+  const { state } = passage;
+  if (!attach) throw new DoorError("no guest is named in the agent's configuration");
+  if (mode === "device" || state.step !== "decided") {
+    const { bus, address } = state.device;
+    if (!(await letIn(acting))) return [];
+    await attach.device(handles[0]!, { bus, address });
+    return [{ event: "attached", delivery: { mode: "device", verified: false } }];
+  }
+  const gift = passage.gift ?? [];
+  for (const [at, image] of state.images.entries()) {
+    const given = mode === "rebuild" ? gift[at]!.file : image.file;
+    const seen = mode === "rebuild" ? gift[at]!.seen : await volume.seen(given);
+    if (mode === "image") {
+      const found = await volume.check(given);
+      if (found !== image.sha256) throw new DoorError(`the sealed image is ${found} now, it was ${image.sha256}`);
+    }
+    const isSame = async () => {
+      if ((await volume.seen(given)) !== seen) throw new DoorError("what was looked at was changed since");
+    };
+    await isSame();
+    passage.stop.signal.throwIfAborted();
+    await attach.image(handles[at]!, volume.path(given));
+    // the host opened it by its name: what lies there now is what it opened
+    await isSame();
+  }
+  return [{ event: "attached", delivery: mode === "rebuild" ? { mode, verified: true, ...sum(gift) } : whole(state) }];
+}
+
+/** Of an image, what is in no listed file goes with it; that is said. */
+function whole({ listed, scans }: Extract<GateState, { step: "decided" }>): Delivery {
+  const beside = scans.flatMap(unlisted).slice(0, UNLISTED_MAX);
+  const more = beside.length > 0 ? { unlisted: beside.map((line) => line.slice(0, 1024).toWellFormed()) } : {};
+  return { mode: "image", verified: beside.length === 0, files: listed.files, ...more };
+}
+
+function sum(gift: readonly Rebuilt[]): Pick<Delivery, "files" | "leftOut" | "renamed"> {
+  return {
+    files: gift.reduce((total, { files }) => total + files, 0),
+    leftOut: {
+      count: gift.reduce((total, { leftOut }) => total + leftOut.count, 0),
+      first: gift.flatMap(({ leftOut }) => leftOut.first).slice(0, 64),
+    },
+    renamed: {
+      count: gift.reduce((total, { renamed }) => total + renamed.count, 0),
+      first: gift.flatMap(({ renamed }) => renamed.first).slice(0, 64),
+    },
+  };
+}
+
+/** A guest may hold on to it for a moment. @throws DoorError where it never lets go */
+export async function takeBack(attach: Attach | undefined, handle: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attach?.detach(handle);
+    } catch (error) {
+      if (!(error instanceof DoorError) || tries >= DETACH_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500 * tries));
+    }
+  }
+}

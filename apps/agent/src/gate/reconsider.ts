@@ -1,0 +1,69 @@
+/** Exceptions, overlays and rules that come and go → the passages they change: a new exception lets go on, the end of one,
+ *  an overlay and stricter rules take back. What only loosens waits for the next plugging in. */
+import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
+import { OVERLAY_RULE } from "@sallyport/shared/usb/decide.ts";
+import { deniedHere } from "./denied.ts";
+import type { GateState } from "./passage.ts";
+import { type Stricter, stricterNow } from "./stricter.ts";
+import { type Gate, holdsOf, type Passage, send } from "./under-way.ts";
+
+/** Looks again at everything, each time it is called; cheap where nothing has changed. */
+export function reconsiderer(gate: Gate): () => void {
+  const { parts, passages } = gate;
+  let exceptions = "";
+  let denied = "";
+  /** Of each passage, what it was looked at with. */
+  const settled = new WeakMap<Passage, { policy: UsbSection; state: GateState }>();
+
+  /** A new exception is a reason to decide again; one that has ended, here or while the agent was away, takes back. */
+  function byExceptions(): void {
+    const known = parts.exceptions();
+    const now = known.map(({ digest }) => digest).join();
+    const isNew = now !== exceptions;
+    exceptions = now;
+    for (const passage of passages.values()) {
+      const { state } = passage;
+      if (isNew && state.step === "decided")
+        send(passage, { event: "decide", exceptions: known, floor: parts.floor() });
+      if (state.step === "attached" && state.exception && !known.some(({ digest }) => digest === state.exception))
+        send(passage, { event: "failed", reason: "its exception has ended" });
+    }
+  }
+
+  /** What the overlay denies now goes from the guest, and from whatever is under way. */
+  function byOverlay(): void {
+    const rules = parts.rules();
+    const now = rules.denied.map(({ id }) => id).join();
+    if (now === denied) return;
+    denied = now;
+    for (const passage of passages.values()) {
+      const reason = deniedHere(passage.state, holdsOf(passage), rules);
+      const verdict = { rule: OVERLAY_RULE, about: "device" as const };
+      if (reason !== undefined) send(passage, { event: "failed", reason, verdict }, true);
+    }
+  }
+
+  function byPolicy(): void {
+    const { policy } = parts.rules();
+    for (const passage of passages.values()) {
+      const { state } = passage;
+      const seen = settled.get(passage);
+      if (seen?.policy === policy && seen.state === state) continue;
+      settled.set(passage, { policy, state });
+      const why = strict(gate, passage);
+      if (why) send(passage, { event: "failed", reason: why.reason, verdict: why }, true);
+    }
+  }
+
+  return () => {
+    byExceptions();
+    byOverlay();
+    byPolicy();
+  };
+}
+
+/** Why the rules in force now would not let it come where it is. */
+export function strict({ parts, past }: Gate, passage: Passage): Stricter | undefined {
+  const circumstances = passage.circumstances ?? past.circumstances(Math.max(parts.now(), parts.floor()), []);
+  return stricterNow(passage.state, passage.basis, parts.rules(), { circumstances, holds: holdsOf(passage) });
+}

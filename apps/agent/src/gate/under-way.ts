@@ -1,0 +1,102 @@
+/** One device's passage as the gate has it in hand, and what it needs of the gate. */
+import type { Observation } from "@sallyport/shared/record/record.ts";
+import { stickId } from "@sallyport/shared/usb/device.ts";
+import type { Exception } from "@sallyport/shared/usb/exception.ts";
+import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
+import type { ScanBody, Scanner } from "@sallyport/shared/usb/scan.ts";
+import type { Log } from "../dom0/log.ts";
+import type { Plugged } from "../dom0/usb.ts";
+import type { Outlet } from "../sources/source.ts";
+import type { ActParts } from "./acts.ts";
+import type { RulePast } from "./circumstances.ts";
+import type { GateEvent, GateState, Rules } from "./passage.ts";
+import type { Rebuilt } from "./rebuild.ts";
+import type { RescanDesk } from "./rescan.ts";
+import type { Basis } from "./stricter.ts";
+
+export type LiveParts = Omit<ActParts, "tell" | "rules"> & {
+  rules: () => Rules;
+  /** Those that were believed and have not ended. */
+  exceptions: () => readonly Exception[];
+  /** The latest moment that has come for certain, in milliseconds. */
+  floor: () => number;
+  /** Wakes the loop, at the latest each second or so. */
+  events: (signal: AbortSignal) => AsyncIterable<void>;
+  /** What the scanner has now, asked rarely; nothing where none answers. */
+  scanner?: () => Promise<Scanner | undefined>;
+  /** Between two looks at it, in milliseconds. */
+  scannerMs?: number;
+  /** Where a person's order to scan again comes in. */
+  rescans?: RescanDesk;
+  log: Log;
+  /** For tests: after a step is on disk and before it is acted on. */
+  reached?: (state: GateState) => Promise<void>;
+};
+
+/** What a device owes: files of its own on the volume, and handles that the guest may have. */
+export type Debts = { handles: string[]; files: string[] };
+export type Passage = {
+  key: string;
+  state: GateState;
+  debts: Debts;
+  /** What was made for the guest, unit by unit. */
+  gift?: Rebuilt[];
+  /** Of each file on it, the first 8 bytes of its sha256; absent before a scan, and for what an earlier life of the agent
+   *  attached. */
+  hashes?: BigUint64Array;
+  /** What conditions were told when it was classified; the rules in force when its scan began; what it passed under. */
+  circumstances?: Circumstances;
+  scanned?: Rules;
+  basis?: Basis | undefined;
+  /** Aborted when the device has gone. */
+  stop: AbortController;
+  inbox: GateEvent[];
+  wake: () => void;
+  /** Nothing of it is under way; it waits for an event. */
+  idle: boolean;
+  done: Promise<void>;
+};
+
+/** The gate's own things, for those who work for it. */
+export type Gate = {
+  parts: LiveParts;
+  outlet: Outlet;
+  passages: Map<string, Passage>;
+  past: RulePast;
+  /** Records and journal in one transaction; without room for them it waits, and everything waits with it. */
+  commit: (records: readonly Observation[]) => Promise<void>;
+  /** The gate's own end: the signal, or a fault. */
+  over: AbortController;
+  /** Where it stands, for the workstation's page; not too often. */
+  show: (now: string) => void;
+  fault: (error: unknown) => void;
+};
+
+export const keyOf = ({ port, bus, address }: Pick<Plugged, "port" | "bus" | "address">): string =>
+  `${port}#${bus}.${address}`;
+
+export function passageOf(key: string, state: GateState, debts: Debts = { handles: [], files: [] }): Passage {
+  const waiting = { inbox: [], wake: () => {}, idle: false, done: Promise.resolve() };
+  return { key, state, debts, stop: new AbortController(), ...waiting };
+}
+
+/** Before whatever else waits for it: nothing of a device that has gone may go on. */
+export function send(passage: Passage, event: GateEvent, first = false): void {
+  if (first) passage.inbox.unshift(event);
+  else passage.inbox.push(event);
+  passage.wake();
+}
+
+export const hashesOf = (scans: readonly ScanBody[]): BigUint64Array =>
+  BigUint64Array.from(
+    scans.flatMap(({ manifest }) => manifest.flatMap(({ sha256 }) => (sha256 === null ? [] : [prefixOf(sha256)]))),
+  );
+const prefixOf = (sha256: string): bigint => BigInt(`0x${sha256.slice(0, 16)}`);
+
+/** Whether a file of a hash is on it; nothing where nobody knows any more. */
+export function holdsOf({ state, hashes }: Passage): ((sha256: string) => boolean) | undefined {
+  if (hashes) return (sha256) => hashes.includes(prefixOf(sha256));
+  return state.step === "attached" && state.images.length > 0 ? undefined : () => false;
+}
+
+export const stickOf = ({ state }: Passage): string => stickId(state.device);
