@@ -66,6 +66,10 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
     );
   const submit = (event: FormEvent) => {
     event.preventDefault();
+    if (!mayExcept) {
+      sayNo();
+      return;
+    }
     except.mutate(
       { trail, index, hours, reason },
       {
@@ -154,7 +158,11 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
                 </Button>
               )}
               {mayDeny && (
-                <Button type="button" disabled={refuse.isPending || reason.trim().length < 3} onClick={sayNo}>
+                <Button
+                  type={mayExcept ? "button" : "submit"}
+                  disabled={refuse.isPending || reason.trim().length < 3}
+                  onClick={mayExcept ? sayNo : undefined}
+                >
                   Refuse
                 </Button>
               )}
