@@ -1,7 +1,7 @@
 /** Records as they lie in a trail → the inputs of the decisions that they tell of. A device is told in one record and
  *  judged in a later one, a long manifest comes in parts: what is not whole yet is carried on to the next records. Pure. */
 import { z } from "zod";
-import type { GuestLog, GuestSuppressed } from "../record/guest.ts";
+import { type GuestLog, type GuestSuppressed, GuestVia } from "../record/guest.ts";
 import type { IdsAlert, IdsEvent, NetDrop } from "../record/ids.ts";
 import type { KnownKind } from "../record/kinds.ts";
 import { SEVERITIES } from "../record/severity.ts";
@@ -89,9 +89,10 @@ export function gather(trail: number, records: Iterable<GatheredRecord>, pending
       }
       case "guest.suppressed": {
         const { via, lines, bytes, since, reason } = record.body as GuestSuppressed;
+        const line = GuestVia.safeParse(via); // what a guest has the detector or the firewall write is no line of its own
         const at = { ...record, timeMs: Date.parse(since) };
-        if (reason === "rate" || reason === "severity")
-          add(at, { kind: "lines", via, held: reason }, { count: lines, bytes });
+        if (line.success && (reason === "rate" || reason === "severity"))
+          add(at, { kind: "lines", via: line.data, held: reason }, { count: lines, bytes });
         break;
       }
       default:
