@@ -1,10 +1,10 @@
 /** Wires `hold-all`: the configuration's pins, the journal in the spool that nobody writes to any more, and the ports. */
-import { existsSync } from "node:fs";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import { UsbPin } from "@sallyport/shared/usb/device.ts";
 import { ConfigError, GateChoice, readConfig } from "./config.ts";
 import { readWords } from "./dom0/stick-folder.ts";
 import { usbPorts } from "./dom0/usb.ts";
+import { pinsPath } from "./dom0/usb-pins-file.ts";
 import { type FoundJournal, type Held, holdAll } from "./gate/hold-all.ts";
 import { POSITION } from "./gate/journal.ts";
 import { spoolPath } from "./spool/open.ts";
@@ -34,7 +34,6 @@ export async function runHoldAll(state: string, named: string | undefined): Prom
 
 /** A spool that is damaged, or that somebody has locked, says nothing. */
 function readJournal(state: string): FoundJournal {
-  if (!existsSync(spoolPath(state))) return { journal: undefined };
   try {
     const text = readPosition(spoolPath(state), POSITION);
     return { journal: text === undefined ? undefined : (JSON.parse(text) as Json) };
@@ -43,9 +42,9 @@ function readJournal(state: string): FoundJournal {
   }
 }
 
-/** `usb-pins` in the state folder, where the agent that gates leaves one: a port and the sha256 of descriptors a line. */
+/** What the agent that gates leaves for whoever holds in its place: a port and the sha256 of descriptors a line. */
 async function listedPins(state: string): Promise<UsbPin[] | undefined> {
-  const text = await readWords(`${state}/usb-pins`, PINS_BYTES_MAX).catch(() => undefined);
+  const text = await readWords(pinsPath(state), PINS_BYTES_MAX).catch(() => undefined);
   return text?.split("\n").flatMap((line) => {
     const [port, descriptors] = line.split(" ");
     const pin = UsbPin.safeParse({ port, descriptors });

@@ -1,4 +1,5 @@
 /** The spool's tables. `record` holds the open trail's records that are not released yet. */
+import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 
 const VERSION = 1;
@@ -45,9 +46,10 @@ export function openReadOnly(path: string, timeout = 5_000): DatabaseSync {
 /** Whoever asks cannot wait long. */
 const PEEK_MS = 500;
 
-/** One position as text, of a spool that nobody has opened or that another writes to; nothing where there is none.
- *  @throws where it cannot be read */
+/** One position as text, of a spool that nobody has opened or that another writes to; nothing where there is none, or no
+ *  spool. @throws where it cannot be read */
 export function readPosition(path: string, name: string): string | undefined {
+  if (!existsSync(path)) return undefined;
   const database = openReadOnly(path, PEEK_MS);
   try {
     return (database.prepare("SELECT value FROM position WHERE name = ?").get(name) as { value: string } | undefined)
