@@ -281,3 +281,46 @@ describe("the firewall's applier", () => {
     expect((await settle({})).outcome).toBe("applied");
   });
 });
+
+describe("a name with many addresses", () => {
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, at) => `198.18.${Math.floor(at / 256)}.${at % 256}`);
+  const rule = (verdict: string) => ({ name: "cdn", verdict, host: "cdn.example" });
+  const bad = "203.0.113.66";
+
+  it("is blocked at each of them, however many decoys sort before the one that is meant", async () => {
+    const { answers, settle, text } = agent();
+    answers["cdn.example"] = [...many(2_000), bad];
+    const done = await settle({ otherwise: "allow", rules: [rule("block")] });
+    expect(done).toMatchObject({ outcome: "applied" });
+    expect(done.reason).not.toContain("cdn.example");
+    expect(text()).toContain(bad);
+  });
+  it("beyond the bound, a block holds for every address and an allowance for those seen last; both are told", async () => {
+    const { answers, settle, text, clock } = agent();
+    answers["cdn.example"] = many(3_000);
+    expect(await settle({ otherwise: "allow", rules: [rule("block")] })).toMatchObject({
+      outcome: "applied",
+      reason: expect.stringContaining(
+        "cdn.example has 3000 addresses, more than are taken of one name: rule 1 blocks every address.",
+      ),
+    });
+    expect(text()).toContain("goto rule-1");
+    expect(text()).not.toContain("198.18.");
+    answers["cdn.example"] = [bad];
+    clock.ms += 61_000;
+    expect(await settle({ rules: [rule("allow")] })).toMatchObject({
+      outcome: "applied",
+      reason: expect.stringContaining(
+        "cdn.example has 3001 addresses, more than are taken of one name: rule 1 allows the 2048 seen last.",
+      ),
+    });
+    expect(text()).toContain(bad);
+  });
+  it("that the overlay denies is blocked at those seen last, and the report names it", async () => {
+    const denied = [{ id: "0123456789ab", host: "cdn.example", protocol: "any" as const, port: undefined }];
+    const { answers, settle } = agent({ denied: () => denied as never });
+    answers["cdn.example"] = many(3_000);
+    expect(await settle({ otherwise: "allow" })).toMatchObject({ found: { crowded: { "cdn.example": 3_000 } } });
+  });
+});

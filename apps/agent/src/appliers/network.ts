@@ -72,6 +72,8 @@ type Found =
       cards: Record<string, string>;
       unbound: string[];
       unresolved: string[];
+      /** Names with more addresses than rules take, with how many. */
+      crowded: Record<string, number>;
       path: { to: string[] | "any"; port: number };
       about: string | null;
       differs: string[];
@@ -110,6 +112,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   const cards = new KnownCards(parts.cards ?? (async () => undefined));
   const drops = dropCounter(config.vifs, parts);
   let asked: string[] = [];
+  let uses = 0;
   /** The section whose table we loaded last, and what the kernel made of its text. */
   let loaded: { about: string; content: TableContent } | undefined;
   let generation: number | undefined;
@@ -136,7 +139,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       return { state: "unable", reason: `${(error as Error).message}. The firewall needs nftables and root.` };
     }
     if (table) drops.look(table, drops.hasBegun ? undefined : await parts.kept.read());
-    await names.ask(asked);
+    await names.ask(asked, uses);
     await cards.look(config.vifs);
     if (table && !widened && parts.lostMs() >= BROKER_LOST_MS) {
       widened = true;
@@ -150,6 +153,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       cards: cards.learnt,
       unbound: unbound(config.vifs, cards.learnt, cards.failed),
       unresolved: known.flatMap(([, { failed }]) => failed ?? []),
+      crowded: Object.fromEntries(known.flatMap(([each, { of }]) => (of === undefined ? [] : [[each, of]]))),
       path: {
         to: widened ? "any" : await brokerAddresses(),
         port: parts.broker.port,
@@ -258,6 +262,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       ...config,
       vifs: withCards(config.vifs, found.cards),
       names: found.names,
+      crowded: Object.keys(found.crowded),
       path: { to: found.path.to === "any" ? "any" : found.path.to.map(rangeOf), port: found.path.port },
       generation: generationOf(section),
       nowSeconds: found.nowSeconds,
@@ -295,6 +300,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
             ]
           : []),
         ...(found.unresolved.length > 0 ? [`Names without an answer: ${found.unresolved.join("; ")}.`] : []),
+        ...crowdWords(holding(wanted, found), found),
         ...found.unbound,
         ...(found.repaired ? [found.repaired] : []),
       ];
@@ -306,6 +312,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     },
     async apply(wanted) {
       asked = namesOf(wanted, parts.denied());
+      uses = [...wanted.rules, ...parts.denied()].filter(({ host }) => host !== undefined).length;
       const next = generationOf(wanted);
       if (generation !== undefined && next !== generation) widened = false;
       generation = next;
@@ -358,6 +365,16 @@ function misplaced({ wire, vifs }: FirewallConfig, devices: readonly NetDevice[]
     );
 }
 
+/** A name of which a rule cannot take all addresses: a block then holds for every address, an allowance for some. */
+const crowdWords = ({ rules }: NetworkSection, { crowded, names }: Pick<Seen, "crowded" | "names">): string[] =>
+  rules.flatMap(({ host, verdict }, at) => {
+    const of = host === undefined ? undefined : crowded[host.toLowerCase()];
+    if (of === undefined) return [];
+    const taken = names[host!.toLowerCase()]?.length ?? 0;
+    const does = verdict === "block" ? "blocks every address" : `allows the ${taken} seen last`;
+    return [`${host} has ${of} addresses, more than are taken of one name: rule ${at + 1} ${does}.`];
+  });
+
 /** Names that the overlay denies and that have no address: nothing is blocked by them. */
 const unanswered = ({ denied, names }: Pick<Seen, "denied" | "names">): string[] =>
   denied.flatMap(({ host }) => (host !== undefined && !names[host.toLowerCase()]?.length ? [host] : []));
@@ -366,7 +383,11 @@ const unanswered = ({ denied, names }: Pick<Seen, "denied" | "names">): string[]
 const shown = ({ about, path, counters, differs, isolatedUntil, ...found }: Seen): Json => ({
   table: about,
   ...(isolatedUntil !== null && { isolatedUntil }),
-  ...(found.denied.length > 0 && { denied: found.denied.length, unanswered: unanswered(found) }),
+  ...(found.denied.length > 0 && {
+    denied: found.denied.length,
+    unanswered: unanswered(found),
+    crowded: found.crowded,
+  }),
   path: path.to === "any" ? "any address" : path.to,
   differs,
   ...(Object.keys(found.cards).length > 0 && { cards: found.cards }),

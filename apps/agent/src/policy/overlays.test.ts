@@ -159,6 +159,15 @@ describe("what is told of it", () => {
     expect(overlayStates([one!], { network: unanswered })).toMatchObject([
       { network: { outcome: "failed", reason: "no address is known for bad.example: nothing is blocked by it" } },
     ]);
+    const crowded = { outcome: "applied" as const, found: { unanswered: [], crowded: { "bad.example": 3_000 } } };
+    expect(overlayStates([one!], { network: crowded })).toMatchObject([
+      {
+        network: {
+          outcome: "failed",
+          reason: "bad.example has 3000 addresses: only those seen last are blocked",
+        },
+      },
+    ]);
     expect(overlayStates(at(taken(EMPTY_KEPT, overlay({ entries: [] }))), {})).toMatchObject([{ entries: 0 }]);
   });
 

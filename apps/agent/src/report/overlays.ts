@@ -9,7 +9,11 @@ type Part = Pick<SectionState, "outcome" | "reason">;
 const MADE_BY: Record<DeniedKind, "usb" | "network"> = { file: "usb", device: "usb", address: "network" };
 
 /** As the network applier shows it. */
-const Shown = z.object({ unanswered: z.array(z.string()) });
+const Shown = z.object({
+  unanswered: z.array(z.string()),
+  /** By name in lower case, how many addresses it has: more than are blocked. */
+  crowded: z.record(z.string(), z.number()).default({}),
+});
 
 export const overlayStates = (
   overlays: readonly Believed[],
@@ -33,9 +37,11 @@ function partOf(found: SectionState | undefined, entries: readonly OverlayEntry[
       ? [what.host]
       : [],
   );
-  if (open.length === 0) return { outcome: "applied" };
-  return {
-    outcome: "failed",
-    reason: `no address is known for ${open.join(", ")}: nothing is blocked by it`.slice(0, 512),
-  };
+  const partly = entries.flatMap(({ what }) => {
+    const of = what.kind === "address" && what.host && shown.success && shown.data.crowded[what.host.toLowerCase()];
+    return of ? [`${what.host} has ${of} addresses: only those seen last are blocked`] : [];
+  });
+  if (open.length === 0 && partly.length === 0) return { outcome: "applied" };
+  const none = open.length > 0 ? [`no address is known for ${open.join(", ")}: nothing is blocked by it`] : [];
+  return { outcome: "failed", reason: [...none, ...partly].join("; ").slice(0, 512) };
 }

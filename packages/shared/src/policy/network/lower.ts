@@ -21,6 +21,8 @@ export type Surroundings = {
   wire: Wire;
   vifs: readonly Vif[];
   names: Readonly<Record<string, readonly string[]>>;
+  /** Names, in lower case, that have more addresses than `names` holds. */
+  crowded?: readonly string[];
   own: readonly Opening[];
   path: BrokerPath | undefined;
   generation: number;
@@ -38,7 +40,8 @@ export function lower(section: NetworkSection, around: Surroundings): Firewall {
   return { mode: section.mode, otherwise: section.otherwise, wire, vifs, denied, rules, own, path, generation };
 }
 
-/** A name that has no answer blocks nothing, and is told: it would else cut every guest off when a bad name goes away. */
+/** A name that has no answer blocks nothing, and of one with too many those seen last are blocked; both are told. Whoever
+ *  owns a bad name would else cut every guest off by how he answers. */
 function lowerDenied({ id, to, host, protocol, port }: DeniedAddress, names: Surroundings["names"]): DeniedFar[] {
   const far = joinRanges((to === undefined ? (names[host!.toLowerCase()] ?? []) : [to]).map(rangeOf));
   return far.length === 0 ? [] : [{ id, far, protocol, port }];
@@ -50,7 +53,7 @@ export const namesOf = (section: NetworkSection, denied: readonly DeniedAddress[
 ];
 
 function lowerRule(rule: NetworkRule, number: number, around: Surroundings): FirewallRule | undefined {
-  const far = farOf(rule, around.names);
+  const far = farOf(rule, around);
   const ports = portsOf(rule);
   const impossible = far === "none" || ports === "none";
   if (impossible && rule.verdict === "allow") return undefined;
@@ -69,11 +72,15 @@ function lowerRule(rule: NetworkRule, number: number, around: Surroundings): Fir
   };
 }
 
-/** A block of which one side is not known blocks every side: less is known to be safe. */
-function farOf({ verdict, to, addresses, host }: NetworkRule, names: Surroundings["names"]): Range[] | "any" | "none" {
+/** A block of which one side is not known, or not all of it, blocks every side: less is known to be safe. */
+function farOf(
+  { verdict, to, addresses, host }: NetworkRule,
+  { names, crowded = [] }: Pick<Surroundings, "names" | "crowded">,
+): Range[] | "any" | "none" {
   if (to === undefined && addresses === undefined && host === undefined) return "any";
   const resolved = host === undefined ? [] : (names[host.toLowerCase()] ?? []);
-  if (host !== undefined && resolved.length === 0 && verdict === "block") return "none";
+  const isUnsure = host !== undefined && (resolved.length === 0 || crowded.includes(host.toLowerCase()));
+  if (isUnsure && verdict === "block") return "none";
   const ranges = [...(to === undefined ? [] : [to]), ...(addresses ?? []), ...resolved].map(rangeOf);
   return ranges.length === 0 ? "none" : joinRanges(ranges);
 }
