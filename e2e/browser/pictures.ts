@@ -189,10 +189,11 @@ try {
   const fleet = await seedFleet(made.pool, made.consoleKey);
   await seedApplied(made.pool, fleet.workstations.get("lab-07")!);
   await seedCommands(made.pool, made.consoleKey, fleet.workstations.get("lab-07")!, "lab-07");
-  await seedEscrow(made.pool, fleet.workstations.get("lab-07")!);
   await seedDenies(made.pool, made.consoleKey, fleet.groups.laboratory!);
   await seedArtifacts(made.pool, "nora@example.org");
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
+  // behind what else reports
+  await seedEscrow(made.pool, fleet.workstations.get("lab-07")!);
   const desk = await made.pool.query<{ id: string; name: string }>(
     "SELECT id, name FROM workstation WHERE group_id = $1 AND state = 'enrolled' LIMIT 1",
     [fleet.groups["front desk"]],
