@@ -29,7 +29,9 @@ export async function seeOnce(
       each(chunk);
       marks.add(chunk);
     });
-    return { seen, source: content, places: marks.places(), drop() {} };
+    // a small one is whole in its head
+    const source = seen.size <= HEAD_BYTES ? bytesSource(seen.head) : content;
+    return { seen, source, places: marks.places(), drop() {} };
   }
   const keeping = keeper(workDir);
   const tail = lastBytes();

@@ -4,12 +4,16 @@ import { crc32 } from "node:zlib";
 import { Damaged, type Source } from "../source.ts";
 import type { Container } from "./format.ts";
 
-const MARKS = [
-  Buffer.from("7z\xbc\xaf\x27\x1c", "latin1"),
-  Buffer.from("Rar!\x1a\x07", "latin1"),
-  Buffer.from("\xef\xbe\xad\xdeNullsoftInst", "latin1"),
-  Buffer.from("Inno Setup Setup Data ("),
-];
+/** Each with the part of it that is looked for: what begins with a letter is slow to tell from text. */
+type Mark = { bytes: Buffer; part: Buffer; at: number };
+const mark = (text: string, at = 0): Mark => {
+  const bytes = Buffer.from(text, "latin1");
+  return { bytes, part: bytes.subarray(at), at };
+};
+const ARCHIVES = [mark("7z\xbc\xaf\x27\x1c", 2), mark("Rar!\x1a\x07", 4)];
+/** Only Windows' programs carry these. */
+const INNO = mark("Inno Setup Setup Data (");
+const INSTALLERS = [mark("\xef\xbe\xad\xdeNullsoftInst"), INNO];
 /** Of the longest of them. */
 const MARK_BYTES = 23;
 /** Marks that are looked at in one file; a file of more is no honest one. */
@@ -22,13 +26,19 @@ export function search(): Search {
   const places: number[] = [];
   let passed = 0;
   let rest = Buffer.alloc(0);
+  let marks = ARCHIVES;
   const find = (bytes: Buffer, from: number) => {
-    for (const mark of MARKS)
-      for (let at = bytes.indexOf(mark); at >= 0 && places.length <= MARKS_MAX; at = bytes.indexOf(mark, at + 1))
-        if (!places.includes(from + at)) places.push(from + at);
+    for (const { bytes: whole, part, at: before } of marks)
+      for (let at = bytes.indexOf(part); at >= 0 && places.length <= MARKS_MAX; at = bytes.indexOf(part, at + 1)) {
+        const begin = at - before;
+        // what began in the chunk before is found on the border
+        if (begin < 0 || bytes.compare(whole, 0, before, begin, at) !== 0) continue;
+        if (!places.includes(from + begin)) places.push(from + begin);
+      }
   };
   return {
     add(chunk) {
+      if (passed === 0 && chunk[0] === 0x4d && chunk[1] === 0x5a) marks = [...ARCHIVES, ...INSTALLERS];
       if (rest.length > 0) find(Buffer.concat([rest, chunk.subarray(0, MARK_BYTES)]), passed - rest.length);
       find(chunk, passed);
       passed += chunk.length;
@@ -85,7 +95,7 @@ function containerAt(source: Source, at: number): Container | null {
   }
 }
 
-const INNO_BYTES = MARKS[3]!.length;
+const INNO_BYTES = INNO.bytes.length;
 const isProgram = (source: Source): boolean => source.read(0, 2).toString("latin1") === "MZ";
 
 function rarAt(source: Source, head: Buffer, at: number): Container | null {

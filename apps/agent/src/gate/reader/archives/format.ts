@@ -25,6 +25,7 @@ const ZIP = [
   [0x50, 0x4b, 5, 6],
   [0x50, 0x4b, 7, 8],
 ] as const;
+const ZIP_END = Buffer.from([0x50, 0x4b, 5, 6]);
 const isZip = (head: Buffer): boolean => ZIP.some((mark) => starts(head, ...mark));
 const isScript = (head: Buffer): boolean => starts(head, 0x23, 0x21);
 /** A disc's other file system; 7z reads it, the gate's own reader does not. */
@@ -62,7 +63,7 @@ const gptTail = (tail: Buffer): boolean =>
 
 /** Whether its last bytes do. */
 export const tailTells = (tail: Buffer): boolean =>
-  tail.includes("PK\x05\x06") ||
+  tail.includes(ZIP_END) ||
   gptTail(tail) ||
   TAILS.some(({ at, bytes }) => tail.subarray(at).subarray(0, bytes.length).equals(bytes));
 
@@ -75,7 +76,7 @@ export function containers(head: Buffer, source: Source, places: readonly number
       (each.how !== "seven" || (container.how === "seven" && each.type === container.type));
     if (!found.some(same)) found.push(container);
   };
-  const tail = source.read(source.size - Math.min(source.size, 4096), Math.min(source.size, 4096));
+  const tail = source.read(Math.max(0, source.size - TAIL_BYTES), Math.min(source.size, TAIL_BYTES));
   if ((diskHead(head) || gptTail(tail)) && disk(source) !== null) add({ how: "disk" });
   for (const mark of TAILS) {
     if (!tail.subarray(mark.at).subarray(0, mark.bytes.length).equals(mark.bytes)) continue;
@@ -85,7 +86,7 @@ export function containers(head: Buffer, source: Source, places: readonly number
   }
   if (isCompound(head) && isInstaller(source)) add({ how: "seven", type: "Compound", name: "an MSI package", from: 0 });
   // a zip behind something else; what carries one without saying so is opened, what lies in a container is that one's own
-  if (!isZip(head) && endsAsZip(source)) add({ how: "zip" });
+  if (!isZip(head) && tail.includes(ZIP_END) && endsAsZip(source)) add({ how: "zip" });
   if (found.length === 0) found.push(...embedded(source, places));
   if (found.length === 0 && isScript(head) && holdsZero(source))
     found.push({ how: "closed", what: "a script with something packed behind it, which the gate does not unpack" });
