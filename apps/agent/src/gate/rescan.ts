@@ -71,9 +71,13 @@ async function again(gate: Gate, passage: Passage): Promise<void> {
     const scans = await scanImages(acting(gate, passage));
     // one that has no scanner by now knows less than the one before
     if (passage.stop.signal.aborted || passage.state !== state || scans.some(({ scanner }) => scanner === null)) return;
-    passage.hashes = hashesOf(scans);
-    const contents = contentsBasis(rules, scans, parts.now());
-    passage.basis = { ...(passage.basis ?? deviceBasis(rules)), contents };
+    // what the guest has passed with an answer for each file; one that could not be had now is no better ground
+    const isWhole = scans.every(({ verdict }) => verdict !== "hold");
+    if (isWhole || state.step !== "attached" || state.exception !== undefined) {
+      passage.hashes = hashesOf(scans);
+      const contents = contentsBasis(rules, scans, parts.now());
+      passage.basis = { ...(passage.basis ?? deviceBasis(rules)), contents };
+    }
     send(passage, { event: "rescanned", scans, exceptions: parts.exceptions(), floor: parts.floor() });
   } catch (error) {
     if (error instanceof SpoolClosed || gate.over.signal.aborted) return;

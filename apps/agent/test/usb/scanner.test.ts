@@ -1,5 +1,5 @@
 /** Live sticks before a real clamd: what it finds, and what becomes of a stick when it dies or hangs. */
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
@@ -151,7 +151,8 @@ describe.skipIf(absent !== null)("a stick before clamd", () => {
   });
   it("that met a scanner which is dead, or hangs, waits for a person", async () => {
     const socket = join(bench.root, "hung.sock");
-    const hung: Server = createServer(() => {}).listen(socket);
+    const asked = new Set<Socket>();
+    const hung: Server = createServer((each) => void asked.add(each)).listen(socket);
     bench.policy = UsbSection.parse({ limits: { fileSeconds: 1 } });
     for (const path of [join(bench.root, "dead.sock"), socket]) {
       bench.clamd = { ...clamd, socket: path };
@@ -164,6 +165,8 @@ describe.skipIf(absent !== null)("a stick before clamd", () => {
       await bench.until("it is removed", () => bench.said("usb.removed").length === 1);
       await bench.stop();
     }
+    // it reads nothing, so that it does not learn either that the other end has gone
+    for (const each of asked) each.destroy();
     await new Promise((resolve) => hung.close(resolve));
   });
 });
