@@ -5,9 +5,11 @@ import { join } from "node:path";
 import type { GuestLog } from "@sallyport/shared/record/guest.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Dom0 } from "../../src/dom0/dom0.ts";
+import { logFiles } from "../../src/dom0/log-files.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { simDom0 } from "../../src/sim/sim.ts";
 import { consoleFiles } from "../../src/sources/console/source.ts";
+import { boundedFiles } from "../../src/sources/follow/bound.ts";
 import { guestMap } from "../../src/sources/guest.ts";
 import { type Kept, keeper, type Running, run, until } from "./outlet.ts";
 
@@ -181,4 +183,23 @@ describe.each([
     host.write(path, "two\n");
     await said("one", "two");
   });
+});
+
+it("a console that grew past its bound before anybody read it is read from its begin, and only then moved aside", async () => {
+  const path = join(folder, "guest-work.log");
+  await writeFile(path, "first\n".repeat(1_000));
+  const kept = keeper();
+  const sweep = boundedFiles({
+    ...{ name: "consoles", kind: "console", dom0: realDom0, files: logFiles, lookEveryMs: 5 },
+    ...{ fileBytesMax: 1_000, bytesMax: 100_000 },
+    paths: async () => [path],
+    // the writer, as xenconsoled on SIGHUP
+    reopen: () => appendFile(path, "next\n"),
+  });
+  const sweeping = run(sweep, kept);
+  await until(() => kept.states.length > 0, "the bound was looked at");
+  running = run(source(), kept);
+  await until(() => lines(kept).includes("work: next"), "the new file's line");
+  expect(lines(kept).filter((line) => line === "work: first")).toHaveLength(1_000);
+  await sweeping.stop();
 });

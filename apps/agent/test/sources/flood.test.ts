@@ -80,6 +80,16 @@ const said = (): Said[] => {
   return all;
 };
 
+/** What share of a processor this process gets when it asks for one, 0 to 1. */
+function share(): number {
+  const [cpu, wall] = [process.cpuUsage(), performance.now()];
+  for (let end = cpu.user + 3_000; process.cpuUsage().user < end; );
+  const { user, system } = process.cpuUsage(cpu);
+  return Math.min(1, (user + system) / 1000 / (performance.now() - wall));
+}
+/** The flood, the agent and this test leave each a third at least of two processors; with less, others take them. */
+const OWN_SHARE = 1 / 3;
+
 const portOf = (via: "udp" | "tcp"): number => {
   const { sources } = console.reported.get(machine.workstation)!;
   const found = Object.entries(sources).find(([name]) => name.startsWith(`syslog/${via}/`))?.[1];
@@ -107,7 +117,7 @@ async function flood(way: string, to: string | number): Promise<{ sent: number; 
 }
 
 /** A line by each way each EVERY_MS until `over`: the latest was `taken` by the agent and on the console after so many ms. */
-type Spoken = { lines: number; taken: number; latest: number; lost: string[] };
+type Spoken = { share: number; lines: number; taken: number; latest: number; lost: string[] };
 async function speak(name: string, over: Promise<unknown>): Promise<Spoken> {
   const udp = createSocket("udp4");
   udp.bind(0, "127.0.0.3");
@@ -124,6 +134,7 @@ async function speak(name: string, over: Promise<unknown>): Promise<Spoken> {
       taken = Math.max(taken, time - began - sent);
     }
   };
+  const shares: number[] = [];
   let going = true;
   void over.then(() => (going = false));
   for (let number = 0; going; number++) {
@@ -134,13 +145,21 @@ async function speak(name: string, over: Promise<unknown>): Promise<Spoken> {
       else if (way === "console") appendFileSync(at("console/guest-quiet.log"), `${words}\n`);
       else joined!.write(`${words}\n`);
     }
+    shares.push(share());
     for (const end = performance.now() + EVERY_MS; performance.now() < end; await delay(10)) look();
   }
-  for (const end = performance.now() + 10_000; performance.now() < end && lateness.size < sentAt.size; await delay(10))
+  for (const end = performance.now() + 30_000; performance.now() < end && lateness.size < sentAt.size; await delay(10))
     look();
   udp.close();
   const lost = [...sentAt.keys()].filter((words) => !lateness.has(words));
-  return { lines: sentAt.size, taken: Math.round(taken), latest: Math.round(Math.max(...lateness.values())), lost };
+  const given = shares.reduce((a, b) => a + b, 0) / shares.length;
+  return {
+    share: given,
+    lines: sentAt.size,
+    taken: Math.round(taken),
+    latest: Math.round(Math.max(...lateness.values())),
+    lost,
+  };
 }
 
 const figures: string[] = [];
@@ -159,17 +178,18 @@ describe("while a guest floods", () => {
     ["channel", () => at("noisy.sock")],
   ] as const)("by %s, the lines of another are on the console within two seconds, all of them", async (way, to) => {
     const flooding = flood(way, to());
-    const { lines, taken, latest, lost } = await speak(way, flooding);
+    const { share: given, lines, taken, latest, lost } = await speak(way, flooding);
     const { sent, seconds } = await flooding;
     wrote[way === "file" ? "console" : way] = sent;
     figures.push(
-      `${way}: ${Math.round(sent / seconds)} lines/s for ${seconds.toFixed(1)} s; ${lines} lines of another, the latest taken after ${taken} ms and on the console after ${latest} ms (${calm} in silence); the agent's peak ${Math.round(residentKb() / 1024)} MB`,
+      `${way}: ${Math.round(sent / seconds)} lines/s for ${seconds.toFixed(1)} s; ${lines} lines of another, the latest taken after ${taken} ms and on the console after ${latest} ms (${calm} in silence); ${Math.round(given * 100)} % of a processor given; the agent's peak ${Math.round(residentKb() / 1024)} MB`,
     );
     process.stdout.write(`${figures.at(-1)}\n`);
     expect(lost).toEqual([]);
-    expect(taken).toBeLessThan(LATE_MS);
-    // where the machine is so busy that silence takes that long, the flood may not make it much worse
-    expect(latest).toBeLessThan(Math.max(LATE_MS, calm * 2));
+    // a machine that others keep busy is late by itself: each hop waits for its turn
+    const lateMs = given >= OWN_SHARE ? LATE_MS : (LATE_MS * 2 * OWN_SHARE) / given;
+    expect(taken).toBeLessThan(lateMs);
+    expect(latest).toBeLessThan(lateMs);
     expect(residentKb()).toBeLessThan(AGENT_KB_MAX);
   });
 
@@ -181,7 +201,7 @@ describe("while a guest floods", () => {
       return counts;
     };
     const isAll = () => Object.entries(wrote).every(([via, lines]) => counted()[via] === lines);
-    await until("all is counted", isAll, machine, 30_000).catch(() => {});
+    await until("all is counted", isAll, machine, 60_000).catch(() => {});
     expect(counted()).toEqual(wrote);
     await stop(child);
   });

@@ -52,7 +52,9 @@ async function look(bound: Bound, outlet: Outlet, told: { at: number }): Promise
   let moved = false;
   for (const path of await bound.paths()) {
     const large = await dom0.facts(path);
-    if (large && large.size >= fileBytesMax) {
+    // one that its follower has not begun yet would be left behind unread
+    const isBegun = inodeOf(outlet, path) !== undefined;
+    if (large && large.size >= (isBegun ? fileBytesMax : bytesMax)) {
       await files.turn(path, `${path}${asideSuffix(dom0.now())}`);
       moved = true;
     }

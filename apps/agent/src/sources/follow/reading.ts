@@ -1,6 +1,6 @@
 /** One open file being read from a place on → parcels, each with the place behind it. */
 import { randomUUID } from "node:crypto";
-import { setImmediate as othersFirst } from "node:timers/promises";
+import { setTimeout as delay, setImmediate as othersFirst } from "node:timers/promises";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { OpenFile } from "../../dom0/dom0.ts";
 import { type Piece, splitter } from "../lines.ts";
@@ -12,6 +12,8 @@ const READ_BYTES_MIN = 16 * 1024;
 const READ_BYTES_MAX = 512 * 1024;
 /** A read may hold thousands of lines: after so many of them whatever else waits in this process has its turn. */
 const PIECES_AT_ONCE = 512;
+/** A file of which limits hold back most is read more slowly, so that counting it does not take the time of others. */
+const HELD_PAUSE_MS = 40;
 
 export type FollowedPiece = { bytes: Buffer; part?: { of: string; number: number; last: boolean } };
 export type Decode = (piece: FollowedPiece, now: number) => Observation[];
@@ -63,6 +65,7 @@ export function reading(
     let waiting: Observation[] = [];
     let moved = false;
     let count = 0;
+    let held = 0;
     const flush = async () => {
       await outlet.emit({ observations: waiting, position: { name, value: place } });
       waiting = [];
@@ -70,6 +73,7 @@ export function reading(
     for (const piece of pieces) {
       if (++count % PIECES_AT_ONCE === 0) await othersFirst();
       const { observations, long } = read(piece);
+      if (observations.length === 0) held++;
       if (waiting.length + observations.length > PARCEL_OBSERVATIONS_MAX) await flush();
       waiting.push(...observations);
       moved = true;
@@ -78,6 +82,7 @@ export function reading(
       place = { ...place, offset: piece.end, before: seen, long };
     }
     if (moved) await flush();
+    if (held * 2 > count) await delay(HELD_PAUSE_MS);
   };
 
   return {

@@ -1,6 +1,7 @@
 /** Stream sockets → frames → parcels, many at once, each at the pace of the spool. */
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import type { GuestVia } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { oneLine } from "../bytes.ts";
@@ -16,6 +17,9 @@ export const CONNECTIONS_MAX = 128;
 /** So that one sender cannot take all of them. */
 export const CONNECTIONS_PER_SENDER_MAX = 16;
 const REFUSED_EVERY_MS = 10_000;
+/** Who says more than its limit is read more slowly, however many connections it has: counting what is held back must not
+ *  take the time of those that are heard. A chunk is 64 KiB. */
+const HELD_PAUSE_MS = 20;
 
 type Wiring = { via: GuestVia; outlet: Outlet; now: () => number; frames: () => Frames };
 
@@ -60,8 +64,12 @@ export function connections({ via, outlet, now, frames }: Wiring): Connections {
   const read = async (socket: Socket, origin: Origin, expected: Expected) => {
     const reader = frames();
     const observe = frameReader(origin, expected, now);
+    let isHeld = false;
     function* observed(found: Iterable<Frame>): Iterable<Observation> {
-      for (const frame of found) if (isAdmitted(outlet, origin, frame)) yield observe(frame);
+      for (const frame of found) {
+        if (isAdmitted(outlet, origin, frame)) yield observe(frame);
+        else isHeld = true;
+      }
     }
     let emitting = false;
     try {
@@ -69,6 +77,8 @@ export function connections({ via, outlet, now, frames }: Wiring): Connections {
         emitting = true;
         await emitAll(outlet, observed(reader.push(chunk as Buffer)));
         emitting = false;
+        if (isHeld) await delay(HELD_PAUSE_MS * [...open.values()].filter((one) => one.sender === origin.from).length);
+        isHeld = false;
       }
     } catch (error) {
       if (emitting) throw error; // else the connection's own: it is over
