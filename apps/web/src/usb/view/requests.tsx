@@ -33,7 +33,7 @@ const COLUMNS: Column<RequestRow>[] = [
   { head: "State", track: "112px", cell: (row) => <State row={row} /> },
   { head: "Ends", track: "80px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
   {
-    head: "Why it may pass, or not",
+    head: "Why",
     track: "minmax(0, 0.8fr)",
     cell: ({ what }) => (
       <>
