@@ -38,7 +38,8 @@ export const CONFIG = {
   },
   ids: { interface: "xenbr0" },
   disk: { volume: "/dev/disk/by-id/virtio-primary", mapping: "primary", headerCopies: [HEADER_COPY] },
-  usb: { guest: { by: "xl", guest: "primary" } },
+  // QEMU's sticks have one logical unit, and it is there at once
+  usb: { guest: { by: "xl", guest: "primary" }, settleMs: 500 },
 };
 
 export type Found = { kind: string; severity: string; text: string; guest: string | null; time: string; body: Body };

@@ -18,7 +18,8 @@ export function upgradePromises(at: () => Guarded, debs: () => { new: string }):
     await until(async () => (await waiting()) >= LINES, "a full spool");
     await dom0.run("systemctl kill --signal=KILL sallyport-agent");
     await workstation.install(debs().new);
-    expect(await dom0.run("sallyport-agent --version")).toBe(`${NEW}\n`);
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own place holder
+    expect(await dom0.run("dpkg-query -W -f '${Version}' sallyport-agent")).toBe(NEW);
     expect(await waiting()).toBeGreaterThanOrEqual(LINES);
     stack.children.get("worker")!.start();
     await until(async () => {
