@@ -47,6 +47,7 @@ let spaces: Namespaces;
 let here: ReturnType<typeof openHere>;
 let stopDetector: () => Promise<void>;
 const stop = new AbortController();
+const running: Promise<void>[] = [];
 const emitted: Observation[] = [];
 const suppressed = new Map<string, number>();
 /** Files that are gone. */
@@ -115,8 +116,8 @@ beforeAll(async () => {
   };
   const path = join(folder, "log/eve.json");
   const guests = ["noisy", "quiet"].map((id, at) => ({ id: id as GuestId, addresses: [`10.1.0.${at + 2}`] }));
-  void eveFile({ path, dom0: realDom0, graceMs: 100, whose: whoseAddress(guests, []) }).run(outlet, stop.signal);
-  void boundedFiles({
+  const followed = eveFile({ path, dom0: realDom0, graceMs: 100, whose: whoseAddress(guests, []) });
+  const bounded = boundedFiles({
     name: path,
     kind: "eve",
     paths: async () => [path],
@@ -132,11 +133,13 @@ beforeAll(async () => {
     fileBytesMax: FILE_BYTES_MAX,
     bytesMax: BYTES_MAX,
     lookEveryMs: 50,
-  }).run(outlet, stop.signal);
+  });
+  running.push(followed.run(outlet, stop.signal), bounded.run(outlet, stop.signal));
 }, 300_000);
 
 afterAll(async () => {
   stop.abort();
+  await Promise.allSettled(running);
   await spaces?.remove();
   here?.intake.close();
   here?.spool.close();
