@@ -152,7 +152,6 @@ function Arguments({ verb, row }: { verb: Verb; row: WorkstationRow }) {
       <Select
         label="Volume"
         name="volume"
-        className="mono"
         hint="What it reported last, by the id in its LUKS header: a volume made later in its place is never reached. Its sealed recovery keys here are destroyed as well."
       >
         <option value={volume.uuid}>
