@@ -1,6 +1,6 @@
 // `npm test`: installs what is missing, checks, runs every suite, adds up. The last line reads `N passed, N failed`.
 // `npm test -- unit browser` (or SALLYPORT_SUITES) runs only those. Suites run two at a time: they share nothing but the machine;
-// those that build Xen and boot machines run last, by themselves, when asked for; CI runs some of them. A file that failed beside another suite runs once
+// those that build Xen and boot machines run last, by themselves, when asked for; CI runs some of them. A file that failed runs once
 // more, alone; what passes then is counted as passed and listed as unsteady, with its first fault.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -24,7 +24,7 @@ const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit"
 // and says so (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
 const ALONE = ["boots", "builds", "proofs", "workstation"];
 // all of them would make an hour of it
-const ALONE_IN_CI = ["boots", "builds"];
+const ALONE_IN_CI = ["boots", "workstation"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
@@ -72,14 +72,14 @@ async function main(asked) {
   }, BEAT_MS);
   const results = [];
   for (const result of await inLanes(jobs)) results.push(await runAgain(result));
-  for (const suite of alone) results.push(await runSuite(suite));
+  for (const suite of alone) results.push(await runAgain(await runSuite(suite)));
   clearInterval(beat);
 
   say("\n──────── summary");
   for (const { name, seconds, counts } of results)
     say(`${name.padEnd(12)} ${String(seconds).padStart(5)} s   ${summaryLine(counts)}`);
   for (const { unsteady = [] } of results)
-    for (const fault of unsteady) say(`\nUNSTEADY (failed beside another suite, passed alone)  ${fault}`);
+    for (const fault of unsteady) say(`\nUNSTEADY (failed, and passed when it ran again alone)  ${fault}`);
   for (const { failures } of results) for (const failure of failures) say(`\nFAILED  ${failure}`);
   if (absent.length > 0) say(`\nAbsent Debian packages: ${absent.join(" ")}\n${aptLine(absent)}`);
   const left = asked.length > 0 ? [] : ALONE.filter((name) => !alone.includes(name));
