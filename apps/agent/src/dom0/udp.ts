@@ -83,7 +83,7 @@ while (1) {
   my $found = select($ready, undef, undef, $paused ? 1 / $second : 5); next if $found < 0;
   if ($found && vec($ready, 0, 1)) {
     my $word; if (!sysread(STDIN, $word, 256)) { my $until = time + 1; 1 while sweep(1) && time <= $until; lost(); put(); exit 0 }
-    ($rate, $burst) = ($1, $2) if $word =~ /(d+) (d+)\n$/ }
+    ($rate, $burst) = ($1, $2) if $word =~ /([0-9]+) ([0-9]+)\n$/ }
   sweep(0) if $found;
   if (abs(time - $looked) >= 5) { lost(); $looked = time }
   put();

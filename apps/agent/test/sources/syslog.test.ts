@@ -152,6 +152,34 @@ describe("syslog over UDP", () => {
     expect(Object.keys(lost).sort()).toEqual(["four", "six", "unknown"]);
   });
 
+  it("is read at another pace as soon as policy names one", async () => {
+    const pace = { perSecond: 1, burst: 1 };
+    const stop = new AbortController();
+    let port = 0;
+    let read = 0;
+    const receiving = receiveUdp({
+      ...{ address, senders: [["127.0.0.1"]], pace: () => pace, signal: stop.signal },
+      bound: (at) => {
+        port = at.port;
+      },
+      datagrams: async (batch) => {
+        read += batch.length;
+      },
+      dropped: () => {},
+    });
+    try {
+      await until(() => port > 0, "the receiver listens");
+      await sendUdp(port, Array(200).fill("<13>one of many"));
+      await until(() => read > 0, "the first is read");
+      expect(read).toBeLessThan(100);
+      Object.assign(pace, { perSecond: 10_000, burst: 10_000 });
+      await until(() => read === 200, "the others are read at the new pace");
+    } finally {
+      stop.abort();
+      await receiving;
+    }
+  });
+
   it("says where an address cannot be had", async () => {
     running = run(syslogUdp(udpOptions));
     const port = await portOf(running);
