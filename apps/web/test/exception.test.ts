@@ -126,6 +126,12 @@ test("all that have not ended go down together, in order; one that has does not"
   expect(orders[0]).toBeGreaterThan(Date.now() / 1000 - 600);
 });
 
+test("one that stands goes down however many were made after it that have ended or were revoked", async () => {
+  const before = (await sent()).map(({ text }) => text);
+  for (let hours = 70; hours > 0; hours -= 2) await except(0, 1, new Date(Date.now() - hours * 3_600_000));
+  expect((await sent()).map(({ text }) => text)).toEqual(before);
+});
+
 test("where the guest would get the image itself, what is signed binds it, and that is said to whoever signs", async () => {
   expect(await requestOf(pool, trail, 0)).toMatchObject({ images: null });
   expect(await requestOf(pool, trail, 4)).toMatchObject({ images: IMAGES });

@@ -9,7 +9,7 @@ export type Target = {
   /** Order of the policy that it should have: the group's, or an earlier one while a rollout has not come to it. */
   policy: number | null;
   /** The newest statement of each type that is for this workstation alone, in the order in which they were made; of
-   *  exceptions all that have not ended and are not revoked, of keys and of memberships that people sign those before it as well. */
+   *  exceptions all that name one stick, have not ended and are not revoked, of keys and of memberships that people sign those before it as well. */
   own: unknown[];
   /** Names the rows that the message is made from; `sent` is the one of the newest message. */
   basis: string;
@@ -47,14 +47,15 @@ export async function due(pool: Pool, { shards, back, after, limit }: Asked): Pr
                 FROM (SELECT *, row_number() OVER (PARTITION BY type ORDER BY "order" DESC) - 1 AS older,
                              bool_or(((statement->>'carried')::jsonb #>> '{signers,threshold}')::int > 1)
                                OVER (PARTITION BY type) AS people
-                        FROM workstation_statement WHERE workstation_id = due.id AND type <> 'command') s
-               WHERE CASE WHEN s.type = 'exception'
-                          THEN s.older < $5 AND ((s.statement->>'text')::jsonb->>'notAfter')::timestamptz > now()
+                        FROM workstation_statement e WHERE workstation_id = due.id AND type <> 'command' AND (type <> 'exception'
+                          OR (((statement->>'text')::jsonb->>'notAfter')::timestamptz > now()
+                               AND (statement->>'carried')::jsonb ? 'device'
                                AND NOT EXISTS (
                                  SELECT FROM workstation_statement v,
-                                             jsonb_array_elements((v.statement->>'carried')::jsonb->'revoked') e
-                                  WHERE v.workstation_id = due.id AND v.type = 'revocation' AND e->>'exception'
-                                        = encode(sha256(convert_to(s.statement->>'text', 'UTF8')), 'hex'))
+                                             jsonb_array_elements((v.statement->>'carried')::jsonb->'revoked') r
+                                  WHERE v.workstation_id = due.id AND v.type = 'revocation' AND r->>'exception'
+                                        = encode(sha256(convert_to(e.statement->>'text', 'UTF8')), 'hex'))))) s
+               WHERE CASE WHEN s.type = 'exception' THEN s.older < $5
                           WHEN s.type = 'revocation'
                           THEN s.older = 0 AND ((s.statement->>'text')::jsonb->>'notAfter')::timestamptz > now()
                           WHEN s.type = 'keys' OR s.people THEN s.older < $6
