@@ -62,7 +62,8 @@ function pass(reader: Socket, clamd: string): void {
     if (COMMANDS[word as keyof typeof COMMANDS] === "stream") forward(reader, scanner, begun.subarray(stop + 1), end);
   };
   reader.on("data", command);
-  reader.on("error", end).on("close", end);
+  // one that gives a stream up half-way only ends, since either side may: nobody waits for the scanner's own time-out
+  reader.on("error", end).on("end", end).on("close", end);
 }
 
 /** Chunks with their lengths before them, up to the one of no bytes. */

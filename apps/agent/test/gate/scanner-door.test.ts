@@ -54,6 +54,24 @@ describe.skipIf(absent !== null)("the door to the scanner", () => {
     }
   });
 
+  it("has room for the next one however many streams the reader gave up half-way", async () => {
+    const giveUp = () =>
+      new Promise<void>((resolve) => {
+        const socket = connect(door.path, () =>
+          socket.write(stream(Buffer.from("harmless")).subarray(0, -4), () => socket.destroy()),
+        );
+        socket.on("error", () => {});
+        socket.on("close", () => resolve());
+      });
+    for (let count = 0; count < 70; count++) await giveUp();
+    const answer = async () => {
+      const scan = startScan(door.path, 10_000);
+      await scan.write(Buffer.from(EICAR));
+      return (await scan.finish()).answer;
+    };
+    await expect.poll(answer, { timeout: 10_000 }).toBe("infected");
+  });
+
   it("passes no other command, in no form, and none behind a stream; clamd itself would take them", async () => {
     expect(await said(clamd.socket, "zSTATS\0")).toContain("POOLS");
     expect(await said(clamd.socket, "zSCAN /etc/hostname\0")).toContain("/etc/hostname");
