@@ -6,6 +6,7 @@ import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.
 import type { SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { verifyStatement } from "@sallyport/shared/policy/verify.ts";
 import { keyId, signText } from "@sallyport/shared/trail/signed.ts";
+import { EXCEPTION_REASON_CHARS_MAX } from "@sallyport/shared/usb/exception.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
@@ -16,7 +17,7 @@ import { withRecord } from "../src/person/act.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import { exceptedAct, makeException, refuseRequest, requestOf } from "../src/usb/exception.ts";
 import { listRequests } from "../src/usb/requests.ts";
-import { listExceptions, revokedAct, revokeException } from "../src/usb/revoke.ts";
+import { listExceptions, RefusalReason, revokedAct, revokeException } from "../src/usb/revoke.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation, sha256 } from "./seed.ts";
 
@@ -185,14 +186,15 @@ test("an exception that is revoked goes down no more, and its revocation does, b
 
 test("a request that is refused says by whom and why, until an exception is made after all", async () => {
   const by = { id: "rita", email: "rita@example.org" };
+  const reason = "not from a stranger ".repeat(EXCEPTION_REASON_CHARS_MAX / 20).trim(); // as long as the page lets it be
   for (const { exception } of await listExceptions(pool, new Date())) await revokes(exception);
   const row = async () => (await listRequests(pool, new Date())).find(({ index }) => index === 5)?.what;
   expect(await row()).toMatchObject({ state: "revoked", reason: "the wrong stick" });
   await withRecord(pool, consoleRecorder(signer), by, {}, async (tx) => ({
-    act: await refuseRequest(tx, { trail, index: 4, reason: "not from a stranger" }),
+    act: await refuseRequest(tx, { trail, index: 4, reason: RefusalReason.parse(reason) }),
     value: null,
   }));
-  const refused = { by: "rita@example.org", reason: "not from a stranger" };
+  const refused = { by: "rita@example.org", reason };
   expect(await requestOf(pool, trail, 4)).toMatchObject({ refused });
   expect(await row()).toMatchObject({ state: "refused", ...refused });
   await except(4, 1);

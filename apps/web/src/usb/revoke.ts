@@ -5,7 +5,7 @@ import { type SignedStatement, Statement, signStatement } from "@sallyport/share
 import { PersonAct } from "@sallyport/shared/record/console.ts";
 import { readContent } from "@sallyport/shared/record/content.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
-import { CarriedException, CarriedRevocation } from "@sallyport/shared/usb/exception.ts";
+import { CarriedException, CarriedRevocation, EXCEPTION_REASON_CHARS_MAX } from "@sallyport/shared/usb/exception.ts";
 import type { Pool, PoolClient } from "pg";
 import { z } from "zod";
 import { nextOrder, putStatement } from "../dispatch/sign.ts";
@@ -17,9 +17,9 @@ import { Refusal } from "../trpc/errors.ts";
 export const DIGEST = (statement: string): string =>
   `encode(sha256(convert_to(${statement} ->> 'text', 'UTF8')), 'hex')`;
 
-const Reason = z.string().trim().min(3, "say in a few words why").max(200);
-export const Revoking = z.strictObject({ workstation: WorkstationId, exception: Sha256, reason: Reason });
-export const RefusalReason = Reason;
+const Reason = z.string().trim().min(3, "say in a few words why");
+export const Revoking = z.strictObject({ workstation: WorkstationId, exception: Sha256, reason: Reason.max(200) });
+export const RefusalReason = Reason.max(EXCEPTION_REASON_CHARS_MAX);
 
 type Row = { statement: SignedStatement; name: string; group: string };
 

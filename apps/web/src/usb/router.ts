@@ -1,6 +1,6 @@
 /** USB: scans, manifests, and where in the fleet a hash was seen. */
 import { WorkstationId } from "@sallyport/shared/base/ids.ts";
-import { EXCEPTION_HOURS_MAX } from "@sallyport/shared/usb/exception.ts";
+import { EXCEPTION_HOURS_MAX, EXCEPTION_REASON_CHARS_MAX } from "@sallyport/shared/usb/exception.ts";
 import { Verdict } from "@sallyport/shared/usb/scan.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
@@ -35,7 +35,7 @@ export const usbRouter = router({
     .input(
       RecordAt.extend({
         hours: z.int().min(1).max(EXCEPTION_HOURS_MAX),
-        reason: z.string().trim().min(3, "say in a few words why it may pass").max(500),
+        reason: z.string().trim().min(3, "say in a few words why it may pass").max(EXCEPTION_REASON_CHARS_MAX),
       }),
     )
     .mutation(({ ctx, input }) =>

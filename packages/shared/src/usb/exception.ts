@@ -16,6 +16,8 @@ const WholeImages = z.array(WholeImage).min(1).max(16);
 
 /** An exception lasts no longer from when it is issued: what is needed for good is a rule of the policy. */
 export const EXCEPTION_HOURS_MAX = 7 * 24;
+/** Of why a stick may pass, or may not: a page asks for either in one field. */
+export const EXCEPTION_REASON_CHARS_MAX = 500;
 
 /** What an `exception` statement carries. Its audience is the one workstation, and it must end (`notAfter`). */
 export const CarriedException = z.object({

@@ -1,6 +1,6 @@
 "use client";
 import type { Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
-import { handsOver } from "@sallyport/shared/usb/exception.ts";
+import { EXCEPTION_REASON_CHARS_MAX, handsOver } from "@sallyport/shared/usb/exception.ts";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { waitsWords } from "../../approval/view/words.tsx";
@@ -137,7 +137,7 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
                   onChange={(event) => setReason(event.target.value)}
                   fault={(except.error ?? refuse.error)?.message}
                   minLength={3}
-                  maxLength={500}
+                  maxLength={EXCEPTION_REASON_CHARS_MAX}
                   required
                 />
               </div>
