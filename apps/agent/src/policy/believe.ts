@@ -20,7 +20,7 @@ import { keyId } from "@sallyport/shared/trail/signed.ts";
 import { z } from "zod";
 import { exceptionFault, exceptionStop, exceptionsWith, revocationFault, revoke } from "./exceptions.ts";
 import type { Kept } from "./kept.ts";
-import { agree, hear, issuedBy, type Moments } from "./moments.ts";
+import { agree, hear, issuedAlone, issuedBy, type Moments } from "./moments.ts";
 import { unreadable } from "./newer.ts";
 import { faultOfOverlay } from "./overlays.ts";
 
@@ -58,7 +58,9 @@ export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untr
   const { group, signers } = beliefOf(hash, self, kept);
   const moments = { floor: kept.floor, heard: kept.heard ?? 0 };
   const latest = issuedBy(now, moments);
-  const trust = { workstation: self.workstation, group, signers, orders: kept.orders, now: kept.floor, latest };
+  const latestAlone = issuedAlone(now, moments);
+  const { workstation } = self;
+  const trust = { workstation, group, signers, orders: kept.orders, now: kept.floor, latest, latestAlone };
   let result = verifyStatement(hash, verify, trust, untrusted);
   if (!result.ok && result.error.code === "not-yet-valid" && result.error.statement) {
     // its signatures hold, so the console's clock has come this far

@@ -10,15 +10,24 @@ export type Moments = { floor: number; heard: number };
 /** Where dom0's own clock is known to be wrong, a machine that was off must still hear what time it is. */
 const HEARD_AHEAD_MS_MAX = 31 * 86_400_000;
 
-const isBehind = (own: number, floor: number): boolean => own < floor;
+/** The floor runs by fractions of milliseconds and by steps of a clock that was set: a clock that is behind it by less is
+ *  right, and is asked. */
+const BEHIND_MS = 300_000;
+
+const isBehind = (own: number, floor: number): boolean => own < floor - BEHIND_MS;
 
 /** The latest that may have come: what ends an allowance, and from which on a statement was issued too far ahead. */
 export const latestOf = (own: number, { floor, heard }: Moments): number =>
-  isBehind(own, floor) ? Math.max(floor, heard) : Math.max(own, Math.min(heard, own + ISSUED_AHEAD_MS_MAX));
+  isBehind(own, floor) ? Math.max(floor, heard) : Math.max(own, floor, Math.min(heard, own + ISSUED_AHEAD_MS_MAX));
 
 /** The same without the console's word, unless there is nothing else to go by. */
 export const issuedBy = (own: number, moments: Moments): number =>
   isBehind(own, moments.floor) ? latestOf(own, moments) : own;
+
+/** The same for what the console's key alone may sign: its own word carries it a month beyond the floor and no further,
+ *  however often it is given. */
+export const issuedAlone = (own: number, moments: Moments): number =>
+  Math.min(issuedBy(own, moments), Math.max(own, moments.floor + HEARD_AHEAD_MS_MAX));
 
 /** The console's signed clock: the floor follows it up to dom0's own clock and no further. Undefined where it is so far
  *  ahead that one of the two clocks must be wrong; then it moves nothing. */

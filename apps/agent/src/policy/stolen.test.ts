@@ -11,7 +11,7 @@ import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { believe } from "./believe.ts";
 import { EMPTY_KEPT, Kept } from "./kept.ts";
 import { makeGood, rise } from "./marks.ts";
-import { hear } from "./moments.ts";
+import { hear, latestOf } from "./moments.ts";
 
 const newSigner = (): Signer =>
   ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
@@ -122,33 +122,49 @@ const theft: fc.Arbitrary<Act> = fc.oneof(
   fc.constant((kept: Kept) => makeGood(workstation, kept, rise(workstation, undefined, kept))),
 );
 
+/** As the machine runs: dom0's clock counts whole milliseconds, the floor what the monotonic clock counts. */
+const run = (kept: Kept, ms: number): Kept => ({
+  ...kept,
+  floor: kept.floor + ms,
+  ...(kept.heard !== undefined && { heard: kept.heard + ms }),
+});
+const clocks: [string, (time: number) => number][] = [
+  ["whose clock is right", (time) => Math.floor(time)],
+  ["whose clock is dead", (time) => Math.floor(time - START)],
+];
+
 describe("a thief of the console's key alone", () => {
-  it("never makes a workstation refuse what as many sign as must", () => {
-    const hours = fc.integer({ min: 0, max: 30 });
-    fc.assert(
-      fc.property(
-        fc.array(fc.tuple(theft, hours), { maxLength: 12 }),
-        fc.integer({ min: 1, max: 60 }),
-        (acts, minutes) => {
-          let [kept, now] = [strict, START];
-          for (const [act, hours] of acts) {
-            kept = act(kept, now);
-            now += hours * HOUR;
-          }
-          const notAfter = now + minutes * 60_000;
-          const seconds = Math.floor(now / 1000);
-          expect(answer(kept, wipe({ order: seconds, issued: now, notAfter }), now)).toBe("taken");
-          expect(answer(kept, command("release", {}, ALL, { order: seconds, issued: now, notAfter }), now)).toBe(
-            "taken",
-          );
-          expect(answer(kept, exception(1, now, notAfter), now)).toBe("taken");
-          expect(answer(kept, policy(1, now, notAfter), now)).toBe("taken");
-          expect(answer(kept, membership(3, 2, now), now)).toBe("taken");
-        },
-      ),
-      { numRuns: 60 },
-    );
-  }, 120_000);
+  it.each(clocks)(
+    "never makes a workstation %s refuse what as many sign as must",
+    (_, own) => {
+      const steps = fc.tuple(fc.integer({ min: 0, max: 30 }), fc.double({ min: 0, max: 1, noNaN: true }));
+      fc.assert(
+        fc.property(
+          fc.array(fc.tuple(theft, steps), { maxLength: 12 }),
+          fc.integer({ min: 1, max: 60 }),
+          (acts, minutes) => {
+            let [kept, time] = [strict, START];
+            for (const [act, [hours, fraction]] of acts) {
+              kept = run(act(kept, own(time)), hours * HOUR + fraction);
+              time += hours * HOUR + fraction;
+            }
+            const now = Math.floor(time);
+            const notAfter = now + minutes * 60_000;
+            const seconds = Math.floor(now / 1000);
+            expect(answer(kept, wipe({ order: seconds, issued: now, notAfter }), own(now))).toBe("taken");
+            expect(answer(kept, command("release", {}, ALL, { order: seconds, issued: now, notAfter }), own(now))).toBe(
+              "taken",
+            );
+            expect(answer(kept, exception(1, now, notAfter), own(now))).toBe("taken");
+            expect(answer(kept, policy(1, now, notAfter), own(now))).toBe("taken");
+            expect(answer(kept, membership(3, 2, now), own(now))).toBe("taken");
+          },
+        ),
+        { numRuns: 60 },
+      );
+    },
+    120_000,
+  );
 
   it("locks what the console itself may say for nine days at most, and not at all once its key is gone", () => {
     const most = Math.floor(START / 1000) + 8 * 86_400;
@@ -164,6 +180,44 @@ describe("a thief of the console's key alone", () => {
     expect(answer(stolen, overlay([console], now), START)).toBe("old-order");
     expect(answer(rid, overlay([console], { ...now, order: most + 1 }), START)).toBe("signatures");
     expect(answer(rid, overlay([next], now), START)).toBe("taken");
+  });
+
+  const isolation = (issued: number, by = [console]) => {
+    const notAfter = issued + 7 * 86_400_000;
+    const head = { order: Math.floor(issued / 1000), issued, notAfter };
+    return command("isolate", { until: iso(notAfter) }, by, head);
+  };
+  const MONTH = 30 * 86_400_000;
+  it("is not believed in any part of a millisecond: a healthy clock that counts whole ones is not behind the floor", () => {
+    let [kept, time] = [heard(strict, START, START), START];
+    for (let at = 0; at < 4_000; at++) {
+      time += 0.37;
+      kept = run(kept, 0.37);
+      const own = Math.floor(time);
+      // the console's honest word puts the floor on dom0's own clock; the thief's lies a month ahead
+      if (at % 7 === 0) kept = heard(kept, own, own + 1_000);
+      kept = heard(kept, own, latestOf(own, { floor: kept.floor, heard: kept.heard! }) + MONTH);
+      expect(latestOf(own, { floor: kept.floor, heard: kept.heard! })).toBeLessThan(START + HOUR);
+    }
+    const far = Date.parse("2036-12-20");
+    expect(answer(kept, isolation(far), Math.floor(time))).toBe("ahead");
+    const head = { order: Math.floor(far / 1000), issued: far, notAfter: far + MONTH };
+    expect(answer(kept, overlay([console], head), Math.floor(time))).toBe("ahead");
+  });
+
+  it("walks a dead clock no further than a month beyond what has come for certain, however often it speaks", () => {
+    let [kept, time] = [strict, START];
+    for (let at = 0; at < 120; at++) {
+      time += MONTH;
+      kept = heard(kept, 0, time);
+    }
+    expect(kept.heard).toBe(time);
+    expect(answer(kept, isolation(time), 0)).toBe("ahead");
+    expect(answer(kept, isolation(START + 33 * 86_400_000), 0)).toBe("ahead");
+    // after a month switched off it is heard, and what people sign at any time is
+    expect(answer(kept, isolation(START + MONTH), 0)).toBe("taken");
+    expect(answer(kept, policy(1, time), 0)).toBe("taken");
+    expect(answer(kept, policy(1, START), 0)).toBe("taken");
   });
 
   it("cuts nothing off for longer than a week from now", () => {

@@ -21,7 +21,8 @@ import {
 
 /** What a workstation believes already. `orders` holds the highest order taken of each series. `now` is the latest
  *  moment it knows for certain to have come (persisted floor), `latest` the latest that may have come by any clock it has
- *  a reason to believe (`now` where it is not given), in milliseconds. */
+ *  a reason to believe (`now` where it is not given), `latestAlone` the same for what the console's key alone may sign
+ *  (`latest` where it is not given), in milliseconds. */
 export type Trust = {
   workstation: WorkstationId;
   group: GroupId;
@@ -29,6 +30,7 @@ export type Trust = {
   orders: Readonly<Record<string, number>>;
   now: number;
   latest?: number;
+  latestAlone?: number;
 };
 
 const DAY_MS = 86_400_000;
@@ -91,7 +93,7 @@ export function verifyStatement(hash: Hash, verify: Verify, trust: Trust, untrus
   const last = isAlone ? lastAlone(hash, trust, key) : (trust.orders[key] ?? 0);
   if (statement.order <= last) return refuse("old-order", `order ${statement.order}; ${last} was taken already`);
   const issued = Date.parse(statement.issued);
-  const latest = trust.latest ?? trust.now;
+  const latest = (isAlone ? trust.latestAlone : undefined) ?? trust.latest ?? trust.now;
   if (issued > latest + ISSUED_AHEAD_MS_MAX) return refuse("ahead", aheadWords(`issued ${statement.issued}`, latest));
   if (statement.order > issued / 1000 + ORDER_AHEAD_SECONDS_MAX)
     return refuse("ahead", `order ${statement.order} is further ahead than any order given when this was issued`);
