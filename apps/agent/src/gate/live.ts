@@ -74,7 +74,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
       const read = await parts.ports.read(at.port);
       if (!(read?.ok && isPinned(read.value, parts.rules().pins))) await parts.ports.authorise(at.port, false);
     }
-    rescans = rescanning(gate);
+    rescans = rescanning(gate).catch(gate.fault);
     for await (const _event of parts.events(signal)) {
       if (fault) throw fault;
       await holdControllers(false);

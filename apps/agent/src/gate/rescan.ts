@@ -47,7 +47,7 @@ export async function rescanning(gate: Gate): Promise<void> {
     await desk.bell.wait(parts.scannerMs ?? LOOK_MS, over.signal);
     const ordered = new Set(desk.asked);
     desk.asked.clear();
-    const scanner = waiting().length > 0 ? await parts.scanner?.() : undefined;
+    const scanner = waiting().length > 0 ? await scannerNow(gate) : undefined;
     const name = scanner && nameOf(scanner);
     for (const passage of waiting()) {
       const isOrdered = ordered.has(stickOf(passage));
@@ -59,6 +59,16 @@ export async function rescanning(gate: Gate): Promise<void> {
     }
   }
   desk.held = () => [];
+}
+
+/** One that cannot be asked is none: what its configuration says wrong holds the next scan, and ends nothing here. */
+async function scannerNow({ parts }: Gate): Promise<Scanner | undefined> {
+  try {
+    return await parts.scanner?.();
+  } catch (error) {
+    parts.log.error({ error: (error as Error).message }, "usb.scanner-unknown");
+    return undefined;
+  }
 }
 
 async function again(gate: Gate, passage: Passage): Promise<void> {

@@ -62,6 +62,8 @@ describe.skipIf(absent !== null)("a stick before clamd", () => {
     const OTHER = "sallyport-later-marker-91cc";
     const set = (digit: string) => digit.repeat(64);
     let newer: ClamdServer;
+    /** So many of the next looks at it fail. */
+    let broken = 0;
     let has = { clamd: null as ClamdServer | null, set: set("1") };
     beforeAll(async () => {
       if (absent !== null) return;
@@ -74,7 +76,10 @@ describe.skipIf(absent !== null)("a stick before clamd", () => {
       bench.start({
         ...more,
         scannerMs: 20,
-        scanner: async () => ({ engine: "ClamAV", definitions: null, date: null, set: has.set }),
+        scanner: async () => {
+          if (broken > 0 && broken--) throw new Error("its configuration is gone");
+          return { engine: "ClamAV", definitions: null, date: null, set: has.set };
+        },
         scan: async (path, { source, sha256: imageSha256, onProgress, signal }) => {
           const more = { start: startReader, now: () => new Date(), lanes: 2, imageSha256, source, onProgress, signal };
           const body = await scan(path, { policy: bench.policy, clamd: has.clamd, set: has.set, ...more });
@@ -128,6 +133,15 @@ describe.skipIf(absent !== null)("a stick before clamd", () => {
       desk.ask(desk.held()[0]!);
       await bench.until("the guest has lost it", () => bench.guest.given().size === 0);
       await bench.until("nothing is held any more", () => desk.held().length === 0);
+    });
+    it("are missed where the scanner cannot be asked, and taken with the next look that can", async () => {
+      startWith(clamd, "1");
+      broken = 3;
+      bench.kernel.plug("1-2", { units: [fat("later", { "a.txt": OTHER })] });
+      await bench.until("that is on record", () => bench.said("usb.attach").length === 1);
+      has = { clamd: newer, set: set("2") };
+      await bench.until("the guest has lost it", () => bench.guest.given().size === 0);
+      expect(broken).toBe(0);
     });
     it("do nothing where policy says so, or where the scanner is gone", async () => {
       bench.policy = UsbSection.parse({ rescan: false });
