@@ -1,5 +1,6 @@
 /** A one-time token → keys, certificate and group. What the console answers is checked before anything is kept. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { fromBase64, toBase64, toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import type { GroupId, Sha256 } from "@sallyport/shared/base/ids.ts";
@@ -9,7 +10,7 @@ import { keyId, signValue } from "@sallyport/shared/trail/signed.ts";
 import { EnrolAnswer, type EnrolRequest, RenewAnswer, readToken } from "@sallyport/shared/workstation/enrolment.ts";
 import { z } from "zod";
 import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
-import { findKept, writeKept } from "../policy/kept.ts";
+import { findKept, forNextEnrolment, writeKept } from "../policy/kept.ts";
 import { noteRefusal, refusalOfAgain } from "./again.ts";
 import {
   type Enrolment,
@@ -86,15 +87,16 @@ export async function enrol(options: EnrolOptions): Promise<Enrolment> {
     enrolled: new Date().toISOString(),
   };
   const enrolment = { facts, trailKey, tls: { key, certificate }, ca };
-  forgetKeys(state);
+  forgetEarlier(state);
   writeEnrolment(state, enrolment);
   return enrolment;
 }
 
-/** The keys that an earlier enrolment's console named are not this one's. */
-function forgetKeys(state: string): void {
+/** The keys that an earlier enrolment's console named are not this one's, nor are its exceptions. */
+function forgetEarlier(state: string): void {
   const { kept } = findKept(state);
-  if (kept.consoleKeys.length > 0 || kept.cas.length > 0) writeKept(state, { ...kept, consoleKeys: [], cas: [] });
+  const next = forNextEnrolment(kept);
+  if (!isDeepStrictEqual(next, kept)) writeKept(state, next);
 }
 
 const hashOf = (text: string): Sha256 => toHex(sha256(toUtf8(text))) as Sha256;

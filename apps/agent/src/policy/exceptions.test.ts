@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { type Believed, believe, type Self } from "./believe.ts";
 import { exceptionsOf } from "./exceptions.ts";
-import { EMPTY_KEPT, type Kept } from "./kept.ts";
+import { EMPTY_KEPT, forNextEnrolment, type Kept } from "./kept.ts";
 
 const newSigner = (): Signer =>
   ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
@@ -63,8 +63,10 @@ function taken(kept: Kept, statement: unknown): Kept {
 describe("an exception", () => {
   it("is taken, holds until its end, and is no news the second time", () => {
     const kept = taken(EMPTY_KEPT, exception());
-    const holds = (now: number, floor: number) => exceptionsOf(sha256, kept, { now, floor }).length;
-    expect(exceptionsOf(sha256, kept, { now: NOW, floor: NOW })).toMatchObject([{ manifest: hex("b"), notAfter: END }]);
+    const holds = (now: number, floor: number) => exceptionsOf(sha256, self, kept, { now, floor }).length;
+    expect(exceptionsOf(sha256, self, kept, { now: NOW, floor: NOW })).toMatchObject([
+      { manifest: hex("b"), notAfter: END },
+    ]);
     expect([holds(Date.parse(END), NOW), holds(NOW, Date.parse(END)), holds(0, 0)]).toEqual([0, 0, 1]);
     expect(offer(kept, exception())).toEqual({ answer: "held" });
   });
@@ -72,7 +74,17 @@ describe("an exception", () => {
     const kept = taken(EMPTY_KEPT, exception());
     const old = { signed: exception({ device: "", order: 9 }), taken: ISSUED };
     const both = { ...kept, exceptions: [...kept.exceptions!, old] };
-    expect(exceptionsOf(sha256, both, { now: NOW, floor: NOW })).toHaveLength(1);
+    expect(exceptionsOf(sha256, self, both, { now: NOW, floor: NOW })).toHaveLength(1);
+  });
+  it("of an earlier enrolment holds no more, whether the file still has it or not", () => {
+    const kept = taken(EMPTY_KEPT, exception());
+    const clocks = { now: NOW, floor: NOW };
+    expect(exceptionsOf(sha256, { workstation: OTHER }, kept, clocks)).toEqual([]);
+    const next = forNextEnrolment(
+      taken({ ...kept, consoleKeys: self.consoleKeys as string[] }, revocation(exception())),
+    );
+    expect(next).toMatchObject({ consoleKeys: [], cas: [], orders: kept.orders, floor: NOW });
+    expect([next.exceptions, next.revoked]).toEqual([undefined, undefined]);
   });
   const revocation = (of: SignedStatement, more: { order?: number; by?: Signer; until?: string } = {}) => {
     const { order = 1, by = console, until = END } = more;
@@ -85,11 +97,11 @@ describe("an exception", () => {
     const [one, two] = [exception(), exception({ order: 2, manifest: hex("c") })];
     const kept = taken(taken(taken(EMPTY_KEPT, one), two), revocation(one));
     const now = { now: NOW, floor: NOW };
-    expect(exceptionsOf(sha256, kept, now)).toMatchObject([{ manifest: hex("c") }]);
+    expect(exceptionsOf(sha256, self, kept, now)).toMatchObject([{ manifest: hex("c") }]);
     expect(offer(kept, one)).toMatchObject({ answer: "refused" });
     // a later list that leaves it out gives nothing back
     const later = taken(kept, revocation(two, { order: 2 }));
-    expect(exceptionsOf(sha256, later, now)).toEqual([]);
+    expect(exceptionsOf(sha256, self, later, now)).toEqual([]);
     expect(later.revoked).toHaveLength(2);
   });
   it("is refused where its revocation came first, as by a broker that held it back", () => {
@@ -110,12 +122,12 @@ describe("an exception", () => {
       answer: "refused",
       refusal: { code: "too-many", reason: expect.stringMatching(/^64 exceptions stand here already/) },
     });
-    expect(exceptionsOf(sha256, kept, { now: NOW, floor: NOW })).toHaveLength(64);
+    expect(exceptionsOf(sha256, self, kept, { now: NOW, floor: NOW })).toHaveLength(64);
     expect(offer({ ...kept, floor: Date.parse(END) - 1 }, exception({ order: 65 })).answer).toBe("refused");
   });
   it("stands beside others, and one that has ended makes room", () => {
     const two = taken(taken(EMPTY_KEPT, exception()), exception({ order: 2, manifest: hex("c") }));
-    expect(exceptionsOf(sha256, two, { now: NOW, floor: NOW }).map(({ manifest }) => manifest)).toEqual([
+    expect(exceptionsOf(sha256, self, two, { now: NOW, floor: NOW }).map(({ manifest }) => manifest)).toEqual([
       hex("b"),
       hex("c"),
     ]);

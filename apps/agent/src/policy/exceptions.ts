@@ -16,9 +16,11 @@ import { z } from "zod";
 import type { Self } from "./believe.ts";
 import { EXCEPTIONS_MAX, type Kept, REVOKED_KEPT_MAX } from "./kept.ts";
 
+type Own = Pick<Self, "workstation">;
+
 /** What a well-signed exception may still have wrong with it: it is for one workstation, by name, and it ends. */
 export function exceptionFault(
-  self: Pick<Self, "workstation">,
+  self: Own,
   statement: Statement,
   carried: unknown,
 ): Omit<Refusal, "statement"> | undefined {
@@ -63,7 +65,7 @@ export const exceptionsWith = (kept: Kept, signed: SignedStatement, now: number)
 
 /** What a well-signed revocation may still have wrong with it. */
 export function revocationFault(
-  self: Pick<Self, "workstation">,
+  self: Own,
   statement: Statement,
   carried: unknown,
 ): Omit<Refusal, "statement"> | undefined {
@@ -92,17 +94,21 @@ export function revoke(hash: Hash, kept: Kept, carried: unknown): Pick<Kept, "ex
   return { exceptions, revoked: standing };
 }
 
-/** Those that hold now, each for one stick. */
-export const exceptionsOf = (hash: Hash, kept: Kept, clocks: Clocks): Exception[] =>
+/** Those that hold now, each for one stick. One that an earlier enrolment of this machine took holds no more. */
+export const exceptionsOf = (hash: Hash, self: Own, kept: Kept, clocks: Clocks): Exception[] =>
   (kept.exceptions ?? []).flatMap(({ signed }) => {
     const { notAfter } = read(signed);
-    if (!isCurrent({ notAfter }, clocks)) return [];
-    const carried = CarriedException.parse(JSON.parse(signed.carried));
-    // from before it named one stick
-    if (carried.device === undefined) return [];
-    const digest = digestOf(hash, signed);
-    return [{ ...carried, digest, notAfter }];
+    if (!isCurrent({ notAfter }, clocks) || !mayHold(self, signed)) return [];
+    return [{ ...carriedBy(signed), digest: digestOf(hash, signed), notAfter }];
   });
+
+const carriedBy = (signed: SignedStatement) => CarriedException.parse(JSON.parse(signed.carried));
+
+/** It is for this workstation, and for one stick: those of before named a model. */
+function mayHold(self: Own, signed: SignedStatement): boolean {
+  const { workstation, device } = carriedBy(signed);
+  return workstation === self.workstation && device !== undefined;
+}
 
 /** One without an end was never taken. */
 function read(signed: SignedStatement): { notAfter: string } {

@@ -39,6 +39,14 @@ export type Kept = z.infer<typeof Kept>;
 
 export const EMPTY_KEPT: Kept = { statements: {}, orders: {}, floor: 0, consoleKeys: [], cas: [] };
 
+/** What an earlier enrolment leaves to the next: not the keys that its console named, nor what these let pass. Orders and
+ *  policy stay, so that nothing loosens meanwhile. */
+export const forNextEnrolment = ({ exceptions, revoked, ...kept }: Kept): Kept => ({
+  ...kept,
+  consoleKeys: [],
+  cas: [],
+});
+
 export const keptPath = (state: string): string => join(state, "policy.json");
 /** The same again, written first: a damaged file has a whole one beside it. */
 export const copyPath = (state: string): string => `${keptPath(state)}.copy`;

@@ -107,7 +107,7 @@ export class PolicyKeeper {
   /** Exceptions that hold now, by our own clock, by the floor and by the console's word. */
   exceptions(): Exception[] {
     const now = this.#parts.now();
-    return exceptionsOf(sha256, this.#kept, { now, floor: latestOf(now, this.#moments()) });
+    return exceptionsOf(sha256, this.#parts.self, this.#kept, { now, floor: latestOf(now, this.#moments()) });
   }
 
   /** Deny overlays that hold now: of our own clock and the floor, the later one ends them. */
