@@ -1,6 +1,7 @@
 /** `sallyport-agent disk`: what a person in dom0 does with the guest's volume. No pass phrase is an argument. */
 import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { OrganisationKey, type SealedRecovery, sealedDigest } from "@sallyport/shared/disk/sealed.ts";
 import { DiskState, diskWords } from "@sallyport/shared/disk/state.ts";
 import { DiskSection, pcrsOf } from "@sallyport/shared/policy/disk.ts";
@@ -76,6 +77,7 @@ export function diskCommand(program: Command, told: Told, stateOption: StateOpti
         const { state, wait, json } = options;
         if (!/^\d{1,5}$/.test(wait)) throw new DoorError(`${wait} is no number of seconds`);
         const parts = partsOf(state, options.weakStretch);
+        const { workstation, recoveryTo } = enrolled(options);
         const made = await renewRecovery(
           {
             ...parts,
@@ -83,14 +85,14 @@ export function diskCommand(program: Command, told: Told, stateOption: StateOpti
               (await recoveriesIn(realDom0, state))
                 .map(({ sealed }) => sealed)
                 .filter((each) => each.volume === volume),
-            reachesTrail: (sealed) => reachesTrail(state, sealed, Number(wait) * 1000),
+            reachesTrail: (sealed) => reachesTrail(workstation, state, sealed, Number(wait) * 1000),
             forget: async (sealed) => {
               for (const each of await recoveriesIn(realDom0, state))
                 if (sealedDigest(sha256, each.sealed) === sealedDigest(sha256, sealed))
                   await parts.disk.remove(each.path);
             },
           },
-          { device, key: await keyIn(options.keyFile), ...enrolled(options) },
+          { device, key: await keyIn(options.keyFile), workstation, recoveryTo },
         );
         process.stdout.write(json ? `${JSON.stringify(made)}\n` : renewedWords(device, made));
       }),
@@ -150,11 +152,16 @@ function policyOf(state: string) {
 }
 
 /** A person waits for the agent's next look at the volume, and sees that it is being waited for. */
-async function reachesTrail(state: string, sealed: SealedRecovery, waitMs: number): Promise<boolean> {
+async function reachesTrail(
+  workstation: WorkstationId,
+  state: string,
+  sealed: SealedRecovery,
+  waitMs: number,
+): Promise<boolean> {
   const end = Date.now() + waitMs;
-  if (!isOnTrail(state, sealed) && waitMs > 0)
+  if (!isOnTrail(workstation, state, sealed) && waitMs > 0)
     process.stderr.write("The new key is in place. Waiting for the running agent to write it into the trail …\n");
-  while (!isOnTrail(state, sealed)) {
+  while (!isOnTrail(workstation, state, sealed)) {
     if (Date.now() >= end) return false;
     await delay(POLL_MS);
   }

@@ -173,7 +173,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       then();
     },
   });
-  const volume = volumeOf(config, state, dom0);
+  const volume = volumeOf(config, workstation, state, dom0);
   const artifacts = fetchedArtifacts({
     store: artifactStore(artifactsFolder(state, config)),
     fetch: fetchArtifact(facts.listener, () => ({ ...tls, cas: [enrolment.ca, ...policy.cas] })),

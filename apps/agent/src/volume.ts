@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { toHex } from "@sallyport/shared/base/bytes.ts";
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
-import type { Sha256 } from "@sallyport/shared/base/ids.ts";
+import type { Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { Escrow } from "@sallyport/shared/disk/recovery.ts";
 import { SealedRecovery, sealedDigest } from "@sallyport/shared/disk/sealed.ts";
 import type { Applier } from "./appliers/applier.ts";
@@ -28,17 +28,20 @@ const RECOVERY_FILE = /^recovery-[0-9a-f-]{36}(?:-\d{1,2})?\.json$/;
 const RECOVERY_BYTES_MAX = 16 * 1024;
 const RECOVERIES_MAX = 64;
 
-export function volumeOf(config: AgentConfig, state: string, dom0: Dom0): Volume {
+export function volumeOf(config: AgentConfig, workstation: WorkstationId, state: string, dom0: Dom0): Volume {
   if (!config.disk) return { applier: unknownVolume(), sources: [], wipe: noVolume() };
   const { volume: device, mapping, headerCopies: copies } = config.disk;
   const place: VolumePlace = { device, copies, ...(mapping !== undefined && { mapping }) };
   const disk = cryptsetupDisk(dom0);
-  const look = () => lookAtVolume(disk, place, () => escrowOf(dom0, state));
+  const look = () => lookAtVolume(disk, place, () => escrowOf(dom0, workstation, state));
   const now = () => dom0.now();
   return {
     applier: diskApplier(look),
     sources: [
-      diskSource({ look, recoveries: async () => (await recoveriesIn(dom0, state)).map(({ sealed }) => sealed), now }),
+      diskSource({
+        ...{ workstation, look, now },
+        recoveries: async () => (await recoveriesIn(dom0, state)).map(({ sealed }) => sealed),
+      }),
     ],
     wipe: wipePerformer({ disk, place, escrow: () => escrowIn(dom0, state), now }),
   };
@@ -60,9 +63,9 @@ export async function recoveriesIn(
   return found.flat();
 }
 
-/** Its record is on the trail: then the console has it, or will have. Where nobody can tell, it is not. */
-export function isOnTrail(state: string, sealed: SealedRecovery): boolean {
-  const { name, value } = recoveryPosition(sealed);
+/** Its record is on this workstation's trail: then the console has it, or will have. Where nobody can tell, it is not. */
+export function isOnTrail(workstation: WorkstationId, state: string, sealed: SealedRecovery): boolean {
+  const { name, value } = recoveryPosition(workstation, sealed);
   try {
     const store = storeOf(openReadOnly(spoolPath(state)));
     try {
@@ -75,12 +78,16 @@ export function isOnTrail(state: string, sealed: SealedRecovery): boolean {
   }
 }
 
-async function escrowOf(dom0: Pick<Dom0, "list" | "readText">, state: string): Promise<Escrow> {
+export async function escrowOf(
+  dom0: Pick<Dom0, "list" | "readText">,
+  workstation: WorkstationId,
+  state: string,
+): Promise<Escrow> {
   const kept = (await recoveriesIn(dom0, state)).map(({ sealed }) => sealed);
   const found = new Map(kept.map((sealed) => [sealedDigest(sha256, sealed), sealed]));
   return (digest) => {
     const sealed = found.get(digest);
-    return sealed && (isOnTrail(state, sealed) ? "on-trail" : "here");
+    return sealed && (isOnTrail(workstation, state, sealed) ? "on-trail" : "here");
   };
 }
 

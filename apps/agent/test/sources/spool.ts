@@ -8,10 +8,12 @@ import type { Outlet } from "../../src/sources/source.ts";
 import { Intake } from "../../src/spool/intake.ts";
 import { openSpool } from "../../src/spool/open.ts";
 
-export function openHere(state: string) {
+const WORKSTATION = "6f1d3c52-8a7e-4b7e-9c7d-0123456789ab" as WorkstationId;
+
+export function openHere(state: string, workstation = WORKSTATION) {
   mkdirSync(state, { recursive: true });
   const identity = {
-    workstation: "6f1d3c52-8a7e-4b7e-9c7d-0123456789ab" as WorkstationId,
+    workstation,
     signer: ed25519Signer(String(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }))),
     session: "0b7c9a52-8a7e-4b7e-9c7d-0123456789ab" as SessionId,
     agentVersion: "0",

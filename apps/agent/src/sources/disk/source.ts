@@ -2,11 +2,14 @@
  *  once. */
 import { setTimeout as delay } from "node:timers/promises";
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
+import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { SealedRecovery } from "@sallyport/shared/disk/sealed.ts";
 import { type DiskState, diskWords } from "@sallyport/shared/disk/state.ts";
 import type { Source } from "../source.ts";
 
 export type DiskNeeds = {
+  /** Of the enrolment in force: its trail is the one that is written to. */
+  workstation: WorkstationId;
   look: () => Promise<DiskState>;
   /** Those that lie on this machine. */
   recoveries: () => Promise<SealedRecovery[]>;
@@ -14,22 +17,23 @@ export type DiskNeeds = {
   everyMs?: number;
 };
 
-/** Stands when its record is on the trail. */
-export const recoveryPosition = (sealed: SealedRecovery) => ({
-  name: `disk/recovery/${sealed.volume}/${sealed.slot}`,
+/** Stands when its record is on this workstation's trail: what was told as another, before it was enrolled again, counts
+ *  for nothing, since the console lists and destroys a key by who told it. */
+export const recoveryPosition = (workstation: WorkstationId, sealed: SealedRecovery) => ({
+  name: `disk/recovery/${workstation}/${sealed.volume}/${sealed.slot}`,
   value: canonicalText(sealed),
 });
 
 const LOOK_EVERY_MS = 60_000;
 
-export function diskSource({ look, recoveries, now, everyMs = LOOK_EVERY_MS }: DiskNeeds): Source {
+export function diskSource({ workstation, look, recoveries, now, everyMs = LOOK_EVERY_MS }: DiskNeeds): Source {
   return {
     name: "disk",
     async run(outlet, signal) {
       outlet.state({ state: "running" });
       while (!signal.aborted) {
         for (const sealed of await recoveries()) {
-          const position = recoveryPosition(sealed);
+          const position = recoveryPosition(workstation, sealed);
           if (outlet.position(position.name) === position.value) continue;
           const text = `The recovery key of volume ${sealed.volume} in slot ${sealed.slot}, sealed to key ${sealed.to}`;
           const observation = {
@@ -42,7 +46,7 @@ export function diskSource({ look, recoveries, now, everyMs = LOOK_EVERY_MS }: D
           await outlet.emit({ observations: [observation], position });
         }
         const body = await look();
-        const position = { name: "disk/state", value: canonicalText(body) };
+        const position = { name: `disk/state/${workstation}`, value: canonicalText(body) };
         if (outlet.position(position.name) !== position.value && !signal.aborted) {
           const severity = body.content.is === "luks2" && !body.content.amiss ? "info" : "warning";
           const observation = {
