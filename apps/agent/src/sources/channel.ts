@@ -19,7 +19,7 @@ export function channel({ path, guests, now, retryMs = RETRY_MS }: ChannelOption
     name: `channel/${path}`,
     async run(outlet, signal) {
       const frames = (): Frames => linesOf(() => outlet.settings().log.lineBytesMax);
-      const accept = connections({ via: "channel", outlet, now, frames });
+      const accept = connections({ via: "channel", outlet, now, frames, whose: guests.bySocket });
       const stop = AbortSignal.any([signal, accept.broken]);
       const origin = { via: "channel" as const, from: path, guest: guests.bySocket(path) };
       try {

@@ -79,21 +79,21 @@ export type SourceNeeds = {
 
 export function listSources(choice: SourceChoice, needs: SourceNeeds): Source[] {
   const { dom0, receive, receiveUdp, vifs = [] } = needs;
-  const guests = guestMap(choice.guests.map(withoutUndefined));
+  const known = choice.guests.map(withoutUndefined);
+  const guests = guestMap(known);
+  const whose = whoseAddress(known, vifs);
   const now = () => dom0.now();
   const socket = { guests, now, clearSocket: (at: string) => dom0.clearSocket(at) };
   return [
     healthSource(needs),
     hypervisorSource({ dom0 }),
     ...choice.udp.map((at) => syslogUdp({ address: at, guests, now, receive: receiveUdp })),
-    ...choice.tcp.map((at) => syslogTcp({ address: at, guests, now })),
+    ...choice.tcp.map((at) => syslogTcp({ address: at, guests, now, whose })),
     ...choice.stream.map((at) => syslogStream({ path: at, ...socket })),
     ...choice.datagram.map((at) => syslogDatagram({ path: at, receive, ...socket })),
     ...choice.channels.map((at) => channel({ path: at, guests, now })),
     ...choice.consoles.map((each) => consoleFiles({ ...each, guests, dom0 })),
-    ...choice.eve.map((at) =>
-      eveFile({ path: at, dom0, whose: whoseAddress(choice.guests.map(withoutUndefined), vifs) }),
-    ),
+    ...choice.eve.map((at) => eveFile({ path: at, dom0, whose })),
     ...choice.ulogd.map((at) => ulogdFile({ path: at, dom0, whose: whoseDevice(vifs) })),
   ];
 }

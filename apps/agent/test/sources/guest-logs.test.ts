@@ -103,7 +103,7 @@ describe("rsyslog with the page's configuration", () => {
     test.skip("needs rsyslogd: apt install rsyslog");
     return true;
   };
-  const needs = { guests: guestMap([]), now: Date.now, receive: receiveUdp };
+  const needs = { guests: guestMap([]), whose: () => undefined, now: Date.now, receive: receiveUdp };
   const lines = Array.from({ length: 200 }, (_, at) => `line ${at} <13>1 - é`);
   const fromApp = (source: ReturnType<typeof run>) =>
     source.kept.observations.map(({ body }) => body as GuestLog).filter(({ app }) => app === "app");
@@ -153,7 +153,8 @@ describe("rsyslog with the page's configuration", () => {
 
 describe("logger with the page's arguments", () => {
   it("is read with its own host and app", async () => {
-    const source = run(syslogTcp({ address: { host: "127.0.0.1", port: 0 }, guests: guestMap([]), now: Date.now }));
+    const nobody = { guests: guestMap([]), whose: () => undefined };
+    const source = run(syslogTcp({ address: { host: "127.0.0.1", port: 0 }, ...nobody, now: Date.now }));
     const port = (await place(source)).split(":").at(-1)!;
     const [, words] = /`logger (--server [^`]+) "done"`/.exec(page)!;
     const args = words!.replace("10.0.0.1", "127.0.0.1").replace("5514", port).split(" ");

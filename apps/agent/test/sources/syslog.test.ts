@@ -1,19 +1,21 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { GuestLog } from "@sallyport/shared/record/guest.ts";
 import { afterEach, describe, expect, it } from "vitest";
 import { receiveUdp } from "../../src/dom0/udp.ts";
-import { guestMap } from "../../src/sources/guest.ts";
-import { CONNECTIONS_PER_SENDER_MAX } from "../../src/sources/syslog/connections.ts";
+import { guestMap, whoseAddress } from "../../src/sources/guest.ts";
+import { CONNECTIONS_PER_SENDER_MAX, CONNECTIONS_UNKNOWN_MAX } from "../../src/sources/syslog/connections.ts";
 import { syslogTcp } from "../../src/sources/syslog/tcp.ts";
 import { syslogUdp } from "../../src/sources/syslog/udp.ts";
 import { keeper, place, type Running, run, until } from "./outlet.ts";
 
-const guests = guestMap([{ id: "work" as never, addresses: ["127.0.0.1"] }]);
+const work = [{ id: "work" as never, addresses: ["127.0.0.1"] }];
+const guests = guestMap(work);
+const whose = whoseAddress(work, [{ name: "vif-many", guest: "many" as never, addresses: ["127.0.1.0/24"] }]);
 const address = { host: "127.0.0.1", port: 0 };
-const options = { address, guests, now: Date.now };
+const options = { address, guests, whose, now: Date.now };
 const udpOptions = { ...options, receive: receiveUdp };
 
 let running: Running | undefined;
@@ -242,6 +244,33 @@ describe("syslog over TCP", () => {
     const refused = running.kept.observations.filter((each) => each.kind === "guest.suppressed");
     expect(refused.map((each) => each.body)).toMatchObject([
       { lines: 3, reason: "too-many-senders", from: "127.0.0.1" },
+    ]);
+  });
+
+  it("counts a guest's addresses as one sender, and all unknown ones together leave room for the others", async () => {
+    running = run(syslogTcp(options));
+    const port = await portOf(running);
+    const sockets: Socket[] = [];
+    const say = async (localAddress: string) => {
+      const socket = connect({ port, host: "127.0.0.1", localAddress }).on("error", () => {});
+      await once(socket, "connect");
+      socket.write(`<13>from ${localAddress}\n`);
+      sockets.push(socket);
+    };
+    for (let at = 1; at <= 40; at++) await say(`127.0.1.${at}`);
+    for (let at = 1; at <= 90; at++) await say(`127.0.2.${at}`);
+    await say("127.0.0.1");
+    const heard = (begin: string) => messages(running!).filter((each) => each?.startsWith(`from ${begin}`)).length;
+    await until(() => heard("127.0.0.1") === 1, "the guest that says little is heard");
+    await until(() => heard("127.0.2.") === CONNECTIONS_UNKNOWN_MAX, "some of those nobody knows are heard");
+    expect(heard("127.0.1.")).toBe(CONNECTIONS_PER_SENDER_MAX);
+    for (const socket of sockets) socket.destroy();
+    await running.stop();
+    const refused = running.kept.observations.flatMap((each) => (each.kind === "guest.suppressed" ? [each.body] : []));
+    const lost = (begin: string) => refused.filter(({ from }) => from.startsWith(begin)).length;
+    expect([lost("127.0.1."), lost("127.0.2.")]).toEqual([
+      40 - CONNECTIONS_PER_SENDER_MAX,
+      90 - CONNECTIONS_UNKNOWN_MAX,
     ]);
   });
 

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import type { GuestId } from "@sallyport/shared/base/ids.ts";
 import type { GuestVia } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { oneLine } from "../bytes.ts";
@@ -14,14 +15,25 @@ import { lineReader, type Origin } from "./record.ts";
 
 /** Each may hold one line in memory. */
 export const CONNECTIONS_MAX = 128;
-/** So that one sender cannot take all of them. */
+/** So that one guest cannot take all of them, however many addresses it has. */
 export const CONNECTIONS_PER_SENDER_MAX = 16;
+/** Of all addresses together that are no known guest's: whoever makes them up leaves the rest to those that are named. */
+export const CONNECTIONS_UNKNOWN_MAX = 64;
 const REFUSED_EVERY_MS = 10_000;
 /** Who says more than its limit is read more slowly, however many connections it has: counting what is held back must not
  *  take the time of those that are heard. A chunk is 64 KiB. */
 const HELD_PAUSE_MS = 20;
 
-type Wiring = { via: GuestVia; outlet: Outlet; now: () => number; frames: () => Frames };
+type Wiring = {
+  via: GuestVia;
+  outlet: Outlet;
+  now: () => number;
+  frames: () => Frames;
+  /** Whose connection it is: a guest's with all its addresses, or that of nobody known. */
+  whose(from: string): GuestId | undefined;
+};
+
+type Sender = { origin: Origin; guest: GuestId | undefined };
 
 export type Connections = ((socket: Socket, origin: Origin, expected: Expected) => void) & {
   /** Aborts with the reason once lines are not taken any more. */
@@ -30,28 +42,35 @@ export type Connections = ((socket: Socket, origin: Origin, expected: Expected) 
   end(): Promise<void>;
 };
 
-export function connections({ via, outlet, now, frames }: Wiring): Connections {
+export function connections({ via, outlet, now, frames, whose }: Wiring): Connections {
   const broken = new AbortController();
   const refused = lossCounter(via, now, "too-many-senders");
   let timer: NodeJS.Timeout | undefined;
-  const open = new Map<Socket, { sender: string; work: Promise<void> }>();
+  const open = new Map<Socket, { from: string; guest: GuestId | undefined; work: Promise<void> }>();
+  /** Those of nobody known count as one sender's. */
+  const openOf = (guest: GuestId | undefined) => [...open.values()].filter((one) => one.guest === guest);
 
   const accept = (socket: Socket, origin: Origin, expected: Expected) => {
     socket.on("error", () => {}); // a reset ends the reading below; there is nothing else to say of it
-    const same = [...open.values()].filter((one) => one.sender === origin.from).length;
-    if (open.size >= CONNECTIONS_MAX || same >= CONNECTIONS_PER_SENDER_MAX) {
+    const guest = whose(origin.from);
+    const its = openOf(guest);
+    const isFull = guest
+      ? its.length >= CONNECTIONS_PER_SENDER_MAX
+      : its.length >= CONNECTIONS_UNKNOWN_MAX ||
+        its.filter(({ from }) => from === origin.from).length >= CONNECTIONS_PER_SENDER_MAX;
+    if (isFull || open.size >= CONNECTIONS_MAX) {
       socket.destroy();
       refused.add(origin.guest, origin.from, 0);
       timer ??= setTimeout(() => void tellRefused().catch((error) => broken.abort(error)), REFUSED_EVERY_MS);
       return;
     }
-    const work = read(socket, origin, expected)
+    const work = read(socket, { origin, guest }, expected)
       .catch((error) => broken.abort(error))
       .finally(() => {
         socket.destroy();
         open.delete(socket);
       });
-    open.set(socket, { sender: origin.from, work });
+    open.set(socket, { from: origin.from, guest, work });
   };
 
   /** Counted and told at times: whoever hammers at the door must not fill the trail by that. */
@@ -61,7 +80,7 @@ export function connections({ via, outlet, now, frames }: Wiring): Connections {
     await emitAll(outlet, refused.take());
   };
 
-  const read = async (socket: Socket, origin: Origin, expected: Expected) => {
+  const read = async (socket: Socket, { origin, guest }: Sender, expected: Expected) => {
     const reader = frames();
     const observe = frameReader(origin, expected, now);
     let isHeld = false;
@@ -77,7 +96,7 @@ export function connections({ via, outlet, now, frames }: Wiring): Connections {
         emitting = true;
         await emitAll(outlet, observed(reader.push(chunk as Buffer)));
         emitting = false;
-        if (isHeld) await delay(HELD_PAUSE_MS * [...open.values()].filter((one) => one.sender === origin.from).length);
+        if (isHeld) await delay(HELD_PAUSE_MS * openOf(guest).length);
         isHeld = false;
       }
     } catch (error) {

@@ -1,6 +1,6 @@
 /** TCP (RFC 6587, both framings) → guest.log. A sender is read only as fast as the spool takes its lines. */
 import { createServer, type Socket } from "node:net";
-import type { GuestMap } from "../guest.ts";
+import type { GuestMap, WhoseAddress } from "../guest.ts";
 import { plainAddress } from "../guest.ts";
 import type { Source } from "../source.ts";
 import { connections } from "./connections.ts";
@@ -14,7 +14,8 @@ const SILENCE_MS_MAX = 60_000;
 export type Address = { host: string; port: number };
 export type ListenOptions = { address: Address; guests: GuestMap; now: () => number };
 
-export function syslogTcp({ address, guests, now }: ListenOptions): Source {
+/** `whose` knows a guest by every address that is its own, also by a prefix of which it takes any. */
+export function syslogTcp({ address, guests, now, whose }: ListenOptions & { whose: WhoseAddress }): Source {
   return {
     name: `syslog/tcp/${address.host}:${address.port}`,
     async run(outlet, signal) {
@@ -22,6 +23,7 @@ export function syslogTcp({ address, guests, now }: ListenOptions): Source {
         via: "tcp",
         outlet,
         now,
+        whose,
         frames: () => frames(() => outlet.settings().log.lineBytesMax),
       });
       const server = createServer(

@@ -25,7 +25,7 @@ export function syslogStream({ path, guests, now, clearSocket }: SocketOptions):
     name: `syslog/stream/${path}`,
     async run(outlet, signal) {
       const frames = () => cLines(() => outlet.settings().log.lineBytesMax);
-      const accept = connections({ via: "unix", outlet, now, frames });
+      const accept = connections({ via: "unix", outlet, now, frames, whose: guests.bySocket });
       const server = createServer((socket) => accept(socket, origin(path, guests), "hostless"));
       await clearSocket(path);
       await listening(server, { path, outlet, connections: accept }, signal);
