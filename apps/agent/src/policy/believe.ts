@@ -72,7 +72,7 @@ export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untr
   const signed = SignedStatement.parse(untrusted);
   const wrong =
     faultOf(hash, self, group, statement, carried) ??
-    (statement.type === "exception" ? exceptionStop(hash, kept, signed) : undefined);
+    (statement.type === "exception" ? exceptionStop(hash, self, kept, signed) : undefined);
   if (wrong) return { answer: "refused", refusal: { ...wrong, statement } };
   const keys = statement.type === "keys" ? CarriedKeys.parse(carried) : undefined;
   const next: Kept = {
@@ -83,9 +83,9 @@ export function believe(hash: Hash, verify: Verify, self: Self, kept: Kept, untr
     cas: keys ? keys.cas : kept.cas,
     ...(kept.exceptions && { exceptions: kept.exceptions }),
     ...(kept.revoked && { revoked: kept.revoked }),
-    ...(statement.type === "revocation" && revoke(hash, kept, carried)),
+    ...(statement.type === "revocation" && revoke(hash, kept, carried, statement.issued)),
   };
-  if (statement.type === "exception") next.exceptions = exceptionsWith(kept, signed, now);
+  if (statement.type === "exception") next.exceptions = exceptionsWith(self, kept, signed, now);
   // another group's signers made these
   if (beliefOf(hash, self, next).group !== group) delete next.exceptions;
   // a move to a group that has no policy here keeps the one that was in force before the move

@@ -109,11 +109,26 @@ describe("an exception", () => {
     expect(offer(kept, exception())).toMatchObject({ answer: "refused", refusal: { code: "revoked" } });
     expect(offer(kept, exception({ manifest: hex("c") })).answer).toBe("taken");
   });
-  it("is revoked by no stranger, and for no longer than one can last", () => {
+  it("is revoked by no stranger", () => {
     const kept = taken(EMPTY_KEPT, exception());
-    const refused = (more: object) => offer(kept, revocation(exception(), more));
-    expect(refused({ by: newSigner() })).toMatchObject({ refusal: { code: "signatures" } });
-    expect(refused({ until: "2026-12-01T10:00:00.001Z" })).toMatchObject({ refusal: { code: "malformed" } });
+    const by = newSigner();
+    expect(offer(kept, revocation(exception(), { by }))).toMatchObject({ refusal: { code: "signatures" } });
+  });
+  it("of a month, from a console of before, is revoked as any other, and remembered for a week", () => {
+    const kept = taken(EMPTY_KEPT, exception());
+    const revoked = taken(kept, revocation(exception(), { until: "2026-12-24T10:00:00.000Z" }));
+    expect(exceptionsOf(sha256, self, revoked, { now: NOW, floor: NOW })).toEqual([]);
+    expect(revoked.revoked).toMatchObject([{ until: "2026-12-01T10:00:00.000Z" }]);
+  });
+  it("has a place where those of a model, from before, filled all sixty-four", () => {
+    const old = Array.from({ length: 64 }, (_, at) => ({
+      signed: exception({ device: "", order: at + 1 }),
+      taken: ISSUED,
+    }));
+    const kept = taken({ ...EMPTY_KEPT, exceptions: old }, exception());
+    expect(exceptionsOf(sha256, self, kept, { now: NOW, floor: NOW })).toHaveLength(1);
+    expect(kept.exceptions).toHaveLength(1);
+    expect(taken({ ...EMPTY_KEPT, exceptions: old.slice(1) }, exception()).exceptions).toHaveLength(64);
   });
   it("is refused where sixty-four stand, and none of them gives way", () => {
     let kept = EMPTY_KEPT;

@@ -32,7 +32,8 @@ export function exceptionFault(
   if (read.data.device === undefined)
     return {
       code: "malformed",
-      reason: "it does not say which stick, but a model: plug the stick in again and ask anew",
+      reason:
+        "it does not say which stick, but a model: the console is older than this agent. Upgrade the console, plug the stick in again and ask anew",
     };
   const { issued, notAfter } = statement;
   if (notAfter === undefined) return { code: "malformed", reason: "an exception that never ends" };
@@ -41,27 +42,36 @@ export function exceptionFault(
   return undefined;
 }
 
-const currentOf = (kept: Kept): NonNullable<Kept["exceptions"]> =>
+type Held = NonNullable<Kept["exceptions"]>[number];
+
+const currentOf = (kept: Kept): Held[] =>
   (kept.exceptions ?? []).filter((each) => isCurrent(read(each.signed), { now: kept.floor, floor: 0 }));
 
 const digestOf = (hash: Hash, signed: SignedStatement) => toHex(hash(new TextEncoder().encode(signed.text))) as Sha256;
 
 /** What stands against one more that is well signed: it was revoked, or there is no room. */
-export function exceptionStop(hash: Hash, kept: Kept, signed: SignedStatement): Omit<Refusal, "statement"> | undefined {
+export function exceptionStop(
+  hash: Hash,
+  self: Own,
+  kept: Kept,
+  signed: SignedStatement,
+): Omit<Refusal, "statement"> | undefined {
   const digest = digestOf(hash, signed);
   if (kept.revoked?.some(({ exception }) => exception === digest))
     return { code: "revoked", reason: "this exception was revoked before it came" };
-  if (currentOf(kept).length < EXCEPTIONS_MAX) return undefined;
+  if (currentOf(kept).filter((each) => mayHold(self, each.signed)).length < EXCEPTIONS_MAX) return undefined;
   return {
     code: "too-many",
     reason: `${EXCEPTIONS_MAX} exceptions stand here already; it is taken when one has ended or is revoked`,
   };
 }
 
-export const exceptionsWith = (kept: Kept, signed: SignedStatement, now: number): NonNullable<Kept["exceptions"]> => [
-  ...currentOf(kept),
-  { signed, taken: new Date(now).toISOString() },
-];
+/** One that lets nothing pass gives way where there is no room. */
+export function exceptionsWith(self: Own, kept: Kept, signed: SignedStatement, now: number): Held[] {
+  const current = currentOf(kept);
+  const rest = current.length < EXCEPTIONS_MAX ? current : current.filter((each) => mayHold(self, each.signed));
+  return [...rest, { signed, taken: new Date(now).toISOString() }];
+}
 
 /** What a well-signed revocation may still have wrong with it. */
 export function revocationFault(
@@ -74,24 +84,30 @@ export function revocationFault(
   const own = audienceKey(statement.audience) === `workstation/${self.workstation}`;
   if (!own || read.data.workstation !== self.workstation)
     return { code: "audience", reason: "a revocation is for one workstation, by name" };
-  const last = Date.parse(statement.issued) + EXCEPTION_HOURS_MAX * 3_600_000;
-  const late = read.data.revoked.find(({ until }) => Date.parse(until) > last);
-  return late && { code: "malformed", reason: `it revokes until ${late.until} what ends within seven days` };
+  return undefined;
 }
 
-/** What it names goes at once, and is not taken again; what was revoked before stays so. */
-export function revoke(hash: Hash, kept: Kept, carried: unknown): Pick<Kept, "exceptions" | "revoked"> {
-  const { revoked } = CarriedRevocation.parse(carried);
-  const all = new Map((kept.revoked ?? []).map((each) => [each.exception, each.until]));
-  for (const { exception, until } of revoked)
-    if (Date.parse(until) > Date.parse(all.get(exception) ?? new Date(0).toISOString())) all.set(exception, until);
-  const standing = [...all]
-    .map(([exception, until]) => ({ exception, until }))
-    .filter(({ until }) => Date.parse(until) > kept.floor)
-    .sort((a, b) => Date.parse(b.until) - Date.parse(a.until))
-    .slice(0, REVOKED_KEPT_MAX);
+/** What it names goes at once, and is not taken again; what was revoked before stays so. It is remembered for no longer than
+ *  an exception lasts that is still taken: one of before could be for a month. */
+export function revoke(hash: Hash, kept: Kept, carried: unknown, issued: string): Pick<Kept, "exceptions" | "revoked"> {
+  const last = Date.parse(issued) + EXCEPTION_HOURS_MAX * 3_600_000;
+  const said = CarriedRevocation.parse(carried).revoked.map(({ exception, until }) => ({
+    exception,
+    until: new Date(Math.min(Date.parse(until), last)).toISOString(),
+  }));
+  const all = new Set([...(kept.revoked ?? []), ...said].map(({ exception }) => exception));
   const exceptions = (kept.exceptions ?? []).filter(({ signed }) => !all.has(digestOf(hash, signed)));
-  return { exceptions, revoked: standing };
+  return { exceptions, revoked: revokedOf([...(kept.revoked ?? []), ...said], kept.floor) };
+}
+
+/** Each once, until its latest end; what ends first gives way. */
+export function revokedOf(all: NonNullable<Kept["revoked"]>, floor: number): NonNullable<Kept["revoked"]> {
+  const latestFirst = all
+    .filter(({ until }) => Date.parse(until) > floor)
+    .sort((a, b) => Date.parse(b.until) - Date.parse(a.until));
+  const once = new Map<string, (typeof all)[number]>();
+  for (const each of latestFirst) if (!once.has(each.exception)) once.set(each.exception, each);
+  return [...once.values()].slice(0, REVOKED_KEPT_MAX);
 }
 
 /** Those that hold now, each for one stick. One that an earlier enrolment of this machine took holds no more. */
