@@ -7,6 +7,10 @@ import type { GateState } from "./passage.ts";
 import { type Stricter, stricterNow } from "./stricter.ts";
 import { type Gate, holdsOf, type Passage, send } from "./under-way.ts";
 
+/** What an agent attached that kept no basis yet: its exceptions named a model, and those let nothing pass any more. */
+const OF_A_MODEL =
+  "its exception was taken by an earlier version of the agent: it has ended, or it names a model and not this stick. Plug it in again and ask anew";
+
 /** Looks again at everything, each time it is called; cheap where nothing has changed. */
 export function reconsiderer(gate: Gate): () => void {
   const { parts, passages } = gate;
@@ -26,7 +30,7 @@ export function reconsiderer(gate: Gate): () => void {
       if (isNew && state.step === "decided")
         send(passage, { event: "decide", exceptions: known, floor: parts.floor() });
       if (state.step === "attached" && state.exception && !known.some(({ digest }) => digest === state.exception))
-        send(passage, { event: "failed", reason: "its exception has ended" });
+        send(passage, { event: "failed", reason: passage.basis ? "its exception has ended" : OF_A_MODEL });
     }
   }
 
