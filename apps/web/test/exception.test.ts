@@ -3,7 +3,7 @@ import "reflect-metadata";
 import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
-import type { SignedStatement } from "@sallyport/shared/policy/statement.ts";
+import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { verifyStatement } from "@sallyport/shared/policy/verify.ts";
 import { keyId, signText } from "@sallyport/shared/trail/signed.ts";
 import { EXCEPTION_REASON_CHARS_MAX } from "@sallyport/shared/usb/exception.ts";
@@ -13,9 +13,10 @@ import { migrate } from "../../../prisma/migrate.ts";
 import { takeSigning } from "../src/approval/sign.ts";
 import { getProposal } from "../src/approval/store.ts";
 import { due } from "../src/dispatch/due.ts";
+import { putStatement } from "../src/dispatch/sign.ts";
 import { withRecord } from "../src/person/act.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
-import { exceptedAct, makeException, refuseRequest, requestOf } from "../src/usb/exception.ts";
+import { exceptedAct, exceptSigned, makeException, refuseRequest, requestOf } from "../src/usb/exception.ts";
 import { listRequests } from "../src/usb/requests.ts";
 import { listExceptions, RefusalReason, revokedAct, revokeException } from "../src/usb/revoke.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
@@ -182,6 +183,53 @@ test("an exception that is revoked goes down no more, and its revocation does, b
   expect(rows.map(({ text }) => text)).toEqual([
     expect.stringMatching(/^rita@example.org revoked an exception for a stick on lab-07 before its end/),
   ]);
+});
+
+/** As a console of before made it: for `days`, and of a model where it names no device. */
+function older(order: number, days: number, device?: string): SignedStatement {
+  const head = { type: "exception" as const, audience: { workstation: workstation as WorkstationId }, order };
+  const carried = {
+    workstation,
+    descriptors: hex("a"),
+    manifest: hex("b"),
+    reason: "of before",
+    ...(device && { device }),
+  };
+  const at = (ms: number) => new Date(Date.now() + ms).toISOString();
+  const notAfter = at(days * 86_400_000);
+  return signStatement(sha256, [signer], { ...head, issued: at(0), notAfter }, carried as never);
+}
+
+test("one of a model and of a month, from before, stands nowhere, and is revoked for a week", async () => {
+  const before = await listExceptions(pool, new Date());
+  for (const order of [3, 4]) await putStatement(pool, workstation, older(order, 31));
+  expect(await listExceptions(pool, new Date())).toEqual(before);
+  const { rows } = await pool.query<{ text: string }>(
+    `SELECT statement ->> 'text' AS text FROM workstation_statement WHERE type = 'exception' AND "order" = 3`,
+  );
+  const exception = createHash("sha256").update(rows[0]!.text).digest("hex");
+  const { until } = await revokes(exception);
+  expect(until).toBe((JSON.parse(rows[0]!.text) as { notAfter: string }).notAfter);
+  const revocation = (await sent()).find(({ text }) => (JSON.parse(text) as { type: string }).type === "revocation")!;
+  const { issued, notAfter } = JSON.parse(revocation.text) as { issued: string; notAfter: string };
+  const { revoked } = JSON.parse(revocation.carried) as { revoked: { exception: string; until: string }[] };
+  const week = new Date(Date.parse(issued) + 7 * 86_400_000).toISOString();
+  expect([notAfter, revoked.find((each) => each.exception === exception)?.until]).toEqual([week, week]);
+  await expect(revokes(exception)).rejects.toThrow(/It was revoked already/);
+});
+
+test("one that was prepared before an upgrade, and that its workstation would refuse, is not carried out", async () => {
+  const all = await pool.query("SELECT FROM workstation_statement");
+  for (const statement of [older(2 ** 31 - 1, 1), older(2 ** 31 - 1, 8, "d=")]) {
+    const { notAfter } = JSON.parse(statement.text) as { notAfter: string };
+    const act = { workstation, name: "lab-07", stick: STICK, manifest: hex("b"), notAfter, reason: "of before" };
+    const tx = await pool.connect();
+    const carried = exceptSigned(tx, { act, statements: [statement], now: new Date() });
+    await expect(carried.finally(() => tx.release())).rejects.toThrow(
+      /its workstation would refuse it: plug the stick/,
+    );
+  }
+  expect((await pool.query("SELECT FROM workstation_statement")).rowCount).toBe(all.rowCount);
 });
 
 test("a request that is refused says by whom and why, until an exception is made after all", async () => {

@@ -5,7 +5,7 @@ import { Statement as Read, type SignedStatement, signStatement } from "@sallypo
 import { readContent } from "@sallyport/shared/record/content.ts";
 import { UsbRequestBody } from "@sallyport/shared/record/usb.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
-import { CarriedException, handsOver, type WholeImage } from "@sallyport/shared/usb/exception.ts";
+import { CarriedException, EXCEPTION_HOURS_MAX, handsOver, type WholeImage } from "@sallyport/shared/usb/exception.ts";
 import type { Pool, PoolClient } from "pg";
 import { z } from "zod";
 import type { Carrying } from "../approval/carry-out.ts";
@@ -15,7 +15,7 @@ import type { Act } from "../person/act.ts";
 import { hash } from "../trail/crypto.ts";
 import { findRanges, IN_RANGE, readRanges } from "../trail/ranges.ts";
 import { Refusal } from "../trpc/errors.ts";
-import { DIGEST, refusals, refusedAct, revocations } from "./revoke.ts";
+import { DIGEST, NAMES_STICK, refusals, refusedAct, revocations } from "./revoke.ts";
 
 /** A scan's own parts, and its step and decision, stand between it and its request. */
 const REACH_RECORDS = 2_048;
@@ -191,7 +191,8 @@ export async function makeException(
 async function standingOf(tx: PoolClient, workstation: string, now: Date): Promise<number> {
   const { rows } = await tx.query<{ exception: string }>(
     `SELECT ${DIGEST("statement")} AS exception FROM workstation_statement
-      WHERE workstation_id = $1 AND type = 'exception' AND ((statement ->> 'text')::jsonb ->> 'notAfter')::timestamptz > $2`,
+      WHERE workstation_id = $1 AND type = 'exception' AND ((statement ->> 'text')::jsonb ->> 'notAfter')::timestamptz > $2
+        AND ${NAMES_STICK("statement")}`,
     [workstation, now],
   );
   const gone = new Set((await revocations(tx, [workstation])).map(({ exception }) => exception));
@@ -226,12 +227,21 @@ async function put(tx: PoolClient, workstation: string, group: string, statement
   await tx.query("SELECT pg_notify('publication', $1)", [group]);
 }
 
+const isShort = (issued: string, notAfter: string | undefined): boolean =>
+  notAfter !== undefined && Date.parse(notAfter) - Date.parse(issued) <= EXCEPTION_HOURS_MAX * 3_600_000;
+
 /** Enough people have signed it. @throws Refusal where another one came before it */
 export async function exceptSigned(tx: PoolClient, { act, statements }: Carrying): Promise<Act> {
   const given = Prepared.parse(act);
   const { group } = await lockEnrolled(tx, given.workstation);
   const statement = statements[0]!;
-  const { order } = Read.parse(JSON.parse(statement.text));
+  const { order, issued, notAfter } = Read.parse(JSON.parse(statement.text));
+  const { device } = CarriedException.parse(JSON.parse(statement.carried));
+  if (device === undefined || !isShort(issued, notAfter))
+    throw new Refusal(
+      "PRECONDITION_FAILED",
+      "It was prepared by an older console, for a model of sticks or for more than seven days, and its workstation would refuse it: plug the stick in again and ask anew.",
+    );
   const { rowCount } = await tx.query(
     `SELECT FROM workstation_statement WHERE workstation_id = $1 AND type = 'exception' AND "order" >= $2 LIMIT 1`,
     [given.workstation, order],

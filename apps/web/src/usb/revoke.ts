@@ -5,7 +5,12 @@ import { type SignedStatement, Statement, signStatement } from "@sallyport/share
 import { PersonAct } from "@sallyport/shared/record/console.ts";
 import { readContent } from "@sallyport/shared/record/content.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
-import { CarriedException, CarriedRevocation, EXCEPTION_REASON_CHARS_MAX } from "@sallyport/shared/usb/exception.ts";
+import {
+  CarriedException,
+  CarriedRevocation,
+  EXCEPTION_HOURS_MAX,
+  EXCEPTION_REASON_CHARS_MAX,
+} from "@sallyport/shared/usb/exception.ts";
 import type { Pool, PoolClient } from "pg";
 import { z } from "zod";
 import { nextOrder, putStatement } from "../dispatch/sign.ts";
@@ -43,18 +48,20 @@ export async function revokeException(
   const { notAfter } = Statement.parse(JSON.parse(row.statement.text));
   const until = notAfter!;
   if (Date.parse(until) <= now.getTime()) throw new Refusal("CONFLICT", `It ended by itself at ${until}.`);
-  const before = (await revocations(tx, [workstation])).filter((each) => Date.parse(each.until) > now.getTime());
-  const same = before.find((each) => each.exception === exception);
+  const all = await revocations(tx, [workstation]);
+  const same = all.find((each) => each.exception === exception);
   if (same) throw new Refusal("CONFLICT", `It was revoked already, at ${same.at}: ${same.reason}`);
-  const revoked = [
-    ...before.map(({ exception, until, reason }) => ({ exception, until, reason })),
-    { exception, until, reason },
-  ];
-  const last = Math.max(...revoked.map((each) => Date.parse(each.until)));
+  const before = all.filter((each) => Date.parse(each.until) > now.getTime());
+  // a workstation takes none that lasts longer, so one of a month, from before, need not be named for longer
+  const last = now.getTime() + EXCEPTION_HOURS_MAX * 3_600_000;
+  const revoked = [...before, { exception, until, reason }].map((each) => ({
+    ...{ exception: each.exception, reason: each.reason },
+    until: new Date(Math.min(Date.parse(each.until), last)).toISOString(),
+  }));
   const head = {
     ...{ type: "revocation" as const, audience: { workstation } },
     ...{ order: await nextOrder(tx, workstation, "revocation"), issued: now.toISOString() },
-    notAfter: new Date(last).toISOString(),
+    notAfter: new Date(Math.max(...revoked.map((each) => Date.parse(each.until)))).toISOString(),
   };
   const carried = CarriedRevocation.safeParse({ workstation, revoked });
   if (!carried.success)
@@ -102,10 +109,13 @@ export async function revocations(
 export type Standing = {
   workstation: { id: string; name: string };
   exception: string;
-  device: string | null;
+  device: string;
   until: string;
   reason: string;
 };
+
+/** SQL: it names one stick. One of a model, from before, is let pass by no workstation any more. */
+export const NAMES_STICK = (statement: string): string => `(${statement} ->> 'carried')::jsonb ? 'device'`;
 
 /** Exceptions that have not ended and are not revoked. */
 export async function listExceptions(pool: Pool, now: Date): Promise<Standing[]> {
@@ -113,6 +123,7 @@ export async function listExceptions(pool: Pool, now: Date): Promise<Standing[]>
     `SELECT w.id, w.name, ${DIGEST("s.statement")} AS exception, s.statement
        FROM workstation_statement s JOIN workstation w ON w.id = s.workstation_id
       WHERE s.type = 'exception' AND ((s.statement ->> 'text')::jsonb ->> 'notAfter')::timestamptz > $1
+        AND ${NAMES_STICK("s.statement")}
       ORDER BY s.created_at DESC LIMIT 1000`,
     [now],
   );
@@ -121,7 +132,7 @@ export async function listExceptions(pool: Pool, now: Date): Promise<Standing[]>
     if (gone.some((each) => each.workstation === id && each.exception === exception)) return [];
     const { notAfter } = Statement.parse(JSON.parse(statement.text));
     const { device, reason } = CarriedException.parse(JSON.parse(statement.carried));
-    return [{ workstation: { id, name }, exception, device: device ?? null, until: notAfter!, reason }];
+    return [{ workstation: { id, name }, exception, device: device!, until: notAfter!, reason }];
   });
 }
 
