@@ -12,7 +12,7 @@ import { DoorError } from "../dom0/dom0.ts";
 import { isNodeOf, type UnitSeen, type UsbPlace, type UsbPorts } from "../dom0/usb.ts";
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { SpoolClosed } from "../spool/intake.ts";
-import { deliver, handOver, letIn, takeBack } from "./give.ts";
+import { asJudged, deliver, handOver, letIn, takeBack } from "./give.ts";
 import type { GateAct, GateEvent, Image, Rules } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { Rebuilt } from "./rebuild.ts";
@@ -132,7 +132,7 @@ async function copy(acting: Acting): Promise<Image[]> {
   const { device } = passage.state;
   const { signal } = passage.stop;
   try {
-    if (!(await ports.authorise(device.port, true))) throw new DoorError("it has gone");
+    if (!(await letIn(acting))) throw new DoorError("it has gone");
     const units = await findUnits(acting);
     const full = units.filter(({ bytes }) => bytes > 0);
     const total = full.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -175,6 +175,12 @@ async function findUnits({ passage, ports, settleMs }: Acting): Promise<UnitSeen
   let since = began;
   for (;;) {
     signal.throwIfAborted();
+    const bound = await ports.interfaces(device.port);
+    // one that is only half there is for the next look
+    asJudged(
+      device,
+      bound.filter((type) => !type.includes("?")),
+    );
     const units = await ports.units(device.port);
     const text = JSON.stringify(units);
     const at = performance.now();
@@ -183,8 +189,8 @@ async function findUnits({ passage, ports, settleMs }: Acting): Promise<UnitSeen
       since = at;
     }
     if (units.length > 0 && at - since >= settleMs) {
-      const bound = await ports.interfaces(device.port);
-      if (bound.length !== 1 || !device.interfaces.includes(bound[0]!))
+      asJudged(device, bound);
+      if (bound.length !== 1)
         throw new DoorError(
           `it was judged as ${device.interfaces.join(", ")} and became ${bound.join(", ") || "nothing"}`,
         );

@@ -1,6 +1,6 @@
 /** What the guest gets, and what it loses: made and named first, compared with what was judged, handed over, taken back. */
 import { unlisted } from "@sallyport/shared/usb/decide.ts";
-import { isSamePlugging } from "@sallyport/shared/usb/device.ts";
+import { isSamePlugging, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import type { Attach } from "../dom0/attach.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Acting } from "./acts.ts";
@@ -35,8 +35,8 @@ export async function deliver(
   return [{ event: "planned", handles: [...passage.debts.handles] }];
 }
 
-/** A device that is used as it is: it must be what was judged when it is let in, and be it still when it has been, with no
- *  interface that was not. False where it has gone. @throws DoorError where it is another, and then it is held */
+/** It must be what was judged when it is let in, and be it still when it has been, with no interface that was not: a port
+ *  may have another device by now. False where it has gone. @throws DoorError where it is another, and then it is held */
 export async function letIn({ passage, ports }: Acting): Promise<boolean> {
   const { device } = passage.state;
   const isSame = async () => {
@@ -47,18 +47,22 @@ export async function letIn({ passage, ports }: Acting): Promise<boolean> {
     const says = read.ok ? `${read.value.id}, serial ${JSON.stringify(read.value.serial)}` : read.error;
     throw new DoorError(`it is not what was judged any more: ${says.slice(0, 300)}`);
   };
-  if (!(await isSame()) || !(await ports.authorise(device.port, true))) return false;
+  if (!(await isSame())) return false;
+  passage.stop.signal.throwIfAborted();
+  if (!(await ports.authorise(device.port, true))) return false;
   try {
-    const others = (await ports.interfaces(device.port)).filter((type) => !device.interfaces.includes(type));
-    if (others.length > 0)
-      throw new DoorError(
-        `it was judged as ${device.interfaces.join(", ")} and has become ${others.join(", ")} as well`,
-      );
+    asJudged(device, await ports.interfaces(device.port));
     return await isSame();
   } catch (error) {
     await ports.authorise(device.port, false);
     throw error;
   }
+}
+
+/** @throws DoorError where the kernel has bound an interface that was not judged */
+export function asJudged({ interfaces }: UsbDevice, bound: readonly string[]): void {
+  if (bound.some((type) => !interfaces.includes(type)))
+    throw new DoorError(`it was judged as ${interfaces.join(", ")} and became ${bound.join(", ")}`);
 }
 
 export async function handOver(

@@ -251,6 +251,42 @@ describe.skipIf(absent !== null)("a stick", () => {
     expect(bench.kernel.authorised("1-2")).toBe(false);
     expect(isGiven()).toBe(false);
   });
+  it.each(["a keyboard in its place", "another serial"])(
+    "that is another device by the time it would be read is not let in for what was judged: %s",
+    async (other) => {
+      const ports = usbPorts(bench.kernel.place);
+      const letIn: string[] = [];
+      let isFirst = true;
+      bench.start({
+        ports: {
+          ...ports,
+          async authorise(port, yes) {
+            if (yes) letIn.push(port);
+            return ports.authorise(port, yes);
+          },
+        },
+        async reached({ step, device: { port } }) {
+          if (step !== "classified" || !isFirst) return;
+          isFirst = false;
+          if (other === "another serial")
+            return writeFileSync(join(bench.kernel.place.sysfs, "bus/usb/devices", port, "serial"), "other\n");
+          bench.kernel.unplug(port);
+          bench.kernel.plug(port, { interfaces: [["03:01:01"]], units: [] });
+        },
+      });
+      await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+      bench.kernel.plug("1-2", { units: [stick] });
+      if (other === "another serial") {
+        await bench.until("it is refused", isRefused);
+        expect(bench.said("usb.step").at(-1)).toMatch(/not what was judged any more: 0951:1666, serial "other"/);
+      } else {
+        await bench.until("the first is gone", () => bench.said("usb.removed").length === 1);
+        await bench.until("the keyboard is judged for itself", () => steps().includes("refused at held"));
+      }
+      expect(letIn).toEqual([]);
+      expect(bench.kernel.bindings("1-2")).toBe(0);
+    },
+  );
   it("with descriptors that do not add up stays held and is said", async () => {
     bench.start();
     bench.kernel.plug("1-2", { units: [stick], descriptors: Buffer.from("nonsense") });
@@ -471,7 +507,7 @@ describe("a device that is used as it is", () => {
     await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
     bench.kernel.plug("1-2", device);
     await bench.until("it is refused", isRefused);
-    expect(bench.said("usb.step").at(-1)).toMatch(/judged as 08:06:50 and has become 03:01:01 as well/);
+    expect(bench.said("usb.step").at(-1)).toMatch(/judged as 08:06:50 and became 08:06:50, 03:01:01/);
     expect(isGiven()).toBe(false);
     await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
   });
