@@ -26,7 +26,7 @@ let postgres: TestPostgres;
 let pool: pg.Pool;
 let server: Server;
 let url: string;
-let tokens: { read: string; write: string; viewer: string };
+let tokens: { read: string; write: string; denying: string; viewer: string };
 
 beforeAll(async () => {
   postgres = await startPostgres();
@@ -63,9 +63,10 @@ beforeAll(async () => {
     return (await makeToken(pool, { person: id, name: "t", scopes, days: 1 })).token;
   };
   tokens = {
-    read: await person("rio", "responder", ["deny:read"]),
-    write: await person("rio", "responder", ["deny:read", "deny:write"]),
-    viewer: await person("vic", "viewer", ["deny:read", "deny:write"]),
+    read: await person("rio", "responder", ["exception:read"]),
+    write: await person("rio", "responder", ["exception:read", "exception:write"]),
+    denying: await person("rio", "responder", ["deny:read", "deny:write"]),
+    viewer: await person("vic", "viewer", ["exception:read", "exception:write"]),
   };
   ({ server, url } = await serve(async (request) => respondException({ pool, recordConsole, consoleKey }, request)));
 });
@@ -94,7 +95,13 @@ test("an exception is listed, and taken back by whoever may block at once, once 
   });
   const id = listed.out.slice(0, 12);
   const revoke = (token: string, which = id) => sallyport(token, "revoke", which, "--reason", "the wrong stick");
-  expect(await revoke(tokens.read)).toMatchObject({ code: 1, err: expect.stringContaining('no scope "deny:write"') });
+  expect(await revoke(tokens.read)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('no scope "exception:write"'),
+  });
+  const older = 'no scope "exception:'; // what a token was made for does not grow
+  expect(await sallyport(tokens.denying, "list")).toMatchObject({ code: 1, err: expect.stringContaining(older) });
+  expect(await revoke(tokens.denying)).toMatchObject({ code: 1, err: expect.stringContaining(older) });
   expect(await revoke(tokens.viewer)).toMatchObject({ code: 1, err: expect.stringContaining("As viewer you may not") });
   expect(await revoke(tokens.write, "abcdefabcdef")).toMatchObject({
     code: 3,

@@ -8,7 +8,7 @@ import { askConsole, tokenFor } from "./reach.ts";
 type Options = { url: string; json?: boolean };
 
 const CODES = `
-The API token (scopes deny:read, deny:write) is read from SALLYPORT_TOKEN; make one on the Account page.
+The API token (scopes exception:read, exception:write) is read from SALLYPORT_TOKEN; make one on the Account page.
 Exit codes: 0 done; 3 the console says no; 1 an error of the command's own.`;
 
 const Row = z.looseObject({

@@ -14,6 +14,8 @@ export const SCOPES = [
   "approval",
   "deny:read",
   "deny:write",
+  "exception:read",
+  "exception:write",
   "command:read",
   "command:write",
 ] as const;

@@ -20,7 +20,7 @@ export const respondException = answered(async (wiring: Parts, request: Request)
   const opened = await openToken(
     wiring.pool,
     request.headers.get("authorization"),
-    isRead ? "deny:read" : "deny:write",
+    isRead ? "exception:read" : "exception:write",
   );
   if (!opened.ok) return refuse(opened.status, opened.reason);
   const { bearer } = opened;

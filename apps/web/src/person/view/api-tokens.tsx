@@ -21,6 +21,8 @@ const USES = {
   "approvals, fetch and hand in signatures": ["approval"],
   "blocked everywhere, read": ["deny:read"],
   "blocked everywhere, block and lift": ["deny:read", "deny:write"],
+  "exceptions for sticks, read": ["exception:read"],
+  "exceptions for sticks, revoke": ["exception:read", "exception:write"],
   "commands, read": ["command:read"],
   "commands, isolate and look into many at once": ["command:read", "command:write"],
 } as const;
