@@ -133,6 +133,18 @@ describe("the configuration of a machine that is enrolled", () => {
     expect(words).toContain("1-2  046d:c31c  Logitech K120");
   });
 
+  it("says what a guest of which only the IPv4 was seen may use of IPv6", () => {
+    const onBridge = "Of IPv6 vif-primary may use the one address that is made from the MAC";
+    expect(made().words).toContain(onBridge);
+    const nicsOf = (more: object) =>
+      guestsOf(LONG)!.map((guest) => ({ ...guest, nics: guest.nics.map((nic) => ({ ...nic, ...more })) }));
+    expect(made({ guests: nicsOf({ addresses: ["10.77.0.2", "2001:db8::2"] }) }).words).not.toContain("Of IPv6");
+    expect(made({ guests: nicsOf({ addresses: [] }) }).words).not.toContain("Of IPv6");
+    expect(made({ guests: nicsOf({ bridge: undefined }) }).words).toContain(
+      "Of IPv6 vif-primary may use the link's own addresses alone",
+    );
+  });
+
   it("hands sticks to nobody where it cannot tell to whom", () => {
     const two = guestsOf(LONG)!.map((guest) => ({ ...guest, passedThrough: 0 }));
     const { config, words } = made({ guests: two });

@@ -86,6 +86,8 @@ function logs({ consoles, bridgeAddresses, programs }: Machine, guests: readonly
   };
 }
 
+const namesOf = (vifs: readonly { name: string }[]): string => vifs.map(({ name }) => name).join(", ");
+
 function wire({ programs }: Machine, guests: readonly Named[], words: string[]) {
   const nics = guests.flatMap(({ id, nics: own }) => own.map((nic) => ({ ...nic, guest: id })));
   const bridge = nics.find((nic) => nic.bridge !== undefined)?.bridge;
@@ -96,7 +98,14 @@ function wire({ programs }: Machine, guests: readonly Named[], words: string[]) 
     words.push(
       "Some vifs have no name of their own and are not filtered: give them one (vifname= in the guest's vif), and write it down.",
     );
-  if (vifs.length > 0) words.push(`Filtered: ${vifs.map(({ name }) => name).join(", ")}.`);
+  if (vifs.length > 0) words.push(`Filtered: ${namesOf(vifs)}.`);
+  const four = vifs.filter(({ addresses }) => addresses.length > 0 && addresses.every((each) => !each.includes(":")));
+  if (four.length > 0)
+    words.push(
+      bridge === undefined
+        ? `Of IPv6 ${namesOf(four)} may use the link's own addresses alone, since ip= in the vif names only IPv4: where the guest uses others, write them down (docs/firewall.md).`
+        : `Of IPv6 ${namesOf(four)} may use the one address that is made from the MAC, since ip= in the vif names only IPv4: where the guest uses others, write them down, also a random fe80:: one (docs/firewall.md).`,
+    );
   const watched = programs.suricata ? bridge : undefined;
   if (watched !== undefined) words.push(`The intrusion detector watches ${watched}.`);
   else
