@@ -16,6 +16,7 @@ import { overlayDispatch } from "./dispatch/overlays.ts";
 import { keepEscrowDestroyed } from "./escrow/destroy.ts";
 import { ClockWatch, doubtWords } from "./ingest/clock.ts";
 import { apartWords, raiseClock } from "./ingest/clock-alert.ts";
+import { untilEscrowFilled } from "./ingest/escrow-fill.ts";
 import { Ingest } from "./ingest/ingest.ts";
 import { openPartitions, sealEnded, splitFull } from "./ingest/partitions.ts";
 import { sendReceipts, standing } from "./ingest/receipts.ts";
@@ -152,6 +153,7 @@ export async function startWorker(env: Env): Promise<Worker> {
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
     keepPartitions(pool, ingest, { clockDoubt, now }, log, signal),
     keepPruned(pool, log, signal),
+    untilEscrowFilled(pool, log, signal),
     keepEscrowDestroyed(pool, consoleRecorder(signer), log, signal),
     keepExpired(pool, consoleRecorder(signer), log, signal),
     keepCertificatesWatched(

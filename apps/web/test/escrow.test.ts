@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { destroyWiped } from "../src/escrow/destroy.ts";
 import { listEscrow } from "../src/escrow/store.ts";
+import { fillEscrow } from "../src/ingest/escrow-fill.ts";
 import { Ingest } from "../src/ingest/ingest.ts";
 import { openPartitions } from "../src/ingest/partitions.ts";
 import type { Role } from "../src/person/role.ts";
@@ -192,4 +193,74 @@ test("a sealed key that comes again after the wipe, on a trail that was begun an
   const anew = await takeIn(machine);
   expect(await destroyWiped(pool, recordConsole)).toBe(1);
   expect(await getRecord(pool, anew, 1, true)).toMatchObject({ content: null });
+});
+
+test("a machine that was enrolled again takes along what it had told as another, and nothing of anybody else", async () => {
+  const [before, stranger, now] = [await desk(), await desk(), new Machine()];
+  await enrolled(pool, now, group);
+  now.open();
+  now.say(recovery(before.sealed[0]!));
+  // another's key of the volume, which this machine never told
+  stranger.machine.say(recovery(sealedFor(stranger.workstation, before.volume, 1)));
+  await takeIn(stranger.machine);
+  await takeIn(now);
+  expect((await listEscrow(pool, now.id)).map(({ digest }) => digest)).toEqual([sealedDigest(hash, before.sealed[0]!)]);
+
+  const { id } = await as("admin").command.send({
+    ...{ workstation: now.id, name: "machine", verb: "wipe" as const, arguments: { volume: before.volume } },
+    ...{ minutes: 30, reason: "it was lost" },
+  });
+  const body = { command: id, volume: before.volume, areaBytes: 1, before: "a".repeat(64) };
+  now.say({
+    ...{ kind: "disk.wiped" as const, severity: "critical" as const, text: "wiped" },
+    body: { ...body, parts: [], escrow: [], whole: true },
+  });
+  await takeIn(now);
+  await expect(as("admin").escrow.take({ trail: before.trail, index: 1 })).rejects.toThrow("destroyed when its volume");
+  expect(await destroyWiped(pool, recordConsole)).toBe(2);
+  expect(await getRecord(pool, before.trail, 1, true)).toMatchObject({ salt: null, content: null });
+  expect((await listEscrow(pool, before.workstation)).map(({ index, wiped }) => [index, wiped !== null])).toEqual([
+    [3, false],
+    [2, false],
+    [1, true],
+  ]);
+  expect((await listEscrow(pool, stranger.workstation)).filter(({ wiped }) => wiped)).toEqual([]);
+
+  // and should that very key come once more as the first, it is gone as well
+  before.machine.say(recovery(before.sealed[0]!));
+  await takeIn(before.machine);
+  expect(await destroyWiped(pool, recordConsole)).toBe(1);
+});
+
+test("a key that is told again is listed once, as it came last", async () => {
+  const { machine, workstation, sealed } = await desk();
+  machine.say(recovery(sealed[2]!));
+  await takeIn(machine);
+  expect((await listEscrow(pool, workstation)).map(({ index, slot }) => [index, slot])).toEqual([
+    [4, 2],
+    [2, 1],
+    [1, 1],
+  ]);
+});
+
+test("what came before the inventory was kept is in it, and goes with its volume, wiped before or after", async () => {
+  const [earlier, later] = [await desk(), await desk()];
+  await earlier.wiped(earlier.volume, await earlier.order(earlier.volume));
+  const both = [earlier.workstation, later.workstation];
+  const all = async () => (await Promise.all(both.map((each) => listEscrow(pool, each)))).flat();
+  const kept = (await all()).map((row) => ({ ...row, wiped: row.wiped?.command }));
+  // as a console left it that kept none
+  await pool.query("DELETE FROM escrow WHERE workstation_id = ANY ($1)", [both]);
+  expect(await destroyWiped(pool, recordConsole)).toBe(0);
+
+  expect(await fillEscrow(pool)).toBe(6);
+  expect((await all()).map((row) => ({ ...row, wiped: row.wiped?.command }))).toEqual(kept);
+  expect(await fillEscrow(pool)).toBe(0);
+  expect(await destroyWiped(pool, recordConsole)).toBe(2);
+  await later.wiped(later.volume, await later.order(later.volume));
+  expect(await destroyWiped(pool, recordConsole)).toBe(2);
+  for (const { trail } of [earlier, later])
+    expect(await getRecord(pool, trail, 1, true)).toMatchObject({ salt: null, content: null });
+  // what was destroyed is not brought back
+  expect(await fillEscrow(pool)).toBe(0);
 });

@@ -27,10 +27,13 @@ type Raw = Omit<EscrowRow, "index" | "received" | "wiped" | "destroyedAt"> & {
   destroyed_at: Date | null;
 };
 
+/** One key once, as it came last: a trail that was begun anew, or an agent that was upgraded, brings it again. */
 export async function listEscrow(pool: Pool, workstation: string): Promise<EscrowRow[]> {
   const { rows } = await pool.query<Raw>(
     `SELECT trail, index, volume, slot, "to", digest, received, wiped_by, wiped_at, destroyed_at
-       FROM escrow WHERE workstation_id = $1 ORDER BY received DESC, trail DESC, index DESC LIMIT ${ESCROW_ROWS_MAX}`,
+       FROM (SELECT DISTINCT ON (digest) * FROM escrow WHERE workstation_id = $1
+              ORDER BY digest, received DESC, trail DESC, index DESC) once
+      ORDER BY received DESC, trail DESC, index DESC LIMIT ${ESCROW_ROWS_MAX}`,
     [workstation],
   );
   return rows.map(({ index, received, wiped_by, wiped_at, destroyed_at, ...row }) => ({
