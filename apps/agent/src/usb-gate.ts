@@ -14,6 +14,7 @@ import type { Dom0 } from "./dom0/dom0.ts";
 import type { Log } from "./dom0/log.ts";
 import { readWords } from "./dom0/stick-folder.ts";
 import { usbPorts } from "./dom0/usb.ts";
+import { neededUsb } from "./dom0/usb-needed.ts";
 import { keepPinsFile } from "./dom0/usb-pins-file.ts";
 import { usbVolume } from "./dom0/usb-volume.ts";
 import { usbEvents } from "./dom0/usb-watch.ts";
@@ -50,7 +51,7 @@ export async function usbGate(
   const { sysfs, dev } = config.usb ?? GateChoice.parse({});
   const place = { sysfs, dev };
   const ports = usbPorts(place);
-  const standing = await standingOf(config.usb, ports, needs.hasGated);
+  const standing = await standingOf(config.usb, ports, needs.hasGated, () => neededUsb(place));
   const usb = standing.state === "gated" ? config.usb : undefined;
   // what holds before the agent runs, at the next start of the machine
   keepPinsFile(needs.state, usb?.pins);

@@ -6,6 +6,7 @@ import { GateChoice, readConfig } from "../config.ts";
 import type { Dom0 } from "../dom0/dom0.ts";
 import { realDom0 } from "../dom0/real.ts";
 import { type UsbPlace, usbPorts } from "../dom0/usb.ts";
+import { neededUsb } from "../dom0/usb-needed.ts";
 import { keepPinsFile } from "../dom0/usb-pins-file.ts";
 import { firstConfig } from "./first-config.ts";
 import { replaceFile } from "./folder.ts";
@@ -26,7 +27,7 @@ export async function keepFirstConfig(
     if (readConfig(state, undefined).usb) return { path: null, words: [there] };
     return { path: null, words: [there, "USB: not gated, because usb does not stand in it (docs/usb-gate.md)."] };
   }
-  const first = firstConfig(await lookAtMachine(dom0, usbPorts(place)));
+  const first = firstConfig(await lookAtMachine(dom0, usbPorts(place), () => neededUsb(place)));
   if ("none" in first) return { path: null, words: [first.none] };
   replaceFile(path, `${JSON.stringify(first.config, null, 2)}\n`);
   keepPinsFile(state, first.config.usb?.pins);

@@ -85,6 +85,7 @@ const usb = (seen: Partial<Machine["usb"]> = {}): Machine["usb"] => ({
   controllers: 2,
   pinned: { pins: [PIN], devices: [KEYBOARD as never], unreadable: [] },
   unpinned: [],
+  needed: [],
   ...seen,
 });
 const machine = (more: Partial<Machine> = {}): Machine => ({
@@ -160,6 +161,15 @@ describe("the configuration of a machine that is enrolled", () => {
     expect(made({ usb: usb({ pinned: odd.pinned }) }).config.usb).toMatchObject({ withoutKeyboard: true, pins: [] });
   });
 
+  it("does not gate what would cut off dom0's own disk or network, and names it", () => {
+    const needed = [{ port: "1-4", why: "sda2 is mounted at /" }];
+    const { config, words } = made({ usb: usb({ needed }) });
+    expect(config.usb).toBeUndefined();
+    expect(words).toContain(
+      "USB: not gated, because that would cut off what dom0 itself stands on: 1-4 (sda2 is mounted at /)",
+    );
+  });
+
   it("is none on a machine that is no dom0, with the reason", () => {
     expect(firstConfig(machine({ guests: null, whyNoGuests: "cannot start xl" }))).toEqual({
       none: expect.stringMatching(/no Xen dom0 \(cannot start xl\)\. USB is not gated/),
@@ -210,12 +220,14 @@ it("a machine is looked at by its own programs, and what they do not say is abse
     ]),
   }));
   const ports = { controllers: async () => [], plugged: async () => [], read: async () => undefined };
-  expect(await lookAtMachine(dom0, ports)).toMatchObject({
+  const needed = [{ port: "1-4", why: "enx0 carries the default route" }];
+  expect(await lookAtMachine(dom0, ports, async () => needed)).toMatchObject({
     guests: [{ name: "Primary Desk" }, { name: "second" }],
     volumes: [{ mapping: "primary" }, { mapping: "root" }],
     bridgeAddresses: { xenbr0: "10.77.0.1" },
     programs: { suricata: false, ulogd: false },
+    usb: { needed },
   });
-  const bare = await lookAtMachine(simDom0(), ports);
+  const bare = await lookAtMachine(simDom0(), ports, async () => []);
   expect(bare).toMatchObject({ guests: null, whyNoGuests: expect.stringContaining("xl"), volumes: [], consoles: null });
 });

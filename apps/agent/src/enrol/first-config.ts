@@ -148,6 +148,12 @@ function usb({ usb: seen }: Machine, guests: readonly Named[], words: string[]) 
     return {};
   }
   const { pins, devices } = seen.pinned;
+  if (seen.needed.length > 0) {
+    words.push(
+      `USB: not gated, because that would cut off what dom0 itself stands on: ${seen.needed.map(({ port, why }) => `${port} (${why})`).join(", ")}. Move it off USB or pin it (usb.pins, docs/usb-gate.md), run "sallyport-agent pin-keyboards", and start the agent again; a stick, unmount it and enrol with --again.`,
+    );
+    return {};
+  }
   if (seen.unpinned.length > 0 && !devices.some((device) => device.interfaces.includes("03:01:01"))) {
     words.push(
       `USB: not gated, because that would cut off the only keyboard (${seen.unpinned.join(", ")}): it is more than a keyboard, and no pin can let it in. Plug in another, run "sallyport-agent pin-keyboards", and start the agent again.`,

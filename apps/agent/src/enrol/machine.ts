@@ -4,6 +4,7 @@ import { BOOT_KEYBOARD } from "@sallyport/shared/usb/device.ts";
 import { z } from "zod";
 import type { Dom0 } from "../dom0/dom0.ts";
 import type { UsbPorts } from "../dom0/usb.ts";
+import type { Needed } from "../dom0/usb-needed.ts";
 import { findKeyboards, isKeyboard, type Pinned } from "../pin-keyboards.ts";
 
 export type SeenNic = { name?: string; mac?: string; bridge?: string; addresses: string[] };
@@ -19,7 +20,7 @@ export type Machine = {
   /** dom0's own, by bridge. */
   bridgeAddresses: Record<string, string>;
   programs: { suricata: boolean; ulogd: boolean };
-  usb: { controllers: number; pinned: Pinned; unpinned: string[] };
+  usb: { controllers: number; pinned: Pinned; unpinned: string[]; needed: Needed[] };
 };
 
 const MS_MAX = 30_000;
@@ -52,6 +53,7 @@ type Door = Pick<Dom0, "run" | "list" | "facts">;
 export async function lookAtMachine(
   dom0: Door,
   ports: Pick<UsbPorts, "controllers" | "plugged" | "read">,
+  needed: () => Promise<Needed[]>,
 ): Promise<Machine> {
   const xl = await said(dom0, "xl", "list", "--long");
   const guests = "text" in xl ? guestsOf(xl.text) : null;
@@ -66,7 +68,12 @@ export async function lookAtMachine(
     volumes: volumesOf(await said(dom0, "lsblk", "--json", "--paths", "--output", "PATH,TYPE,UUID")),
     bridgeAddresses: await addressesOf(dom0, bridges.slice(0, BRIDGES_MAX)),
     programs: { suricata: await has("/usr/bin/suricata"), ulogd: await has("/usr/sbin/ulogd") },
-    usb: { controllers: (await ports.controllers()).length, pinned, unpinned: await unpinnedKeyboards(ports) },
+    usb: {
+      controllers: (await ports.controllers()).length,
+      pinned,
+      unpinned: await unpinnedKeyboards(ports),
+      needed: await needed(),
+    },
   };
 }
 

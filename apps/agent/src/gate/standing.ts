@@ -1,9 +1,10 @@
 /** Whether dom0 gates its USB ports, and why not where it does not: reported, and on record once for each change, so that
  *  a workstation with open ports is an alert and not a silence. */
 import type { UsbGateBody } from "@sallyport/shared/record/usb.ts";
-import { BOOT_KEYBOARD, type UsbDevice } from "@sallyport/shared/usb/device.ts";
+import { BOOT_KEYBOARD, isPinned, type UsbDevice, type UsbPin } from "@sallyport/shared/usb/device.ts";
 import type { GateChoice } from "../config.ts";
-import type { UsbPorts } from "../dom0/usb.ts";
+import { parentOf, type UsbPorts } from "../dom0/usb.ts";
+import type { Needed } from "../dom0/usb-needed.ts";
 import type { Outlet, Source } from "../sources/source.ts";
 
 export type Standing = UsbGateBody & { state: "gated" | "ungated" };
@@ -15,6 +16,7 @@ export async function standingOf(
   usb: GateChoice | undefined,
   ports: Pick<UsbPorts, "plugged" | "read">,
   hasGated: boolean,
+  needed: () => Promise<Needed[]>,
 ): Promise<Standing> {
   if (!usb)
     return {
@@ -23,7 +25,18 @@ export async function standingOf(
         "USB: not gated, because the agent's configuration does not turn it on (usb, docs/usb-gate.md). No device is held: whatever is plugged in is dom0's.",
     };
   const gated: Standing = { state: "gated", reason: `USB: gated; ${usb.pins.length} devices always pass` };
-  if (hasGated || usb.withoutKeyboard || usb.pins.length > 0) return gated;
+  if (hasGated) return gated;
+  const cut = await unpinned(await needed(), ports, usb.pins);
+  if (cut.length > 0)
+    return {
+      state: "ungated",
+      reason:
+        `USB: not gated, because that would cut off what dom0 itself stands on: ${cut.map(({ port, why }) => `${port} (${why})`).join(", ")}. Move it off USB, or pin it and the hubs before it (usb.pins, docs/usb-gate.md), and start the agent again.`.slice(
+          0,
+          1024,
+        ),
+    };
+  if (usb.withoutKeyboard || usb.pins.length > 0) return gated;
   const keyboards: UsbDevice[] = [];
   for (const { port, authorised } of await ports.plugged()) {
     const read = authorised ? await ports.read(port) : undefined;
@@ -39,6 +52,24 @@ export async function standingOf(
         1024,
       ),
   };
+}
+
+/** Those that pins do not let in, they or a hub on the way to them. */
+async function unpinned(
+  needed: readonly Needed[],
+  ports: Pick<UsbPorts, "read">,
+  pins: readonly UsbPin[],
+): Promise<Needed[]> {
+  const found: Needed[] = [];
+  for (const each of needed) {
+    for (let { port } = each; !port.startsWith("usb"); port = parentOf(port)) {
+      const read = await ports.read(port);
+      if (read?.ok && isPinned(read.value, pins)) continue;
+      found.push(each);
+      break;
+    }
+  }
+  return found;
 }
 
 /** Once for each change, also over restarts. Where dom0 has no controller there is nothing to gate, and nothing to tell. */
