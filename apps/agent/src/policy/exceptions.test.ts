@@ -8,6 +8,7 @@ import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { type Believed, believe, type Self } from "./believe.ts";
 import { exceptionsOf } from "./exceptions.ts";
 import { EMPTY_KEPT, forNextEnrolment, type Kept } from "./kept.ts";
+import { Marks, makeGood, rise } from "./marks.ts";
 
 const newSigner = (): Signer =>
   ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
@@ -103,6 +104,15 @@ describe("an exception", () => {
     const later = taken(kept, revocation(two, { order: 2 }));
     expect(exceptionsOf(sha256, self, later, now)).toEqual([]);
     expect(later.revoked).toHaveLength(2);
+  });
+  it("that was revoked does not come back with a file that is lost or put back from an older time", () => {
+    const before = taken(EMPTY_KEPT, exception());
+    const marks = Marks.parse(JSON.parse(JSON.stringify(rise(OWN, undefined, taken(before, revocation(exception()))))));
+    const lost = makeGood(OWN, EMPTY_KEPT, marks, true);
+    expect(offer(lost, exception())).toMatchObject({ answer: "refused", refusal: { code: "revoked" } });
+    const back = makeGood(OWN, before, marks, true);
+    expect(exceptionsOf(sha256, self, back, { now: NOW, floor: NOW })).toEqual([]);
+    expect(rise(OWN, marks, lost).revoked).toEqual(marks.revoked);
   });
   it("is refused where its revocation came first, as by a broker that held it back", () => {
     const kept = taken(EMPTY_KEPT, revocation(exception()));

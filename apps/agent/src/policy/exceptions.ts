@@ -49,6 +49,9 @@ const currentOf = (kept: Kept): Held[] =>
 
 const digestOf = (hash: Hash, signed: SignedStatement) => toHex(hash(new TextEncoder().encode(signed.text))) as Sha256;
 
+const isRevoked = ({ revoked }: Kept, digest: Sha256) =>
+  revoked?.some(({ exception }) => exception === digest) ?? false;
+
 /** What stands against one more that is well signed: it was revoked, or there is no room. */
 export function exceptionStop(
   hash: Hash,
@@ -56,8 +59,7 @@ export function exceptionStop(
   kept: Kept,
   signed: SignedStatement,
 ): Omit<Refusal, "statement"> | undefined {
-  const digest = digestOf(hash, signed);
-  if (kept.revoked?.some(({ exception }) => exception === digest))
+  if (isRevoked(kept, digestOf(hash, signed)))
     return { code: "revoked", reason: "this exception was revoked before it came" };
   if (currentOf(kept).filter((each) => mayHold(self, each.signed)).length < EXCEPTIONS_MAX) return undefined;
   return {
@@ -115,7 +117,9 @@ export const exceptionsOf = (hash: Hash, self: Own, kept: Kept, clocks: Clocks):
   (kept.exceptions ?? []).flatMap(({ signed }) => {
     const { notAfter } = read(signed);
     if (!isCurrent({ notAfter }, clocks) || !mayHold(self, signed)) return [];
-    return [{ ...carriedBy(signed), digest: digestOf(hash, signed), notAfter }];
+    const digest = digestOf(hash, signed);
+    // one that a file put back from an older time has again
+    return isRevoked(kept, digest) ? [] : [{ ...carriedBy(signed), digest, notAfter }];
   });
 
 const carriedBy = (signed: SignedStatement) => CarriedException.parse(JSON.parse(signed.carried));

@@ -1,8 +1,9 @@
-/** What must not be forgotten with a damaged policy file: orders, membership and the floor, kept in the spool as well.
- *  Pure. */
+/** What must not be forgotten with a damaged policy file: orders, membership, the floor and what was revoked, kept in the
+ *  spool as well. Pure. */
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Statement } from "@sallyport/shared/policy/statement.ts";
 import { z } from "zod";
+import { revokedOf } from "./exceptions.ts";
 import { Kept } from "./kept.ts";
 
 export const Marks = z.object({
@@ -10,6 +11,8 @@ export const Marks = z.object({
   floor: Kept.shape.floor,
   /** Under its order key, which names the workstation: after a new enrolment it counts no more. */
   memberships: Kept.shape.statements,
+  /** A broker that held an exception back could bring it once more. */
+  revoked: Kept.shape.revoked.unwrap().default([]),
 });
 export type Marks = z.infer<typeof Marks>;
 
@@ -24,6 +27,7 @@ export function rise(workstation: WorkstationId, marks: Marks | undefined, kept:
     // what was written beside the policy: the floor goes back where people and dom0's clock take it back
     floor: kept.floor,
     memberships: newest ? { [key]: newest } : {},
+    revoked: revokedOf(kept.revoked ?? [], kept.floor),
   };
 }
 
@@ -32,8 +36,9 @@ export const isOlder = (kept: Kept, marks: Marks): boolean =>
   Object.entries(marks.orders).some(([key, mark]) => (kept.orders[key] ?? -1) < mark - 1);
 
 /** Nothing older than the marks is taken again. A statement that was lost with the file has its own order left open,
- *  so that the console can send it once more. */
-export function makeGood(workstation: WorkstationId, kept: Kept, marks: Marks): Kept {
+ *  so that the console can send it once more. The file is written first, so that a kill leaves marks of before beside it:
+ *  where it is not `isLost` (damaged, or older), its floor is the newer one. */
+export function makeGood(workstation: WorkstationId, kept: Kept, marks: Marks, isLost: boolean): Kept {
   const key = `membership/workstation/${workstation}`;
   const statements = { ...kept.statements };
   const membership = newer(statements[key], marks.memberships[key]);
@@ -43,7 +48,9 @@ export function makeGood(workstation: WorkstationId, kept: Kept, marks: Marks): 
     const least = orderOf(keptOf(statements, each)) >= mark ? mark : Math.max(0, mark - 1);
     orders[each] = Math.max(orders[each] ?? 0, least);
   }
-  return { ...kept, statements, orders, floor: Math.max(kept.floor, marks.floor) };
+  const floor = isLost ? Math.max(kept.floor, marks.floor) : kept.floor;
+  const revoked = revokedOf([...(kept.revoked ?? []), ...marks.revoked], floor);
+  return { ...kept, statements, orders, floor, ...(revoked.length > 0 && { revoked }) };
 }
 
 type Held = Kept["statements"][string];

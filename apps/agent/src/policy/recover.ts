@@ -42,7 +42,7 @@ export function recoverKept({ state, workstation, membership, memory, tell, now 
       : undefined;
   const damage = found.damage ?? older;
   const newest = older && found.copy && marks && !isOlder(found.copy, marks) ? found.copy : found.kept;
-  const made = marks ? makeGood(workstation, newest, marks) : newest;
+  const made = marks ? makeGood(workstation, newest, marks, damage !== undefined) : newest;
   const kept = membership ? asEnrolled(workstation, made, membership, now()) : made;
   if (damage) {
     const then = Object.values(newest.statements).length > 0 ? "the newest copy holds" : "the strict defaults hold";

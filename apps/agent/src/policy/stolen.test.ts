@@ -119,7 +119,7 @@ const theft: fc.Arbitrary<Act> = fc.oneof(
         after(kept, overlay([console], each, fleet), now),
   ),
   moment.map((time) => (kept: Kept, now: number) => heard(kept, now, time)),
-  fc.constant((kept: Kept) => makeGood(workstation, kept, rise(workstation, undefined, kept))),
+  fc.constant((kept: Kept) => makeGood(workstation, kept, rise(workstation, undefined, kept), true)),
 );
 
 /** As the machine runs: dom0's clock counts whole milliseconds, the floor what the monotonic clock counts. */
@@ -247,9 +247,11 @@ describe("a console whose clock is wrong", () => {
     expect(mended.floor).toBe(START);
     expect(answer(mended, wipe(order), START)).toBe("taken");
     // and stays so over a start
-    expect(makeGood(workstation, mended, rise(workstation, rise(workstation, undefined, poisoned), mended)).floor).toBe(
-      START,
-    );
+    const marks = rise(workstation, undefined, poisoned);
+    expect(makeGood(workstation, mended, rise(workstation, marks, mended), false).floor).toBe(START);
+    // also one that a kill left with the marks of before
+    expect(makeGood(workstation, mended, marks, false).floor).toBe(START);
+    expect(makeGood(workstation, mended, marks, true).floor).toBe(WRONG);
   });
 });
 

@@ -158,6 +158,17 @@ it("a file put back from an older time with its copy is told, and orders do not 
   expect(keeper.inForce?.order).toBe(15);
 });
 
+it("a floor that was taken back stays so where a kill left the marks of before, and comes from them where the file is lost", () => {
+  const wrong = Date.parse("2999-01-01T00:00:00Z");
+  const marks = spool.remembered("policy-marks") as { floor: number };
+  spool.remember("policy-marks", { ...marks, floor: wrong });
+  expect(start().floor()).toBe(now());
+  expect(told).toEqual([]);
+  spool.remember("policy-marks", { ...marks, floor: wrong });
+  for (const path of [keptPath(state), copyPath(state)]) rmSync(path);
+  expect(start().floor()).toBe(wrong);
+});
+
 it("a state without copy and marks, as older agents wrote it, is read and gets both", () => {
   rmSync(copyPath(state));
   spool.remember("policy-marks", null);
