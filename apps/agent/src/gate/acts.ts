@@ -3,7 +3,7 @@
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { isPinned, stickId } from "@sallyport/shared/usb/device.ts";
-import { type Exception, type Grounds, stickManifest } from "@sallyport/shared/usb/exception.ts";
+import type { Exception, Grounds } from "@sallyport/shared/usb/exception.ts";
 import type { Manifest } from "@sallyport/shared/usb/manifest.ts";
 import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
@@ -13,7 +13,7 @@ import { isNodeOf, type UnitSeen, type UsbPlace, type UsbPorts } from "../dom0/u
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { SpoolClosed } from "../spool/intake.ts";
 import { asJudged, deliver, handOver, letIn, takeBack } from "./give.ts";
-import type { GateAct, GateEvent, Image, Rules } from "./passage.ts";
+import { type GateAct, type GateEvent, type Image, listedOf, type Rules } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { Rebuilt } from "./rebuild.ts";
 import type { Passage } from "./under-way.ts";
@@ -222,13 +222,8 @@ export async function scanImages({ passage, volume, scan, tell }: Acting): Promi
 async function scanAll(acting: Acting): Promise<GateEvent[]> {
   const scans = await scanImages(acting);
   if (acting.passage.stop.signal.aborted) return [];
-  const files = scans.reduce((sum, { manifest }) => sum + manifest.length, 0);
-  const manifest = stickManifest(
-    acting.rules.hash,
-    scans.map((body) => body.manifest),
-  );
   return [
-    { event: "listed", listed: { files, manifest } },
+    { event: "listed", listed: listedOf(scans, acting.rules.hash) },
     { event: "scanned", scans },
   ];
 }

@@ -9,7 +9,7 @@ import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { deniedHere } from "./denied.ts";
-import { appeared, type GateEvent, type GateState, type Next, type Rules, step } from "./passage.ts";
+import { appeared, type GateEvent, type GateState, listedOf, type Next, type Rules, step } from "./passage.ts";
 
 const NOW = Date.parse("2026-11-24T08:46:00.000Z");
 const device: UsbDevice = {
@@ -292,7 +292,20 @@ describe("a device's way", () => {
       rules(),
       "decided allow: deliver rebuild verdict; usb.scan usb.step usb.step",
     ],
-    ["what waits on waits", at.waiting, rescan(body("hold")), rules(), "decided hold: nothing; usb.scan usb.step"],
+    [
+      "what waits on waits",
+      { ...at.waiting, listed: listedOf([body("hold")], rules().hash) },
+      rescan(body("hold")),
+      rules(),
+      "decided hold: nothing; usb.scan usb.step",
+    ],
+    [
+      "where it is listed otherwise, that is asked for",
+      at.waiting,
+      rescan(body("hold", { manifest: [file("9".repeat(64))] })),
+      rules(),
+      "decided hold: nothing; usb.scan usb.step usb.step usb.request",
+    ],
     [
       "what waits and is infected by newer definitions ends",
       at.waiting,
@@ -322,6 +335,23 @@ describe("a device's way", () => {
       ...[undefined, undefined, undefined],
     ]);
     expect(deniedHere(at.attached, empty, { denied: [denyDevice], pins: [device] })).toBeUndefined();
+  });
+
+  it("is let pass by an exception for what the newest scan listed, not for what the first one did", () => {
+    const scanOf = (...hashes: string[]) => body("hold", { manifest: hashes.map((each) => file(each.repeat(64))) });
+    const [first, second] = [scanOf("1"), scanOf("1", "2")];
+    const listedIn = (scan: ScanBody) => listedOf([scan], rules().hash);
+    const allow = (scan: ScanBody): Exception => ({
+      ...exception,
+      manifest: listedIn(scan).manifest as Exception["manifest"],
+    });
+    const waiting: GateState = { ...at.waiting, listed: listedIn(first), scans: [first] };
+    const again = step(waiting, rescan(second), rules(), NOW);
+    expect(again.records.at(-1)?.body).toMatchObject({ manifest: allow(second).manifest, files: 2 });
+    expect(inWords(step(again.state, decide(allow(first)), rules(), NOW))).toBe("decided hold: nothing; no record");
+    expect(inWords(step(again.state, decide(allow(second)), rules(), NOW))).toMatch(/^decided allow: deliver/);
+    const given = step(waiting, { ...rescan(second), exceptions: [allow(first)] } as GateEvent, rules(), NOW);
+    expect(inWords(given)).toMatch(/^decided hold: nothing/);
   });
 
   it("begins held, with all that it claims on record", () => {

@@ -8,7 +8,7 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { GateStep, UsbAttachBody, UsbMode } from "@sallyport/shared/record/usb.ts";
 import { deniedReason, OVERLAY_RULE } from "@sallyport/shared/usb/decide.ts";
 import { isPinned, ruleFacts, type UsbDevice, type UsbPin } from "@sallyport/shared/usb/device.ts";
-import { type Exception, exceptionFor, type Grounds } from "@sallyport/shared/usb/exception.ts";
+import { type Exception, exceptionFor, type Grounds, stickManifest } from "@sallyport/shared/usb/exception.ts";
 import { judgeDevice } from "@sallyport/shared/usb/judge.ts";
 import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
@@ -150,9 +150,12 @@ function rescanned(
   if (state.step !== "attached" && !isWaiting) return { state, acts: [], records: [] };
   const said = words.rescanned(state.device, scans, rules.hash, now);
   if (isWaiting) {
-    const next = decided({ ...state, scans }, event, rules, now);
+    // an exception is for what is listed now: newer definitions may find files where the first scan had none
+    const listed = listedOf(scans, rules.hash);
+    const next = decided({ ...state, listed, scans }, event, rules, now);
     const waits = next.state.step === "decided" && next.state.verdict === "hold";
-    return waits ? { ...next, records: said } : { ...next, records: [...said, ...next.records] };
+    const isAsked = waits && listed.manifest === state.listed.manifest;
+    return isAsked ? { ...next, records: said } : { ...next, records: [...said, ...next.records] };
   }
   const excepted = state.exception !== undefined;
   const found = scans.find(
@@ -163,6 +166,15 @@ function rescanned(
   const next = stopped(state, reason, { rule: found.rule ?? "", about: "contents" }, now);
   return { ...next, records: [...said, ...next.records] };
 }
+
+/** What exceptions are tied to. */
+export const listedOf = (scans: readonly ScanBody[], hash: Hash): Listed => ({
+  files: scans.reduce((sum, { manifest }) => sum + manifest.length, 0),
+  manifest: stickManifest(
+    hash,
+    scans.map(({ manifest }) => manifest),
+  ),
+});
 
 type Stands<S extends GateState["step"]> = Extract<GateState, { step: S }>;
 
