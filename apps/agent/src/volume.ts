@@ -85,9 +85,15 @@ export async function escrowOf(
 ): Promise<Escrow> {
   const kept = (await recoveriesIn(dom0, state)).map(({ sealed }) => sealed);
   const found = new Map(kept.map((sealed) => [sealedDigest(sha256, sealed), sealed]));
-  return (digest) => {
-    const sealed = found.get(digest);
-    return sealed && (isOnTrail(workstation, state, sealed) ? "on-trail" : "here");
+  return {
+    where: (digest) => {
+      const sealed = found.get(digest);
+      return sealed && (isOnTrail(workstation, state, sealed) ? "on-trail" : "here");
+    },
+    keptFor: (volume, slot) => {
+      const of = kept.find((sealed) => sealed.volume === volume && sealed.slot === slot);
+      return of && { to: of.to, sealed: sealedDigest(sha256, of) };
+    },
   };
 }
 

@@ -72,7 +72,9 @@ export async function lookAtVolume(
           ...(integrity !== undefined && { integrity }),
           slots: slots.map(({ slot, kdf, keyBits }) => ({ slot, kdf, keyBits })),
           tokens: tokens.map(({ type, slots: of, tpm2 }) => ({ type, slots: of, ...(tpm2 && { tpm2 }) })),
-          ...(escrow && { recovery: recoveryKeys(looked.header, await escrow()).slice(0, RECOVERY_KEYS_MAX) }),
+          ...(escrow && {
+            recovery: recoveryKeys(looked.uuid, looked.header, await escrow()).slice(0, RECOVERY_KEYS_MAX),
+          }),
           ...(amiss.length > 0 && { amiss }),
           header: await disk.hash(device, headerBytes),
           ...(open !== undefined && { open }),

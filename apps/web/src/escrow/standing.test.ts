@@ -14,6 +14,12 @@ it.each<[string, object, Found, string]>([
   ["came while its agent had not seen it sent", {}, found("waiting"), "opens it"],
   ["was sealed for a key that somebody changed", {}, found("changed"), "changed"],
   ["was followed by another", {}, found("escrowed", "b".repeat(64)), "ended"],
+  [
+    "an older agent marked",
+    {},
+    { uuid: volume, recovery: [{ slot: 1, is: "unknown", sealed: digest as never, older: true }] },
+    "cannot be told",
+  ],
   ["is of a volume that is there no more", { volume: "another" }, found("escrowed"), "elsewhere"],
   ["is of a workstation that reported nothing", {}, undefined, "not reported"],
   ["is of an agent that does not tell", {}, { uuid: volume }, "not reported"],

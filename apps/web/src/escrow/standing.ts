@@ -18,6 +18,11 @@ export function standingOf(
     return { tone: "info", word: "elsewhere", reason: "another volume is there by now; this one may lie in a drawer" };
   if (!found.recovery) return { tone: "hold", word: "not reported", reason: "the agent does not tell recovery keys" };
   const key = found.recovery.find(({ sealed }) => sealed === row.digest);
+  if (key?.older)
+    return {
+      ...{ tone: "hold", word: "cannot be told" },
+      reason: "an older agent marked it; sallyport-agent disk recovery puts another in its place",
+    };
   switch (key?.is) {
     case undefined:
       return { tone: "info", word: "ended", reason: "its key is no longer in the volume’s header" };

@@ -10,29 +10,39 @@ const RECOVERY_TOKENS = [RECOVERY_TOKEN, "systemd-recovery"];
 
 /** `escrowed`: what was sealed is on the trail, and the slot's key is still the one it was sealed for. `waiting`: it is
  *  sealed, and not on the trail yet. `changed`: another key is in the slot by now. `unknown`: nothing here says what key
- *  it is. */
+ *  it is; `older`: an older agent marked it, and `to` and `sealed` are of what it sealed for that slot. */
 export const RecoveryKey = z.object({
   slot: z.int().min(0).max(31),
   is: z.enum(["escrowed", "waiting", "changed", "unknown"]),
   to: KeyId.optional(),
   sealed: Sha256.optional(),
+  older: z.literal(true).optional(),
 });
 export type RecoveryKey = z.infer<typeof RecoveryKey>;
 
-/** Where what was sealed is, by its digest: nothing where it is nowhere here. */
-export type Escrow = (sealed: Sha256) => "on-trail" | "here" | undefined;
+/** What was sealed and lies in dom0. `where`, by its digest: nothing where it is nowhere here. `keptFor`: of this volume's
+ *  slot, whatever is in that slot by now. */
+export type Escrow = {
+  where: (sealed: Sha256) => "on-trail" | "here" | undefined;
+  keptFor: (volume: string, slot: number) => { to: KeyId; sealed: Sha256 } | undefined;
+};
 
-export function recoveryKeys({ tokens, slots }: Pick<Header, "tokens" | "slots">, escrow: Escrow): RecoveryKey[] {
+export function recoveryKeys(
+  volume: string,
+  { tokens, slots }: Pick<Header, "tokens" | "slots">,
+  escrow: Escrow,
+): RecoveryKey[] {
   return tokens
     .filter(({ type }) => RECOVERY_TOKENS.includes(type))
-    .flatMap(({ mark, slots: marked }) =>
+    .flatMap(({ type, mark, slots: marked }) =>
       slots
         .filter(({ slot }) => marked.includes(slot))
         .map(({ slot, id }): RecoveryKey => {
-          if (!mark) return { slot, is: "unknown" };
+          const kept = mark || type !== RECOVERY_TOKEN ? undefined : escrow.keptFor(volume, slot);
+          if (!mark) return { slot, is: "unknown", ...(kept && { ...kept, older: true }) };
           const { to, sealed } = mark;
           if (mark.key !== id) return { slot, is: "changed", to, sealed };
-          const where = escrow(sealed);
+          const where = escrow.where(sealed);
           return { slot, is: where === "on-trail" ? "escrowed" : where ? "waiting" : "unknown", to, sealed };
         }),
     );
@@ -56,6 +66,8 @@ export function recoveryFault(keys: readonly RecoveryKey[], wantedTo: KeyId | un
     case "changed":
       return `another key is in slot ${first.slot} than the recovery key that was sealed for it: ${MEND}`;
     default:
+      if (first?.older)
+        return `recovery key ${first.slot} was marked by an older agent, and whether it is the one that was sealed cannot be told: ${MEND} that can`;
       return `key ${first?.slot} is called a recovery key, and nothing of it is sealed here: ${MEND}`;
   }
 }

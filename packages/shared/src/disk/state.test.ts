@@ -12,6 +12,7 @@ describe("a key that is called the recovery key's", () => {
   const slots = [1, 2].map((slot) => ({ slot, kdf: "argon2id", keyBits: 512, id: hex(String(slot)) as never }));
   const mark = { sealed: hex("b") as never, key: hex("1") as never, to: "01020304" as never, instead: [] };
   const token = { id: 0, type: "sallyport-recovery", slots: [1] };
+  const keptFor = () => undefined;
   it.each<[string, object, "on-trail" | "here" | undefined, object[]]>([
     ["is escrowed where what was sealed for it is on the trail", { mark }, "on-trail", [{ slot: 1, is: "escrowed" }]],
     ["waits where it is not there yet", { mark }, "here", [{ slot: 1, is: "waiting" }]],
@@ -33,8 +34,22 @@ describe("a key that is called the recovery key's", () => {
     ["is unknown where systemd made it", { type: "systemd-recovery" }, "on-trail", [{ slot: 1, is: "unknown" }]],
     ["is none where a token is another's", { mark, type: "systemd-tpm2" }, "on-trail", []],
   ])("%s", (_name, change, where, keys) => {
-    const found = recoveryKeys({ slots, tokens: [{ ...token, ...change }] }, () => where);
+    const found = recoveryKeys("v", { slots, tokens: [{ ...token, ...change }] }, { where: () => where, keptFor });
     expect(found.map(({ slot, is }) => ({ slot, is }))).toEqual(keys);
+  });
+
+  it("is one of an older agent's where its name is all there is, and something was sealed for its slot", () => {
+    const kept = { to: mark.to, sealed: mark.sealed };
+    const keptFor = (volume: string, slot: number) => (volume === "v" && slot === 1 ? kept : undefined);
+    const of = (volume: string, change: object) =>
+      recoveryKeys(volume, { slots, tokens: [{ ...token, ...change }] }, { where: () => "on-trail", keptFor });
+    expect(of("v", {})).toEqual([{ slot: 1, is: "unknown", ...kept, older: true }]);
+    for (const [volume, change] of [
+      ["v", { slots: [2] }],
+      ["another", {}],
+      ["v", { type: "systemd-recovery" }],
+    ] as const)
+      expect(of(volume, change)).toEqual([{ slot: "slots" in change ? 2 : 1, is: "unknown" }]);
   });
 });
 
@@ -121,6 +136,14 @@ describe("a volume, by policy", () => {
       {},
       state({ ...good, recovery: [{ slot: 1, is: "unknown" }] }),
       [`key 1 is called a recovery key, and nothing of it is sealed here: ${MEND}`],
+    ],
+    [
+      "whose recovery key an older agent marked",
+      {},
+      state({ ...good, recovery: [{ ...escrowed, is: "unknown", older: true }] }),
+      [
+        `recovery key 1 was marked by an older agent, and whether it is the one that was sealed cannot be told: ${MEND} that can`,
+      ],
     ],
     [
       "of another cipher",
