@@ -23,7 +23,11 @@ function asked(lines: string[], seconds: number[], more: { restartAt?: number } 
   let kept: Json | undefined;
   return seconds.map((second) => {
     if (second === more.restartAt) past = rulePast(hash, kept);
-    const { target } = matchRules(parsed.value, device, past.circumstances(START + second * SECOND, [])) ?? {
+    const { target } = matchRules(
+      parsed.value,
+      device,
+      past.circumstances(past.moment(START + second * SECOND, [])),
+    ) ?? {
       target: null,
     };
     kept = JSON.parse(JSON.stringify(past.changed(policy) ?? kept ?? null)) ?? undefined;
@@ -48,27 +52,27 @@ describe("conditions, live", () => {
   });
   it("random draws once for each plugging in, evenly", () => {
     const past = rulePast(hash, undefined);
-    const draws = Array.from({ length: 2_000 }, () => past.circumstances(START, []).random!());
+    const draws = Array.from({ length: 2_000 }, () => past.circumstances(past.moment(START, [])).random!());
     expect(Math.min(...draws)).toBeGreaterThanOrEqual(0);
     expect(Math.max(...draws)).toBeLessThan(1);
     const share = draws.filter((draw) => draw < 0.25).length / draws.length;
     expect(share).toBeGreaterThan(0.2);
     expect(share).toBeLessThan(0.3);
-    const { random } = past.circumstances(START, []);
+    const { random } = past.circumstances(past.moment(START, []));
     expect(random!()).toBe(random!());
   });
   it("localtime and allowed-matches are what they are at that moment", () => {
     const past = rulePast(hash, undefined);
     const at = new Date(2026, 10, 24, 8, 46, 7);
-    const { timeOfDay, allowed } = past.circumstances(at.getTime(), [device]);
+    const { timeOfDay, allowed } = past.circumstances(past.moment(at.getTime(), [device]));
     expect(timeOfDay).toBe(8 * 3600 + 46 * 60 + 7);
-    expect(allowed).toEqual([device]);
+    expect(allowed).toEqual([{ ...device, interfaceCount: 1 }]);
   });
   it("keeps of the past what the policy still has, and nothing of rules that do not ask for it", () => {
     const past = rulePast(hash, undefined);
     const ask = (line: string) => {
       const parsed = parseRules(line);
-      if (parsed.ok) matchRules(parsed.value, device, past.circumstances(START, []));
+      if (parsed.ok) matchRules(parsed.value, device, past.circumstances(past.moment(START, [])));
     };
     ask("allow");
     expect(past.changed(UsbSection.parse({}))).toBeUndefined();
@@ -77,6 +81,7 @@ describe("conditions, live", () => {
     const kept = past.changed(UsbSection.parse({ deviceRules: ["allow if !rule-applied"] })) as Record<string, object>;
     expect([kept.applied, kept.evaluated].map((marks) => Object.values(marks!))).toEqual([[START], [START]]);
     expect(past.changed(UsbSection.parse({}))).toBeUndefined();
-    expect(rulePast(hash, { odd: true }).circumstances(START, []).sinceApplied).toBeDefined();
+    const odd = rulePast(hash, { odd: true });
+    expect(odd.circumstances(odd.moment(START, [])).sinceApplied).toBeDefined();
   });
 });

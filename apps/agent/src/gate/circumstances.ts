@@ -19,9 +19,49 @@ const Past = z.object({ applied: z.record(z.string(), z.number()), evaluated: z.
 type Past = z.infer<typeof Past>;
 
 const DRAWS = 2 ** 47;
+/** Of the other devices, in the journal: they stand there with each device that the guest or dom0 has. */
+const ALLOWED_KEPT = 32;
+
+const Facts = z.object({
+  ...{ id: z.string(), serial: z.string(), name: z.string(), hash: z.string(), parentHash: z.string() },
+  ...{ viaPort: z.string(), interfaces: z.array(z.string()), interfaceCount: z.int(), connectType: z.string() },
+});
+/** What was known when a device was plugged in, so that it is judged by the same after a restart too. */
+export const Moment = z.object({
+  /** In milliseconds. */
+  at: z.number(),
+  timeOfDay: z.number(),
+  drawn: z.number(),
+  allowed: z.array(Facts),
+  past: Past,
+});
+export type Moment = z.infer<typeof Moment>;
+
+export const forJournal = (moment: Moment): Moment => ({ ...moment, allowed: moment.allowed.slice(0, ALLOWED_KEPT) });
+
+const ruleKey = (hash: Hash, { target, attributes, conditions }: Rule): string =>
+  toHex(hash(toUtf8(canonicalText({ target, attributes, conditions } as unknown as Json)))).slice(0, 32);
+
+/** The answers of a moment, without asking anew. */
+export function asOf(hash: Hash, { at, timeOfDay, drawn, allowed, past }: Moment): Circumstances {
+  const since = (marks: Past["applied"]) => (rule: Rule) => {
+    const mark = marks[ruleKey(hash, rule)];
+    return mark === undefined ? null : Math.max(0, (at - mark) / 1000);
+  };
+  return {
+    timeOfDay,
+    allowed,
+    sinceApplied: since(past.applied),
+    sinceEvaluated: since(past.evaluated),
+    random: () => drawn,
+  };
+}
 
 export type RulePast = {
-  circumstances(at: number, allowed: readonly DeviceFacts[]): Circumstances;
+  /** One draw for each plugging in: asked again it is the same. */
+  moment(at: number, allowed: readonly DeviceFacts[]): Moment;
+  /** Each rule that is asked by it counts as asked. */
+  circumstances(moment: Moment): Circumstances;
   /** What is to be kept since it was asked last; nothing where that is the same. Rules that the policy has no more go. */
   changed(policy: Pick<UsbSection, "deviceRules" | "directRules">): Json | undefined;
 };
@@ -30,24 +70,23 @@ export function rulePast(hash: Hash, kept: Json | undefined): RulePast {
   const read = Past.safeParse(kept);
   let past: Past = read.success ? read.data : { applied: {}, evaluated: {} };
   let isChanged = false;
-  const keyOf = ({ target, attributes, conditions }: Rule): string =>
-    toHex(hash(toUtf8(canonicalText({ target, attributes, conditions } as unknown as Json)))).slice(0, 32);
+  const keyOf = (rule: Rule) => ruleKey(hash, rule);
   return {
-    circumstances(at, allowed) {
-      const before = past;
-      const since = (marks: Past["applied"]) => (rule: Rule) => {
-        const mark = marks[keyOf(rule)];
-        return mark === undefined ? null : Math.max(0, (at - mark) / 1000);
-      };
-      // one draw for each plugging in: asked again it is the same
-      const drawn = randomInt(DRAWS) / DRAWS;
+    moment(at, allowed) {
       const local = new Date(at);
+      const timeOfDay = local.getHours() * 3600 + local.getMinutes() * 60 + local.getSeconds();
       return {
-        timeOfDay: local.getHours() * 3600 + local.getMinutes() * 60 + local.getSeconds(),
-        allowed,
-        sinceApplied: since(before.applied),
-        sinceEvaluated: since(before.evaluated),
-        random: () => drawn,
+        ...{ at, timeOfDay, drawn: randomInt(DRAWS) / DRAWS, past },
+        allowed: allowed.map((facts) => ({
+          ...facts,
+          interfaceCount: facts.interfaceCount ?? facts.interfaces.length,
+        })),
+      };
+    },
+    circumstances(moment) {
+      const { at } = moment;
+      return {
+        ...asOf(hash, moment),
         asked(rule, applied) {
           if (!asksPast(rule)) return;
           const key = keyOf(rule);

@@ -56,7 +56,7 @@ const handsOver = ({ act }: GateAct): boolean => act === "deliver" || act === "a
 /** What it passes under, for when the rules change. */
 function remember({ parts }: Gate, passage: Passage): void {
   const { state } = passage;
-  if (state.step === "classified") passage.basis ??= deviceBasis(parts.rules());
+  if (state.step === "classified") passage.basis ??= deviceBasis(parts.rules(), passage.moment);
   if (state.step === "sealed") passage.scanned = parts.rules();
   if (state.step !== "scanned") return;
   passage.hashes = hashesOf(state.scans);
@@ -100,8 +100,8 @@ export function acting(gate: Gate, passage: Passage): Acting {
     },
     circumstances() {
       const allowed = all.flatMap(({ state }) => (state.step === "attached" ? [ruleFacts(state.device)] : []));
-      passage.circumstances = past.circumstances(Math.max(parts.now(), parts.floor()), allowed);
-      return passage.circumstances;
+      passage.moment = past.moment(Math.max(parts.now(), parts.floor()), allowed);
+      return past.circumstances(passage.moment);
     },
     taken: () => [...passages.values()].flatMap(({ debts }) => debts.handles),
     exceptions: parts.exceptions(),

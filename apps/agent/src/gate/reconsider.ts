@@ -2,6 +2,7 @@
  *  an overlay and stricter rules take back. What only loosens waits for the next plugging in. */
 import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import { OVERLAY_RULE } from "@sallyport/shared/usb/decide.ts";
+import { asOf } from "./circumstances.ts";
 import { deniedHere } from "./denied.ts";
 import type { GateState } from "./passage.ts";
 import { type Stricter, stricterNow } from "./stricter.ts";
@@ -68,6 +69,8 @@ export function reconsiderer(gate: Gate): () => void {
 
 /** Why the rules in force now would not let it come where it is. */
 export function strict({ parts, past }: Gate, passage: Passage): Stricter | undefined {
-  const circumstances = passage.circumstances ?? past.circumstances(Math.max(parts.now(), parts.floor()), []);
-  return stricterNow(passage.state, passage.basis, parts.rules(), { circumstances, holds: holdsOf(passage) });
+  const rules = parts.rules();
+  const moment = passage.moment ?? passage.basis?.moment ?? past.moment(Math.max(parts.now(), parts.floor()), []);
+  const circumstances = asOf(rules.hash, moment);
+  return stricterNow(passage.state, passage.basis, rules, { circumstances, holds: holdsOf(passage) });
 }

@@ -12,6 +12,7 @@ import { judgeDevice } from "@sallyport/shared/usb/judge.ts";
 import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import { ScanFacts } from "@sallyport/shared/usb/scan.ts";
 import { z } from "zod";
+import { forJournal, Moment } from "./circumstances.ts";
 import type { GateState, Rules } from "./passage.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -22,6 +23,8 @@ const DENIED_KEPT = 256;
 export const Basis = z.object({
   /** Of the device rules, in both lists. */
   rules: sha256,
+  /** What their conditions were told. Absent in what an agent from before it has written. */
+  moment: Moment.optional(),
   /** Of the whole section, when the scan began; with what the scan found, narrowed to what `decide` can tell apart. */
   contents: z
     .object({
@@ -38,8 +41,9 @@ export type Basis = z.infer<typeof Basis>;
 const sumOf = (hash: Hash, value: unknown): string => toHex(hash(toUtf8(canonicalText(value as Json))));
 const rulesSum = (hash: Hash, { directRules, deviceRules }: UsbSection) => sumOf(hash, [directRules, deviceRules]);
 
-export const deviceBasis = ({ policy, hash }: Pick<Rules, "policy" | "hash">): Basis => ({
+export const deviceBasis = ({ policy, hash }: Pick<Rules, "policy" | "hash">, moment?: Moment): Basis => ({
   rules: rulesSum(hash, policy),
+  ...(moment && { moment: forJournal(moment) }),
 });
 
 export const contentsBasis = (

@@ -2,13 +2,12 @@
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { stickId } from "@sallyport/shared/usb/device.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
-import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody, Scanner } from "@sallyport/shared/usb/scan.ts";
 import type { Log } from "../dom0/log.ts";
 import type { Plugged } from "../dom0/usb.ts";
 import type { Outlet } from "../sources/source.ts";
 import type { ActParts } from "./acts.ts";
-import type { RulePast } from "./circumstances.ts";
+import type { Moment, RulePast } from "./circumstances.ts";
 import type { GateEvent, GateState, Rules } from "./passage.ts";
 import type { Rebuilt } from "./rebuild.ts";
 import type { RescanDesk } from "./rescan.ts";
@@ -45,7 +44,7 @@ export type Passage = {
    *  the agent attached. */
   hashes?: BigUint64Array;
   /** What conditions were told when it was classified; the rules in force when its scan began; what it passed under. */
-  circumstances?: Circumstances;
+  moment?: Moment;
   scanned?: Rules;
   basis?: Basis | undefined;
   /** Aborted when the device has gone. */
