@@ -17,7 +17,7 @@ import { spoolPath } from "../../src/spool/open.ts";
 import { openDatabase } from "../../src/spool/schema.ts";
 import { Spool } from "../../src/spool/spool.ts";
 import { storeOf } from "../../src/spool/store.ts";
-import { enrolMachine, eveLine, stop, stopAll, until } from "./agent.ts";
+import { enrolMachine, eveLine, runCli, stop, stopAll, until } from "./agent.ts";
 import { startConsole } from "./console.ts";
 
 afterEach(stopAll);
@@ -208,15 +208,22 @@ it.skipIf(!volume)(
     const numbers = () =>
       console.records("ids.event").map(({ content }) => (content!.body.event as { dns: { id: number } }).dns.id);
     const spoolState = () => console.reported.get(machine.workstation)?.sources.spool?.state;
+    const spooled = async () =>
+      (
+        JSON.parse((await runCli("status", "--state", machine.state, "--json")).stdout) as {
+          spool: { records: number };
+        }
+      ).spool.records;
     const child = machine.start();
     write(50);
     await until("some arrived", () => numbers().length === 50, machine);
     const restore = await console.cut();
     write(50);
     await until("the network is gone", () => machine.log.some((each) => each.includes("link.lost")), machine);
+    await until("what was written is spooled", async () => (await spooled()) >= 50, machine);
     const filler = join(volume!, "filler");
     fill(filler);
-    write(3_000);
+    write(1_500); // within the burst of one guest
     const isRefused = () => machine.log.some((each) => each.includes("spool.refused"));
     const fillUp = () => {
       fill(filler);

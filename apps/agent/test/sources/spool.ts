@@ -2,6 +2,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import type { SessionId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import type { LogSection } from "@sallyport/shared/policy/log.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { ed25519Signer } from "../../src/dom0/crypto.ts";
 import type { Outlet } from "../../src/sources/source.ts";
@@ -10,7 +11,8 @@ import { openSpool } from "../../src/spool/open.ts";
 
 const WORKSTATION = "6f1d3c52-8a7e-4b7e-9c7d-0123456789ab" as WorkstationId;
 
-export function openHere(state: string, workstation = WORKSTATION) {
+/** `limits`: other than the default policy's. */
+export function openHere(state: string, workstation = WORKSTATION, limits: Partial<LogSection> = {}) {
   mkdirSync(state, { recursive: true });
   const identity = {
     workstation,
@@ -19,7 +21,7 @@ export function openHere(state: string, workstation = WORKSTATION) {
     agentVersion: "0",
     hostname: "dom0",
   };
-  const { log, agent } = Policy.parse({});
+  const { log, agent } = Policy.parse({ log: limits });
   const spool = openSpool(state, identity, Date.now, agent.spoolBytesMax, (_, why) => {
     throw new Error(why);
   });
