@@ -48,7 +48,9 @@ export type Acting = ActParts & {
   passage: Passage;
   /** What conditions of device rules are told, from now on kept with this device. */
   circumstances: () => Circumstances;
+  /** Handles that are anybody's; chosen, and owed, one after another: else two that finish together choose the same. */
   taken: () => string[];
+  oneByOne: (choose: () => Promise<unknown>) => Promise<void>;
   exceptions: readonly Exception[];
   floor: number;
 };

@@ -104,6 +104,11 @@ export function acting(gate: Gate, passage: Passage): Acting {
       return past.circumstances(passage.moment);
     },
     taken: () => [...passages.values()].flatMap(({ debts }) => debts.handles),
+    oneByOne(choose) {
+      const done = gate.chosen.then(async () => void (await choose()));
+      gate.chosen = done.catch(() => {});
+      return done;
+    },
     exceptions: parts.exceptions(),
     floor: parts.floor(),
     passage,

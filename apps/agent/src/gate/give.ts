@@ -15,12 +15,12 @@ export async function deliver(
   { mode, grounds }: Extract<GateAct, { act: "deliver" }>,
   acting: Acting,
 ): Promise<GateEvent[]> {
-  const { passage, attach, rebuild, taken } = acting;
+  const { passage, attach, rebuild, taken, oneByOne } = acting;
   const { state } = passage;
   if (!attach) throw new DoorError("no guest is named in the agent's configuration (usb.guest), so nobody gets it");
   if (mode === "device" || state.step !== "decided") {
     const { bus, address } = state.device;
-    passage.debts.handles = [await attach.planDevice(taken(), { bus, address })];
+    await oneByOne(async () => passage.debts.handles.push(await attach.planDevice(taken(), { bus, address })));
     return [{ event: "planned", handles: [...passage.debts.handles] }];
   }
   passage.gift = [];
@@ -30,7 +30,7 @@ export async function deliver(
       passage.debts.files.push(rebuilt.file);
       passage.gift.push(rebuilt);
     }
-    passage.debts.handles.push(await attach.planImage(taken()));
+    await oneByOne(async () => passage.debts.handles.push(await attach.planImage(taken())));
   }
   return [{ event: "planned", handles: [...passage.debts.handles] }];
 }
@@ -79,21 +79,31 @@ export async function handOver(
     return [{ event: "attached", delivery: { mode: "device", verified: false } }];
   }
   const gift = passage.gift ?? [];
-  for (const [at, image] of state.images.entries()) {
-    const given = mode === "rebuild" ? gift[at]!.file : image.file;
-    const seen = mode === "rebuild" ? gift[at]!.seen : await volume.seen(given);
-    if (mode === "image") {
-      const found = await volume.check(given);
-      if (found !== image.sha256) throw new DoorError(`the sealed image is ${found} now, it was ${image.sha256}`);
+  let tried = 0;
+  try {
+    for (const [at, image] of state.images.entries()) {
+      const given = mode === "rebuild" ? gift[at]!.file : image.file;
+      const seen = mode === "rebuild" ? gift[at]!.seen : await volume.seen(given);
+      if (mode === "image") {
+        const found = await volume.check(given);
+        if (found !== image.sha256) throw new DoorError(`the sealed image is ${found} now, it was ${image.sha256}`);
+      }
+      const isSame = async () => {
+        if ((await volume.seen(given)) !== seen) throw new DoorError("what was looked at was changed since");
+      };
+      await isSame();
+      passage.stop.signal.throwIfAborted();
+      if (await attach.has(handles[at]!))
+        throw new DoorError(`somebody else has given the guest a ${handles[at]} meanwhile`);
+      tried = at + 1;
+      await attach.image(handles[at]!, volume.path(given));
+      // the host opened it by its name: what lies there now is what it opened
+      await isSame();
     }
-    const isSame = async () => {
-      if ((await volume.seen(given)) !== seen) throw new DoorError("what was looked at was changed since");
-    };
-    await isSame();
-    passage.stop.signal.throwIfAborted();
-    await attach.image(handles[at]!, volume.path(given));
-    // the host opened it by its name: what lies there now is what it opened
-    await isSame();
+  } catch (error) {
+    // taken back is what came from here, and of that what was only tried as well
+    passage.debts.handles = handles.slice(0, tried);
+    throw error;
   }
   return [{ event: "attached", delivery: mode === "rebuild" ? { mode, verified: true, ...sum(gift) } : whole(state) }];
 }

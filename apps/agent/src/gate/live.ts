@@ -36,6 +36,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     parts,
     outlet,
     passages,
+    chosen: Promise.resolve(),
     past: rulePast(parts.rules().hash, outlet.position(PAST_POSITION)),
     async commit(records) {
       const value = [...passages.values()].map(journalled) as unknown as Json;

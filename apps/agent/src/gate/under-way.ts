@@ -62,6 +62,8 @@ export type Gate = {
   outlet: Outlet;
   passages: Map<string, Passage>;
   past: RulePast;
+  /** The end of the last choice of a handle. */
+  chosen: Promise<void>;
   /** Records and journal in one transaction; without room for them it waits, and everything waits with it. */
   commit: (records: readonly Observation[]) => Promise<void>;
   /** The gate's own end: the signal, or a fault. */

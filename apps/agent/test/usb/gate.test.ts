@@ -218,6 +218,48 @@ describe.skipIf(absent !== null)("a stick", () => {
     await bench.until("that is on record", isRefused);
     expect(bench.said("usb.step").at(-1)).toMatch(/not known any more since the agent was started again: plug it in/);
   });
+  it("that is ready together with another has a handle of its own", async () => {
+    bench.policy = UsbSection.parse({ unscannable: "allow", present: "image" });
+    const ready = new Set<string>();
+    const both = Promise.withResolvers<void>();
+    bench.start({
+      attach: {
+        ...bench.guest,
+        // asking the guest what it has takes a moment
+        async planImage(taken) {
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          return bench.guest.planImage(taken);
+        },
+      },
+      async reached({ step, device: { port } }) {
+        if (step !== "decided") return;
+        if (ready.add(port).size === 2) both.resolve();
+        await both.promise;
+      },
+    });
+    for (const [port, serial] of [
+      ["1-2", "A"],
+      ["1-3", "B"],
+    ] as const)
+      bench.kernel.plug(port, { units: [stick], serial });
+    await bench.until("the guest has both", () => bench.said("usb.attach").length === 2);
+    expect([...bench.guest.given().keys()].sort()).toEqual(["stick-0", "stick-1"]);
+    expect(isRefused()).toBe(false);
+  });
+  it("that the guest does not take leaves it what it has from somebody else, by the same handle too", async () => {
+    const theirs = join(bench.root, "theirs.img");
+    copyFileSync(stick, theirs);
+    bench.start({
+      async reached(state) {
+        if (state.step === "decided" && state.handles.length > 0) await bench.guest.image(state.handles[0]!, theirs);
+      },
+    });
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(/somebody else has given the guest a stick-0 meanwhile/);
+    await bench.until("nothing of it is left", async () => (await bench.volumeFiles()).length === 0);
+    expect([...bench.guest.given().values()]).toEqual([theirs]);
+  });
   it("that is denied as a device is never read, and one that comes to be denied is taken back", async () => {
     const denied = Denied.parse({ kind: "device", rule: "block id 0951:1666" });
     bench.start();
