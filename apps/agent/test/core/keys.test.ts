@@ -7,6 +7,7 @@ import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { EMPTY_KEPT, findKept, Kept, writeKept } from "../../src/policy/kept.ts";
 import { enrolMachine, eveLine, type Machine, runCli, stop, stopAll, until } from "./agent.ts";
 import { type Console, sha256, signerOf, startConsole } from "./console.ts";
 
@@ -87,4 +88,35 @@ it("believes receipts under both keys, and then under the new one alone", async 
   console.receipt(machine.workstation, console.newest.get(machine.workstation)!, "stand");
   await released();
   expect(console.records("policy.refused")).toEqual([]);
+});
+
+it("an enrolment anew leaves it neither the keys nor the exceptions of the one before", async () => {
+  const { state, workstation } = await enrolMachine(console);
+  const hex = "a".repeat(64);
+  const signed = signStatement(
+    sha256,
+    [console.signer],
+    {
+      ...{ type: "exception", audience: { workstation }, order: 1, issued: new Date().toISOString() },
+      notAfter: new Date(Date.now() + 3_600_000).toISOString(),
+    },
+    { workstation, descriptors: hex, device: "one", manifest: hex, reason: "looked at" },
+  );
+  const taken = new Date().toISOString();
+  const consoleKeys = [toBase64(next.publicKey)];
+  const orders = { "overlay/fleet": 7 };
+  writeKept(state, Kept.parse({ ...EMPTY_KEPT, orders, consoleKeys, exceptions: [{ signed, taken }], revoked: [] }));
+  const ran = await runCli(
+    "enrol",
+    console.token(),
+    "--state",
+    state,
+    "--name",
+    "test",
+    "--again",
+    "--other-approvers",
+  );
+  expect(ran.code, ran.stderr).toBe(0);
+  expect(findKept(state)).toMatchObject({ isWritten: true, isCopied: true });
+  expect(findKept(state).kept).toEqual({ ...EMPTY_KEPT, orders });
 });
