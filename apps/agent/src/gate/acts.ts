@@ -16,7 +16,7 @@ import { asJudged, deliver, handOver, letIn, takeBack } from "./give.ts";
 import { type GateAct, type GateEvent, type Image, listedOf, type Rules } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { Rebuilt } from "./rebuild.ts";
-import type { Passage } from "./under-way.ts";
+import { holdOwn, type Passage } from "./under-way.ts";
 
 export type ScanImage = (
   path: string,
@@ -82,7 +82,7 @@ async function performing(act: GateAct, acting: Acting): Promise<GateEvent[]> {
     case "hold":
       // a pinned keyboard stays alive from the first moment: it is known by port and descriptors already
       if (passage.state.step === "seen" && isPinned(device, rules.pins)) return [{ event: "held" }];
-      return (await ports.authorise(device.port, false)) ? [{ event: "held" }] : [];
+      return (await holdOwn(ports, device)) ? [{ event: "held" }] : [];
     case "classify":
       return [{ event: "classify", circumstances: acting.circumstances() }];
     case "copy":
@@ -164,7 +164,7 @@ async function copy(acting: Acting): Promise<Image[]> {
     }
     return images;
   } finally {
-    await ports.authorise(device.port, false);
+    await holdOwn(ports, device);
   }
 }
 

@@ -14,7 +14,7 @@ import * as words from "./passage-words.ts";
 import { reconsiderer } from "./reconsider.ts";
 import { recover } from "./recover.ts";
 import { rescanning } from "./rescan.ts";
-import { type Gate, keyOf, type LiveParts, type Passage, send } from "./under-way.ts";
+import { type Gate, holdOwn, keyOf, type LiveParts, type Passage, send } from "./under-way.ts";
 
 export type { LiveParts } from "./under-way.ts";
 export { POSITION };
@@ -71,7 +71,8 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     const plugged = await parts.ports.plugged();
     await recover(gate, plugged);
     for (const at of plugged) {
-      if (!at.authorised || passages.has(keyOf(at))) continue;
+      const known = passages.get(keyOf(at));
+      if (!at.authorised || (known && mayBeAuthorised(known.state))) continue;
       const read = await parts.ports.read(at.port);
       if (!(read?.ok && isPinned(read.value, parts.rules().pins))) await parts.ports.authorise(at.port, false);
     }
@@ -90,8 +91,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     for (const passage of passages.values()) {
       passage.stop.abort();
       passage.wake();
-      if (passage.state.step !== "attached")
-        await parts.ports.authorise(passage.state.device.port, false).catch(() => false);
+      if (passage.state.step !== "attached") await holdOwn(parts.ports, passage.state.device).catch(() => false);
     }
     await Promise.all([rescans, ...[...passages.values()].map(({ done }) => done)]);
     await parts.volume.close();

@@ -24,8 +24,9 @@ export async function recover(gate: Gate, plugged: readonly Plugged[]): Promise<
     }
     const { owed, reason } = await takeBack(parts, debts);
     const after = state.step === "removed" ? state.after : state.step === "refused" ? state.at : state.step;
-    if (owed.length > 0)
-      kept.push(passageOf(keyOf(device), { step: "removed", device, after }, { ...debts, handles: owed }));
+    // by a name of its own: what is plugged in there by now is another's passage, and judged like any other
+    const key = `owed/${keyOf(device)}/${kept.length}`;
+    if (owed.length > 0) kept.push(passageOf(key, { step: "removed", device, after }, { ...debts, handles: owed }));
     records.push(words.removed(device, after, reason, parts.now()));
   }
   for (const passage of kept) passages.set(passage.key, passage);

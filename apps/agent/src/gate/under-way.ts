@@ -1,10 +1,10 @@
 /** One device's passage as the gate has it in hand, and what it needs of the gate. */
 import type { Observation } from "@sallyport/shared/record/record.ts";
-import { stickId } from "@sallyport/shared/usb/device.ts";
+import { stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import type { ScanBody, Scanner } from "@sallyport/shared/usb/scan.ts";
 import type { Log } from "../dom0/log.ts";
-import type { Plugged } from "../dom0/usb.ts";
+import type { Plugged, UsbPorts } from "../dom0/usb.ts";
 import type { Outlet } from "../sources/source.ts";
 import type { ActParts } from "./acts.ts";
 import type { Moment, RulePast } from "./circumstances.ts";
@@ -75,6 +75,14 @@ export type Gate = {
 
 export const keyOf = ({ port, bus, address }: Pick<Plugged, "port" | "bus" | "address">): string =>
   `${port}#${bus}.${address}`;
+
+/** Held, unless another device has come to its port by now: that one is judged for itself, and may be a keyboard that was
+ *  let in. False where it has gone. @throws DoorError where the kernel does not take it */
+export async function holdOwn(ports: UsbPorts, device: UsbDevice): Promise<boolean> {
+  const plugged = await ports.plugged().catch(() => []);
+  const there = plugged.find(({ port }) => port === device.port);
+  return there && keyOf(there) !== keyOf(device) ? false : ports.authorise(device.port, false);
+}
 
 export function passageOf(key: string, state: GateState, debts: Debts = { handles: [], files: [] }): Passage {
   const waiting = { inbox: [], wake: () => {}, idle: false, done: Promise.resolve() };

@@ -12,6 +12,7 @@ import { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startReader } from "../../src/dom0/confine.ts";
 import { usbPorts } from "../../src/dom0/usb.ts";
+import { usbEvents } from "../../src/dom0/usb-watch.ts";
 import { scan } from "../../src/gate/scan.ts";
 import { simDescriptors } from "../../src/sim/usb.ts";
 import { extImage, fatImage, layOut, partitioned } from "../gate/images.ts";
@@ -721,6 +722,47 @@ describe("what is no stick", () => {
     bench.kernel.plug("1-1", { ...keyboard, product: "c31d" });
     await bench.until("it is refused", isRefused);
     expect(bench.kernel.authorised("1-1")).toBe(false);
+  });
+  it("is judged where a stick was before that the guest does not let go of, by the same numbers too", async () => {
+    bench.start();
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    await bench.stop();
+    bench.guest.holdOn(true);
+    bench.kernel.unplug("1-2");
+    bench.kernel.plug("1-2", { interfaces: [["03:01:01"]], units: [] });
+    writeFileSync(join(bench.kernel.place.sysfs, "bus/usb/devices/1-2/devnum"), "2\n");
+    await usbPorts(bench.kernel.place).authorise("1-2", true);
+    bench.start();
+    await bench.until("the keyboard is refused", () => steps().includes("refused at held"));
+    expect(bench.kernel.authorised("1-2")).toBe(false);
+    expect(isGiven()).toBe(true);
+    bench.guest.holdOn(false);
+    await bench.until("the guest has lost it", () => !isGiven());
+  });
+  it("a pinned keyboard at the port of a stick that has gone is not cut off when the gate ends", async () => {
+    const keyboard = { interfaces: [["03:01:01"]], vendor: "046d", product: "c31c", units: [] };
+    const ports = usbPorts(bench.kernel.place);
+    bench.kernel.plug("1-2", keyboard);
+    const read = await ports.read("1-2");
+    bench.pins = [{ port: "1-2", descriptors: read?.ok ? read.value.descriptors : "" }];
+    bench.kernel.unplug("1-2");
+    bench.policy = UsbSection.parse({ deviceRules: [] });
+    let looks = true;
+    bench.start({
+      async *events(signal) {
+        for await (const event of usbEvents(signal, { udev: false, everyMs: 10 })) if (looks) yield event;
+      },
+    });
+    bench.kernel.plug("1-2", { units: [] });
+    await bench.until("the stick is refused", isRefused);
+    await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
+    looks = false;
+    bench.kernel.unplug("1-2");
+    bench.kernel.plug("1-2", keyboard);
+    await ports.authorise("1-2", true);
+    await bench.stop();
+    expect(bench.kernel.authorised("1-2")).toBe(true);
   });
   it("a hub carries others by rule, each of them judged by itself", async () => {
     bench.policy = UsbSection.parse({ deviceRules: ["allow with-interface equals { 09:00:00 }"] });
