@@ -27,6 +27,7 @@ const DEPENDS = [
   "bubblewrap",
   "init-system-helpers (>= 1.52)",
   "7zip | p7zip-full",
+  "iproute2",
   "nftables",
   // bubblewrap's confinement needs --clear-groups and --inh-caps of setpriv
   "util-linux (>= 2.33)",
@@ -34,12 +35,14 @@ const DEPENDS = [
 const RECOMMENDS = [
   "clamav-daemon",
   "cryptsetup-bin",
-  "iproute2",
   "suricata (>= 1:7)",
   "ulogd2",
   "ulogd2-json",
   "xen-utils-common",
 ];
+
+/** For a volume that the TPM opens; it brings the libraries that it needs. */
+const SUGGESTS = ["systemd-cryptsetup"];
 
 /** The agent; and what it drives that must run without it, or before it: the hold on USB and the ruleset at
  *  boot, the log of drops, the IDS. */
@@ -147,6 +150,7 @@ Maintainer: ${MAINTAINER}
 Installed-Size: ${kib}
 Depends: ${DEPENDS.join(", ")}
 Recommends: ${RECOMMENDS.join(", ")}
+Suggests: ${SUGGESTS.join(", ")}
 Section: admin
 Priority: optional
 Description: agent of a sanitized workstation

@@ -21,7 +21,7 @@ const program = new Command("npm run deb --")
   .option("--key <id>", "the release key in gpg's keyring: fingerprint or address")
   .option(
     "--url <https address>",
-    "where that repository will be served: the package then takes upgrades from it, under that key alone",
+    "where that repository will be served, under a host name of its own: the package then takes upgrades from there alone, under that key alone",
   )
   .option("--fast", "pack quickly and large, to try it")
   .addHelpText(

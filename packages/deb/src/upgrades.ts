@@ -7,7 +7,8 @@ import { DebError } from "./run.ts";
 const PACKAGE = "sallyport-agent";
 export const SOURCES = "sallyport.sources";
 const SOURCES_PATH = `etc/apt/sources.list.d/${SOURCES}`;
-const PREFERENCES_PATH = "etc/apt/preferences.d/sallyport";
+/** Its postinst puts them in their place: it looks first whether another source of the machine names the same host. */
+const PREFERENCES_PATH = "usr/share/sallyport-agent/apt-preferences";
 
 /** `key`: the public half of the release key, armoured; `url`: where the repository will be served. */
 export type Upgrades = { key: string; url: string };
@@ -38,7 +39,7 @@ Package: ${PACKAGE}
 Pin: version *
 Pin-Priority: -1
 
-Explanation: and nothing else comes from there
+Explanation: nothing else comes from there
 Package: *
 ${origin}
 Pin-Priority: -1

@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Stack, startStack } from "../../up/src/start.ts";
 import { build } from "../src/build.ts";
 import { publicKey, repository } from "../src/repository.ts";
-import { SOURCES, sourcesText } from "../src/upgrades.ts";
+import { preferencesText, SOURCES, sourcesText } from "../src/upgrades.ts";
 import { archiveHas, Root } from "./root.ts";
 
 const PROGRAMS = { mmdebstrap: "mmdebstrap", lintian: "lintian", gpg: "gnupg", strip: "binutils" };
@@ -34,7 +34,16 @@ const OLD = "0.9.0";
 const NEW = "0.9.1";
 const LINES = 2_000;
 const WAIT_MS = 120_000;
-const DEPENDS = ["7zip", "adduser", "bubblewrap", "init-system-helpers", "libstdc++6", "nftables", "util-linux"];
+const DEPENDS = [
+  "7zip",
+  "adduser",
+  "bubblewrap",
+  "init-system-helpers",
+  "iproute2",
+  "libstdc++6",
+  "nftables",
+  "util-linux",
+];
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
 
 const USERS = ["_sallyport-reader", "_sallyport-ids", "_sallyport-drops"];
@@ -411,6 +420,23 @@ describe.runIf(here)("the agent's Debian package", () => {
       writeFileSync(preferences, "");
       expect([await candidate("sallyport-agent"), await candidate("libc6")]).toEqual(["99.0", "99.0"]);
       writeFileSync(preferences, pins);
+
+      // a host that the machine takes other packages from: that record would keep those back
+      const template = join(trixie.folder, "usr/share/sallyport-agent/apt-preferences");
+      const shipped = readFileSync(template, "utf8");
+      const mirror = join(trixie.folder, "etc/apt/sources.list.d/mirror.list");
+      const configure = () => trixie.run("/var/lib/dpkg/info/sallyport-agent.postinst", "configure", "1.1.0");
+      writeFileSync(template, preferencesText("https://deb.example.org/packages"));
+      writeFileSync(mirror, "deb https://deb.example.org/debian trixie main\n");
+      expect((await configure()).out).toContain("other packages come from deb.example.org too");
+      expect(readFileSync(preferences, "utf8")).not.toContain("Package: *");
+      expect(readFileSync(preferences, "utf8")).toContain("Package: sallyport-agent");
+      rmSync(mirror);
+      expect((await configure()).out).not.toContain("deb.example.org");
+      expect(readFileSync(preferences, "utf8")).toContain("Package: *");
+      writeFileSync(template, shipped);
+      await configure();
+      expect(readFileSync(preferences, "utf8")).toBe(pins);
 
       expect(await apt("remove", "-y", "-q", "sallyport-agent")).toEqual({ code: 0, out: expect.any(String) });
       rmSync(list);
