@@ -31,7 +31,8 @@ export function failed(state: GateState, reason: string, now: number): Next {
   const { device } = state;
   return {
     state: { step: "refused", device, at: state.step, reason: reason.slice(0, 1024) },
-    acts: [{ act: "detach" }, { act: "hold" }, { act: "discard" }],
+    // the kernel cuts a device off at once; a guest or its tools may take minutes to answer
+    acts: [{ act: "hold" }, { act: "detach" }, { act: "discard" }],
     records: [words.refused(device, state.step, reason, now)],
   };
 }

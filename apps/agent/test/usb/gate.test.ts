@@ -464,6 +464,27 @@ describe.skipIf(absent !== null)("rules that change while the guest has a stick"
     expect(bench.said("usb.verdict").at(-1)).toMatch(/no device rule matches/);
     expect(had).toEqual([]);
   });
+  it("cut the device itself off before a guest that does not answer is asked for it", async () => {
+    next({ directRules: ["allow id 0951:1666"] });
+    const answer = Promise.withResolvers<void>();
+    bench.start({
+      attach: {
+        ...bench.guest,
+        async detach(handle) {
+          await answer.promise;
+          await bench.guest.detach(handle);
+        },
+      },
+    });
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    expect(bench.kernel.authorised("1-2")).toBe(true);
+    next({});
+    await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
+    expect(isGiven()).toBe(true);
+    answer.resolve();
+    await bench.until("the guest has lost it", () => !isGiven());
+  });
   it("take the device itself from the guest, and a hub from dom0 with all that hangs on it", async () => {
     next({ directRules: ["allow id 0951:1666"], deviceRules: ["allow with-interface equals { 09:00:00 }"] });
     bench.start();
