@@ -124,9 +124,12 @@ export async function processOf(folder: string): Promise<number | undefined> {
 
 async function openVm(folder: string, pid: number, child: ChildProcess | undefined, boundMs: number): Promise<Vm> {
   let exit: string | undefined;
-  child?.once("exit", (code, signal) => {
+  const onExit = (code: number | null, signal: NodeJS.Signals | null) => {
     exit = code === null ? `killed by ${signal}` : `code ${code}`;
-  });
+  };
+  // one that refuses its arguments may have ended by now
+  if (child && (child.exitCode !== null || child.signalCode !== null)) onExit(child.exitCode, child.signalCode);
+  else child?.once("exit", onExit);
   const alive = () => {
     if (exit !== undefined) return false;
     if (child) return true;
