@@ -24,7 +24,7 @@ const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit"
 // and says so (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
 const ALONE = ["boots", "builds", "proofs", "workstation"];
 // all of them would make an hour of it
-const ALONE_IN_CI = ["boots", "workstation"];
+const ALONE_IN_CI = ["boots", "builds"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
