@@ -12,7 +12,7 @@ import { DoorError } from "../dom0/dom0.ts";
 import { isNodeOf, type UnitSeen, type UsbPlace, type UsbPorts } from "../dom0/usb.ts";
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { SpoolClosed } from "../spool/intake.ts";
-import { asJudged, deliver, handOver, letIn, takeBack } from "./give.ts";
+import { asJudged, deliver, handOver, letIn, made, takeBack } from "./give.ts";
 import { type GateAct, type GateEvent, type Image, listedOf, type Rules } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { Rebuilt } from "./rebuild.ts";
@@ -178,11 +178,7 @@ async function findUnits({ passage, ports, settleMs }: Acting): Promise<UnitSeen
   for (;;) {
     signal.throwIfAborted();
     const bound = await ports.interfaces(device.port);
-    // one that is only half there is for the next look
-    asJudged(
-      device,
-      bound.filter((type) => !type.includes("?")),
-    );
+    asJudged(device, made(bound));
     const units = await ports.units(device.port);
     const text = JSON.stringify(units);
     const at = performance.now();

@@ -51,13 +51,16 @@ export async function letIn({ passage, ports }: Acting): Promise<boolean> {
   passage.stop.signal.throwIfAborted();
   if (!(await ports.authorise(device.port, true))) return false;
   try {
-    asJudged(device, await ports.interfaces(device.port));
+    asJudged(device, made(await ports.interfaces(device.port)));
     return await isSame();
   } catch (error) {
     await ports.authorise(device.port, false);
     throw error;
   }
 }
+
+/** Without those that sysfs is still making: they are looked at again before anything is read. */
+export const made = (bound: readonly string[]): string[] => bound.filter((type) => !type.includes("?"));
 
 /** @throws DoorError where the kernel has bound an interface that was not judged */
 export function asJudged({ interfaces }: UsbDevice, bound: readonly string[]): void {
