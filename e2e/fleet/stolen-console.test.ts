@@ -253,7 +253,8 @@ it("loosens nothing, moves nothing, lets nothing pass, wipes nothing; each try i
 
   // an exception for a stick
   const notAfter = new Date(Date.now() + 3_600_000).toISOString();
-  const carried = { workstation: of(), descriptors: "a".repeat(64), manifest: "b".repeat(64), reason: "x" };
+  const stick = { workstation: of(), descriptors: "a".repeat(64), device: "d=", manifest: "b".repeat(64) };
+  const carried = { ...stick, reason: "x" };
   const exception = make("exception", await nextOrder(pool, of(), "exception"), carried, { notAfter });
   await putOwn(exception);
   expect((await refusal(exception)).body).toMatchObject({ type: "exception", ...SIGNATURES });
