@@ -1,7 +1,6 @@
 /** kill -9 at each step of the gate, and then what systemd runs: the stick is held at once, what always passes and what
  *  the guest and dom0 have stays. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,21 +13,18 @@ import { usbPorts } from "../../src/dom0/usb.ts";
 import type { Held } from "../../src/gate/hold-all.ts";
 import { simGuest } from "../../src/sim/guest.ts";
 import { type SimUsb, simUsb } from "../../src/sim/usb.ts";
-import { until } from "../core/agent.ts";
 import { fatImage, layOut } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
+import { kill, killAll, LONG_MS, reaches, startGate } from "./gate-process.ts";
 
 const absent = missing("mkfs.vfat", "mcopy");
-const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
 const CLI = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 const NODE = ["--disable-warning=ExperimentalWarning"];
-const LONG_MS = 110_000;
 const [KEYBOARD, STICK, OTHER, DIRECT] = ["1-1", "1-2", "1-3", "1-4"];
 
 let root: string;
 let kernel: SimUsb;
 let stick: string;
-const running = new Set<ChildProcess>();
 const config = (value: object) => writeFileSync(join(root, "config.json"), JSON.stringify(value));
 let gated: object;
 
@@ -46,43 +42,16 @@ beforeAll(async () => {
   gated = { usb: { ...kernel.place, pins } };
   config(gated);
   // what the guest and dom0 have before anything happens
-  const first = startGate("none");
+  const first = startGate(root, "none");
   for (const port of [KEYBOARD, DIRECT]) await reaches(first, `attached@${port}`);
   await kill(first);
 }, LONG_MS);
 afterAll(() => {
-  for (const child of running) child.kill("SIGKILL");
+  killAll();
   kernel.stop();
   rmSync(root, { recursive: true, force: true });
 });
 
-type Gate = { child: ChildProcess; steps: string[]; said: string };
-function startGate(stopAt: string): Gate {
-  const child = spawn(process.execPath, [...NODE, CHILD, root, stopAt], { stdio: "pipe" });
-  const gate: Gate = { child, steps: [], said: "" };
-  child.stdout?.on("data", (chunk: Buffer) => gate.steps.push(...chunk.toString().split("\n").filter(Boolean)));
-  child.stderr?.on("data", (chunk: Buffer) => {
-    gate.said = (gate.said + chunk).slice(-2_000);
-  });
-  running.add(child);
-  return gate;
-}
-async function kill({ child }: Gate): Promise<void> {
-  const ended = once(child, "exit");
-  child.kill("SIGKILL");
-  await ended;
-  running.delete(child);
-}
-const reaches = (gate: Gate, step: string) =>
-  until(
-    `the gate reaches ${step}`,
-    () => {
-      if (gate.child.exitCode !== null) throw new Error(`the gate ended: ${gate.said}`);
-      return gate.steps.includes(step);
-    },
-    undefined,
-    LONG_MS,
-  );
 /** As the package's unit runs it. */
 async function holdAll(): Promise<Held | null> {
   const args = [...NODE, CLI, "hold-all", "--json"];
@@ -95,7 +64,7 @@ describe.skipIf(absent !== null)("what the agent leaves open when it is killed",
   it.each([...GATE_STEPS.filter((step) => step !== "removed"), "open", "planned"])(
     "at %s is held at once; pins and what the guest has stay",
     async (step) => {
-      const gate = startGate(`${step}@${STICK}`);
+      const gate = startGate(root, `${step}@${STICK}`);
       await reaches(gate, "looked");
       kernel.plug(STICK, { units: [stick] });
       await reaches(gate, `${step}@${STICK}`);
@@ -118,7 +87,7 @@ describe.skipIf(absent !== null)("what the agent leaves open when it is killed",
       kernel.unplug(STICK);
       kernel.unplug(OTHER);
       // the next life takes back what the guest may have of it
-      const next = startGate("none");
+      const next = startGate(root, "none");
       await reaches(next, "looked");
       await kill(next);
     },

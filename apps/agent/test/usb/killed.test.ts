@@ -1,11 +1,8 @@
 /** kill -9 at each step of the gate, over a real spool: the guest has nothing that is not on record, what was under way is
  *  undone, and the same stick goes the whole way afterwards. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { GATE_STEPS } from "@sallyport/shared/record/usb.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { simGuest } from "../../src/sim/guest.ts";
@@ -13,16 +10,14 @@ import { type SimUsb, simUsb } from "../../src/sim/usb.ts";
 import { until } from "../core/agent.ts";
 import { fatImage, layOut } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
+import { kill, killAll, LONG_MS, reaches, startGate } from "./gate-process.ts";
 import { openKilled, recordsOf } from "./spool.ts";
 
 const absent = missing("mkfs.vfat", "mcopy");
-const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
-const LONG_MS = 110_000;
 
 let root: string;
 let kernel: SimUsb;
 let stick: string;
-const running = new Set<ChildProcess>();
 beforeAll(() => {
   root = mkdtempSync(join(tmpdir(), "sallyport-killed-"));
   for (const name of ["host", "volume"]) mkdirSync(join(root, name));
@@ -30,40 +25,11 @@ beforeAll(() => {
   stick = fatImage(join(root, "stick.img"), layOut(join(root, "tree"), { "letter.txt": "dear reader" }), 12);
 });
 afterAll(() => {
-  for (const child of running) child.kill("SIGKILL");
+  killAll();
   kernel.stop();
   rmSync(root, { recursive: true, force: true });
 });
 
-type Gate = { child: ChildProcess; steps: string[]; said: string };
-function startGate(stopAt: string): Gate {
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", CHILD, root, stopAt], {
-    stdio: "pipe",
-  });
-  const gate: Gate = { child, steps: [], said: "" };
-  child.stdout?.on("data", (chunk: Buffer) => gate.steps.push(...chunk.toString().split("\n").filter(Boolean)));
-  child.stderr?.on("data", (chunk: Buffer) => {
-    gate.said = (gate.said + chunk).slice(-2_000);
-  });
-  running.add(child);
-  return gate;
-}
-async function kill({ child }: Gate): Promise<void> {
-  const ended = once(child, "exit");
-  child.kill("SIGKILL");
-  await ended;
-  running.delete(child);
-}
-const reaches = (gate: Gate, step: string) =>
-  until(
-    `the gate reaches ${step}`,
-    () => {
-      if (gate.child.exitCode !== null) throw new Error(`the gate ended: ${gate.said}`);
-      return gate.steps.includes(step);
-    },
-    undefined,
-    LONG_MS,
-  );
 const records = () => {
   const spool = openKilled(root);
   try {
@@ -78,7 +44,7 @@ describe.skipIf(absent !== null)("killed", () => {
   it.each(GATE_STEPS.filter((step) => step !== "removed"))(
     "at %s, the device is held again, the trail is whole, and the next life begins anew",
     async (step) => {
-      const first = startGate(step);
+      const first = startGate(root, step);
       await until("the controller holds", () => kernel.defaultOf() === "0", undefined, LONG_MS);
       kernel.plug("1-2", { units: [stick] });
       await reaches(first, step);
@@ -91,7 +57,7 @@ describe.skipIf(absent !== null)("killed", () => {
       // nothing is with the guest that the trail does not say is there
       expect(given().length > 0).toBe(step === "attached");
 
-      const second = startGate("held");
+      const second = startGate(root, "held");
       await reaches(second, step === "attached" ? "attached" : "held");
       expect(kernel.authorised("1-2")).toBe(false);
       expect(given()).toHaveLength(step === "attached" ? 1 : 0);
@@ -102,7 +68,7 @@ describe.skipIf(absent !== null)("killed", () => {
       expect(records().map(({ text }) => text)).toContainEqual(expect.stringMatching(said));
       kernel.unplug("1-2");
 
-      const third = startGate("none");
+      const third = startGate(root, "none");
       await reaches(third, "looked");
       expect(given()).toEqual([]);
       await kill(third);
@@ -114,13 +80,13 @@ describe.skipIf(absent !== null)("killed", () => {
   it.each(["planned", "given"])(
     "when its handle is %s and not yet on record, what the guest may have is taken back",
     async (when) => {
-      const first = startGate(when);
+      const first = startGate(root, when);
       kernel.plug("1-3", { units: [stick] });
       await reaches(first, when);
       await kill(first);
       expect(given()).toHaveLength(when === "given" ? 1 : 0);
       expect(records().at(-1)?.kind).not.toBe("usb.attach");
-      const second = startGate("held");
+      const second = startGate(root, "held");
       await reaches(second, "held");
       expect(given()).toEqual([]);
       await kill(second);
