@@ -11,7 +11,7 @@ import { artifacts as fetchedArtifacts } from "./artifact/artifacts.ts";
 import { boundSources } from "./bounded-files.ts";
 import { Commands } from "./command/commands.ts";
 import { JOURNAL_BYTES_MAX, journalFile } from "./command/journal-file.ts";
-import { type AgentConfig, artifactsFolder, domainOf, sourcesOf, sticksFolder } from "./config.ts";
+import { type AgentConfig, artifactsFolder, domainOf, sourcesOf, sticksFolder, xlConfigOf } from "./config.ts";
 import { artifactStore } from "./dom0/artifact-store.ts";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { receiveDatagrams } from "./dom0/datagrams.ts";
@@ -28,7 +28,7 @@ import { POSITION as GATE_POSITION } from "./gate/live.ts";
 import { guestsWire } from "./guests-wire.ts";
 import { Link } from "./link/link.ts";
 import { Outage } from "./link/outage.ts";
-import { Bell, pause } from "./pace.ts";
+import { pause } from "./pace.ts";
 import { droppedAgain, heldAgain, listPerformers } from "./performers.ts";
 import { PolicyKeeper } from "./policy/policy.ts";
 import { keepMarks, recoverKept } from "./policy/recover.ts";
@@ -41,7 +41,7 @@ import { listSources } from "./sources/list.ts";
 import { Intake } from "./spool/intake.ts";
 import { lockState, openSpool } from "./spool/open.ts";
 import { prepare } from "./spool/prepare.ts";
-import { steering } from "./steer.ts";
+import { steering, Work } from "./steer.ts";
 import { sticks } from "./sticks.ts";
 import { Uplink } from "./uplink/uplink.ts";
 import { usbGate } from "./usb-gate.ts";
@@ -69,7 +69,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   const spool = openSpool(state, identity, now, settings.agent.spoolBytesMax, (aside, why) =>
     log.error({ aside, why }, "spool.damaged"),
   );
-  const work = new Bell();
+  const work = new Work();
   const kept = recoverKept({
     state,
     workstation,
@@ -89,11 +89,11 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     onTrouble: (error) => {
       log.error({ error: error.message }, "spool.refused");
       // reported when it begins, not for each attempt
-      if (intake.refused === undefined) work.ring();
+      if (intake.refused === undefined) work.tell();
     },
     onMended: () => {
       log.info({}, "spool.mended");
-      work.ring();
+      work.tell();
     },
   });
   const tell = (observation: Observation) => void intake.emit({ observations: [observation] }).catch(() => {});
@@ -247,7 +247,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
       admits: intake.admits,
       position: (name) => spool.position(name),
       settings: () => settings,
-      changed: () => work.ring(),
+      changed: (what) => (what === "state" ? work.ring() : work.tell()),
       log,
     },
     signal,
@@ -258,6 +258,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     dom0,
     agentVersion: AGENT_VERSION,
     domainOf: (guest) => domainOf(config, guest),
+    xlConfigOf: (guest) => xlConfigOf(config, guest),
     settleNetwork: async () => {
       const found = await settleNetwork();
       work.ring();
@@ -309,7 +310,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         renewed(next) {
           tls = next;
           link.reconnect();
-          work.ring();
+          work.tell();
         },
       },
       signal,

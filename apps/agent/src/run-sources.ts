@@ -6,7 +6,11 @@ import { jittered, pause } from "./pace.ts";
 import type { Outlet, Source, SourceState } from "./sources/source.ts";
 import { SpoolClosed } from "./spool/intake.ts";
 
-export type SourcesParts = Omit<Outlet, "state"> & { changed: () => void; log: Log };
+export type SourcesParts = Omit<Outlet, "state"> & {
+  /** One began, or failed; or only says anew where it stands. */
+  changed: (what: "state" | "at") => void;
+  log: Log;
+};
 
 export function runSources(sources: readonly Source[], parts: SourcesParts, signal: AbortSignal) {
   const states = new Map<string, SourceState>();
@@ -15,7 +19,7 @@ export function runSources(sources: readonly Source[], parts: SourcesParts, sign
     states.set(name, state);
     if (JSON.stringify(before) === JSON.stringify(state)) return;
     parts.log.info({ source: name, ...state }, "source.state");
-    parts.changed();
+    parts.changed(before?.state === state.state ? "at" : "state");
   };
   const keep = async (source: Source) => {
     let delay = SOURCE_RETRY_MS;

@@ -1,10 +1,11 @@
-/** desired → in force → reported, on a change and on the timer. */
+/** desired → in force → reported, on a change and on the timer. A look at the sections starts a dozen programs, so what only
+ *  has to be said anew is said without one. */
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import type { Reported } from "@sallyport/shared/state/reported.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import { LOOK_MS_MAX } from "./limits.ts";
 import type { Link } from "./link/link.ts";
-import type { Bell } from "./pace.ts";
+import { Bell } from "./pace.ts";
 import type { InForce } from "./policy/believe.ts";
 import type { PolicyKeeper } from "./policy/policy.ts";
 import { type Appliers, type Outcomes, reconcile } from "./reconcile/reconcile.ts";
@@ -22,8 +23,31 @@ export type SteerParts = {
   link: Pick<Link, "isConnected" | "publish">;
   reportMs: () => number;
   monotonic: () => number;
-  work: Bell;
+  work: Work;
 };
+
+/** Many ask, one works. What was asked for while nobody waited is not lost. */
+export class Work extends Bell {
+  #isDue = true;
+
+  /** The sections are looked at, and made true: something they stand on may have changed. */
+  override ring(): void {
+    this.#isDue = true;
+    super.ring();
+  }
+
+  /** What is known is gathered and reported again. */
+  tell(): void {
+    super.ring();
+  }
+
+  /** Whether a look was asked for since it was taken last. */
+  takeDue(): boolean {
+    const isDue = this.#isDue;
+    this.#isDue = false;
+    return isDue;
+  }
+}
 
 export function steering(parts: SteerParts) {
   const { policy, appliers, told, gather, keep, signer, link, reportMs, monotonic, work } = parts;
@@ -32,15 +56,21 @@ export function steering(parts: SteerParts) {
     /** A console that was away is told again. */
     reportAgain(): void {
       isWanted = true;
-      work.ring();
+      work.tell();
     },
     async run(signal: AbortSignal): Promise<void> {
       let last: Reported | undefined;
       let reportedAt = Number.NEGATIVE_INFINITY;
+      let looked: { at: InForce | undefined; outcomes: Outcomes; untilMs: number } | undefined;
       while (!signal.aborted) {
         const wanted = policy.inForce;
-        const outcomes = await reconcile(appliers, wanted?.policy ?? Policy.parse({}));
-        told(wanted, outcomes);
+        if (work.takeDue() || !looked || looked.at !== wanted || monotonic() >= looked.untilMs) {
+          const untilMs = monotonic() + Math.min(reportMs(), LOOK_MS_MAX, policy.nextEndMs());
+          const outcomes = await reconcile(appliers, wanted?.policy ?? Policy.parse({}));
+          told(wanted, outcomes);
+          looked = { at: wanted, outcomes, untilMs };
+        }
+        const { outcomes } = looked;
         const next = gather(wanted, outcomes);
         keep(next);
         const isDue = monotonic() - reportedAt >= reportMs();
@@ -51,7 +81,7 @@ export function steering(parts: SteerParts) {
             reportedAt = monotonic();
           }
         }
-        await work.wait(Math.min(reportMs(), LOOK_MS_MAX, policy.nextEndMs()), signal);
+        await work.wait(Math.max(0, looked.untilMs - monotonic()), signal);
       }
     },
   };

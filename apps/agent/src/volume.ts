@@ -13,6 +13,7 @@ import type { AgentConfig } from "./config.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import { cryptsetupDisk } from "./dom0/disk.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
+import { Bell } from "./pace.ts";
 import { diskSource, recoveryPosition } from "./sources/disk/source.ts";
 import type { Source } from "./sources/source.ts";
 import { spoolPath } from "./spool/open.ts";
@@ -35,11 +36,20 @@ export function volumeOf(config: AgentConfig, workstation: WorkstationId, state:
   const disk = cryptsetupDisk(dom0);
   const look = () => lookAtVolume(disk, place, () => escrowOf(dom0, workstation, state));
   const now = () => dom0.now();
+  const seen = new Bell();
+  let last: string | undefined;
+  const lookAndRing = async () => {
+    const found = await look();
+    const text = canonicalText(found);
+    if (last !== undefined && text !== last) seen.ring();
+    last = text;
+    return found;
+  };
   return {
-    applier: diskApplier(look),
+    applier: diskApplier(lookAndRing),
     sources: [
       diskSource({
-        ...{ workstation, look, now },
+        ...{ workstation, look, now, seen },
         recoveries: async () => (await recoveriesIn(dom0, state)).map(({ sealed }) => sealed),
       }),
     ],

@@ -1,10 +1,10 @@
 /** The guest's volume → disk.state, at each start and when it changes; and each sealed recovery key of it → disk.recovery,
  *  once. */
-import { setTimeout as delay } from "node:timers/promises";
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { SealedRecovery } from "@sallyport/shared/disk/sealed.ts";
 import { type DiskState, diskWords } from "@sallyport/shared/disk/state.ts";
+import { Bell } from "../../pace.ts";
 import type { Source } from "../source.ts";
 
 export type DiskNeeds = {
@@ -14,6 +14,8 @@ export type DiskNeeds = {
   /** Those that lie on this machine. */
   recoveries: () => Promise<SealedRecovery[]>;
   now: () => number;
+  /** Rings when another look has found the volume changed. */
+  seen?: Bell;
   everyMs?: number;
 };
 
@@ -26,7 +28,14 @@ export const recoveryPosition = (workstation: WorkstationId, sealed: SealedRecov
 
 const LOOK_EVERY_MS = 60_000;
 
-export function diskSource({ workstation, look, recoveries, now, everyMs = LOOK_EVERY_MS }: DiskNeeds): Source {
+export function diskSource({
+  workstation,
+  look,
+  recoveries,
+  now,
+  seen = new Bell(),
+  everyMs = LOOK_EVERY_MS,
+}: DiskNeeds): Source {
   return {
     name: "disk",
     async run(outlet, signal) {
@@ -58,7 +67,7 @@ export function diskSource({ workstation, look, recoveries, now, everyMs = LOOK_
           } as const;
           await outlet.emit({ observations: [observation], position });
         }
-        await delay(everyMs, undefined, { signal }).catch(() => {});
+        await seen.wait(everyMs, signal);
       }
     },
   };
