@@ -54,7 +54,7 @@ describe("in the console", () => {
   const DATABASE = /^(?:pg|pg-copy-streams|@prisma\/.*|apps\/web\/src\/prisma\/generated\/.*)$/;
   /** The hops between rows and the wire. */
   const HOPS = ["ingest", "dispatch", "listener"];
-  /** Beside the hops, the two wirings and each noun's `store.ts`: a noun's files that ask the database. */
+  /** Beside the hops, the two wirings, `transaction.ts` and each noun's `store.ts`: a noun's files that ask the database. */
   const ASKS: Record<string, string[]> = {
     approval: [
       ...["propose.ts", "sign.ts", "carry-out.ts", "withdraw.ts"], // from asking to doing, each in one transaction
@@ -83,7 +83,7 @@ describe("in the console", () => {
   };
   const asks = (file: string) => {
     const [noun = "", name = "", ...deeper] = file.slice(WEB.length).split("/");
-    if (noun === "wiring.ts" || noun === "worker.ts" || HOPS.includes(noun)) return true;
+    if (["wiring.ts", "worker.ts", "transaction.ts"].includes(noun) || HOPS.includes(noun)) return true;
     return deeper.length === 0 && (name === "store.ts" || (ASKS[noun] ?? []).includes(name));
   };
 

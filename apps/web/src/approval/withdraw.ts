@@ -5,6 +5,7 @@ import type { Severity } from "@sallyport/shared/record/severity.ts";
 import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
 import type { Act } from "../person/act.ts";
+import { inTransaction } from "../transaction.ts";
 import { endProposal } from "./propose.ts";
 import { lockWaiting } from "./sign.ts";
 
@@ -40,10 +41,7 @@ export async function endExpired(pool: Pool, recordConsole: RecordAct): Promise<
 }
 
 async function endOne(pool: Pool, recordConsole: RecordAct, id: string): Promise<boolean> {
-  const tx = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await tx.query("BEGIN");
+  return inTransaction(pool, async (tx) => {
     const { rows } = await tx.query<{ text: string; subject: string; expires: Date; signed: string }>(
       `SELECT text, subject, expires, (SELECT count(*) FROM proposal_signature s WHERE s.proposal_id = id) AS signed
          FROM proposal WHERE id = $1 AND state = 'waiting' AND expires <= now() FOR UPDATE SKIP LOCKED`,
@@ -62,16 +60,8 @@ async function endOne(pool: Pool, recordConsole: RecordAct, id: string): Promise
         },
       });
     }
-    await tx.query("COMMIT");
     return row !== undefined;
-  } catch (error) {
-    await tx.query("ROLLBACK").catch((cause: Error) => {
-      broken = cause; // not back into the pool
-    });
-    throw error;
-  } finally {
-    tx.release(broken);
-  }
+  });
 }
 
 const LOOK_MS = 30_000;

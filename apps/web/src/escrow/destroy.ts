@@ -6,6 +6,7 @@ import type { Severity } from "@sallyport/shared/record/severity.ts";
 import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
 import { findRanges, IN_RANGE, inRange } from "../trail/ranges.ts";
+import { inTransaction } from "../transaction.ts";
 
 type RecordAct = (
   tx: PoolClient,
@@ -35,10 +36,7 @@ export async function destroyWiped(pool: Pool, recordConsole: RecordAct): Promis
 }
 
 async function destroyOne(pool: Pool, recordConsole: RecordAct): Promise<boolean> {
-  const tx = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await tx.query("BEGIN");
+  return inTransaction(pool, async (tx) => {
     const { rows } = await tx.query<Doomed>(
       `SELECT e.trail, e.index, t.id AS trail_id, e.workstation_id, w.name, e.volume, e.slot, e."to", e.digest, e.wiped_by
          FROM escrow e JOIN trail t ON t.num = e.trail JOIN workstation w ON w.id = e.workstation_id
@@ -65,16 +63,8 @@ async function destroyOne(pool: Pool, recordConsole: RecordAct): Promise<boolean
         },
       });
     }
-    await tx.query("COMMIT");
     return row !== undefined;
-  } catch (error) {
-    await tx.query("ROLLBACK").catch((cause: Error) => {
-      broken = cause; // not back into the pool
-    });
-    throw error;
-  } finally {
-    tx.release(broken);
-  }
+  });
 }
 
 const LOOK_MS = 10_000;

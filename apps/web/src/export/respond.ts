@@ -5,6 +5,7 @@ import { actRecord, type RecordConsole } from "../person/act.ts";
 import { originOf } from "../person/actor.ts";
 import { type Bearer, openToken } from "../person/api-token.ts";
 import { may } from "../person/role.ts";
+import { inTransaction } from "../transaction.ts";
 import { answered } from "../trpc/plain.ts";
 import { packTrail } from "./pack.ts";
 import { type ExportedTrail, findTrails } from "./query.ts";
@@ -58,33 +59,21 @@ async function ask(
   request: Request,
   workstation: string,
 ): Promise<Response | { trail: ExportedTrail; older: string[] }> {
-  const client = await pool.connect().catch(() => undefined);
-  if (!client) return refuse(503, `The database does not answer. Try again in ${AGAIN_SECONDS} seconds.`);
-  let broken: Error | undefined;
-  try {
-    const trails = await findTrails(client, workstation);
-    const wanted = new URL(request.url).searchParams.get("trail");
-    const trail = wanted ? trails.find(({ id }) => id === wanted) : trails[0];
-    if (!trail)
-      return refuse(
-        404,
-        wanted ? `"${workstation}" has no trail ${wanted}.` : `There is no workstation "${workstation}" with a trail.`,
-      );
-    if (new Set(trails.map((each) => each.workstation)).size > 1)
-      return refuse(409, `Several workstations are called "${workstation}": give the id instead.`);
-    const { origin, size } = trail;
-    const text = `exported ${size} records of ${origin}`;
-    const act = { kind: "person.export", text, subject: origin, after: { size } } as const;
-    const record = actRecord(bearer, originOf(request.headers), act);
-    record.body.actor.token = bearer.token;
-    await client.query("BEGIN");
-    await recordConsole(client, record);
-    await client.query("COMMIT");
-    return { trail, older: trails.filter((each) => each.num < trail.num).map(({ id }) => id) };
-  } catch (error) {
-    broken = error as Error; // a transaction may still be open on it: closed, not given back
-    throw error;
-  } finally {
-    client.release(broken);
-  }
+  const trails = await findTrails(pool, workstation);
+  const wanted = new URL(request.url).searchParams.get("trail");
+  const trail = wanted ? trails.find(({ id }) => id === wanted) : trails[0];
+  if (!trail)
+    return refuse(
+      404,
+      wanted ? `"${workstation}" has no trail ${wanted}.` : `There is no workstation "${workstation}" with a trail.`,
+    );
+  if (new Set(trails.map((each) => each.workstation)).size > 1)
+    return refuse(409, `Several workstations are called "${workstation}": give the id instead.`);
+  const { origin, size } = trail;
+  const text = `exported ${size} records of ${origin}`;
+  const act = { kind: "person.export", text, subject: origin, after: { size } } as const;
+  const record = actRecord(bearer, originOf(request.headers), act);
+  record.body.actor.token = bearer.token;
+  await inTransaction(pool, (tx) => recordConsole(tx, record));
+  return { trail, older: trails.filter((each) => each.num < trail.num).map(({ id }) => id) };
 }

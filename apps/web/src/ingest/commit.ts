@@ -7,6 +7,7 @@ import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import { edgeBytes } from "@sallyport/shared/trail/tree.ts";
 import type { Pool, PoolClient } from "pg";
 import { hash } from "../trail/crypto.ts";
+import { inTransaction } from "../transaction.ts";
 import { copyBundles, copyRecords, copyTiles } from "./copy.ts";
 import type { Append, Judged } from "./judge.ts";
 import { type Alert, project, storeAlerts } from "./project.ts";
@@ -23,26 +24,15 @@ export type Committed = { epoch: number };
 const TRAILS_NOTIFIED_MAX = 500;
 
 export async function commit(pool: Pool, signer: Signer, judged: Judged, place: Place): Promise<Committed> {
-  const tx = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await tx.query("BEGIN");
+  return inTransaction(pool, async (tx) => {
     const { rows } = await tx.query<{ epoch: number }>("SELECT epoch FROM console_state");
     const epoch = rows[0]!.epoch;
     const alerts = judged.appends.length > 0 ? await append(tx, signer, judged.appends, place, epoch) : [];
     alerts.push(...(await keepRefused(tx, judged.refused, judged.clones)));
     await storeAlerts(tx, alerts);
     if (judged.appends.length > 0) await announce(tx, judged.appends, place);
-    await tx.query("COMMIT");
     return { epoch };
-  } catch (error) {
-    await tx.query("ROLLBACK").catch((failed: Error) => {
-      broken = failed;
-    });
-    throw error;
-  } finally {
-    tx.release(broken);
-  }
+  });
 }
 
 async function append(

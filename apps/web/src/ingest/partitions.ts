@@ -1,5 +1,6 @@
 /** Partitions of `record` by `received`: opened ahead, sealed by age or size, indexed for search once sealed. */
 import type { Pool, PoolClient } from "pg";
+import { inTransaction } from "../transaction.ts";
 import { ENDS } from "./fault.ts";
 
 /** A partition spans this long unless it fills earlier. */
@@ -70,20 +71,11 @@ async function create(tx: PoolClient, fromMs: number, toMs: number): Promise<voi
 
 /** Runs `act` in a transaction under the partitions' lock. */
 async function changing<T>(pool: Pool, act: (tx: PoolClient) => Promise<T>): Promise<T> {
-  const tx = await pool.connect();
-  try {
-    await tx.query("BEGIN");
+  return inTransaction(pool, async (tx) => {
     await tx.query("SELECT pg_advisory_xact_lock($1)", [LOCK]); // holds up nobody: without a bound
     await tx.query(`SET LOCAL lock_timeout = ${LOCK_WAIT_MS_MAX}`);
-    const value = await act(tx);
-    await tx.query("COMMIT");
-    return value;
-  } catch (error) {
-    await tx.query("ROLLBACK").catch(() => undefined); // the first error is the one to tell
-    throw error;
-  } finally {
-    tx.release();
-  }
+    return act(tx);
+  });
 }
 
 /** Makes sure the partition for now and the ones after it exist. A clock that jumped ahead leaves no hole: the next

@@ -13,6 +13,9 @@ export const json = (value: unknown): Answer => ({
   text: JSON.stringify(value),
 });
 
+/** Whether it changed anything: what a refusal began is undone. */
+export const isDone = ({ status }: Answer): boolean => status === 200;
+
 export function refuse(status: number, code: string, error: string): Answer {
   return { status, type: "application/json", text: JSON.stringify({ error, code } satisfies ListenerError) };
 }

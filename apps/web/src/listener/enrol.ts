@@ -9,8 +9,9 @@ import { isChanging } from "../approval/propose.ts";
 import { signMembership } from "../dispatch/sign.ts";
 import { hash, verify } from "../trail/crypto.ts";
 import { consoleRecorder } from "../trail/recorder.ts";
+import { inTransaction } from "../transaction.ts";
 import { nameOfHost } from "../workstation/label.ts";
-import { type Answer, json, refuse } from "./answer.ts";
+import { type Answer, isDone, json, refuse } from "./answer.ts";
 import { type Authority, readRequest } from "./authority.ts";
 
 export type EnrolDeps = { pool: Pool; signer: Signer; authority: Authority; mqttUrl: string; now: () => Date };
@@ -39,18 +40,7 @@ export async function enrol(deps: EnrolDeps, untrusted: unknown, address: string
   )
     return refuse(400, "proof", "The request is not signed by the trail key it names, or not for this token.");
 
-  const tx = await deps.pool.connect();
-  try {
-    await tx.query("BEGIN");
-    const answer = await admit(deps, tx, request.data, csr.value, key, address);
-    await tx.query(answer.status === 200 ? "COMMIT" : "ROLLBACK");
-    return answer;
-  } catch (error) {
-    await tx.query("ROLLBACK").catch(() => undefined); // the first error is the one to tell
-    throw error;
-  } finally {
-    tx.release();
-  }
+  return inTransaction(deps.pool, (tx) => admit(deps, tx, request.data, csr.value, key, address), isDone);
 }
 
 async function admit(

@@ -3,9 +3,10 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
 import { isSignedBy, readSigned, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { type RenewAnswer, RenewProof, RenewRequest } from "@sallyport/shared/workstation/enrolment.ts";
-import type { Pool } from "pg";
+import type { Pool, PoolClient } from "pg";
 import { hash, verify } from "../trail/crypto.ts";
-import { type Answer, json, refuse } from "./answer.ts";
+import { inTransaction } from "../transaction.ts";
+import { type Answer, isDone, json, refuse } from "./answer.ts";
 import { type Authority, readRequest } from "./authority.ts";
 import { storeCertificate } from "./enrol.ts";
 
@@ -64,22 +65,12 @@ export async function renew(deps: RenewDeps, untrusted: unknown): Promise<Answer
     return refuse(409, "nonce", "The nonce is older than a minute or not from here. Ask for another.");
 
   const issued = await authority.issue(csr.value, workstation, now());
-  const tx = await pool.connect();
-  try {
-    await tx.query("BEGIN");
+  const renewed = async (tx: PoolClient): Promise<Answer> => {
     await tx.query("DELETE FROM renew_nonce WHERE used_at < now() - interval '5 minutes'");
     const used = await tx.query("INSERT INTO renew_nonce (nonce) VALUES ($1) ON CONFLICT DO NOTHING", [value.nonce]);
-    if (used.rowCount === 0) {
-      await tx.query("ROLLBACK");
-      return refuse(409, "nonce", "The nonce was used before. Ask for another.");
-    }
+    if (used.rowCount === 0) return refuse(409, "nonce", "The nonce was used before. Ask for another.");
     await storeCertificate(tx, workstation, issued);
-    await tx.query("COMMIT");
-  } catch (error) {
-    await tx.query("ROLLBACK").catch(() => undefined); // the first error is the one to tell
-    throw error;
-  } finally {
-    tx.release();
-  }
-  return json({ certificate: issued.pem, ca: authority.ca } satisfies RenewAnswer);
+    return json({ certificate: issued.pem, ca: authority.ca } satisfies RenewAnswer);
+  };
+  return inTransaction(pool, renewed, isDone);
 }

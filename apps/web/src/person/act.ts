@@ -2,6 +2,7 @@
 import type { PersonAct } from "@sallyport/shared/record/console.ts";
 import type { Severity } from "@sallyport/shared/record/severity.ts";
 import type { Pool, PoolClient } from "pg";
+import { inTransaction } from "../transaction.ts";
 import type { Actor, Origin } from "./actor.ts";
 
 export type RecordConsole = (
@@ -46,20 +47,9 @@ export async function withRecord<T>(
   origin: Origin,
   change: (tx: PoolClient) => Promise<{ act: Act; value: T }>,
 ): Promise<T> {
-  const tx = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await tx.query("BEGIN");
+  return inTransaction(pool, async (tx) => {
     const { act, value } = await change(tx);
     await recordConsole(tx, actRecord(by, origin, act));
-    await tx.query("COMMIT");
     return value;
-  } catch (error) {
-    await tx.query("ROLLBACK").catch((cause: Error) => {
-      broken = cause; // the connection is no good any more: not back into the pool
-    });
-    throw error;
-  } finally {
-    tx.release(broken);
-  }
+  });
 }

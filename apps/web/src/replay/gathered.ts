@@ -13,6 +13,7 @@ import {
 import { MINUTE_MS } from "@sallyport/shared/replay/input.ts";
 import type { Pool, PoolClient } from "pg";
 import { findRanges, IN_RANGE, inRange } from "../trail/ranges.ts";
+import { inTransaction } from "../transaction.ts";
 
 /** Places of a trail looked at in one transaction, and bytes of contents read at most (and one record's). */
 const RECORDS_MAX = 5_000;
@@ -38,22 +39,10 @@ export async function listBehind(pool: Pool): Promise<Behind[]> {
 
 /** False where another is at it. */
 export async function gatherTrail(pool: Pool, { num, size }: Behind): Promise<boolean> {
-  const tx = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await tx.query("BEGIN");
+  return inTransaction(pool, async (tx) => {
     const lock = await tx.query<{ got: boolean }>("SELECT pg_try_advisory_xact_lock($1) AS got", [LOCK]);
-    const moved = lock.rows[0]!.got && (await move(tx, num, size));
-    await tx.query("COMMIT");
-    return moved;
-  } catch (error) {
-    await tx.query("ROLLBACK").catch((failed: Error) => {
-      broken = failed;
-    });
-    throw error;
-  } finally {
-    tx.release(broken);
-  }
+    return lock.rows[0]!.got && (await move(tx, num, size));
+  });
 }
 
 async function move(tx: PoolClient, trail: number, size: number): Promise<boolean> {

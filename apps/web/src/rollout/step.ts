@@ -6,6 +6,7 @@ import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts"
 import { type Advanced, advance } from "@sallyport/shared/rollout/advance.ts";
 import { tellsThrough } from "@sallyport/shared/rollout/state.ts";
 import type { Pool, PoolClient } from "pg";
+import { inTransaction } from "../transaction.ts";
 import { apply, ROLLOUT, type RolloutRow, readRow, wake } from "./apply.ts";
 import { loadFacts, loadMembers, type Member } from "./facts.ts";
 
@@ -27,26 +28,17 @@ export type StepDeps = { pool: Pool; recordConsole: RecordAct };
 export type Stepped = "passed" | "telling" | "watching";
 
 export async function step({ pool, recordConsole }: StepDeps, id: string, at?: Date): Promise<Stepped> {
-  const tx = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await tx.query("BEGIN");
+  return inTransaction(pool, async (tx) => {
     const { rows } = await tx.query<RolloutRow>(
       `${ROLLOUT} WHERE r.id = $1 AND r.ended_at IS NULL FOR UPDATE OF r SKIP LOCKED`,
       [id],
     );
     const row = rows[0] && readRow(rows[0]);
-    if (!row) {
-      await tx.query("COMMIT");
-      return "passed";
-    }
+    if (!row) return "passed";
     const now = at ?? (await clock(tx));
     const lookedAt = row.looked_at?.getTime() ?? null;
     const passedMs = lookedAt === null ? 0 : now.getTime() - lookedAt;
-    if (lookedAt !== null && passedMs >= 0 && passedMs < LOOK_MS_MIN) {
-      await tx.query("COMMIT");
-      return "passed";
-    }
+    if (lookedAt !== null && passedMs >= 0 && passedMs < LOOK_MS_MIN) return "passed";
     if (passedMs < 0 || passedMs > BREAK_MS) row.watched_from = now;
     const members = await loadMembers(tx, row, now);
     const facts = await loadFacts(tx, row, members, now);
@@ -58,16 +50,8 @@ export async function step({ pool, recordConsole }: StepDeps, id: string, at?: D
     if (row.state.name === "running" || row.state.name === "soaking") await raiseAlert(tx, row, decided, now);
     for (const [at, act] of decided.acts.entries())
       await recordConsole(tx, recordOf(row, decided, act, decided.reasons[at] ?? ""));
-    await tx.query("COMMIT");
     return left > 0 ? "telling" : "watching";
-  } catch (error) {
-    await tx.query("ROLLBACK").catch((cause: Error) => {
-      broken = cause; // not back into the pool
-    });
-    throw error;
-  } finally {
-    tx.release(broken);
-  }
+  });
 }
 
 /** The database's clock, so that several workers have one. */
