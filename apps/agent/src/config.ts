@@ -151,6 +151,10 @@ export const artifactsFolder = (state: string, { artifacts, ids }: AgentConfig):
 export const domainOf = ({ domains, guests }: AgentConfig, guest: GuestId): string =>
   domains[guest] ?? guests.find(({ id }) => id === guest)?.console ?? guest;
 
+/** What a guest is started from, where its entry names it. */
+export const xlConfigOf = ({ guests }: AgentConfig, guest: GuestId): string | undefined =>
+  guests.find(({ id }) => id === guest)?.xlConfig;
+
 /** What the firewall is told of this machine: guests' devices, and where guests' logs are taken. */
 export const firewallOf = ({ firewall, udp, tcp }: AgentConfig) =>
   firewall && {

@@ -5,7 +5,9 @@ import { type DiagnosticsParts, diagnosticsPerformer } from "./command/diagnosti
 import { destroyPerformer, pausePerformer, resumePerformer } from "./command/guest.ts";
 import type { Performer, Performers } from "./command/performer.ts";
 import { type Rescan, rescanPerformer } from "./command/rescan.ts";
+import { startPerformer } from "./command/start-guest.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
+import { faultOfRootFile } from "./dom0/root-file.ts";
 import { listDropped } from "./dom0/stick-folder.ts";
 import { xlOf } from "./dom0/xl.ts";
 import type { RescanDesk } from "./gate/rescan.ts";
@@ -16,6 +18,7 @@ export type PerformersParts = {
   dom0: Dom0;
   agentVersion: string;
   domainOf: (guest: GuestId) => string;
+  xlConfigOf: (guest: GuestId) => string | undefined;
   settleNetwork: SettleNetwork;
   rescan: Rescan;
   wipe: Performer<"wipe">;
@@ -24,7 +27,7 @@ export type PerformersParts = {
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 
 export function listPerformers(parts: PerformersParts): Performers {
-  const { dom0, agentVersion, domainOf, settleNetwork, rescan, wipe, report, detectorSocket } = parts;
+  const { dom0, agentVersion, domainOf, xlConfigOf, settleNetwork, rescan, wipe, report, detectorSocket } = parts;
   const guest = { xl: xlOf(dom0), domainOf, bootId: async () => (await dom0.readText(BOOT_ID, 64))?.trim() ?? "" };
   return {
     isolate: isolatePerformer(settleNetwork),
@@ -42,6 +45,11 @@ export function listPerformers(parts: PerformersParts): Performers {
       versions: (signal) => programVersions(dom0, signal),
     }),
     wipe,
+    "start-guest": startPerformer({
+      ...guest,
+      fileOf: xlConfigOf,
+      faultOf: (file) => faultOfRootFile(dom0, file),
+    }),
   };
 }
 

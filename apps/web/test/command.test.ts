@@ -140,6 +140,31 @@ test("who may tell what, and what the console's key alone cannot", async () => {
   expect(Number(orders.rows[0]!.order)).toBeGreaterThan(1_700_000_000);
 });
 
+test("what an admin ended a responder starts again, and where approvers must sign neither by the console's key alone", async () => {
+  const careful = await seedGroup(pool, "careful", consoleKey.publicKey);
+  await pool.query('UPDATE "group" SET threshold = 2 WHERE id = $1', [careful]);
+  const [plain, guarded] = [await station("desk-7"), await station("desk-8", careful)];
+  const about = (verb: "destroy-guest" | "start-guest", workstation: WorkstationId, name: string) => ({
+    ...{ workstation, name, verb, arguments: { guest: "work" }, minutes: 60 },
+    reason: "it was seized, and is given back",
+  });
+  await expect(as("responder").send(about("destroy-guest", plain, "desk-7"))).rejects.toThrow("you may not end guests");
+  await as("admin").send(about("destroy-guest", plain, "desk-7"));
+  await expect(as("viewer").send(about("start-guest", plain, "desk-7"))).rejects.toThrow("As viewer you may not");
+  const { id } = await as("responder").send(about("start-guest", plain, "desk-7"));
+  await expect(as("responder").send(about("start-guest", guarded, "desk-8"))).rejects.toThrow("needs 2 signatures");
+  await expect(as("responder").send({ ...about("start-guest", plain, "desk-7"), arguments: {} })).rejects.toThrow(
+    "guest",
+  );
+  const listed = await as("viewer").list({ workstation: plain });
+  expect(listed.map(({ verb }) => verb)).toEqual(["start-guest", "destroy-guest"]);
+  const found = await pool.query<{ carried: string }>(
+    "SELECT statement ->> 'carried' AS carried FROM command WHERE id = $1",
+    [id],
+  );
+  expect(JSON.parse(found.rows[0]!.carried)).toMatchObject({ verb: "start-guest", arguments: { guest: "work" } });
+});
+
 test("what a restored console orders is above what it gave since its backup, whatever waits for people", async () => {
   const workstation = await station("desk-6");
   const seconds = Math.floor(Date.now() / 1000);

@@ -16,6 +16,7 @@ const ARGUMENTS: Record<Verb, fc.Arbitrary<object>> = {
   rescan: none,
   diagnostics: none,
   wipe: fc.record({ volume: fc.uuid() }),
+  "start-guest": fc.record({ guest }),
 };
 
 export const drawnCommand = fc

@@ -17,6 +17,7 @@ import { isolatePerformer, releasePerformer } from "./cut.ts";
 import { destroyPerformer, pausePerformer, resumePerformer } from "./guest.ts";
 import { decode, journalFile } from "./journal-file.ts";
 import type { Performers } from "./performer.ts";
+import { startPerformer } from "./start-guest.ts";
 
 const WORKSTATION = "11111111-1111-4111-8111-111111111111" as WorkstationId;
 const GROUP = "22222222-2222-4222-8222-222222222222" as GroupId;
@@ -38,6 +39,7 @@ function machine() {
   const xl = simXl();
   const clock = { now: START, floor: START };
   const network: { state: SectionState } = { state: { outcome: "not-applied", reason: "no firewall" } };
+  const files = new Map<string, string>();
   let boot = "first";
 
   async function start(killAfter = Number.POSITIVE_INFINITY) {
@@ -104,6 +106,10 @@ function machine() {
       },
       diagnostics: none,
       wipe: none,
+      "start-guest": startPerformer({
+        ...{ xl, domainOf: (id) => id, fileOf: (id) => files.get(id) },
+        faultOf: async (file) => (file.includes("others") ? `${file} belongs to user 1000` : undefined),
+      }),
     };
     const running = commands.run(performers, stop.signal).catch((error: unknown) => {
       if (!(error instanceof Killed)) throw error;
@@ -130,6 +136,7 @@ function machine() {
     trail,
     positions,
     xl,
+    files,
     clock,
     network,
     start,
@@ -318,6 +325,110 @@ describe("kill -9", () => {
   });
 });
 
+describe("a guest that does not run", () => {
+  const FILE = "/etc/xen/work.cfg";
+  const startGuest = () => order("start-guest", { guest: "work" });
+  async function tried(prepare: (on: ReturnType<typeof machine>) => void) {
+    const on = machine();
+    prepare(on);
+    const agent = await on.start();
+    agent.commands.take(startGuest());
+    await agent.until("command.done");
+    await agent.stop();
+    return { ...on, body: on.ends()[0]?.body as { outcome: string; reason: string } };
+  }
+
+  it("is started from its file after it was ended, by one order each", async () => {
+    const { start, ends, xl, files } = machine();
+    files.set("work", FILE);
+    xl.lay(FILE, "work");
+    const id = xl.start("work");
+    const agent = await start();
+    agent.commands.take(order("destroy-guest", { guest: "work" }));
+    agent.commands.take(startGuest());
+    await agent.until("command.done", 2);
+    agent.commands.take(startGuest());
+    await agent.until("command.done", 3);
+    await agent.stop();
+    expect(ends().map(({ body }) => (body as { reason: string }).reason)).toEqual([
+      `work (domain ${id}) was ended`,
+      `work (domain ${id + 1}) was started`,
+      `work (domain ${id + 1}) runs already`,
+    ]);
+    expect(ends().map(({ body }) => (body as { outcome: string }).outcome)).toEqual(["done", "done", "done"]);
+    expect(xl.asked).toEqual([`destroy ${id}`, `create ${FILE}`]);
+  });
+
+  it.each<[string, (on: ReturnType<typeof machine>) => void, RegExp]>([
+    ["whose file is not named", () => {}, /does not run, .* write "xlConfig": .* the entry of work under guests in/],
+    [
+      "whose file is another's",
+      (on) => on.files.set("work", "/etc/xen/others.cfg"),
+      /others\.cfg belongs to user 1000/,
+    ],
+    ["whose file is not there", (on) => on.files.set("work", FILE), /work\.cfg: No such file/],
+    [
+      "whose file is another guest's",
+      ({ files, xl }) => {
+        files.set("work", FILE);
+        xl.lay(FILE, "play");
+      },
+      /work\.cfg is for play/,
+    ],
+  ])("%s is not started, and what to do is said", async (_name, prepare, words) => {
+    const { body, xl } = await tried(prepare);
+    expect(body).toMatchObject({ outcome: "failed", reason: expect.stringMatching(words) });
+    expect(xl.asked).toEqual([]);
+  });
+
+  it("but stands still is not called running", async () => {
+    const { body } = await tried(({ xl }) => void xl.pause(xl.start("work")));
+    expect(body).toMatchObject({ outcome: "failed", reason: expect.stringContaining("resume lets it go on") });
+  });
+
+  it.each([0, 1, 2, 3, 4])("is started once over kill -9 after %i writes of the journal", async (killAfter) => {
+    const { start, trail, xl, files, ends } = machine();
+    files.set("work", FILE);
+    xl.lay(FILE, "work");
+    const asked = startGuest();
+    const first = await start(killAfter);
+    try {
+      first.commands.take(asked);
+      await first.until("command.done");
+    } catch (error) {
+      expect(error).toBeInstanceOf(Killed);
+    }
+    await first.stop();
+    const again = await start();
+    if (!again.commands.holds(asked)) again.commands.take(asked);
+    await again.until("command.done");
+    await again.stop();
+    expect(xl.asked).toEqual([`create ${FILE}`]);
+    expect(trail.map(({ kind }) => kind)).toEqual(["command.received", "command.done"]);
+    expect(ends()).toMatchObject([{ body: { outcome: "done" } }]);
+  });
+
+  it("is waited for where the agent ended while it was being built", async () => {
+    const { start, xl, files, ends } = machine();
+    files.set("work", FILE);
+    xl.lay(FILE, "work");
+    const { release } = xl.hold(FILE);
+    const first = await start();
+    first.commands.take(startGuest());
+    while (!(await xl.isCreating(FILE))) await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    await first.stop();
+    expect(ends()).toEqual([]);
+    const again = await start();
+    while (!xl.asked.includes(`join ${FILE}`)) await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    expect(ends()).toEqual([]);
+    release();
+    await again.until("command.done");
+    await again.stop();
+    expect(xl.asked).toEqual([`create ${FILE}`, `join ${FILE}`]);
+    expect(ends()).toMatchObject([{ body: { outcome: "done", found: { domain: "work" } } }]);
+  });
+});
+
 describe("an isolation", () => {
   const until = "2026-11-24T12:00:00.000Z";
   const end = Date.parse(until);
@@ -425,7 +536,7 @@ describe("what is believed of an order", () => {
     );
   const volume = "01234567-89ab-cdef-0123-456789abcdef";
 
-  it("under a threshold of two the console alone may isolate, and may not wipe, release or end a guest", () => {
+  it("under a threshold of two the console alone may isolate, and may not wipe, release, end or start a guest", () => {
     const answer = (verb: Verb, args: object) => {
       const believed = offer(strict, alone(verb, args, 1));
       return believed.answer === "refused" ? believed.refusal.code : believed.answer;
@@ -434,6 +545,7 @@ describe("what is believed of an order", () => {
     expect(answer("wipe", { volume })).toBe("signatures");
     expect(answer("release", {})).toBe("signatures");
     expect(answer("destroy-guest", { guest: "work" })).toBe("signatures");
+    expect(answer("start-guest", { guest: "work" })).toBe("signatures");
   });
 
   it("an old order is refused, the newest one is known when it comes again", () => {

@@ -115,6 +115,7 @@ function isolationAfter(before: Journal["isolation"], command: Command, isAgain:
     case "rescan":
     case "diagnostics":
     case "wipe":
+    case "start-guest":
       return before;
     default:
       return unreachable(command);

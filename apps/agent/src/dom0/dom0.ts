@@ -14,6 +14,9 @@ export type RunLimits = {
 
 export type FileFacts = { device: string; inode: string; size: number; modifiedMs: number };
 
+/** Whose it is, and who may write it, by its mode's bits. */
+export type Owner = { is: "file" | "folder" | "link" | "other"; uid: number; mode: number };
+
 /** An open file keeps speaking of the same inode after a rotation by rename. */
 export type OpenFile = {
   facts(): Promise<FileFacts>;
@@ -34,6 +37,8 @@ export type Dom0 = {
   /** The file's text up to a bound; nothing where there is none. @throws DoorError otherwise */
   readText(path: string, bytesMax: number): Promise<string | undefined>;
   facts(path: string): Promise<FileFacts | undefined>;
+  /** Of a link its own. */
+  owner(path: string): Promise<Owner | undefined>;
   open(path: string): Promise<OpenFile | undefined>;
   /** A link, a pipe or a device in its place is refused: who may write beside it may not choose what is read.
    *  @throws DoorError */

@@ -1,13 +1,13 @@
 /** This machine, through the door. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { constants, watch as watchFile } from "node:fs";
+import { constants, type Stats, watch as watchFile } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, stat, statfs, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { hostname, release, type as systemName } from "node:os";
 import { dirname } from "node:path";
 import { Bell, wakes } from "../pace.ts";
-import { type Dom0, DoorError, type FileFacts, type OpenFile, type Ran, type RunLimits } from "./dom0.ts";
+import { type Dom0, DoorError, type FileFacts, type OpenFile, type Owner, type Ran, type RunLimits } from "./dom0.ts";
 
 const OUTPUT_BYTES_MAX = 1024 * 1024;
 
@@ -39,6 +39,14 @@ export const realDom0: Dom0 = {
   async facts(path) {
     try {
       return factsOf(await stat(path, { bigint: true }));
+    } catch (error) {
+      return absent(error) ? undefined : Promise.reject(refused("look at", path, error));
+    }
+  },
+  async owner(path) {
+    try {
+      const found = await lstat(path);
+      return { is: kindOf(found), uid: found.uid, mode: found.mode & 0o7777 };
     } catch (error) {
       return absent(error) ? undefined : Promise.reject(refused("look at", path, error));
     }
@@ -84,6 +92,9 @@ export const realDom0: Dom0 = {
 const absent = (error: unknown): boolean => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 const refused = (act: string, path: string, error: unknown): DoorError =>
   new DoorError(`cannot ${act} ${path}: ${(error as Error).message}`, { cause: error });
+
+const kindOf = (found: Stats): Owner["is"] =>
+  found.isFile() ? "file" : found.isDirectory() ? "folder" : found.isSymbolicLink() ? "link" : "other";
 
 const factsOf = (found: { dev: bigint; ino: bigint; size: bigint; mtimeMs: bigint }): FileFacts => ({
   device: String(found.dev),

@@ -18,7 +18,7 @@ export type FirstConfigFile = { path: string | null; words: string[] };
 /** @throws DoorError where the machine cannot be looked at, ConfigError where the one that is there cannot be read */
 export async function keepFirstConfig(
   state: string,
-  dom0: Pick<Dom0, "run" | "list" | "facts"> = realDom0,
+  dom0: Pick<Dom0, "run" | "list" | "facts" | "owner" | "readText"> = realDom0,
   place: UsbPlace = GateChoice.parse({}),
 ): Promise<FirstConfigFile> {
   const path = join(state, "config.json");

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { AgentConfig } from "../config.ts";
 import { simDom0 } from "../sim/sim.ts";
 import { firstConfig } from "./first-config.ts";
+import { findGuestFiles } from "./guest-files.ts";
 import { guestsOf, lookAtMachine, type Machine, volumesOf } from "./machine.ts";
 
 /** As libxl prints them: `xl list --long` of Xen 4.20, what is not looked at left out. */
@@ -90,6 +91,7 @@ const usb = (seen: Partial<Machine["usb"]> = {}): Machine["usb"] => ({
 });
 const machine = (more: Partial<Machine> = {}): Machine => ({
   guests: guestsOf(LONG),
+  guestFiles: [{ file: "/etc/xen/desk.cfg", name: "Primary Desk" }],
   consoles: { folder: "/var/log/xen/console", files: ["guest-Primary Desk.log"] },
   volumes: volumesOf({ text: LSBLK }),
   bridgeAddresses: { xenbr0: "10.77.0.1" },
@@ -113,6 +115,7 @@ describe("the configuration of a machine that is enrolled", () => {
           console: "Primary Desk",
           addresses: ["10.77.0.2"],
           sockets: ["/run/xen/primary-log.sock"],
+          xlConfig: "/etc/xen/desk.cfg",
         },
         { id: "second", console: "second" },
       ],
@@ -144,6 +147,20 @@ describe("the configuration of a machine that is enrolled", () => {
     expect(made({ guests: nicsOf({ bridge: undefined }) }).words).toContain(
       "Of IPv6 vif-primary may use the link's own addresses alone",
     );
+  });
+
+  it("names what a guest is started from where that is certain, and says why it is not", () => {
+    const of = (...guestFiles: Machine["guestFiles"]) => {
+      const { config, words } = made({ guestFiles });
+      return { file: config.guests[0]?.xlConfig, words: /^Guest primary-desk .*$/m.exec(words)?.[0] };
+    };
+    const [desk, more] = ["/etc/xen/desk.cfg", "/etc/xen/auto/desk"].map((file) => ({ file, name: "Primary Desk" }));
+    expect(of(desk!)).toEqual({ file: desk!.file, words: `Guest primary-desk is started from ${desk!.file}.` });
+    const no = (why: string) => ({ words: expect.stringContaining(`cannot be started by an order: ${why}`) });
+    expect(of()).toEqual(no("no file in /etc/xen is for it"));
+    expect(of({ ...desk!, name: "primary desk" })).toEqual(no("no file in /etc/xen is for it"));
+    expect(of(desk!, more!)).toEqual(no(`several files are for it (${desk!.file}, ${more!.file})`));
+    expect(of({ ...desk!, fault: "/etc/xen belongs to user 7" })).toEqual(no("/etc/xen belongs to user 7"));
   });
 
   it("hands sticks to nobody where it cannot tell to whom", () => {
@@ -179,6 +196,7 @@ describe("the configuration of a machine that is enrolled", () => {
   it("leaves out what was not seen, and says each", () => {
     const { config, words } = made({
       guests: [],
+      guestFiles: [],
       consoles: null,
       volumes: [],
       bridgeAddresses: {},
@@ -202,6 +220,33 @@ describe("the configuration of a machine that is enrolled", () => {
     ])
       expect(words).toContain(said);
   });
+});
+
+it("files of guests are found in /etc/xen by the name in each, a link as what it leads to", async () => {
+  const dom0 = simDom0();
+  dom0.write("/etc/xen/work.cfg", '# name = "no"\nname = "work"\nmemory = 512\n');
+  dom0.write("/etc/xen/guests/play.cfg", "type='pvh'\n  name='play'\n");
+  dom0.own("/etc/xen/guests/play.cfg", { mode: 0o666 });
+  dom0.write("/etc/xen/auto/old", 'name="old"');
+  dom0.write("/srv/xen/far", 'name = "far"');
+  for (const [path, text] of [
+    ["/etc/xen/xl.conf", 'name = "no"'],
+    ["/etc/xen/nameless.cfg", "memory = 1\n"],
+    ["/etc/xen/scripts/block", 'name = "no"'],
+  ])
+    dom0.write(path!, text!);
+  const links = { "/etc/xen/auto/work.cfg": "/etc/xen/work.cfg", "/etc/xen/auto/far": "/srv/xen/far" };
+  for (const path of [...Object.keys(links), "/etc/xen/auto/broken"]) dom0.link(path);
+  dom0.program("readlink", (args) => {
+    const target = links[args.at(-1) as keyof typeof links];
+    return target === undefined ? { code: 1 } : { stdout: `${target}\0` };
+  });
+  expect((await findGuestFiles(dom0)).sort((a, b) => (a.file < b.file ? -1 : 1))).toEqual([
+    { file: "/etc/xen/auto/old", name: "old" },
+    { file: "/etc/xen/guests/play.cfg", name: "play", fault: expect.stringContaining("(mode 666)") },
+    { file: "/etc/xen/work.cfg", name: "work" },
+    { file: "/srv/xen/far", name: "far" },
+  ]);
 });
 
 it("a machine is looked at by its own programs, and what they do not say is absent", async () => {

@@ -61,7 +61,25 @@ function namedGuests(guests: readonly SeenGuest[], words: string[]): Named[] {
 const addressesOf = ({ nics }: SeenGuest): string[] =>
   nics.flatMap(({ addresses }) => addresses.map((each) => each.replace(/\/\d+$/, ""))).filter((each) => isIP(each) > 0);
 
-function logs({ consoles, bridgeAddresses, programs }: Machine, guests: readonly Named[], words: string[]) {
+/** What each is started from again, where that is certain. */
+function startedFrom({ guestFiles }: Machine, { name, id }: Named, words: string[]): { xlConfig?: string } {
+  const own = guestFiles.filter((each) => each.name === name);
+  const [only, ...others] = own;
+  if (only && others.length === 0 && only.fault === undefined) {
+    words.push(`Guest ${id} is started from ${only.file}.`);
+    return { xlConfig: only.file };
+  }
+  const why = !only
+    ? "no file in /etc/xen is for it"
+    : others.length > 0
+      ? `several files are for it (${own.map(({ file }) => file).join(", ")})`
+      : only.fault;
+  words.push(`Guest ${id} cannot be started by an order: ${why}. Name its file (xlConfig, docs/commands.md).`);
+  return {};
+}
+
+function logs(machine: Machine, guests: readonly Named[], words: string[]) {
+  const { consoles, bridgeAddresses, programs } = machine;
   const hosts = [...new Set(Object.values(bridgeAddresses))].filter((each) => isIP(each) > 0);
   const hasAddresses = guests.some((guest) => addressesOf(guest).length > 0);
   const udp = hasAddresses ? hosts.map((host) => ({ host, port: SYSLOG_PORT })) : [];
@@ -77,6 +95,7 @@ function logs({ consoles, bridgeAddresses, programs }: Machine, guests: readonly
       console: guest.name,
       ...(addressesOf(guest).length > 0 && { addresses: addressesOf(guest) }),
       ...(guest.channels.length > 0 && { sockets: guest.channels }),
+      ...startedFrom(machine, guest, words),
     })),
     domains: Object.fromEntries(guests.map(({ id, name }) => [id, name])),
     ...(consoles && { consoles: [{ folder: consoles.folder, pattern: "guest-*.log" }] }),

@@ -6,6 +6,7 @@ import type { Dom0 } from "../dom0/dom0.ts";
 import type { UsbPorts } from "../dom0/usb.ts";
 import type { Needed } from "../dom0/usb-needed.ts";
 import { findKeyboards, isKeyboard, type Pinned } from "../pin-keyboards.ts";
+import { findGuestFiles, type GuestFile } from "./guest-files.ts";
 
 export type SeenNic = { name?: string; mac?: string; bridge?: string; addresses: string[] };
 export type SeenGuest = { name: string; nics: SeenNic[]; disks: string[]; channels: string[]; passedThrough: number };
@@ -15,6 +16,7 @@ export type Machine = {
   /** Null: this is no dom0, or nobody may ask it. */
   guests: SeenGuest[] | null;
   whyNoGuests?: string;
+  guestFiles: GuestFile[];
   consoles: { folder: string; files: string[] } | null;
   volumes: SeenVolume[];
   /** dom0's own, by bridge. */
@@ -48,7 +50,7 @@ const Domains = z.array(
   }),
 );
 
-type Door = Pick<Dom0, "run" | "list" | "facts">;
+type Door = Pick<Dom0, "run" | "list" | "facts" | "owner" | "readText">;
 
 export async function lookAtMachine(
   dom0: Door,
@@ -64,6 +66,7 @@ export async function lookAtMachine(
   return {
     guests,
     ...(guests === null && { whyNoGuests: "why" in xl ? xl.why : "what xl prints is not understood" }),
+    guestFiles: guests === null ? [] : await findGuestFiles(dom0),
     consoles: files.length > 0 ? { folder: CONSOLES, files } : null,
     volumes: volumesOf(await said(dom0, "lsblk", "--json", "--paths", "--output", "PATH,TYPE,UUID")),
     bridgeAddresses: await addressesOf(dom0, bridges.slice(0, BRIDGES_MAX)),

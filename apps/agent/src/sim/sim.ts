@@ -1,6 +1,6 @@
 /** A pretend dom0 in memory, for tests that must not touch a machine: files, clocks and programs as a test lays them.
  *  It passes the same contract suite as the real one. */
-import { type Dom0, DoorError, type FileFacts, type OpenFile, type Ran } from "../dom0/dom0.ts";
+import { type Dom0, DoorError, type FileFacts, type OpenFile, type Owner, type Ran } from "../dom0/dom0.ts";
 
 type Inode = { inode: string; bytes: Buffer; modifiedMs: number };
 export type SimDom0 = Dom0 & {
@@ -12,6 +12,8 @@ export type SimDom0 = Dom0 & {
   truncate(path: string, bytes: number): void;
   /** A symbolic link in the path's place. */
   link(path: string): void;
+  /** Whose it is from now on, and its mode; else all is root's, and nobody else may write it. */
+  own(path: string, owner: Partial<Pick<Owner, "uid" | "mode">>): void;
   program(name: string, run: (args: readonly string[]) => Partial<Ran>): void;
   /** Both clocks go on by so many milliseconds. */
   pass(ms: number): void;
@@ -22,6 +24,7 @@ export function simDom0(start = Date.parse("2026-11-24T08:46:00.000Z")): SimDom0
   const programs = new Map<string, (args: readonly string[]) => Partial<Ran>>();
   const watchers = new Set<() => void>();
   const links = new Set<string>();
+  const owners = new Map<string, Partial<Owner>>();
   let clock = 0;
   let inodes = 1;
   const changed = () => {
@@ -59,6 +62,12 @@ export function simDom0(start = Date.parse("2026-11-24T08:46:00.000Z")): SimDom0
     facts: async (path) => {
       const file = files.get(path);
       return file && factsOf(file);
+    },
+    async owner(path) {
+      const isFolder = [...files.keys()].some((each) => each.startsWith(path === "/" ? "/" : `${path}/`));
+      if (!isFolder && !files.has(path)) return undefined;
+      const is = isFolder ? "folder" : links.has(path) ? "link" : "file";
+      return { is, uid: 0, mode: { folder: 0o755, file: 0o644, link: 0o777 }[is], ...owners.get(path) };
     },
     open: async (path) => {
       const file = files.get(path);
@@ -116,6 +125,7 @@ export function simDom0(start = Date.parse("2026-11-24T08:46:00.000Z")): SimDom0
       put(path, Buffer.from("somebody else's"));
       links.add(path);
     },
+    own: (path, owner) => void owners.set(path, { ...owners.get(path), ...owner }),
     remove(path) {
       files.delete(path);
       links.delete(path);

@@ -1,5 +1,5 @@
 /** Every source of an agent, from what its configuration names. The only list; main.ts runs what it gives. */
-
+import { normalize } from "node:path";
 import { GuestId } from "@sallyport/shared/base/ids.ts";
 import type { AgentHealth } from "@sallyport/shared/record/agent.ts";
 import { z } from "zod";
@@ -38,6 +38,8 @@ export const SourceChoice = z.strictObject({
         /** The guest's name in its console's file name. */
         console: z.string().min(1).max(128).optional(),
         sockets: z.array(socketPath).max(16).optional(),
+        /** Not a source: the file that `xl create` starts it from, for the command start-guest (config.ts). */
+        xlConfig: path.refine((text) => normalize(text) === text, "no . or .. or // in a path").optional(),
       }),
     )
     .max(256)

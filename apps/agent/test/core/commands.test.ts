@@ -98,6 +98,10 @@ it("a stolen console can look and cut, and cannot wipe, let go, or order with wh
   const release = command("release", {});
   send(release.statement);
   await until("the release is refused", () => refused(release.statement).length === 1, machine, PATIENCE_MS);
+  const start = command("start-guest", { guest: "work" });
+  send(start.statement);
+  await until("the start is refused", () => refused(start.statement).length === 1, machine, PATIENCE_MS);
+  expect(refused(start.statement)[0]?.content?.body).toMatchObject({ code: "signatures" });
 
   // what two signed is carried out, and what was signed before it is not taken again
   const old = command("pause", { guest: "work" }, { by: [anna, ben] });

@@ -1,6 +1,15 @@
 /** One contract for the door to the host: this machine's and the pretend one's. */
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -17,6 +26,7 @@ type Host = {
   remove(path: string): void;
   truncate(path: string, bytes: number): void;
   link(path: string): void;
+  chmod(path: string, mode: number): void;
 };
 const real = (): Host => ({
   dom0: realDom0,
@@ -30,12 +40,13 @@ const real = (): Host => ({
     rmSync(path, { force: true });
     symlinkSync("/etc/hostname", path);
   },
+  chmod: chmodSync,
 });
 const sim = (): Host => {
   const dom0 = simDom0();
   dom0.program("true", () => ({}));
   dom0.program("sh", () => ({ code: 3, stdout: "out", stderr: "err" }));
-  return { ...dom0, dom0, folder: "/sim" };
+  return { ...dom0, dom0, folder: "/sim", chmod: (path, mode) => dom0.own(path, { mode }) };
 };
 
 describe.each([
@@ -115,6 +126,19 @@ describe.each([
     const file = (await dom0.openRegular(path))!;
     expect(Buffer.from(await file.read(0, 100)).toString()).toBe("two\n");
     await file.close();
+  });
+  it("says whose a file is and who may write it, of a link its own", async () => {
+    const { dom0, folder, write, link, chmod } = make();
+    const path = `${folder}/a`;
+    write(path, "one");
+    chmod(path, 0o640);
+    expect(await dom0.owner(path)).toEqual({ is: "file", uid: expect.any(Number), mode: 0o640 });
+    chmod(path, 0o1666);
+    expect((await dom0.owner(path))?.mode).toBe(0o1666);
+    expect((await dom0.owner(folder))?.is).toBe("folder");
+    link(path);
+    expect((await dom0.owner(path))?.is).toBe("link");
+    expect(await dom0.owner(`${folder}/absent`)).toBeUndefined();
   });
   it("wakes on a change or after a while, and ends with the signal", async () => {
     const { dom0, folder, write, append } = make();

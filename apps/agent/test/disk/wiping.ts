@@ -77,6 +77,7 @@ const performers: Performers = {
   pause: none,
   resume: none,
   "destroy-guest": none,
+  "start-guest": none,
   rescan: none,
   diagnostics: none,
   wipe: wipePerformer({

@@ -1,7 +1,7 @@
 /** Commands in words: what each is called, what one of them says, how it stands. Pure. */
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import type { CommandState } from "@sallyport/shared/command/state.ts";
-import type { Verb } from "@sallyport/shared/command/verb.ts";
+import { VERB_RULES, VERBS, type Verb } from "@sallyport/shared/command/verb.ts";
 
 export const VERB_WORDS: Record<Verb, string> = {
   isolate: "Isolate",
@@ -12,7 +12,13 @@ export const VERB_WORDS: Record<Verb, string> = {
   rescan: "Scan held images again",
   diagnostics: "Collect diagnostics",
   wipe: "Wipe a volume",
+  "start-guest": "Start a guest",
 };
+
+/** As a person looks for them: each followed by what takes it back. */
+export const VERBS_SHOWN: readonly Verb[] = [
+  ...new Set(VERBS.flatMap((verb) => [verb, VERB_RULES[verb].inverse ?? verb])),
+];
 
 /** What the workstation's own answer is called, which the console's word for a time that has passed is not. */
 export function standing(state: CommandState): {

@@ -145,6 +145,11 @@ describe("what else is signed is said", () => {
     expect(said.head).toMatch(/^Tells workstation 3f2b.* to wipe its volume 0123.*; not begun after 2026-11-24T20/);
     expect(said.destroys).toEqual([expect.stringMatching(/^Destroys the keys/)]);
   });
+  it("a guest that is started again, which destroys nothing", () => {
+    const said = say([command("start-guest", { guest: "work" })]);
+    expect(said.head).toMatch(/^Tells workstation 3f2b.* to start its guest work; not begun after 2026-11-24T20/);
+    expect([said.destroys, said.other]).toEqual([[], [expect.stringMatching(/^Starts a guest/)]]);
+  });
   it("an exception, with its end and its manifest", () => {
     const old = { workstation, descriptors: "a".repeat(64), manifest: "b".repeat(64), reason: "looked at" };
     const carried = { ...old, device: "one stick" };

@@ -279,6 +279,7 @@ const TELLS: Record<Verb, (command: Command) => string> = {
   rescan: () => "to scan the images it holds again",
   diagnostics: () => "to gather diagnostics",
   wipe: (command) => `to wipe its volume ${(command as CommandOf<"wipe">).arguments.volume}`,
+  "start-guest": (command) => `to start its guest ${(command as CommandOf<"start-guest">).arguments.guest}`,
 };
 
 function sayCommand(read: Read, known: Known): Result<Said> {

@@ -19,6 +19,7 @@ const ARGUMENTS = {
   rescan: z.strictObject({}),
   diagnostics: z.strictObject({}),
   wipe: z.strictObject({ volume: VolumeUuid }),
+  "start-guest": z.strictObject({ guest: GuestId }),
 } as const satisfies Record<Verb, z.ZodType>;
 
 const shape = <V extends Verb>(verb: V) =>
@@ -34,6 +35,7 @@ export const Command = z.discriminatedUnion("verb", [
   shape("rescan"),
   shape("diagnostics"),
   shape("wipe"),
+  shape("start-guest"),
 ]);
 export type Command = z.infer<typeof Command>;
 export type CommandOf<V extends Verb> = Extract<Command, { verb: V }>;

@@ -2,7 +2,17 @@
 import { z } from "zod";
 
 /** Grows at the end only. */
-export const Verb = z.enum(["isolate", "release", "pause", "resume", "destroy-guest", "rescan", "diagnostics", "wipe"]);
+export const Verb = z.enum([
+  "isolate",
+  "release",
+  "pause",
+  "resume",
+  "destroy-guest",
+  "rescan",
+  "diagnostics",
+  "wipe",
+  "start-guest",
+]);
 export type Verb = z.infer<typeof Verb>;
 export const VERBS = Verb.options;
 
@@ -54,6 +64,7 @@ export const VERB_RULES: Record<Verb, VerbRule> = {
   "destroy-guest": {
     signers: "threshold",
     role: "admin",
+    inverse: "start-guest",
     isDestructive: true,
     words: "Ends the guest as by pulling its plug. What was not on its disk is lost.",
   },
@@ -76,5 +87,12 @@ export const VERB_RULES: Record<Verb, VerbRule> = {
     isDestructive: true,
     words:
       "Destroys the keys of the volume, its header, every copy of it that dom0 has, and its sealed recovery keys in dom0 and the console. Nothing brings the data back.",
+  },
+  "start-guest": {
+    signers: "threshold",
+    role: "responder",
+    inverse: "destroy-guest",
+    isDestructive: false,
+    words: "Starts a guest that does not run, from the configuration file that dom0 has for it.",
   },
 };

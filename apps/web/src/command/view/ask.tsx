@@ -134,7 +134,7 @@ const undoWords = (rule: VerbRule) => (rule.isDestructive ? "Nothing takes it ba
 
 function Arguments({ verb, row }: { verb: Verb; row: WorkstationRow }) {
   const guests = row.reported?.guests ?? [];
-  if (verb === "pause" || verb === "resume" || verb === "destroy-guest")
+  if (verb === "pause" || verb === "resume" || verb === "destroy-guest" || verb === "start-guest")
     return guests.length > 0 ? (
       <Select label="Guest" name="guest">
         {guests.map(({ id, name }) => (
@@ -190,6 +190,7 @@ function argumentsOf(verb: Verb, form: FormData, endMs: number): Record<string, 
     case "pause":
     case "resume":
     case "destroy-guest":
+    case "start-guest":
       return { guest: text("guest") };
     case "wipe":
       return { volume: text("volume").toLowerCase() };

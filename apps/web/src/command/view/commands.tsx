@@ -1,6 +1,6 @@
 "use client";
 /** What one workstation was told, what came of it, and telling it something. */
-import { VERB_RULES, VERBS, type Verb } from "@sallyport/shared/command/verb.ts";
+import { VERB_RULES, type Verb } from "@sallyport/shared/command/verb.ts";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
@@ -13,7 +13,7 @@ import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { WorkstationRow } from "../../workstation/store.ts";
 import type { Listed } from "../store.ts";
-import { argumentWords, standing, VERB_WORDS } from "../words.ts";
+import { argumentWords, standing, VERB_WORDS, VERBS_SHOWN } from "../words.ts";
 import { Ask } from "./ask.tsx";
 
 const EVERY_MS = 3_000;
@@ -24,7 +24,7 @@ export function Commands({ row }: { row: WorkstationRow }) {
   const mayDestroy = useMay("destroy");
   const [asking, setAsking] = useState<Verb>();
   const told = useQuery({ ...api.command.list.queryOptions({ workstation: row.id }), refetchInterval: EVERY_MS });
-  const verbs = VERBS.filter((verb) => mayDestroy || VERB_RULES[verb].role === "responder");
+  const verbs = VERBS_SHOWN.filter((verb) => mayDestroy || VERB_RULES[verb].role === "responder");
   const takes = mayAsk && row.state === "enrolled";
   return (
     <Card
