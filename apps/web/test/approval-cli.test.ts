@@ -1,97 +1,52 @@
 /** `sallyport key`, `approval` and `sign` as processes of their own, against the console's API over a real Postgres. */
-import "reflect-metadata";
-import { spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
-import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { migrate } from "../../../prisma/migrate.ts";
 import { respondApproval } from "../src/approval/respond.ts";
 import { changeSigners } from "../src/approval/signers.ts";
 import { withRecord } from "../src/person/act.ts";
-import { makeToken, type Scope } from "../src/person/api-token.ts";
 import { publish, publishedAct } from "../src/policy/publish.ts";
 import { respondRollout } from "../src/rollout/respond.ts";
-import { consoleRecorder } from "../src/trail/recorder.ts";
-import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
-import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
-import { serve } from "./serve.ts";
-import { newSigner } from "./signer.ts";
+import { type CommandLine, RUNS_MS_MAX, startCommandLine } from "./command-line.ts";
+import { seedGroup, seedWorkstation } from "./seed.ts";
 
-const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
-const RUNS_MS_MAX = 900_000;
 const folder = mkdtempSync(join(tmpdir(), "sallyport-approval-"));
-const consoleKey = newSigner();
-const recordConsole = consoleRecorder(consoleKey);
 const NORA = { id: "nora", email: "nora@example.org", session: "s" };
 
-let postgres: TestPostgres;
-let pool: pg.Pool;
-let server: Server;
-let url: string;
+let cli: CommandLine;
 let group: GroupId;
 let tokens: { sign: string; other: string };
 
 beforeAll(async () => {
-  postgres = await startPostgres();
-  await migrate(postgres.url);
-  pool = openPool(postgres.url);
-  await seedPartition(pool);
+  cli = await startCommandLine((parts, request) => {
+    const [, , api, ...path] = new URL(request.url).pathname.split("/");
+    return (api === "rollout" ? respondRollout : respondApproval)(parts, request, path.filter(Boolean));
+  });
+  const { pool, consoleKey } = cli;
   group = (await seedGroup(pool, "desks", consoleKey.publicKey)) as GroupId;
   await seedWorkstation(pool, { name: "desk-1", group });
-  const person = async (id: string, role: string, scopes: Scope[]) => {
-    await pool.query(
-      "INSERT INTO person (id, name, email, role) VALUES ($1, $1, $1 || '@example.org', $2::role) ON CONFLICT DO NOTHING",
-      [id, role],
-    );
-    return (await makeToken(pool, { person: id, name: "t", scopes, days: 1 })).token;
-  };
   tokens = {
-    sign: await person("nora", "owner", ["approval", "rollout:read", "rollout:write"]),
-    other: await person("nora", "owner", ["export"]),
+    sign: await cli.token("nora", "owner", ["approval", "rollout:read", "rollout:write"]),
+    other: await cli.token("nora", "owner", ["export"]),
   };
-  ({ server, url } = await serve(async (request) => {
-    const [, , api, ...path] = new URL(request.url).pathname.split("/");
-    return api === "rollout"
-      ? respondRollout({ pool, recordConsole, consoleKey }, request, path.filter(Boolean))
-      : respondApproval({ pool, recordConsole }, request, path.filter(Boolean));
-  }));
 });
 afterAll(async () => {
-  await new Promise((resolve) => server?.close(resolve));
-  await pool?.end();
-  await postgres?.stop();
+  await cli?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
 
-type Ran = { code: number | null; out: string; err: string };
 const PASSPHRASE = "correct horse battery staple";
-function sallyport(args: string[], environment: Record<string, string | undefined> = {}): Promise<Ran> {
-  const env = { ...process.env, SALLYPORT_TOKEN: tokens.sign, SALLYPORT_URL: url, SALLYPORT_PASSPHRASE: PASSPHRASE };
-  const child = spawn(process.execPath, [SALLYPORT, ...args], {
-    env: { ...env, ...environment },
-    cwd: folder,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    err += chunk;
-  });
-  return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
-}
+const sallyport = (args: string[], environment: Record<string, string | undefined> = {}) =>
+  cli.run({ token: tokens.sign, folder, environment: { SALLYPORT_PASSPHRASE: PASSPHRASE, ...environment } }, ...args);
 /** Asks for it as the console does, whoever must sign. */
 async function offer(source: string, message: string): Promise<string> {
-  const { rows } = await pool.query('SELECT coalesce(max("order"), 0) AS newest FROM publication WHERE group_id = $1', [
-    group,
-  ]);
+  const { rows } = await cli.pool.query(
+    'SELECT coalesce(max("order"), 0) AS newest FROM publication WHERE group_id = $1',
+    [group],
+  );
   const read = readPolicy(source);
   if (!read.ok) throw new Error(JSON.stringify(read.faults));
   const asked = {
@@ -103,12 +58,12 @@ async function offer(source: string, message: string): Promise<string> {
     author: "nora",
     now: new Date(),
   };
-  return withRecord(pool, recordConsole, NORA, {}, async (tx) => {
-    const done = await publish(tx, consoleKey, asked);
+  return withRecord(cli.pool, cli.recordConsole, NORA, {}, async (tx) => {
+    const done = await publish(tx, cli.consoleKey, asked);
     return { act: publishedAct(asked, done), value: done.waiting?.id ?? "" };
   });
 }
-const wanted = async () => (await pool.query('SELECT "order", statement FROM wanted(NULL, $1)', [group])).rows[0];
+const wanted = async () => (await cli.pool.query('SELECT "order", statement FROM wanted(NULL, $1)', [group])).rows[0];
 
 test("two persons make keys, an owner names them, and what they sign is in force", {
   timeout: RUNS_MS_MAX,
@@ -131,9 +86,9 @@ test("two persons make keys, an owner names them, and what they sign is in force
     { name: "Anna", publicKey: anna.publicKey },
     { name: "Ben", publicKey: ben.publicKey },
   ];
-  await withRecord(pool, recordConsole, NORA, {}, async (tx) => {
+  await withRecord(cli.pool, cli.recordConsole, NORA, {}, async (tx) => {
     const asked = { group, choice: { needed: 2, approvers }, reason: "two persons", by: "nora", now: new Date() };
-    const { act } = await changeSigners(tx, consoleKey, asked);
+    const { act } = await changeSigners(tx, cli.consoleKey, asked);
     return { act, value: null };
   });
   const id = await offer("usb: { deviceRules: [], unscannable: allow }\n", "whatever\u001b[2J");
@@ -235,7 +190,7 @@ test("a rollout waits as well, says so to a pipeline, and begins when it is sign
     expect(other).toContainEqual(expect.stringMatching(/if the rollout is aborted, .*: Nothing changes\.$/));
     expect((await sallyport(["sign", id, "--key", key, "--confirm", confirm])).code).toBe(0);
   }
-  const { rows } = await pool.query("SELECT fallback IS NOT NULL AS signed, message FROM rollout");
+  const { rows } = await cli.pool.query("SELECT fallback IS NOT NULL AS signed, message FROM rollout");
   expect(rows).toEqual([{ signed: true, message: "in waves" }]);
 });
 

@@ -1,77 +1,30 @@
 /** `sallyport deny …` against the console's API, by tokens of several scopes and roles. */
-import "reflect-metadata";
-import { spawn } from "node:child_process";
-import type { Server } from "node:http";
-import { join } from "node:path";
-import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { migrate } from "../../../prisma/migrate.ts";
 import { respondDeny } from "../src/deny/respond.ts";
-import { makeToken, type Scope } from "../src/person/api-token.ts";
-import { consoleRecorder } from "../src/trail/recorder.ts";
-import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
-import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
-import { serve } from "./serve.ts";
-import { newSigner } from "./signer.ts";
+import { type CommandLine, RUNS_MS_MAX, startCommandLine } from "./command-line.ts";
+import { seedGroup, seedWorkstation } from "./seed.ts";
 
-const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
-/** Each command is a process of its own, and a machine may be slow. */
-const RUNS_MS_MAX = 900_000;
 const HASH = "ab".repeat(32);
-const consoleKey = newSigner();
-const recordConsole = consoleRecorder(consoleKey);
 
-let postgres: TestPostgres;
-let pool: pg.Pool;
-let server: Server;
-let url: string;
+let cli: CommandLine;
 let tokens: { read: string; write: string; viewer: string };
 
 beforeAll(async () => {
-  postgres = await startPostgres();
-  await migrate(postgres.url);
-  pool = openPool(postgres.url);
-  await seedPartition(pool);
+  cli = await startCommandLine(respondDeny);
+  const { pool, consoleKey } = cli;
   const group = await seedGroup(pool, "floor", consoleKey.publicKey);
   await seedWorkstation(pool, { name: "one", group });
   await seedWorkstation(pool, { name: "twin", group });
   await seedWorkstation(pool, { name: "twin", group });
-  const person = async (id: string, role: string, scopes: Scope[]) => {
-    await pool.query(
-      "INSERT INTO person (id, name, email, role) VALUES ($1, $1, $1 || '@example.org', $2::role) ON CONFLICT DO NOTHING",
-      [id, role],
-    );
-    return (await makeToken(pool, { person: id, name: "t", scopes, days: 1 })).token;
-  };
   tokens = {
-    read: await person("rio", "responder", ["deny:read"]),
-    write: await person("rio", "responder", ["deny:read", "deny:write"]),
-    viewer: await person("vic", "viewer", ["deny:read", "deny:write"]),
+    read: await cli.token("rio", "responder", ["deny:read"]),
+    write: await cli.token("rio", "responder", ["deny:read", "deny:write"]),
+    viewer: await cli.token("vic", "viewer", ["deny:read", "deny:write"]),
   };
-  ({ server, url } = await serve(async (request) => {
-    return respondDeny({ pool, recordConsole, consoleKey }, request);
-  }));
 });
-afterAll(async () => {
-  await new Promise((resolve) => server?.close(resolve));
-  await pool?.end();
-  await postgres?.stop();
-});
+afterAll(() => cli?.stop());
 
-type Ran = { code: number | null; out: string; err: string };
-function sallyport(token: string, ...args: string[]): Promise<Ran> {
-  const child = spawn(process.execPath, [SALLYPORT, "deny", ...args], {
-    env: { ...process.env, SALLYPORT_TOKEN: token, SALLYPORT_URL: url },
-  });
-  const ran = { out: "", err: "" };
-  child.stdout.on("data", (chunk) => {
-    ran.out += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    ran.err += chunk;
-  });
-  return new Promise((resolve) => child.once("close", (code) => resolve({ code, ...ran })));
-}
+const sallyport = (token: string, ...args: string[]) => cli.run({ token }, "deny", ...args);
 
 test("what may not be, makes no sense or is not there is refused with its reason and its exit code", {
   timeout: RUNS_MS_MAX,
@@ -91,7 +44,7 @@ test("what may not be, makes no sense or is not there is refused with its reason
   ];
   for (const [token, args, code, words] of rows)
     expect(await sallyport(token, ...args), args.join(" ")).toMatchObject({ code, err: expect.stringMatching(words) });
-  expect((await pool.query("SELECT FROM deny")).rowCount).toBe(0);
+  expect((await cli.pool.query("SELECT FROM deny")).rowCount).toBe(0);
 });
 
 test("what is denied is listed with its reach, and lifted; the trail names the token and the address", {
@@ -121,7 +74,7 @@ test("what is denied is listed with its reach, and lifted; the trail names the t
   const left = JSON.parse((await sallyport(tokens.read, "list", "--json")).out) as { words: string }[];
   expect(left.map(({ words }) => words)).toEqual(["bad.example port 443"]);
   expect((await sallyport(tokens.read, "list", "--all")).out).toMatch(/sha256 (?:ab){32} .* lifted .*ransomware/);
-  const { rows } = await pool.query<{ content: Buffer }>(
+  const { rows } = await cli.pool.query<{ content: Buffer }>(
     "SELECT content FROM record WHERE kind IN ('person.denied', 'person.deny-lifted') ORDER BY index",
   );
   const bodies = rows.map(({ content }) => JSON.parse(content.toString()).body);
