@@ -31,6 +31,8 @@ export type RequestRow = {
   why: string;
   /** What is handed over where it may pass, in words. */
   handsOver: string;
+  /** Whole images that would be, together; nothing where it is a copy of the files. */
+  images: { count: number; bytes: number } | null;
   what: RequestState;
 };
 
@@ -92,6 +94,7 @@ export async function listRequests(pool: Pool, now: Date): Promise<RequestRow[]>
         ...{ trail: row.trail, index: Number(row.index), time: row.time.toISOString() },
         ...{ workstation: { id: row.workstation_id, name: row.name }, stick, files, why: reason },
         handsOver: handsOver({ images }),
+        images: images ? { count: images.length, bytes: images.reduce((sum, { bytes }) => sum + bytes, 0) } : null,
         what: stateOf(
           given.map((each) => ({
             ...each,

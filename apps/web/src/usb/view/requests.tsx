@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
+import { bytes, plural } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";
@@ -29,7 +29,11 @@ const COLUMNS: Column<RequestRow>[] = [
     ),
   },
   { head: "Held because", track: "minmax(0, 1fr)", cell: (row) => <Untrusted text={row.why} /> },
-  { head: "Asks for", track: "minmax(0, 0.7fr)", cell: (row) => <span title={row.handsOver}>{row.handsOver}</span> },
+  {
+    head: "Asks for",
+    track: "minmax(132px, 0.4fr)",
+    cell: (row) => <span title={row.handsOver}>{asksFor(row)}</span>,
+  },
   { head: "State", track: "112px", cell: (row) => <State row={row} /> },
   { head: "Ends", track: "80px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
   {
@@ -43,6 +47,12 @@ const COLUMNS: Column<RequestRow>[] = [
     ),
   },
 ];
+
+/** Short enough to be read whole in its column; the sentence that is decided upon is behind it, and on the scan. */
+const asksFor = ({ images }: RequestRow): string => {
+  if (!images) return "a copy of its files";
+  return `${images.count === 1 ? "whole image" : `${images.count} whole images`}, ${bytes(images.bytes)}`;
+};
 
 /** It ends by itself here in the moment in which it ends there. */
 function State({ row: { what } }: { row: RequestRow }) {
