@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { foundWords } from "./found.ts";
+import { foundWords, isLoose } from "./found.ts";
 
 test("what the detector says it has", () => {
   const running = { version: "7.0.10 RELEASE", loaded: 41_872, failed: 0, packets: 100_000, drops: 12 };
@@ -31,6 +31,12 @@ test("what the firewall dropped, by guest and reason", () => {
   );
   expect(foundWords("network", { drops: {} })).toBeUndefined();
   expect(foundWords("network", { counters: { "rule-3": 2 } })).toBeUndefined();
+});
+
+test("a firewall that binds not every guest to its card is told from one that does", () => {
+  expect(isLoose("network", { drops: {}, unbound: ["NOT BOUND to a card"] })).toBe(true);
+  for (const found of [{ unbound: [] }, { drops: {} }, undefined, "x"]) expect(isLoose("network", found)).toBe(false);
+  expect(isLoose("ids", { unbound: ["x"] })).toBe(false);
 });
 
 test("another section, another shape, and nothing at all say nothing", () => {

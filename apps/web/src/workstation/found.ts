@@ -54,6 +54,12 @@ function dropWords(drops: Record<string, Record<string, number>>): string | unde
   return `packets dropped: ${words.join(" \u00b7 ")}`;
 }
 
+const Unbound = z.object({ unbound: z.array(z.string()).min(1) });
+
+/** It is in force, and a guest may still use any MAC: that never looks as good as a section that binds each. */
+export const isLoose = (section: SectionName, untrustedFound: unknown): boolean =>
+  section === "network" && Unbound.safeParse(untrustedFound).success;
+
 export function foundWords(section: SectionName, untrustedFound: unknown): string | undefined {
   if (section === "ids") {
     const read = Ids.safeParse(untrustedFound).data;

@@ -51,9 +51,8 @@ export function ApiTokens() {
   return (
     <Card title="API tokens">
       <p className="pb-2 text-ink-2">
-        For <span className="mono">sallyport export</span>: with the scope <span className="mono">export</span> a token
-        fetches trails as you could read them here. For <span className="mono">sallyport rollout</span>: what you may do
-        to rollouts. Put it into <span className="mono">SALLYPORT_TOKEN</span>.
+        For the command line, <span className="mono">sallyport</span>: a token may do what its scopes name, and never
+        more than you may here. Put it into <span className="mono">SALLYPORT_TOKEN</span>.
       </p>
       {made && (
         <div className="mb-3 grid gap-1.5 rounded-[8px] border border-line bg-sunk p-2.5">

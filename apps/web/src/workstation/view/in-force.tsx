@@ -1,15 +1,21 @@
 "use client";
-import { SECTIONS } from "@sallyport/shared/policy/policy.ts";
-import type { OverlayState } from "@sallyport/shared/state/reported.ts";
+import { SECTIONS, type SectionName } from "@sallyport/shared/policy/policy.ts";
+import type { OverlayState, Reported } from "@sallyport/shared/state/reported.ts";
 import Link from "next/link";
 import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
-import { foundWords } from "../found.ts";
+import { foundWords, isLoose } from "../found.ts";
 import type { WorkstationRow } from "../store.ts";
 
 const TONE: Record<string, Tone> = { applied: "allow", audit: "info", "not-applied": "hold", failed: "block" };
+
+function toneOf(name: SectionName, found: Reported["sections"][SectionName] | undefined): Tone {
+  if (!found) return "info";
+  if (found.outcome === "applied" && isLoose(name, found.found)) return "hold";
+  return TONE[found.outcome] ?? "info";
+}
 
 /** What the section's own program says it has, on a line of its own. */
 const Has = ({ words }: { words: string | undefined }) =>
@@ -46,8 +52,7 @@ export function InForce({ row }: { row: WorkstationRow }) {
             <li key={name} className="grid grid-cols-[64px_1fr] items-baseline">
               <span>{name}</span>
               <span className="min-w-0 text-ink-2 [overflow-wrap:anywhere]">
-                <Mark tone={found ? (TONE[found.outcome] ?? "info") : "info"}>{found?.outcome ?? "not reported"}</Mark>{" "}
-                {found?.reason}
+                <Mark tone={toneOf(name, found)}>{found?.outcome ?? "not reported"}</Mark> {found?.reason}
                 <Has words={foundWords(name, found?.found)} />
               </span>
             </li>
