@@ -132,7 +132,7 @@ describe("in the console", () => {
       "withdraw.ts",
       ...["view/signers.tsx", "view/words.tsx"], // who signs, on a group's page; that something waits, wherever it was asked
     ],
-    command: ["ask.ts", "view/commands.tsx"], // and what is signed is done by the noun that asked
+    command: ["ask.ts", "many.ts", "view/commands.tsx", "view/many.tsx"], // and what is signed is done by the noun that asked
     deny: ["view/button.tsx"], // beside whatever must not spread
     dispatch: ["publication.ts", "sign.ts"], // statements are signed in one place
     escrow: ["view/escrow.tsx"],

@@ -38,9 +38,9 @@ afterAll(async () => {
   await postgres?.stop();
 });
 
-function as(role: Role) {
+function as(role: Role, recordConsole: Context["wiring"]["recordConsole"] = consoleRecorder(consoleKey)) {
   const actor = { id: role, email: `${role}@example.org`, name: role, role, session: "s", twoFactor: true } as const;
-  const wiring = { pool, consoleKey, recordConsole: consoleRecorder(consoleKey) } as unknown as Context["wiring"];
+  const wiring = { pool, consoleKey, recordConsole } as unknown as Context["wiring"];
   const context: Context = { wiring, actor, still: async () => actor, origin: {}, host: "x" };
   return appRouter.createCaller(context).command;
 }
@@ -140,6 +140,40 @@ test("who may tell what, and what the console's key alone cannot", async () => {
   expect(Number(orders.rows[0]!.order)).toBeGreaterThan(1_700_000_000);
 });
 
+test("many are told one thing, each on its own, and one that says no stops no other", async () => {
+  const strict = await seedGroup(pool, "vault", consoleKey.publicKey);
+  await pool.query('UPDATE "group" SET threshold = 2 WHERE id = $1', [strict]);
+  const [first, renamed, guarded] = [await station("hall-1"), await station("hall-2"), await station("hall-3", strict)];
+  const order = { verb: "pause" as const, arguments: {}, minutes: 30, reason: "a worm was seen" };
+  const seen = [
+    { workstation: first, name: "hall-1", arguments: { guest: "work" } },
+    { workstation: renamed, name: "hall-9", arguments: { guest: "play" } },
+    { workstation: guarded, name: "hall-3", arguments: { guest: "work" } },
+  ];
+  await expect(as("viewer").tell({ ...order, targets: seen })).rejects.toThrow("As viewer you may not isolate");
+  const [twice] = seen;
+  await expect(as("admin").tell({ ...order, targets: [twice!, twice!] })).rejects.toThrow("each of them once");
+  const wipe = { ...order, verb: "wipe", targets: seen } as unknown as Parameters<ReturnType<typeof as>["tell"]>[0];
+  await expect(as("admin").tell(wipe)).rejects.toThrow("verb");
+
+  const [told, ...refused] = await as("responder").tell({ ...order, targets: seen });
+  expect(told).toEqual({ workstation: first, name: "hall-1", command: expect.any(String), waits: false });
+  expect(refused).toEqual([
+    { workstation: renamed, name: "hall-9", refused: expect.stringContaining("is called hall-2 by now") },
+    { workstation: guarded, name: "hall-3", refused: expect.stringContaining("In vault this needs 2 signatures") },
+  ]);
+  const { command: id } = told as { command: string };
+  expect(await as("viewer").states({ ids: [id as never] })).toMatchObject([
+    { id, workstation: first, name: "hall-1", verb: "pause", state: { state: "sent" } },
+  ]);
+  const { rows } = await pool.query("SELECT verb, arguments FROM command WHERE workstation_id = ANY($1::uuid[])", [
+    [first, renamed, guarded],
+  ]);
+  expect(rows).toEqual([{ verb: "pause", arguments: { guest: "work" } }]);
+  const records = await pool.query<{ text: string }>("SELECT text FROM record WHERE text LIKE '%hall-%'");
+  expect(records.rows.map(({ text }) => text)).toEqual(["responder@example.org told hall-1 to pause: a worm was seen"]);
+});
+
 test("what an admin ended a responder starts again, and where approvers must sign neither by the console's key alone", async () => {
   const careful = await seedGroup(pool, "careful", consoleKey.publicKey);
   await pool.query('UPDATE "group" SET threshold = 2 WHERE id = $1', [careful]);
@@ -163,6 +197,26 @@ test("what an admin ended a responder starts again, and where approvers must sig
     [id],
   );
   expect(JSON.parse(found.rows[0]!.carried)).toMatchObject({ verb: "start-guest", arguments: { guest: "work" } });
+});
+
+test("a console that fails half-way says who was told, at whom it failed, and who was not", async () => {
+  const names = ["row-1", "row-2", "row-3"];
+  const ids = await Promise.all(names.map((name) => station(name)));
+  const targets = names.map((name, at) => ({ workstation: ids[at]!, name }));
+  const order = { verb: "rescan" as const, arguments: {}, minutes: 30, reason: "new definitions", targets };
+  const failingAt = (name: string) =>
+    as("admin", async (tx, record) => {
+      if (record.text.includes(name)) throw new Error("the disk is full");
+      return consoleRecorder(consoleKey)(tx, record);
+    });
+  await expect(failingAt("row-1").tell(order)).rejects.toThrow("The console failed at this");
+  expect(await failingAt("row-2").tell(order)).toEqual([
+    { workstation: ids[0], name: "row-1", command: expect.any(String), waits: false },
+    { workstation: ids[1], name: "row-2", refused: expect.stringContaining("The console failed at this one") },
+    { workstation: ids[2], name: "row-3", refused: expect.stringContaining("Not told") },
+  ]);
+  const sent = await pool.query("SELECT workstation_id FROM command WHERE workstation_id = ANY($1::uuid[])", [ids]);
+  expect(sent.rows).toEqual([{ workstation_id: ids[0] }]);
 });
 
 test("what a restored console orders is above what it gave since its backup, whatever waits for people", async () => {

@@ -4,7 +4,7 @@
 import { CommandId } from "@sallyport/shared/base/ids.ts";
 import { COMMAND_LIFE_MS_MAX } from "@sallyport/shared/command/command.ts";
 import { z } from "zod";
-import { type By, withRecord } from "../person/act.ts";
+import type { By } from "../person/act.ts";
 import { type Origin, originOf } from "../person/actor.ts";
 import { openToken } from "../person/api-token.ts";
 import { ACTS, may } from "../person/role.ts";
@@ -12,11 +12,10 @@ import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
 import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
 import { answered } from "../trpc/plain.ts";
-import type { Wiring } from "../wiring.ts";
-import { ask, toldAct } from "./ask.ts";
-import { findTargets, statesOf, type Target } from "./store.ts";
+import { AT_ONCE_MAX } from "./many.ts";
+import { findTargets, statesOf } from "./store.ts";
+import { type Answer, type Parts, tellEach } from "./tell.ts";
 
-export const AT_ONCE_MAX = 500;
 const name = z.string().min(1).max(253);
 const Asked = z.strictObject({
   verb: z.enum(["isolate", "release", "rescan", "diagnostics"]),
@@ -35,14 +34,7 @@ const Asked = z.strictObject({
 });
 const Ids = z.array(CommandId).min(1).max(AT_ONCE_MAX);
 
-export type Answer = { workstation: string; name: string } & (
-  | { command: string; waits: boolean }
-  | { refused: string }
-);
-
 const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
-
-type Parts = Pick<Wiring, "pool" | "recordConsole" | "consoleKey">;
 
 export const respondCommand = answered(async (wiring: Parts, request: Request): Promise<Response> => {
   const isRead = request.method === "GET";
@@ -64,12 +56,12 @@ export const respondCommand = answered(async (wiring: Parts, request: Request): 
 /** Nobody is told before all that were named are found. One that says no does not stop the others.
  *  @throws Refusal where one that was named is not there, or they are none or too many */
 async function tellMany(
-  { pool, recordConsole, consoleKey }: Parts,
+  parts: Parts,
   by: By,
   origin: Origin,
   { workstations, labels, groups, ...asked }: z.infer<typeof Asked>,
 ): Promise<Answer[]> {
-  const { targets, missing } = await findTargets(pool, { workstations, labels, groups });
+  const { targets, missing } = await findTargets(parts.pool, { workstations, labels, groups });
   if (missing.length > 0)
     throw new Refusal("NOT_FOUND", `There is no one enrolled workstation for ${missing.join(", ")}.`);
   if (targets.length === 0) throw new Refusal("BAD_REQUEST", "No enrolled workstation is named by that.");
@@ -78,20 +70,11 @@ async function tellMany(
       "BAD_REQUEST",
       `${targets.length} workstations are named; at most ${AT_ONCE_MAX} are told at once.`,
     );
-  const tell = async ({ id, name }: Target): Promise<Answer> => {
-    const told = { ...asked, workstation: id, name };
-    try {
-      const done = await withRecord(pool, recordConsole, by, origin, async (tx) => {
-        const value = await ask(tx, consoleKey, { ...told, by: by.id, now: new Date() });
-        return { act: toldAct(told, value), value };
-      });
-      return { workstation: id, name, command: done.id, waits: done.waiting !== undefined };
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      return { workstation: id, name, refused: error.message };
-    }
-  };
-  const answers: Answer[] = [];
-  for (const target of targets) answers.push(await tell(target));
-  return answers;
+  return tellEach(
+    parts,
+    by,
+    origin,
+    asked,
+    targets.map(({ id, name }) => ({ workstation: id, name })),
+  );
 }

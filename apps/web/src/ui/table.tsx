@@ -12,6 +12,8 @@ const AHEAD_ROWS = 20;
 
 export type Column<T> = {
   head: string;
+  /** What stands in its place, where that is no word. */
+  top?: ReactNode;
   /** A grid track: `120px`, `minmax(0, 1fr)`. */
   track: string;
   cell: (row: T) => ReactNode;
@@ -76,7 +78,7 @@ export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, f
         className="grid gap-4 border-b border-line px-5 py-1.5 text-xs text-ink-3"
         style={tracks}
       >
-        {columns.map(({ head, right }) => (
+        {columns.map(({ head, top, right }) => (
           // biome-ignore lint/a11y/useSemanticElements: as above
           <div
             role="columnheader"
@@ -84,7 +86,7 @@ export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, f
             key={head}
             className={cx("truncate font-medium", right && "text-right")}
           >
-            {head}
+            {top ?? head}
           </div>
         ))}
       </div>

@@ -16,14 +16,14 @@ import type { WorkstationRow } from "../../workstation/store.ts";
 import { VERB_WORDS } from "../words.ts";
 
 /** Minutes. Below the seven days that a workstation takes at most, by a day for clocks that differ. */
-const SPANS: readonly [number, string][] = [
+export const SPANS: readonly [number, string][] = [
   [60, "an hour"],
   [8 * 60, "8 hours"],
   [24 * 60, "a day"],
   [3 * 24 * 60, "3 days"],
   [6 * 24 * 60, "6 days"],
 ];
-const SPAN_FIRST = 8 * 60;
+export const SPAN_FIRST = 8 * 60;
 
 type Props = { row: WorkstationRow; first: Verb; verbs: readonly Verb[]; onClose: () => void };
 
@@ -121,7 +121,7 @@ export function Ask({ row, first, verbs, onClose }: Props) {
   );
 }
 
-function Effect({ rule }: { rule: VerbRule }) {
+export function Effect({ rule }: { rule: VerbRule }) {
   return (
     <ul className="grid list-disc gap-1 pl-4 text-ink-2">
       <li>{rule.words}</li>

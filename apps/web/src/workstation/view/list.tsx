@@ -1,6 +1,9 @@
 "use client";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useRouter, useSearchParams } from "next/navigation";
+import { useState } from "react";
+import { AT_ONCE_MAX } from "../../command/many.ts";
+import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { setAddress } from "../../ui/address.ts";
 import { ButtonLink } from "../../ui/button.tsx";
@@ -11,6 +14,7 @@ import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { WorkstationRow } from "../store.ts";
+import { type Choice, ChosenBar } from "./chosen.tsx";
 import { DriftMark, IsolationMark, Skew, StatusMark } from "./words.tsx";
 
 const EVERY_MS = 5_000;
@@ -47,6 +51,42 @@ const COLUMNS: Column<WorkstationRow>[] = [
   },
 ];
 
+/** A box in each row; a click on it opens nothing. */
+function choosing(rows: readonly WorkstationRow[], choice: Choice, choose: (next: Choice) => void) {
+  const isAll = rows.length > 0 && rows.every(({ id }) => choice.has(id));
+  const turn = (some: readonly WorkstationRow[], isOn: boolean) => {
+    const next = new Map(choice);
+    for (const row of some)
+      if (isOn) next.set(row.id, row);
+      else next.delete(row.id);
+    choose(next);
+  };
+  const column: Column<WorkstationRow> = {
+    head: "Chosen",
+    track: "24px",
+    top: <Box label="Choose all that are listed" isOn={isAll} onTurn={(isOn) => turn(rows, isOn)} />,
+    cell: (row) => <Box label={`Choose ${row.name}`} isOn={choice.has(row.id)} onTurn={(isOn) => turn([row], isOn)} />,
+  };
+  return column;
+}
+
+function Box({ label, isOn, onTurn }: { label: string; isOn: boolean; onTurn: (isOn: boolean) => void }) {
+  const stop = (event: { stopPropagation(): void }) => event.stopPropagation();
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: only keeps a click beside the box from opening the row
+    <label className="flex h-full items-center" onClick={stop}>
+      <input
+        type="checkbox"
+        aria-label={label}
+        checked={isOn}
+        onChange={(event) => onTurn(event.target.checked)}
+        onKeyDown={stop}
+        className="size-3.5 accent-ink"
+      />
+    </label>
+  );
+}
+
 export function Workstations() {
   const api = useApi();
   const router = useRouter();
@@ -61,6 +101,19 @@ export function Workstations() {
     refetchInterval: EVERY_MS,
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const mayTell = useMay("command");
+  const [choice, choose] = useState<Choice>(new Map());
+  /** Page after page, up to one more than can be told at once: that there are too many is said then. */
+  const chooseAll = async () => {
+    let found = pages.data?.pages ?? [];
+    const known = () => found.flatMap((page) => page.rows);
+    while (found.at(-1)?.next && known().length <= AT_ONCE_MAX) {
+      const more = await pages.fetchNextPage();
+      if (more.isError || !more.data || more.data.pages.length === found.length) break;
+      found = more.data.pages;
+    }
+    choose(new Map([...choice, ...known().map((row) => [row.id, row] as const)]));
+  };
   const seek = (value: string) => setAddress(value && `search=${encodeURIComponent(value)}`, "replace");
   return (
     <>
@@ -77,6 +130,13 @@ export function Workstations() {
         <span className="flex-1" />
         <ButtonLink href="/enrol">Enrol…</ButtonLink>
       </Header>
+      {choice.size > 0 && (
+        <ChosenBar
+          choice={choice}
+          onAll={rows.some(({ id }) => !choice.has(id)) || pages.hasNextPage ? () => void chooseAll() : undefined}
+          onNone={() => choose(new Map())}
+        />
+      )}
       {pages.isError ? (
         <Fault message={pages.error.message} again={() => void pages.refetch()} />
       ) : pages.isPending ? (
@@ -94,7 +154,7 @@ export function Workstations() {
       ) : (
         <Table<WorkstationRow>
           label="Workstations, by name"
-          columns={COLUMNS}
+          columns={mayTell ? [choosing(rows, choice, choose), ...COLUMNS] : COLUMNS}
           rows={rows}
           keyOf={(row) => row.id}
           active={open}
