@@ -5,7 +5,13 @@ const VOLUME = "3d0c1a52-7f0e-4a53-9a61-5b1c7f2f8a10";
 const BEFORE = "9b7e44d0-21aa-4c55-8a0d-0e6a3c1d2f77";
 const [PRESENT, USED, LOST] = ["a", "b", "c"].map((letter) => letter.repeat(64));
 
-export async function seedEscrow(pool: pg.Pool, workstation: string): Promise<void> {
+const RECOVERY = { slot: 2, is: "escrowed", to: "0a1b2c3d", sealed: PRESENT };
+/** As an agent reports a key that one before it marked by its name alone. */
+const OLDER = { ...RECOVERY, is: "unknown", older: true };
+const OLDER_FAULT =
+  "/dev/vg0/guest: LUKS2, aes-xts-plain64, 2 keys; recovery key 2 was marked by an older agent, and whether it is the one that was sealed cannot be told: sallyport-agent disk recovery puts one in its place that can";
+
+export async function seedEscrow(pool: pg.Pool, workstation: string, { isOlder = false } = {}): Promise<void> {
   const found = {
     volume: "/dev/vg0/guest",
     tpm: "present",
@@ -20,14 +26,18 @@ export async function seedEscrow(pool: pg.Pool, workstation: string): Promise<vo
       },
       slots: [0, 2].map((slot) => ({ slot, kdf: "argon2id", keyBits: 512 })),
       tokens: [{ type: "sallyport-recovery", slots: [2] }],
-      recovery: [{ slot: 2, is: "escrowed", to: "0a1b2c3d", sealed: PRESENT }],
+      recovery: [isOlder ? OLDER : RECOVERY],
     },
   };
   await pool.query(
     "UPDATE reported SET document = jsonb_set(document, '{sections,disk}', $2::jsonb) WHERE workstation_id = $1",
     [
       workstation,
-      JSON.stringify({ outcome: "applied", reason: "/dev/vg0/guest: LUKS2, aes-xts-plain64, 2 keys", found }),
+      JSON.stringify(
+        isOlder
+          ? { outcome: "not-applied", reason: OLDER_FAULT, found }
+          : { outcome: "applied", reason: "/dev/vg0/guest: LUKS2, aes-xts-plain64, 2 keys", found },
+      ),
     ],
   );
   const rows: [number, string, number, string, string, boolean][] = [

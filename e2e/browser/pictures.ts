@@ -12,6 +12,7 @@ import { seedCommands } from "./commands.ts";
 import { startConsole } from "./console.ts";
 import { seedDenies } from "./denies.ts";
 import { seedEscrow } from "./escrow.ts";
+import { type ExceptionsSeeded, seedExceptions } from "./exceptions.ts";
 import { type FleetSeeded, seedFleet } from "./fleet.ts";
 import { makeOwner } from "./people.ts";
 import { type RolloutsSeeded, seedRollouts } from "./rollouts.ts";
@@ -35,15 +36,28 @@ usb:
   deviceRules: []
 `;
 
+const DETECTION = `ids:
+  strict: true
+  homeNet: [192.0.2.0/24, 2001:db8:7::/48]
+  suppress:
+    - { signatureId: 2100498, address: 192.0.2.10, reason: the proxy looks so }
+`;
+
 type Picture = { name: string; path: string; act?: (page: Page) => Promise<void>; widths?: number[] };
 
 const tab = (name: string) => async (page: Page) => void (await page.getByRole("tab", { name }).click());
 const press = (name: string) => async (page: Page) => void (await page.getByRole("button", { name }).first().click());
 
+const chosen = async (page: Page) => {
+  for (const name of ["lab-07", "fin-02", "reception-with-a-rather-long-host-name-01", "spare-01"])
+    await page.getByRole("checkbox", { name: `Choose ${name}`, exact: true }).check();
+};
+
 function pictures(
   { groups, workstations }: FleetSeeded,
   rollouts: RolloutsSeeded,
   approvals: ApprovalsSeeded,
+  exceptions: ExceptionsSeeded,
   scan: string,
   held: string,
 ): Picture[] {
@@ -51,6 +65,26 @@ function pictures(
   return [
     { name: "overview", path: "/" },
     { name: "workstations", path: "/workstations" },
+    { name: "workstations-chosen", path: "/workstations", act: chosen },
+    {
+      name: "workstations-tell",
+      path: "/workstations",
+      act: async (page) => {
+        await chosen(page);
+        await press("Another command…")(page);
+        await page.getByLabel("Command", { exact: true }).selectOption("pause");
+      },
+    },
+    {
+      name: "workstations-told",
+      path: "/workstations",
+      act: async (page) => {
+        await chosen(page);
+        await press("Another command…")(page);
+        await page.getByLabel("Why").fill("it is slow since the update");
+        await page.getByRole("button", { name: /^Sign and send/ }).click();
+      },
+    },
     { name: "workstation", path: `/workstations/${lab}` },
     {
       name: "workstation-recovery-keys",
@@ -69,6 +103,13 @@ function pictures(
     },
     { name: "workstation-revoke", path: `/workstations/${lab}`, act: press("Revoke…") },
     { name: "workstation-move", path: `/workstations/${lab}`, act: press("Move…") },
+    { name: "workstation-unbound", path: `/workstations/${workstations.get("lab-12")}` },
+    {
+      name: "workstation-older-recovery",
+      path: `/workstations/${workstations.get("lab-12")}`,
+      act: (page) => page.getByRole("heading", { name: "Recovery keys" }).scrollIntoViewIfNeeded(),
+    },
+    { name: "workstation-ids", path: `/workstations/${workstations.get("fin-02")}` },
     { name: "workstation-bare", path: `/workstations/${workstations.get("spare-01")}` },
     { name: "explore", path: "/explore", widths: [1024, ...WIDTHS] },
     { name: "explore-filtered", path: "/explore?severity=warning&kind=guest.log&kind=ids.*&text=port" },
@@ -83,6 +124,10 @@ function pictures(
     { name: "usb-scan", path: `/usb/${scan.replace(".", "/")}`, act: (page) => page.keyboard.press("j") },
     { name: "usb-held", path: `/usb/${held.replace(".", "/")}` },
     { name: "usb-requests", path: "/usb/requests" },
+    { name: "usb-image", path: exceptions.image },
+    { name: "usb-allowed", path: exceptions.allowed },
+    { name: "usb-revoked", path: exceptions.revoked },
+    { name: "usb-refused", path: exceptions.refused },
     { name: "deny", path: "/deny", widths: [1100, ...WIDTHS] },
     { name: "deny-one", path: "/deny", act: (page) => page.keyboard.press("j") },
     {
@@ -106,6 +151,14 @@ function pictures(
       act: async (page) => {
         await page.getByLabel("Policy text").fill(RULES);
         await tab("network")(page);
+      },
+    },
+    {
+      name: "policy-ids",
+      path: `/policy/${groups.laboratory}`,
+      act: async (page) => {
+        await page.getByLabel("Policy text").fill(DETECTION);
+        await tab("ids")(page);
       },
     },
     {
@@ -151,8 +204,27 @@ function pictures(
     { name: "artifacts-remove", path: "/artifacts", act: (page) => page.getByText("Remove…").last().click() },
     { name: "enrol", path: "/enrol" },
     { name: "enrol-line", path: "/enrol", act: press("Make a token") },
+    {
+      name: "enrol-many",
+      path: "/enrol",
+      act: async (page) => {
+        await page.getByLabel("Uses").fill("40");
+        await page.getByLabel("Note").fill("the second floor, by Rio");
+        await press("Make a token")(page);
+      },
+    },
     { name: "people", path: "/people" },
     { name: "account", path: "/account" },
+    {
+      name: "account-token",
+      path: "/account",
+      act: async (page) => {
+        await page.getByLabel("Name of a new token").fill("the pipeline of the policies");
+        await page.getByLabel("For", { exact: true }).selectOption("policy, apply from a pipeline");
+        await press("Make a token")(page);
+        await page.locator("[data-api-token]").scrollIntoViewIfNeeded();
+      },
+    },
     { name: "keys", path: "/", act: (page) => page.keyboard.press("?") },
     { name: "not-found", path: "/nowhere" },
   ];
@@ -194,16 +266,18 @@ try {
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
   // behind what else reports
   await seedEscrow(made.pool, fleet.workstations.get("lab-07")!);
+  await seedEscrow(made.pool, fleet.workstations.get("lab-12")!, { isOlder: true });
   const desk = await made.pool.query<{ id: string; name: string }>(
     "SELECT id, name FROM workstation WHERE group_id = $1 AND state = 'enrolled' LIMIT 1",
     [fleet.groups["front desk"]],
   );
   const approvals = await seedApprovals(made.pool, made.consoleKey, fleet.groups["front desk"], desk.rows[0]!);
+  const exceptions = await seedExceptions(made.pool, made.consoleKey, fleet.groups.laboratory);
   const { rows } = await made.pool.query<{ trail: number; index: string }>(
     "SELECT DISTINCT ON (verdict) trail, index FROM scan WHERE verdict <> 'allow' ORDER BY verdict, trail",
   );
   const [scan = "", held = ""] = rows.map(({ trail, index }) => `${trail}.${index}`);
-  const shown = pictures(fleet, rollouts, approvals, scan, held).filter(({ name }) =>
+  const shown = pictures(fleet, rollouts, approvals, exceptions, scan, held).filter(({ name }) =>
     only.split(",").some((each) => name.includes(each)),
   );
   for (const { name, path, act, widths = WIDTHS } of shown) {
