@@ -1,9 +1,8 @@
 /** Promise: what the console tells a workstation is done there, each state of it is shown, and its inverse takes it back. */
+import type { Verb } from "@sallyport/shared/command/verb.ts";
 import { expect, it } from "vitest";
 import { type Guarded, until } from "./guarded.ts";
 import { GUESTS } from "./rules.ts";
-
-type Verb = "isolate" | "release" | "pause" | "resume" | "destroy-guest" | "rescan" | "diagnostics" | "wipe";
 
 /** Tells the workstation, and follows the order to its end: sent by the console, received and done on the trail. */
 export async function tell(
@@ -61,7 +60,7 @@ export function commandPromises(at: () => Guarded): void {
     expect(part("nftables")).toContain("table bridge sallyport");
   });
 
-  it("a guest is paused, goes on, and is ended", async () => {
+  it("a guest is paused, goes on, is ended, and is started again by an order", async () => {
     const { workstation } = at();
     const state = async () => /^second\s.*$/m.exec(await workstation.dom0.run("xl list"))?.[0] ?? "gone";
     expect((await tell(at(), "pause", { guest: "second" })).reason).toContain("stands still");
@@ -71,5 +70,15 @@ export function commandPromises(at: () => Guarded): void {
     expect(await workstation.guest("second", "echo goes on")).toBe("goes on\n");
     await tell(at(), "destroy-guest", { guest: "second" });
     expect(await state()).toBe("gone");
+    expect((await tell(at(), "start-guest", { guest: "second" })).reason).toMatch(
+      /^second \(domain \d+\) was started$/,
+    );
+    const answers = () => workstation.guest("second", "echo is back").catch(() => "");
+    await until(async () => (await answers()) === "is back\n", "the second guest's shell");
+    // xl's monitor lives in the guest's own unit, and so does not end with the agent's
+    const group = "systemctl show --property=ControlGroup --value sallyport-guest@etc-xen-guests-second.cfg.service";
+    const lives = `for pid in $(cat "/sys/fs/cgroup$(${group})/cgroup.procs"); do cat /proc/$pid/comm; done`;
+    expect((await workstation.dom0.run(lives)).split("\n")).toContain("xl");
+    expect((await tell(at(), "start-guest", { guest: "second" })).reason).toContain("runs already");
   });
 }

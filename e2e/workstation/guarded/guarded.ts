@@ -22,7 +22,7 @@ export const HEADER_COPY = "/var/lib/sallyport-agent/primary.header";
 /** What a person who installs it writes: where evidence comes in on this machine. */
 export const CONFIG = {
   guests: Object.entries(GUESTS).map(([id, address]) => ({
-    ...{ id, addresses: [address], console: id },
+    ...{ id, addresses: [address], console: id, xlConfig: `/etc/xen/guests/${id}.cfg` },
     ...(id === "primary" && { sockets: [CHANNEL] }),
   })),
   guestNames: { primary: "the user's", second: "a second one" },

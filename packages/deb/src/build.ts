@@ -45,7 +45,7 @@ const RECOMMENDS = [
 const SUGGESTS = ["systemd-cryptsetup"];
 
 /** The agent; and what it drives that must run without it, or before it: the hold on USB and the ruleset at
- *  boot, the log of drops, the IDS. */
+ *  boot, the log of drops, the IDS, guests that an order started. */
 const UNITS = [
   "sallyport-agent.service",
   "sallyport-usb-hold.service",
@@ -53,6 +53,7 @@ const UNITS = [
   "sallyport-drops.service",
   "sallyport-ids.service",
   "sallyport-ids.path",
+  "sallyport-guest@.service",
 ];
 
 export type BuildOptions = {

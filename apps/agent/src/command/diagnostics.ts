@@ -20,7 +20,14 @@ export type DiagnosticsParts = {
 };
 
 const UNITS = ["sallyport-*", "clamav-*", "suricata*", "ulogd*", "xen*", "systemd-udevd*", "nftables*"];
-const JOURNALS = ["sallyport-agent", "sallyport-ids", "sallyport-drops", "sallyport-firewall", "sallyport-usb-hold"];
+const JOURNALS = [
+  "sallyport-agent",
+  "sallyport-ids",
+  "sallyport-drops",
+  "sallyport-firewall",
+  "sallyport-usb-hold",
+  "sallyport-guest@*",
+];
 const PACKAGES = [
   "sallyport-agent",
   "bubblewrap",
