@@ -25,6 +25,13 @@ export async function seedCommands(pool: pg.Pool, key: ConsoleKey, workstation: 
         reason: "xl destroy: there is no domain win11-lab in this start of the machine",
       },
     ],
+    [
+      "start-guest",
+      { guest: "win11-lab" },
+      24,
+      "its disk is copied",
+      { state: "done", at: iso(23.9), reason: "win11-lab (domain 7) was started" },
+    ],
     ["rescan", {}, 20, "new definitions for last week's find", { state: "expired", at: iso(10), by: "console" }],
     ["isolate", { until: iso(-6) }, 0.1, "it speaks to a stranger on port 4444", { state: "received", at: iso(0.09) }],
     ["diagnostics", {}, 0.01, "what runs while it is cut off", undefined],

@@ -42,12 +42,13 @@ function printed(): { xl: Xl; xen: SimXl; asked: string[] } {
     const unit = args.at(-1)!;
     const file = files.get(unit);
     if (args[0] === "show") {
-      if (args[1] === "--property=InvocationID") return ok(`${"a".repeat(32)}\n`);
+      if (args[1] === "--property=InvocationID") return ok(file === undefined ? "\n" : `${"a".repeat(32)}\n`);
       return ok(`${file !== undefined && (await xen.isCreating(file)) ? "activating" : "inactive"}\n`);
     }
     asked.push(args.join(" "));
+    if (file === undefined) return no(5, `Failed to restart ${unit}: Unit ${unit} not found.\n`);
     try {
-      await xen.create(file!, args[0] === "start" ? "join" : "anew", signal);
+      await xen.create(file, args[0] === "start" ? "join" : "anew", signal);
       return ok();
     } catch (error) {
       said = `libxl: error: libxl_dom.c:1838:libxl_name_to_domid: ${(error as Error).message}\nfailed to create\n`;
@@ -152,6 +153,10 @@ it("a guest's unit is named by its file; it is begun anew, for the one before ma
   await xl.create(file, "join");
   const unit = "sallyport-guest@etc-xen-win\\x2d11.cfg.service";
   expect(asked).toEqual([`restart ${unit}`, `start ${unit}`]);
+  // of a start that never came to xl the journal has nothing
+  await expect(xl.create("/etc/xen/b.cfg", "anew")).rejects.toThrow(
+    "xl create /etc/xen/b.cfg: Failed to restart sallyport-guest@etc-xen-b.cfg.service: Unit",
+  );
 });
 
 it.each([
