@@ -278,7 +278,11 @@ test("with approvers it waits for them, and one that a later exception overtook 
     [group, keyId(sha256, anna.publicKey), key],
   );
   const before = (await sent()).length;
+  expect(await requestOf(pool, trail, 0)).toMatchObject({ signing: null });
   const [one, two] = [await except(0), await except(0)];
+  const signing = { id: two.waiting!.id, until: two.notAfter };
+  expect(await requestOf(pool, trail, 0)).toMatchObject({ signing });
+  expect(await requestOf(pool, trail, 4)).toMatchObject({ signing: null }); // another stick's
   expect(one.waiting).toMatchObject({ needed: 1, approvers: 1, expires: one.notAfter });
   expect(await sent()).toHaveLength(before);
   const by = { id: "nora", email: "nora@example.org" };
@@ -298,5 +302,6 @@ test("with approvers it waits for them, and one that a later exception overtook 
     state: "failed",
     reason: expect.stringMatching(/ask for this one/),
   });
+  expect(await requestOf(pool, trail, 0)).toMatchObject({ signing: null });
   expect(await sent()).toHaveLength(before + 1);
 });

@@ -33,6 +33,8 @@ export type Asked = {
   given: { exception: string; notAfter: string; reason: string; revoked: { at: string; reason: string } | null } | null;
   /** Somebody said no, after the newest exception if there was one. */
   refused: { at: string; by: string; reason: string } | null;
+  /** Somebody would let it pass, and people have been asked to sign; `id` is what waits for them. */
+  signing: { id: string; until: string } | null;
 };
 
 type Raw = { index: string; content: Buffer | null };
@@ -59,6 +61,12 @@ export async function requestOf(pool: Pool, trail: number, scan: number): Promis
   const refused = (await refusals(pool, REFUSED_DAYS)).find(
     (each) => each.workstation === workstation && each.request === body.request,
   );
+  const signing = await pool.query<{ id: string; until: string }>(
+    `SELECT id, act ->> 'notAfter' AS until FROM proposal
+      WHERE kind = 'exception' AND state = 'waiting' AND expires > now()
+        AND act ->> 'workstation' = $1 AND act ->> 'request' = $2 ORDER BY expires DESC LIMIT 1`,
+    [workstation, body.request],
+  );
   const isRefused = refused && (!given || Date.parse(refused.at) > given.at.getTime());
   const { request, files, reason, images = null } = body;
   return {
@@ -75,6 +83,7 @@ export async function requestOf(pool: Pool, trail: number, scan: number): Promis
         }
       : null,
     refused: isRefused ? { at: refused.at, by: refused.by, reason: refused.reason } : null,
+    signing: signing.rows[0] ?? null,
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { EXCEPTION_REASON_CHARS_MAX, handsOver } from "@sallyport/shared/usb/exception.ts";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import Link from "next/link";
 import { type FormEvent, useState } from "react";
 import { waitsWords } from "../../approval/view/words.tsx";
 import { useMay } from "../../overview/view/shell.tsx";
@@ -9,9 +10,11 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
 import { Input, Select } from "../../ui/field.tsx";
+import { Mark } from "../../ui/mark.tsx";
 import { exact } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import type { Asked } from "../exception.ts";
 
 const EVERY_MS = 5_000;
 const HOURS = [
@@ -35,7 +38,7 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
   const refuse = useMutation(api.usb.refuse.mutationOptions());
   const mayDeny = useMay("deny");
   if (!asked.data) return null;
-  const { files, given, refused, reason: why, images, workstation } = asked.data;
+  const { files, given, images, workstation } = asked.data;
   const current = given && !given.revoked && Date.parse(given.notAfter) > Date.now() ? given : null;
   const again = () => {
     setReason("");
@@ -85,51 +88,34 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
     );
   };
   return (
-    <section aria-label="Exception" className="border-b border-line px-5 py-3">
+    <section aria-label="Exception" className="grid gap-1.5 border-b border-line px-5 py-3">
+      <Standing asked={asked.data} current={current} />
       {current ? (
+        mayDeny && (
+          <form onSubmit={takeBack} className="mt-1 flex flex-wrap items-end gap-3">
+            <div className="w-[360px] max-w-full">
+              <Input
+                label="Why is it taken back?"
+                value={reason}
+                onChange={(event) => setReason(event.target.value)}
+                fault={revoke.isError ? revoke.error.message : undefined}
+                minLength={3}
+                maxLength={200}
+                required
+              />
+            </div>
+            <Button type="submit" look="danger" disabled={revoke.isPending}>
+              Revoke: the guest loses the stick at once
+            </Button>
+          </form>
+        )
+      ) : asked.data.signing ? null : (
         <>
-          <p>
-            Allowed until {exact(current.notAfter)} by an exception: <Untrusted text={current.reason} />
-          </p>
-          {mayDeny && (
-            <form onSubmit={takeBack} className="mt-2 flex flex-wrap items-end gap-3">
-              <div className="w-[360px] max-w-full">
-                <Input
-                  label="Why is it taken back?"
-                  value={reason}
-                  onChange={(event) => setReason(event.target.value)}
-                  fault={revoke.isError ? revoke.error.message : undefined}
-                  minLength={3}
-                  maxLength={200}
-                  required
-                />
-              </div>
-              <Button type="submit" look="danger" disabled={revoke.isPending}>
-                Revoke: the guest loses the stick at once
-              </Button>
-            </form>
-          )}
-        </>
-      ) : (
-        <>
-          {given?.revoked && (
-            <p className="[overflow-wrap:anywhere]">
-              An exception was revoked on {exact(given.revoked.at)}: <Untrusted text={given.revoked.reason} />
-            </p>
-          )}
-          {refused && (
-            <p className="[overflow-wrap:anywhere]">
-              Refused on {exact(refused.at)} by {refused.by}: <Untrusted text={refused.reason} />
-            </p>
-          )}
-          <p className="[overflow-wrap:anywhere]">
-            The stick waits for a person: <Untrusted text={why} />
-          </p>
-          <p className="mt-1 [overflow-wrap:anywhere]">
+          <p className="text-ink-2 [overflow-wrap:anywhere]">
             Handed over would be {handsOver({ images: images ?? undefined })}.
           </p>
           {(mayExcept || mayDeny) && (
-            <form onSubmit={submit} className="mt-2 flex flex-wrap items-end gap-3">
+            <form onSubmit={submit} className="mt-1 flex flex-wrap items-end gap-3">
               <div className="w-[360px] max-w-full">
                 <Input
                   label="Why may it pass, or not?"
@@ -171,5 +157,46 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
         </>
       )}
     </section>
+  );
+}
+
+/** What came of the request, the newest answer last; then that the stick is held, where it is. */
+function Standing({ asked, current }: { asked: Asked; current: Asked["given"] }) {
+  const { given, refused, signing, reason } = asked;
+  const line = "[overflow-wrap:anywhere]";
+  if (current)
+    return (
+      <p className={line}>
+        <Mark tone="allow">may pass</Mark> until {exact(current.notAfter)}, by an exception:{" "}
+        <Untrusted text={current.reason} />
+      </p>
+    );
+  const isAnswered = Boolean(given?.revoked || refused);
+  return (
+    <>
+      {given?.revoked && (
+        <p className={line}>
+          <Mark tone="block">revoked</Mark> on {exact(given.revoked.at)}: <Untrusted text={given.revoked.reason} />
+        </p>
+      )}
+      {refused && (
+        <p className={line}>
+          <Mark tone="block">refused</Mark> on {exact(refused.at)} by {refused.by}: <Untrusted text={refused.reason} />
+        </p>
+      )}
+      {signing && (
+        <p className={line}>
+          <Mark tone="hold">to be signed</Mark> An exception until {exact(signing.until)}{" "}
+          <Link className="underline" href={`/approvals/${signing.id}`}>
+            waits for signatures
+          </Link>
+          ; whoever would not have it withdraws it there.
+        </p>
+      )}
+      <p className={line}>
+        <Mark tone="hold">held</Mark> {isAnswered || signing ? "The stick is held" : "The stick waits for a person"}:{" "}
+        <Untrusted text={reason} />
+      </p>
+    </>
   );
 }
