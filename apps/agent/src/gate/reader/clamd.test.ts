@@ -10,8 +10,11 @@ describe("clamd's answers", () => {
       answer: "infected",
       signature: "Win.Test.EICAR_HDB-1",
     });
+    expect(readAnswer("stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND")).toEqual({
+      answer: "limit",
+      detail: "the scanner says Heuristics.Limits.Exceeded.MaxFileSize",
+    });
     for (const text of [
-      "stream: Heuristics.Limits.Exceeded.MaxFileSize FOUND",
       "stream: Heuristics.Encrypted.Zip FOUND",
       "INSTREAM size limit exceeded. ERROR",
       "stream: Can't allocate memory ERROR",

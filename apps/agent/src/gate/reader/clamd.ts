@@ -5,7 +5,9 @@ import { connect, type Socket } from "node:net";
 export type Answer =
   | { answer: "clean" }
   | { answer: "infected"; signature: string }
-  /** Past one of the scanner's limits, encrypted, an error: nothing can be said. */
+  /** Past one of the scanner's limits of bytes, files or time. */
+  | { answer: "limit"; detail: string }
+  /** Encrypted, an error: nothing can be said. */
   | { answer: "unsaid"; detail: string }
   /** No scanner there, or none that answers: worth counting, so that a dead one is not asked for every file. */
   | { answer: "gone"; detail: string };
@@ -82,8 +84,8 @@ export function readAnswer(untrusted: string): Answer {
   const found = /^stream: (.+) FOUND$/s.exec(untrusted);
   if (found) {
     const signature = found[1]!.slice(0, 256);
-    if (/^Heuristics\.(Limits\.Exceeded|Encrypted)/.test(signature))
-      return { answer: "unsaid", detail: `the scanner says ${signature}` };
+    const limit = /^Heuristics\.(?:(Limits\.Exceeded)|Encrypted)/.exec(signature);
+    if (limit) return { answer: limit[1] ? "limit" : "unsaid", detail: `the scanner says ${signature}` };
     return { answer: "infected", signature };
   }
   if (untrusted === "stream: OK") return { answer: "clean" };

@@ -24,7 +24,7 @@ export function asker(clamd: Order["clamd"], alive: boolean, fileMs: number): As
       if (clamd === null || !alive) return said({ answer: "unsaid", detail: "no scanner" });
       if (failures >= GONE_AFTER) return said({ answer: "gone", detail: "the scanner has stopped answering" });
       const tooLong: Answer = {
-        answer: "unsaid",
+        answer: "limit",
         detail: `larger than the scanner's limit of ${clamd.fileBytes} bytes`,
       };
       if (size === 0) return said({ answer: "clean" });
@@ -47,7 +47,7 @@ export function asker(clamd: Order["clamd"], alive: boolean, fileMs: number): As
           const answer = await stream.finish();
           failures = answer.answer === "gone" ? failures + 1 : 0;
           if (answer.answer === "clean" && Date.now() - started >= clamd.scanMs) {
-            return { answer: "unsaid", detail: "the scanner reached its limit of time" };
+            return { answer: "limit", detail: "the scanner reached its limit of time" };
           }
           return answer;
         },

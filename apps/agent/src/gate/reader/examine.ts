@@ -1,14 +1,16 @@
 /** Entries → rows of the manifest. Archives are followed inwards; an archive is no better than its worst member. */
 import { isUtf8 } from "node:buffer";
-import { type Container, containers } from "./archives/format.ts";
+import { type Container, containers, onlyDisk } from "./archives/format.ts";
 import { budget, isStream, type Member, type Stream } from "./archives/member.ts";
 import { openArchive, type Unpacked } from "./archives/open.ts";
 import type { Answer } from "./clamd.ts";
 import { type Ask, isMediumsFault, type Seen } from "./content.ts";
+import { looksHtml } from "./documents/html.ts";
 import { lockedDocument } from "./documents/locked.ts";
 import type { Order, Row } from "./events.ts";
 import { type Kept, seeOnce } from "./keep.ts";
 import { each, lanes } from "./lanes.ts";
+import { askInPieces, fitsInPieces } from "./pieces.ts";
 import type { Source } from "./source.ts";
 import { typeOf } from "./type.ts";
 import type { Entry } from "./volume.ts";
@@ -36,14 +38,9 @@ const DEFLATE_RATIO_MAX = 1_032;
 /** The scanner keeps what it found clean by MD5, and would answer for the other one. */
 const TWIN = "has the MD5 of another file that is not the same";
 
-/** As clamd knows HTML: by any of these near the start, in two-byte letters too. */
-const HTML_BYTES = 8 * 1024;
-const HTML = /<(?:html|head|body|a|iframe|img|object|script|table|meta|title|link|style|!doctype)[\s>/]/i;
-const looksHtml = (head: Buffer): boolean =>
-  HTML.test(head.subarray(0, HTML_BYTES).toString("latin1").replaceAll("\0", ""));
-
 type Finding = Row["finding"];
-type Place = { path: Buffer; partition?: number; depth: number };
+/** `region`: bytes of a disk that are no file of it. */
+type Place = { path: Buffer; partition?: number; depth: number; region?: boolean };
 
 export type Examiner = { entry(entry: Entry, partition?: number): Promise<void>; files(): number; bytes(): number };
 
@@ -85,8 +82,13 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
       if (source !== null) {
         const locked = lockedDocument(seen.head, source);
         if (locked !== null && judged.finding !== "infected") judged = { finding: "unscannable", detail: locked };
-        for (const container of containers(seen.head, source, places))
-          judged = worst(judged, await members(place, container, source));
+        const found = containers(seen.head, source, places);
+        let inside: Judged | null = null;
+        for (const container of found) inside = worst(inside ?? CLEAN, await members(place, container, source));
+        const isDisk = locked === null && onlyDisk(found, seen.head, type, place.region === true);
+        if (isDisk && seen.answer.answer === "limit" && (inside === null || inside.finding === "clean"))
+          judged = await inPieces(source, judged);
+        judged = worst(judged, inside);
       }
       return tell(place, { size: seen.size, md5: seen.md5, sha256: seen.sha256, type, ...judged });
     } catch (error) {
@@ -95,6 +97,17 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
     } finally {
       kept?.drop();
     }
+  }
+
+  /** Of a disk of which each file is clean, and that the scanner does not take as a whole. */
+  async function inPieces(source: Source, own: Judged): Promise<Judged> {
+    const { clamd } = order;
+    // without its word where a limit stopped it, a piece that is clean is none
+    if (clamd === null || !clamd.limitsReported || !fitsInPieces(clamd.fileBytes) || own.detail === TWIN) return own;
+    const judged = fromAnswer(await askInPieces(source, ask, clamd.fileBytes, inTurn));
+    return judged.finding === "clean"
+      ? { finding: "clean", detail: "too large for the scanner as a whole; its files and its bytes were scanned apart" }
+      : judged;
   }
 
   function ownFinding(seen: Seen, type: string): Judged {
@@ -126,7 +139,12 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
       await each(unpacked.members, order.lanes, async (found) => {
         archives.member();
         const finding = await member(
-          { ...place, path: Buffer.concat([place.path, MARK, found.name]), depth: place.depth + 1 },
+          {
+            ...place,
+            path: Buffer.concat([place.path, MARK, found.name]),
+            depth: place.depth + 1,
+            region: found.region === true,
+          },
           found,
         );
         if (finding === "infected") worstInside = { finding, detail: "holds an infected member" };
@@ -174,6 +192,7 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
 }
 
 type Judged = { finding: Finding; detail?: string };
+const CLEAN: Judged = { finding: "clean" };
 
 const typeOfKind = (kind: Entry["kind"]): string => (kind === "file" ? "application/octet-stream" : INODE_TYPES[kind]);
 
@@ -183,6 +202,7 @@ function fromAnswer(answer: Answer): Judged {
       return { finding: "clean" };
     case "infected":
       return { finding: "infected", detail: answer.signature };
+    case "limit":
     case "unsaid":
     case "gone":
       return { finding: "unscannable", detail: answer.detail };

@@ -70,7 +70,7 @@ export function* diskMembers(source: Source): Generator<Member> {
     if (onlyZeros(content)) continue;
     gaps += 1;
     if (gaps > GAPS_MAX) problems.push("has more gaps between its partitions than any real one");
-    else yield { name: Buffer.from(`outside-${gap.from}`), kind: "file", size: gap.bytes, content };
+    else yield { name: Buffer.from(`outside-${gap.from}`), kind: "file", size: gap.bytes, content, region: true };
   }
   if (problems.length > 0) throw new Damaged(problems[0]!);
 }
@@ -80,7 +80,7 @@ function* partitionMembers(range: Range, source: Source, problems: string[]): Ge
   if (volumes.length > 0) yield* volumesMembers(volumes, `${range.number}/`, problems);
   else if (!onlyZeros(source)) {
     // as a file: what 7z opens, or what is known by name, is found there
-    yield { name: Buffer.from(String(range.number)), kind: "file", size: source.size, content: source };
+    yield { name: Buffer.from(String(range.number)), kind: "file", size: source.size, content: source, region: true };
     if (foreign(source) === null) problems.push(`its partition ${range.number}: no file system that the gate reads`);
   }
 }

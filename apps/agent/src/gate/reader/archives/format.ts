@@ -2,6 +2,8 @@
  *  what 7z opens for it, and what nobody here opens. */
 
 import { isCompound, isInstaller } from "../documents/compound.ts";
+import { looksHtml } from "../documents/html.ts";
+import { documentHead } from "../documents/locked.ts";
 import type { Source } from "../source.ts";
 import { disk, diskHead } from "./disk.ts";
 import { embedded, lockedRar } from "./embedded.ts";
@@ -92,6 +94,15 @@ export function containers(head: Buffer, source: Source, places: readonly number
     found.push({ how: "closed", what: "a script with something packed behind it, which the gate does not unpack" });
   return found;
 }
+
+const FILE_SYSTEMS = new Set(["Udf", "SquashFS", "CramFS", "APFS", "HFS"]);
+const DISK_TYPES = new Set(["application/octet-stream", "application/x-iso9660-image"]);
+
+/** Whether a file is a disk to everybody, so that its files and its bytes are all there is to it: it is no container but
+ *  file systems, and begins as nothing that a system runs or shows. A region of a disk is no file, whatever it begins as. */
+export const onlyDisk = (found: readonly Container[], head: Buffer, type: string, region: boolean): boolean =>
+  found.every((each) => each.how === "disk" || (each.how === "seven" && FILE_SYSTEMS.has(each.type))) &&
+  (region || (found.length > 0 && DISK_TYPES.has(type) && !isScript(head) && !documentHead(head) && !looksHtml(head)));
 
 function holdsZero(source: Source): boolean {
   const WINDOW = 1024 * 1024;

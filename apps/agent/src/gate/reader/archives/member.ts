@@ -14,6 +14,8 @@ export type Member = {
   content: Source | Stream | null;
   problem?: string;
   detail?: string;
+  /** Bytes of a disk that are no file of it: nobody opens them by a name. */
+  region?: true;
 };
 
 export const isStream = (content: Source | Stream): content is Stream => "chunks" in content;
