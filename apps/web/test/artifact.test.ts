@@ -1,7 +1,6 @@
 /** Artifacts from `sallyport artifact …` over the console's route into pieces, and out of the listener to whoever shows a
  *  workstation's certificate. */
 import "reflect-metadata";
-import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -26,13 +25,12 @@ import { makeToken, type Scope } from "../src/person/api-token.ts";
 import { hash, readSigner } from "../src/trail/crypto.ts";
 import { readConsoleKey } from "../src/trail/key.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
+import { RUNS_MS_MAX, runSallyport } from "./command-line.ts";
 import { Machine } from "./machine.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition } from "./seed.ts";
 import { ensureKeys } from "./up.ts";
 
-const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
-const RUNS_MS_MAX = 600_000;
 const folder = mkdtempSync(join(tmpdir(), "sallyport-artifact-"));
 const key = (name: string) => readFileSync(join(folder, "keys", name));
 const rules = (sid: number) => `alert udp any any -> any any (msg:"a"; sid:${sid};)\n`;
@@ -99,15 +97,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-type Ran = { code: number; out: string; err: string };
-function sallyport(token: string, ...args: string[]): Promise<Ran> {
-  const env = { ...process.env, SALLYPORT_URL: url, SALLYPORT_TOKEN: token };
-  const child = spawn(process.execPath, [SALLYPORT, "artifact", ...args], { env });
-  let [out, err] = ["", ""];
-  child.stdout.on("data", (bytes) => (out += bytes));
-  child.stderr.on("data", (bytes) => (err += bytes));
-  return new Promise((resolve) => child.on("close", (code) => resolve({ code: code ?? -1, out, err })));
-}
+const sallyport = (token: string, ...args: string[]) =>
+  runSallyport({ token, environment: { SALLYPORT_URL: url } }, "artifact", ...args);
 const file = (name: string, bytes: Uint8Array | string): string => {
   const path = join(folder, name);
   writeFileSync(path, bytes);

@@ -27,6 +27,23 @@ export type CommandLine = Parts & {
   stop(): Promise<void>;
 };
 
+/** Ends with its last word read. */
+export function runSallyport({ token, environment, folder }: Given, ...args: string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [SALLYPORT, ...args], {
+    env: { ...process.env, SALLYPORT_TOKEN: token, ...environment },
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    said.out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said.err += text;
+  });
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, ...said })));
+}
+
 export async function startCommandLine(
   respond: (parts: Parts, request: Request) => Promise<Response>,
 ): Promise<CommandLine> {
@@ -52,21 +69,8 @@ export async function startCommandLine(
       );
       return (await makeToken(pool, { person, name: "t", scopes, days: 1 })).token;
     },
-    run: ({ token, environment, folder }, ...args) => {
-      const child = spawn(process.execPath, [SALLYPORT, ...args], {
-        env: { ...process.env, SALLYPORT_TOKEN: token, SALLYPORT_URL: url, ...environment },
-        cwd: folder,
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      const said = { out: "", err: "" };
-      child.stdout.setEncoding("utf8").on("data", (text: string) => {
-        said.out += text;
-      });
-      child.stderr.setEncoding("utf8").on("data", (text: string) => {
-        said.err += text;
-      });
-      return new Promise((resolve) => child.once("close", (code) => resolve({ code, ...said })));
-    },
+    run: ({ environment, ...given }, ...args) =>
+      runSallyport({ ...given, environment: { SALLYPORT_URL: url, ...environment } }, ...args),
     stop: async () => {
       await new Promise((resolve) => server.close(resolve));
       await stop();

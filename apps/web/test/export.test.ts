@@ -1,12 +1,10 @@
 /** A trail out of a real Postgres, by the command line, checked with no console. */
-import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
@@ -14,10 +12,10 @@ import { respondExport } from "../src/export/respond.ts";
 import { Slots } from "../src/export/slots.ts";
 import type { RecordConsole } from "../src/person/act.ts";
 import { makeToken, revokeToken, type Scope } from "../src/person/api-token.ts";
+import { runSallyport } from "./command-line.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation } from "./seed.ts";
 
-const BIN = fileURLToPath(new URL("../../../packages/cli/bin/sallyport.mjs", import.meta.url));
 const SIZE = 300;
 
 describe("exporting a trail", () => {
@@ -81,14 +79,8 @@ describe("exporting a trail", () => {
     return { person, ...(await makeToken(pool, { person, name: "test", scopes, days: 1 })) };
   }
 
-  function sallyport(args: string[], secret = ""): Promise<{ code: number; out: string; err: string }> {
-    return new Promise((resolve) => {
-      const env = { ...process.env, SALLYPORT_TOKEN: secret, SALLYPORT_URL: url };
-      execFile(process.execPath, [BIN, ...args], { env }, (error, out, err) =>
-        resolve({ code: error ? Number(error.code) : 0, out, err }),
-      );
-    });
-  }
+  const sallyport = (args: string[], secret = "") =>
+    runSallyport({ token: secret, environment: { SALLYPORT_URL: url } }, ...args);
   const exportTo = (out: string, secret: string, name = workstation) =>
     sallyport(["export", "--workstation", name, "--out", join(folder, out)], secret);
 

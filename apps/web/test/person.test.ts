@@ -1,10 +1,8 @@
 /** Signing in, losing the way in, and being let in again, over better-auth's own handler and a real Postgres. */
 import "reflect-metadata";
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
@@ -16,11 +14,11 @@ import { readConsoleKey } from "../src/trail/key.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import type { Context } from "../src/trpc/context.ts";
 import { appRouter } from "../src/trpc/router.ts";
+import { runSallyport } from "./command-line.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedPartition } from "./seed.ts";
 import { ensureKeys } from "./up.ts";
 
-const CLI = fileURLToPath(new URL("../../../packages/cli/bin/sallyport.mjs", import.meta.url));
 const OLD = "an old and long password";
 const NEW = "a new and longer password";
 const URL_ = "http://console.test";
@@ -156,14 +154,8 @@ test("a link that ran out, one that a newer took the place of, and one from befo
 
 test("an owner with a shell on the console's machine gets back in by the command, switched off or not, and it is recorded", async () => {
   await pool.query("UPDATE person SET disabled_at = now() WHERE id = 'owner-2'");
-  const run = (email: string) =>
-    new Promise<{ code: number; out: string; error: string }>((resolve) =>
-      execFile(
-        process.execPath,
-        [CLI, "people", "reset", email, "--state", stateFolder, "--database", postgres.url, "--url", URL_, "--json"],
-        (failed, out, error) => resolve({ code: typeof failed?.code === "number" ? failed.code : 0, out, error }),
-      ),
-    );
+  const here = ["--state", stateFolder, "--database", postgres.url, "--url", URL_, "--json"];
+  const run = (email: string) => runSallyport({}, "people", "reset", email, ...here);
   const done = await run("Owner-2@example.org");
   expect(done).toMatchObject({ code: 0 });
   const { link } = JSON.parse(done.out) as { link: string };
@@ -177,7 +169,7 @@ test("an owner with a shell on the console's machine gets back in by the command
     ),
     body: { actor: { id: "console-machine" }, before: { disabled: true }, after: { disabled: false } },
   });
-  expect(await run("nobody@example.org")).toMatchObject({ code: 3, error: expect.stringMatching(/Nobody .* has/) });
+  expect(await run("nobody@example.org")).toMatchObject({ code: 3, err: expect.stringMatching(/Nobody .* has/) });
 });
 
 test("tries from elsewhere keep nobody out who has signed in from where they are; right ones cost nothing", async () => {

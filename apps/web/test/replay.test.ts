@@ -1,7 +1,6 @@
 /** Records ingested → inputs → a replay says what flips: through the API, by roles and tokens, and as `sallyport policy
  *  replay` puts it. */
 import "reflect-metadata";
-import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -23,12 +22,12 @@ import { publish } from "../src/policy/publish.ts";
 import { catchUp, Gather } from "../src/replay/gather.ts";
 import { DAYS_MAX, pruneInputs } from "../src/replay/gathered.ts";
 import { respondReplay } from "../src/replay/respond.ts";
+import { runSallyport } from "./command-line.ts";
 import { enrolled, Machine } from "./machine.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup } from "./seed.ts";
 import { newSigner } from "./signer.ts";
 
-const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 const RUNS_MS_MAX = 600_000;
 const folder = mkdtempSync(join(tmpdir(), "sallyport-replay-"));
 const consoleKey = newSigner();
@@ -340,20 +339,8 @@ test(
   "the command line says it in words or JSON, and fails on a condition",
   async () => {
     writeFileSync(join(folder, "web.yaml"), WEB);
-    const run = async (...args: string[]) => {
-      const child = spawn(process.execPath, [SALLYPORT, "policy", "replay", ...args], {
-        env: { ...process.env, SALLYPORT_URL: url, SALLYPORT_TOKEN: token },
-      });
-      const parts = { out: "", err: "" };
-      child.stdout.on("data", (text) => {
-        parts.out += String(text);
-      });
-      child.stderr.on("data", (text) => {
-        parts.err += String(text);
-      });
-      const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-      return { code, ...parts };
-    };
+    const run = (...args: string[]) =>
+      runSallyport({ token, environment: { SALLYPORT_URL: url } }, "policy", "replay", ...args);
     const candidate = join(folder, "web.yaml");
     const said = await run("--group", "floor", "--since", "1d", candidate, "--fail-on", "new-blocks > 0");
     expect(said.code, said.err).toBe(0);

@@ -1,7 +1,6 @@
 /** One key of the console follows another, by `sallyport console-key` as a process of its own over a real Postgres; what goes
  *  down is judged as a workstation judges it. */
 import "reflect-metadata";
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,12 +21,12 @@ import { withRecord } from "../src/person/act.ts";
 import { publish, publishedAct } from "../src/policy/publish.ts";
 import { readConsoleKey } from "../src/trail/key.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
+import { runSallyport } from "./command-line.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
 import { newSigner } from "./signer.ts";
 import { ensureKeys } from "./up.ts";
 
-const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 const RUNS_MS_MAX = 600_000;
 const SHARDS = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, "0"));
 const sha256 = (bytes: Uint8Array) => new Uint8Array(createHash("sha256").update(bytes).digest());
@@ -65,22 +64,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-type Ran = { code: number | null; out: string; err: string };
-function consoleKey(...args: string[]): Promise<Ran> {
-  const child = spawn(process.execPath, [SALLYPORT, "console-key", ...args], {
-    env: { ...process.env, SALLYPORT_STATE: folder, DATABASE_URL: postgres.url },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let out = "";
-  let err = "";
-  child.stdout.on("data", (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    err += chunk;
-  });
-  return new Promise((resolve) => child.once("close", (code) => resolve({ code, out, err })));
-}
+const consoleKey = (...args: string[]) =>
+  runSallyport({ environment: { SALLYPORT_STATE: folder, DATABASE_URL: postgres.url } }, "console-key", ...args);
 async function keysOf(name: "plain" | "strict"): Promise<string[][]> {
   const rows = await due(pool, {
     ...{ shards: SHARDS, back: [machines[name]], after: "00000000-0000-0000-0000-000000000000", limit: 10 },
