@@ -12,7 +12,7 @@ import { seedCommands } from "./commands.ts";
 import { startConsole } from "./console.ts";
 import { seedDenies } from "./denies.ts";
 import { seedEscrow } from "./escrow.ts";
-import { type ExceptionsSeeded, seedExceptions } from "./exceptions.ts";
+import { type ExceptionsSeeded, seedExceptions, seedSigning } from "./exceptions.ts";
 import { type FleetSeeded, seedFleet } from "./fleet.ts";
 import { makeOwner } from "./people.ts";
 import { type RolloutsSeeded, seedRollouts } from "./rollouts.ts";
@@ -57,7 +57,7 @@ function pictures(
   { groups, workstations }: FleetSeeded,
   rollouts: RolloutsSeeded,
   approvals: ApprovalsSeeded,
-  exceptions: ExceptionsSeeded,
+  exceptions: ExceptionsSeeded & { signing: string },
   scan: string,
   held: string,
 ): Picture[] {
@@ -128,6 +128,7 @@ function pictures(
     { name: "usb-allowed", path: exceptions.allowed },
     { name: "usb-revoked", path: exceptions.revoked },
     { name: "usb-refused", path: exceptions.refused },
+    { name: "usb-signing", path: exceptions.signing },
     { name: "deny", path: "/deny", widths: [1100, ...WIDTHS] },
     { name: "deny-one", path: "/deny", act: (page) => page.keyboard.press("j") },
     {
@@ -272,7 +273,10 @@ try {
     [fleet.groups["front desk"]],
   );
   const approvals = await seedApprovals(made.pool, made.consoleKey, fleet.groups["front desk"], desk.rows[0]!);
-  const exceptions = await seedExceptions(made.pool, made.consoleKey, fleet.groups.laboratory);
+  const exceptions = {
+    ...(await seedExceptions(made.pool, made.consoleKey, fleet.groups.laboratory)),
+    signing: await seedSigning(made.pool, made.consoleKey, fleet.groups["front desk"]),
+  };
   const { rows } = await made.pool.query<{ trail: number; index: string }>(
     "SELECT DISTINCT ON (verdict) trail, index FROM scan WHERE verdict <> 'allow' ORDER BY verdict, trail",
   );
