@@ -1,6 +1,7 @@
 /** Which imports may exist (ARCHITECTURE.md "Arrows"), as a table. An import that only takes types is erased before
  *  anything runs, and counts only where the type is a database's. */
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Arrow, arrowsOf, reached, sourcesOf } from "./arrows.ts";
 
@@ -108,6 +109,13 @@ describe("in the console", () => {
       "wiring.ts",
       "worker.ts",
     ]);
+  });
+
+  it("a transaction is begun in one place, and by what restores a backup, whose connection ends with it", () => {
+    const begins = (file: string) =>
+      /query\(["'`]BEGIN/.test(readFileSync(new URL(`../${file}`, import.meta.url), "utf8"));
+    const found = files.filter((file) => file.startsWith(WEB) && begins(file));
+    expect(found.map((file) => file.slice(WEB.length))).toEqual(["trail/restored.ts", "transaction.ts"]);
   });
 
   const views = files.filter((file) => file.startsWith(WEB) && /\/(?:view|ui)\//.test(file));
