@@ -8,7 +8,11 @@ import type { Outlet, Source } from "../source.ts";
 import { Place } from "./place.ts";
 import { asideSuffix, rotatedSiblings } from "./rotated.ts";
 
+/** While a file grows fast, and while none does. */
 const LOOK_EVERY_MS = 500;
+const LOOK_AT_REST_MS = 2_000;
+/** Of the bound of one file, within one look. */
+const FAST_SHARE = 1 / 32;
 const TELL_AGAIN_MS = 10_000;
 
 export type Bound = {
@@ -29,24 +33,28 @@ export type Bound = {
 };
 
 export function boundedFiles(bound: Bound): Source {
-  const { name, lookEveryMs = LOOK_EVERY_MS } = bound;
+  const { name, lookEveryMs } = bound;
   return {
     name: `bound/${name}`,
     async run(outlet, signal) {
       let said = "";
+      let before = 0;
       const told = { at: Number.NEGATIVE_INFINITY };
       while (!signal.aborted) {
-        const at = await look(bound, outlet, told);
+        const { at, bytes } = await look(bound, outlet, told);
         if (at !== said) outlet.state({ state: "running", at });
         said = at;
-        await delay(lookEveryMs, undefined, { signal }).catch(() => {});
+        const isAtRest = Math.abs(bytes - before) < bound.fileBytesMax * FAST_SHARE;
+        before = bytes;
+        const waitMs = lookEveryMs ?? (isAtRest ? LOOK_AT_REST_MS : LOOK_EVERY_MS);
+        await delay(waitMs, undefined, { signal }).catch(() => {});
       }
     },
   };
 }
 
-/** One look; what to say of it. */
-async function look(bound: Bound, outlet: Outlet, told: { at: number }): Promise<string> {
+/** One look; what to say of it, and how much there is of all. */
+async function look(bound: Bound, outlet: Outlet, told: { at: number }): Promise<{ at: string; bytes: number }> {
   const { dom0, files, fileBytesMax, bytesMax } = bound;
   const all: Lives[] = [];
   let moved = false;
@@ -71,6 +79,7 @@ async function look(bound: Bound, outlet: Outlet, told: { at: number }): Promise
     told.at = dom0.monotonic();
     await bound.reopen().catch(orAbsent);
   }
+  const sizes = all.flatMap(({ current, older }) => [current?.size ?? 0, ...older.map(({ facts }) => facts.size)]);
   for (const path of read(all)) await files.remove(path);
   for (const { path, name, size } of over(all, bytesMax)) {
     await files.remove(path);
@@ -78,7 +87,7 @@ async function look(bound: Bound, outlet: Outlet, told: { at: number }): Promise
     const observation = malformed({ source: bound.kind, from: name, reason, bytes: new Uint8Array() }, dom0.now());
     await outlet.emit({ observations: [observation] });
   }
-  return `${bound.name}, at most ${bytesMax} bytes`;
+  return { at: `${bound.name}, at most ${bytesMax} bytes`, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
 type File = Pick<FileFacts, "inode" | "size" | "modifiedMs">;
