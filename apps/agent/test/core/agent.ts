@@ -26,7 +26,8 @@ export type Machine = {
   state: string;
   workstation: WorkstationId;
   config(config: object): void;
-  start(): ChildProcess;
+  /** `environment` is beside this process's own. */
+  start(environment?: Record<string, string>): ChildProcess;
   log: string[];
 };
 
@@ -41,7 +42,7 @@ export async function enrolMachine(console: Console, config: object = {}): Promi
     log: [],
     config: (more) =>
       writeFileSync(join(state, "config.json"), JSON.stringify({ sticks: null, logLevel: "debug", ...more })),
-    start() {
+    start(environment = {}) {
       const flags = [
         "--max-old-space-size=48",
         "--max-semi-space-size=1",
@@ -50,6 +51,7 @@ export async function enrolMachine(console: Console, config: object = {}): Promi
       ];
       const child = spawn(process.execPath, [...flags, CLI, "run", "--state", state], {
         stdio: ["ignore", "ignore", "pipe"],
+        env: { ...process.env, ...environment },
       });
       child.stderr.on("data", (chunk: Buffer) => machine.log.push(...chunk.toString().split("\n").filter(Boolean)));
       running.add(child);
