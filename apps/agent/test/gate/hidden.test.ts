@@ -1,7 +1,7 @@
 /** Media and archives that show one system something else than another: what any of them would find is listed, or told. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
+import { crc32, deflateRawSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MARKER } from "./clamd-server.ts";
 import { extImage, fatImage, isoImage, layOut, ntfsImage, partitioned, run } from "./images.ts";
@@ -218,7 +218,72 @@ describe.skipIf(absent !== null)("what only some systems would see", () => {
     expect(told(body, "before.zip")).toBe("unscannable: has a member that its directory does not name");
     expect(told(body, "wide.zip")).toBe("unscannable: has two end records that disagree");
   });
+
+  it("a zip's folder with content, or one that its own header calls a file, is told; an empty one by Java's writer is not", async () => {
+    const bad = deflateRawSync(Buffer.from("nothing bad"));
+    const nothing = deflateRawSync(Buffer.alloc(0));
+    const files = {
+      // by its own header a file: Java's ZipInputStream unpacks it
+      "file.zip": madeZip({ name: "docs/", packed: bad, local: { name: "bad.txt", size: 11 } }),
+      "locked.zip": madeZip({ name: "docs/", packed: bad, local: { name: "bad.txt", flags: 1 } }),
+      "content.zip": madeZip({ name: "docs/", packed: bad }),
+      "padded.zip": madeZip({ name: "docs/", packed: Buffer.concat([nothing, Buffer.from("x")]) }),
+      "stored.zip": madeZip({ name: "docs/", method: 0, packed: Buffer.from("bad") }),
+      "member.zip": madeZip({ name: "a.txt", size: 11, packed: bad, local: { flags: 1 } }),
+      "java.zip": madeZip({ name: "docs/", packed: nothing, local: { flags: 8 } }),
+      "plain.zip": madeZip({ name: "docs/", method: 0, packed: Buffer.alloc(0) }),
+    };
+    const body = await on.look(layOut(on.fresh("made"), files));
+    expect(told(body, "file.zip!/docs/")).toBe("unscannable: its two headers disagree");
+    expect(told(body, "locked.zip!/docs/")).toBe("unscannable: encrypted");
+    for (const name of ["content.zip", "padded.zip", "stored.zip"])
+      expect([name, told(body, `${name}!/docs/`)]).toEqual([
+        name,
+        expect.stringMatching(/^unscannable: (is a folder with content|cannot be unpacked)/),
+      ]);
+    expect(told(body, "member.zip!/a.txt")).toBe("unscannable: encrypted");
+    for (const name of Object.keys(files))
+      expect([name, findings(body)[name]]).toEqual([name, /java|plain/.test(name) ? "clean" : "unscannable"]);
+  });
 });
+
+type Made = { name: string; method?: number; size?: number; packed: Buffer };
+
+/** A zip of one deflated member, without checksum; `local`: what its own header says instead. */
+function madeZip({
+  name,
+  method = 8,
+  size = 0,
+  packed,
+  local = {},
+}: Made & { local?: { name?: string; size?: number; flags?: number } }): Buffer {
+  const common = (flags: number, bytes: number, named: string) => {
+    const fields = Buffer.alloc(26);
+    fields.writeUInt16LE(20, 0);
+    fields.writeUInt16LE(flags, 2);
+    fields.writeUInt16LE(method, 4);
+    fields.writeUInt32LE(packed.length, 14);
+    fields.writeUInt32LE(bytes, 18);
+    fields.writeUInt16LE(named.length, 22);
+    return fields;
+  };
+  const own = local.name ?? name;
+  const first = [
+    Buffer.from("PK\x03\x04"),
+    common(local.flags ?? 0, local.size ?? size, own),
+    Buffer.from(own),
+    packed,
+  ];
+  const entry = [Buffer.from("PK\x01\x02\x14\0"), common(0, size, name), Buffer.alloc(14), Buffer.from(name)];
+  const [front, directory] = [Buffer.concat(first), Buffer.concat(entry)];
+  const end = Buffer.alloc(22);
+  end.write("PK\x05\x06");
+  end.writeUInt16LE(1, 8);
+  end.writeUInt16LE(1, 10);
+  end.writeUInt32LE(directory.length, 12);
+  end.writeUInt32LE(front.length, 16);
+  return Buffer.concat([front, directory, end]);
+}
 
 /** With a wide end record that counts another number of members than the narrow one. */
 function twoEnds(zip: Buffer): Buffer {

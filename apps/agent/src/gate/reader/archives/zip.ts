@@ -17,6 +17,10 @@ const DEFLATED = 8;
 const DIRECTORY_BYTES_MAX = 256 * 1024 * 1024;
 /** Up to here a member is unpacked in one call, which is faster. */
 const AT_ONCE_BYTES = 1024 * 1024;
+const EMPTY_BYTES_MAX = 16;
+
+/** The bits of a header's flags: encrypted, strongly so, and with a list of names that is. */
+const ENCRYPTED = 0x2041;
 
 const WINDOW_BYTES = 1024 * 1024;
 
@@ -182,11 +186,12 @@ function readMember(source: Source, entry: Buffer, shift: number, regions: Regio
     const localName = source.read(from + 30, local.readUInt16LE(26));
     const data = from + 30 + local.readUInt16LE(26) + local.readUInt16LE(28);
     regions.push({ from, to: data + packed });
-    if (folder) return null;
-    const encrypted = (flags & 1) !== 0 || method === 99;
-    if (encrypted) return refuse("encrypted");
+    const localFlags = local.readUInt16LE(6);
+    if (((flags | localFlags) & ENCRYPTED) !== 0 || method === 99) return refuse("encrypted");
     if (local.readUInt16LE(8) !== method || !localName.equals(name) || !sizesAgree(local, packed, size))
       return refuse("its two headers disagree");
+    // who goes by the local header alone would unpack what lies there
+    if (folder) return isEmpty(slice(source, data, packed), method) ? null : refuse("is a folder with content");
     if (method !== STORED && method !== DEFLATED)
       return refuse(`compressed by method ${method}, which the gate does not unpack`);
     if (method === STORED && packed !== size) return refuse("is stored and has two sizes");
@@ -197,6 +202,14 @@ function readMember(source: Source, entry: Buffer, shift: number, regions: Regio
   } catch (error) {
     return refuse(reason(error));
   }
+}
+
+/** Java's own writer deflates the nothing of a folder to two bytes. */
+function isEmpty(body: Source, method: number): boolean {
+  if (body.size === 0) return true;
+  if (method !== DEFLATED || body.size > EMPTY_BYTES_MAX) return false;
+  const done = inflateOnce(body, 0);
+  return done.buffer.length === 0 && done.engine.bytesWritten === body.size;
 }
 
 /** Behind the member, or in a wide field, the local header may leave them out. */
@@ -246,13 +259,16 @@ function inflated(body: Source, size: number, sum: number): Stream {
 /** What zlib's calls give with `info`, which their types do not say. */
 type Inflated = { buffer: Buffer; engine: { bytesWritten: number } };
 
-async function* once(body: Source, size: number): AsyncGenerator<Buffer> {
-  let done: Inflated;
+function inflateOnce(body: Source, size: number): Inflated {
   try {
-    done = inflateRawSync(body.read(0, body.size), { maxOutputLength: size + 1, info: true }) as unknown as Inflated;
+    return inflateRawSync(body.read(0, body.size), { maxOutputLength: size + 1, info: true }) as unknown as Inflated;
   } catch (error) {
     throw new Damaged(`cannot be unpacked: ${(error as Error).message}`);
   }
+}
+
+async function* once(body: Source, size: number): AsyncGenerator<Buffer> {
+  const done = inflateOnce(body, size);
   if (done.engine.bytesWritten !== body.size) throw new Damaged("has something behind its end");
   yield done.buffer;
 }
