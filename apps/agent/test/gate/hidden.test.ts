@@ -245,7 +245,38 @@ describe.skipIf(absent !== null)("what only some systems would see", () => {
     for (const name of Object.keys(files))
       expect([name, findings(body)[name]]).toEqual([name, /java|plain/.test(name) ? "clean" : "unscannable"]);
   });
+
+  it.skipIf(missing("7z") !== null)(
+    "a cabinet's file that is marked as a folder, which 7z leaves out, is told",
+    async () => {
+      const files = { "plain.cab": cabinet(0x20), "folder.cab": cabinet(0x30) };
+      const body = await on.look(layOut(on.fresh("made"), files));
+      expect(findings(body)).toMatchObject({ "plain.cab": "clean", "plain.cab!/a.txt": "clean" });
+      expect(told(body, "folder.cab")).toBe("unscannable: is a cabinet with a folder that has content");
+    },
+  );
 });
+
+/** Of one stored file with these attributes. */
+function cabinet(attributes: number): Buffer {
+  const content = Buffer.from("nothing bad");
+  const bytes = Buffer.alloc(36 + 8 + 16 + 6 + 8);
+  bytes.write("MSCF");
+  bytes.writeUInt32LE(bytes.length + content.length, 8);
+  bytes.writeUInt32LE(44, 16);
+  bytes.set([3, 1], 24);
+  bytes.writeUInt16LE(1, 26);
+  bytes.writeUInt16LE(1, 28);
+  bytes.writeUInt32LE(66, 36);
+  bytes.writeUInt16LE(1, 40);
+  bytes.writeUInt32LE(content.length, 44);
+  bytes.writeUInt16LE(0x5a21, 54);
+  bytes.writeUInt16LE(attributes, 58);
+  bytes.write("a.txt", 60);
+  bytes.writeUInt16LE(content.length, 70);
+  bytes.writeUInt16LE(content.length, 72);
+  return Buffer.concat([bytes, content]);
+}
 
 type Made = { name: string; method?: number; size?: number; packed: Buffer };
 

@@ -6,6 +6,7 @@ import { folderVolume } from "../folder.ts";
 import { lanes } from "../lanes.ts";
 import { Damaged, type Source, slice } from "../source.ts";
 import { countdown } from "../volume.ts";
+import { namesFolder } from "./cabinet.ts";
 import { diskMembers, fromEntry } from "./disk.ts";
 import type { Container } from "./format.ts";
 import type { Member } from "./member.ts";
@@ -92,8 +93,9 @@ function* unpackedMembers(folder: string, { files, warning }: Laid, name: string
   if (seen !== files) throw new Damaged(`is ${name} with ${files} files, of which ${seen} could be laid out`);
 }
 
-/** What a disk image may hold that 7z passes over in silence. */
+/** What it may hold that 7z passes over in silence. */
 function sevenLeavesOut(type: string, source: Source): string | null {
+  if (type === "Cab") return namesFolder(source) ? "is a cabinet with a folder that has content" : null;
   if (type !== "QCOW" || source.size < 104) return null;
   const head = source.read(0, 104);
   if (head.readUInt32BE(32) !== 0) return "encrypted (QCOW2 disk image)";
