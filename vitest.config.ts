@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Suites by what they touch. `unit` is pure and takes seconds; `integration` runs real Postgres, broker and disk;
  *  the others need Debian packages and are called by name from tools/test.mjs. */
@@ -6,12 +7,27 @@ const suite = (name: string, include: string[], more: object = {}) => ({
   test: { name, include, environment: "node" as const, setupFiles: ["tools/seed.ts"], ...more },
 });
 
+const depth = (path: string) => path.split("/").length;
+
+/** The files of the virtual workstation follow each other by their names, those that share one machine last. */
+class InOrder extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isShared = ({ project }: TestSpecification) => project.name === "workstation";
+    const shared = sorted
+      .filter(isShared)
+      .sort(({ moduleId: a }, { moduleId: b }) => depth(a) - depth(b) || (a < b ? -1 : 1));
+    return [...sorted.filter((file) => !isShared(file)), ...shared];
+  }
+}
+
 const HV = "packages/hv-patches/test";
 /** A build, and a boot that runs into its bound twice. */
 const BOOTING = { testTimeout: 1_200_000, hookTimeout: 2_300_000, fileParallelism: false };
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: InOrder },
     projects: [
       // property tests are quick alone and slow beside a build
       suite("unit", ["{apps,packages}/*/src/**/*.test.ts", "tools/**/*.test.ts"], { testTimeout: 60_000 }),
@@ -48,7 +64,8 @@ export default defineConfig({
         hookTimeout: 900_000,
         fileParallelism: false,
       }),
-      suite("workstation", ["e2e/workstation/**/*.test.ts"], BOOTING),
+      // one process for all files, and in it one machine for those of guarded/
+      suite("workstation", ["e2e/workstation/**/*.test.ts"], { ...BOOTING, isolate: false }),
     ],
   },
 });

@@ -46,8 +46,12 @@ export type Found = { kind: string; severity: string; text: string; guest: strin
 // biome-ignore lint/suspicious/noExplicitAny: each kind has its own, and a test names the fields it looks at
 type Body = any;
 
+export type Debs = { old: string; new: string };
+
 export type Guarded = Watched & {
   workstation: Workstation;
+  /** The package in two releases; the older one was installed. */
+  debs: Debs;
   group: string;
   id: WorkstationId;
   /** Publishes a policy and waits until the workstation reports it in force. */
@@ -60,7 +64,7 @@ export type Guarded = Watched & {
 };
 
 /** Both versions of the package, as two releases of this source. */
-export async function buildDebs(out: string): Promise<{ old: string; new: string }> {
+export async function buildDebs(out: string): Promise<Debs> {
   const pack = (version: string) => build({ version, out, epoch: EPOCH, compression: "gzip" });
   return { old: await pack(OLD), new: await pack(NEW) };
 }
@@ -91,7 +95,7 @@ systemd-run --quiet --unit=tests-clamd --path-property=PathExists=/var/lib/clama
 `;
 
 /** The package is installed: enrols it by a token of the console's, and starts it. What its first policy says is in force. */
-export async function enrol(watched: Watched, workstation: Workstation): Promise<Guarded> {
+export async function enrol(watched: Watched, workstation: Workstation, debs: Debs): Promise<Guarded> {
   const { api } = watched;
   const { dom0 } = workstation;
   const [group] = await api.policy.groups.query();
@@ -117,7 +121,7 @@ export async function enrol(watched: Watched, workstation: Workstation): Promise
     },
     () => `the first policy in force: ${JSON.stringify(last?.sections)}`,
   );
-  return watch(watched, workstation, group.id, id as WorkstationId);
+  return watch({ ...watched, workstation, debs }, group.id, id as WorkstationId);
 }
 
 const isSettled = ({ sections }: Reported) => Object.values(sections).every(({ outcome }) => outcome !== "failed");
@@ -131,7 +135,7 @@ async function publish({ api }: Watched, group: string, policy: object, message:
   });
 }
 
-export function watch(watched: Watched, workstation: Workstation, group: string, id: WorkstationId): Guarded {
+function watch(watched: Watched & Pick<Guarded, "workstation" | "debs">, group: string, id: WorkstationId): Guarded {
   const { api } = watched;
   const reported = async () => (await api.workstation.get.query({ id })).row.reported ?? undefined;
   const records = async (kind: string, since: Date): Promise<Found[]> => {
@@ -142,7 +146,7 @@ export function watch(watched: Watched, workstation: Workstation, group: string,
   };
   return {
     ...watched,
-    ...{ workstation, group, id, reported, records },
+    ...{ group, id, reported, records },
     async enforce(policy, message) {
       const { order } = await publish(watched, group, policy, message);
       let last: Reported | undefined;
