@@ -59,7 +59,7 @@ export function* diskMembers(source: Source): Generator<Member> {
   yield* volumesMembers(volumes, "", problems);
   for (const range of tables.partitions) {
     if (range.problem !== undefined) problems.push(`its partition ${range.number}: ${range.problem}`);
-    yield* partitionMembers(range, slice(source, range.from, range.bytes), problems);
+    yield* partitionMembers(range, slice(source, range.from, range.bytes), inDisc(range, volumes), problems);
   }
   const over = volumes.map((volume) => ({ from: 0, bytes: Math.min(volume.bytes, source.size) }));
   let gaps = 0;
@@ -75,13 +75,18 @@ export function* diskMembers(source: Source): Generator<Member> {
   if (problems.length > 0) throw new Damaged(problems[0]!);
 }
 
-function* partitionMembers(range: Range, source: Source, problems: string[]): Generator<Member> {
+/** Discs made for booting name parts of themselves as partitions, so that nobody takes the room for free. */
+const inDisc = ({ from, bytes }: Range, volumes: Volume[]): boolean =>
+  volumes.some((volume) => volume.fileSystem === "iso9660" && from + bytes <= volume.bytes);
+
+function* partitionMembers(range: Range, source: Source, isDisc: boolean, problems: string[]): Generator<Member> {
   const volumes = volumesIn(source).filter((volume) => volume.fileSystem !== "udf");
   if (volumes.length > 0) yield* volumesMembers(volumes, `${range.number}/`, problems);
   else if (!onlyZeros(source)) {
     // as a file: what 7z opens, or what is known by name, is found there
     yield { name: Buffer.from(String(range.number)), kind: "file", size: source.size, content: source, region: true };
-    if (foreign(source) === null) problems.push(`its partition ${range.number}: no file system that the gate reads`);
+    if (foreign(source) === null && !isDisc)
+      problems.push(`its partition ${range.number}: no file system that the gate reads`);
   }
 }
 

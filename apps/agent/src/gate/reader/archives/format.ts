@@ -5,6 +5,7 @@ import { isCompound, isInstaller } from "../documents/compound.ts";
 import { looksHtml } from "../documents/html.ts";
 import { documentHead } from "../documents/locked.ts";
 import type { Source } from "../source.ts";
+import { isCpio } from "./cpio.ts";
 import { disk, diskHead } from "./disk.ts";
 import { embedded, lockedRar } from "./embedded.ts";
 import { CLOSED, fits, SEVEN, TAILS } from "./marks.ts";
@@ -12,7 +13,7 @@ import { isTar } from "./tar.ts";
 import { endsAsZip } from "./zip.ts";
 
 export type Container =
-  | { how: "zip" | "gzip" | "zstd" | "tar" | "disk" }
+  | { how: "zip" | "gzip" | "zstd" | "tar" | "cpio" | "disk" }
   /** By 7z and no other type of it; from this byte on, to the end where no length is known. */
   | { how: "seven"; type: string; name: string; from: number; bytes?: number }
   | { how: "closed"; what: string };
@@ -43,6 +44,7 @@ function byHead(head: Buffer): Container[] {
   if (starts(head, 0x28, 0xb5, 0x2f, 0xfd) || (starts(head.subarray(1), 0x2a, 0x4d, 0x18) && head[0]! >> 4 === 5))
     found.push({ how: "zstd" });
   if (isTar(head)) found.push({ how: "tar" });
+  if (isCpio(head)) found.push({ how: "cpio" });
   for (const { type, name, mark } of SEVEN) if (fits(head, mark)) found.push({ how: "seven", type, name, from: 0 });
   if (isUdf(head)) found.push({ how: "seven", type: "Udf", name: "UDF", from: 0 });
   for (const { what, mark } of CLOSED) if (fits(head, mark)) found.push({ how: "closed", what });

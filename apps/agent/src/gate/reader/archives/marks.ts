@@ -29,7 +29,7 @@ export const SEVEN: readonly { type: string; name: string; mark: Mark }[] = [
   { type: "Cab", name: "cabinet", mark: ascii(0, "MSCF\0\0\0\0") },
   { type: "Arj", name: "ARJ", mark: ascii(0, "\x60\xea", (head) => head.length > 10 && head[10] === 2) },
   { type: "Lzh", name: "LHA", mark: ascii(2, "-l", (head) => /^-l[hz][0-9ds]-$/.test(head.toString("latin1", 2, 7))) },
-  { type: "Cpio", name: "cpio", mark: ascii(0, "0707", (head) => head[4] === 0x30) },
+  { type: "Cpio", name: "cpio", mark: ascii(0, "070707") },
   { type: "Cpio", name: "cpio", mark: ascii(0, "\xc7\x71", (head) => cpioMode(head.readUInt16LE(6))) },
   { type: "Cpio", name: "cpio", mark: ascii(0, "\x71\xc7", (head) => cpioMode(head.readUInt16BE(6))) },
   { type: "Rpm", name: "RPM", mark: ascii(0, "\xed\xab\xee\xdb") },

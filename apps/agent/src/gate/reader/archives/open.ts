@@ -7,6 +7,7 @@ import { lanes } from "../lanes.ts";
 import { Damaged, type Source, slice } from "../source.ts";
 import { countdown } from "../volume.ts";
 import { namesFolder } from "./cabinet.ts";
+import { cpio } from "./cpio.ts";
 import { diskMembers, fromEntry } from "./disk.ts";
 import type { Container } from "./format.ts";
 import type { Member } from "./member.ts";
@@ -14,7 +15,7 @@ import { type Laid, unpackWithSeven } from "./seven.ts";
 import { writeAll } from "./spool.ts";
 import { tar } from "./tar.ts";
 import { gzip, zstd } from "./unpack.ts";
-import { zip } from "./zip.ts";
+import { type ZipMember, zip } from "./zip.ts";
 
 export type Unpacked = { members: Iterable<Member>; drop(): void };
 
@@ -34,9 +35,11 @@ export async function openArchive(
   const plain = (members: Iterable<Member>): Unpacked => ({ members, drop() {} });
   switch (container.how) {
     case "zip":
-      return plain(zip(source));
+      return await zipped(source, workDir, timeMs);
     case "tar":
       return plain(tar(source));
+    case "cpio":
+      return plain(cpio(source));
     case "gzip":
       return plain(gzip(source, path));
     case "zstd":
@@ -49,6 +52,31 @@ export async function openArchive(
       throw new Damaged(container.what.startsWith("encrypted") ? container.what : `is ${container.what}`);
   }
 }
+
+/** Where the gate does not know how members are packed, 7z lays out all of them; what is wrong with one by its headers, or
+ *  with the whole, is said all the same. */
+async function zipped(source: Source, workDir: string | null, timeMs: number): Promise<Unpacked> {
+  const own: ZipMember[] = [];
+  let fault: unknown = null;
+  try {
+    for (const member of zip(source)) own.push(member);
+  } catch (error) {
+    fault = error;
+  }
+  const laid =
+    fault === null && workDir !== null && own.some((member) => member.bySeven)
+      ? await oneSeven(() => withSeven(ZIP, source, workDir, timeMs))
+      : null;
+  return {
+    members: (function* () {
+      yield* laid ? own.filter((member) => member.problem !== undefined && !member.bySeven) : own;
+      if (laid) yield* laid.members;
+      if (fault !== null) throw fault;
+    })(),
+    drop: () => laid?.drop(),
+  };
+}
+const ZIP = { how: "seven", type: "zip", name: "zip", from: 0 } as const;
 
 async function withSeven(
   { type, name, from, bytes }: Extract<Container, { how: "seven" }>,

@@ -14,6 +14,8 @@ const CENTRAL = 0x0201_4b50;
 const LOCAL = 0x0403_4b50;
 const STORED = 0;
 const DEFLATED = 8;
+/** Deflate64, which Windows takes for what is larger than 2 GB, BZip2, LZMA, xz and PPMd. */
+const BY_SEVEN = new Set([9, 12, 14, 95, 98]);
 const DIRECTORY_BYTES_MAX = 256 * 1024 * 1024;
 /** Up to here a member is unpacked in one call, which is faster. */
 const AT_ONCE_BYTES = 1024 * 1024;
@@ -28,12 +30,15 @@ const WINDOW_BYTES = 1024 * 1024;
 type Directory = { at: number; bytes: number; count: number; shift: number; end: number };
 type Region = { from: number; to: number };
 
+/** `bySeven`: packed by a method that 7z may know; its problem stands where nobody asks that one. */
+export type ZipMember = Member & { bySeven?: true };
+
 /** @throws Damaged where it ends in no central directory */
-export function* zip(source: Source): Generator<Member> {
+export function* zip(source: Source): Generator<ZipMember> {
   const directory = findDirectory(source);
   const bytes = readDirectory(source, directory);
   const regions: Region[] = [];
-  const members: Member[] = [];
+  const members: ZipMember[] = [];
   let at = 0;
   for (let index = 0; index < directory.count; index++) {
     if (at + 46 > bytes.length || bytes.readUInt32LE(at) !== CENTRAL)
@@ -168,7 +173,7 @@ function wideDirectory(source: Source, end: number, record: Buffer): Directory |
   return found;
 }
 
-function readMember(source: Source, entry: Buffer, shift: number, regions: Region[]): Member | null {
+function readMember(source: Source, entry: Buffer, shift: number, regions: Region[]): ZipMember | null {
   const flags = entry.readUInt16LE(8);
   const method = entry.readUInt16LE(10);
   const nameBytes = entry.readUInt16LE(28);
@@ -193,7 +198,10 @@ function readMember(source: Source, entry: Buffer, shift: number, regions: Regio
     // who goes by the local header alone would unpack what lies there
     if (folder) return isEmpty(slice(source, data, packed), method) ? null : refuse("is a folder with content");
     if (method !== STORED && method !== DEFLATED)
-      return refuse(`compressed by method ${method}, which the gate does not unpack`);
+      return {
+        ...refuse(`compressed by method ${method}, which the gate does not unpack`),
+        ...(BY_SEVEN.has(method) && { bySeven: true }),
+      };
     if (method === STORED && packed !== size) return refuse("is stored and has two sizes");
     const body = slice(source, data, packed);
     const content: Source | Stream =
