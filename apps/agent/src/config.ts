@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { GuestId } from "@sallyport/shared/base/ids.ts";
 import { whyNot } from "@sallyport/shared/base/why.ts";
+import { HEADER_COPIES_MAX } from "@sallyport/shared/disk/state.ts";
 import { UsbPin } from "@sallyport/shared/usb/device.ts";
 import { z } from "zod";
 import { SourceChoice } from "./sources/list.ts";
@@ -70,8 +71,9 @@ export const VolumeChoice = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}$/, "a mapping's name as in /dev/mapper")
     .optional(),
-  /** Backups of its header that lie in dom0: a wipe destroys them as well. */
-  headerCopies: z.array(absolute).max(16).default([]),
+  /** Backups of its header that lie in dom0: a wipe destroys them as well. One that the agent cannot reach is a fault of the
+   *  disk section, not of the file: an agent that no longer starts would wipe nothing at all. */
+  headerCopies: z.array(absolute).max(HEADER_COPIES_MAX).default([]),
 });
 export type VolumeChoice = z.infer<typeof VolumeChoice>;
 

@@ -2,7 +2,7 @@
  *  person (disk-provision.ts) or an order (command/wipe.ts). */
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import { type Escrow, RECOVERY_KEYS_MAX, recoveryKeys } from "@sallyport/shared/disk/recovery.ts";
-import { DiskState, diskFaults, diskWords } from "@sallyport/shared/disk/state.ts";
+import { DiskState, diskFaults, diskWords, HEADER_COPIES_MAX } from "@sallyport/shared/disk/state.ts";
 import { sha256 } from "../dom0/crypto.ts";
 import type { Disk } from "../dom0/disk.ts";
 import type { Applier } from "./applier.ts";
@@ -47,11 +47,15 @@ export const diskApplier = (look: () => Promise<DiskState>): Applier<"disk"> => 
 /** What dom0 finds of the volume now. @throws never: what cannot be read is part of the answer */
 export async function lookAtVolume(
   disk: Disk,
-  { device, mapping }: VolumePlace,
+  { device, mapping, copies }: VolumePlace,
   escrow?: () => Promise<Escrow>,
 ): Promise<DiskState> {
   const tpm = (await disk.hasTpm().catch(() => false)) ? "present" : "absent";
-  const state = (content: DiskState["content"]): DiskState => ({ volume: device, tpm, content });
+  const beyond = (await Promise.all(copies.map((path) => faultOfCopy(disk, path)))).flat();
+  const state = (content: DiskState["content"]): DiskState => ({
+    ...{ volume: device, tpm, content },
+    ...(beyond.length > 0 && { beyond: beyond.slice(0, HEADER_COPIES_MAX) }),
+  });
   try {
     const looked = await disk.look(device);
     switch (looked.is) {
@@ -63,7 +67,9 @@ export async function lookAtVolume(
         return state({ is: "other", what: looked.what.slice(0, 256) });
       case "luks2": {
         const { cipher, sectorBytes, integrity, slots, tokens, headerBytes, amiss } = looked.header;
-        const open = mapping === undefined ? undefined : await disk.isOpen(mapping);
+        const held = await disk.holders(looked.uuid);
+        const isNamed = mapping !== undefined && (await disk.isOpen(mapping));
+        const open = held && (held.length > 0 || isNamed === true);
         return state({
           is: "luks2",
           uuid: looked.uuid,
@@ -84,4 +90,10 @@ export async function lookAtVolume(
   } catch (error) {
     return state({ is: "unreadable", why: (error as Error).message.toWellFormed().slice(0, 512) });
   }
+}
+
+/** Such a copy would outlive a wipe, and look absent to it. */
+async function faultOfCopy(disk: Disk, path: string): Promise<string[]> {
+  const why = await disk.faultOfReach(path).catch((error: Error) => error.message);
+  return why === undefined ? [] : [`${path}: ${why}`.toWellFormed().slice(0, 512)];
 }

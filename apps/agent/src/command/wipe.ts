@@ -33,6 +33,9 @@ const Noted = z.object({
 type Noted = z.infer<typeof Noted>;
 type Part = DiskWiped["parts"][number];
 
+/** More than anybody maps one volume. */
+const HOLDERS_MAX = 32;
+
 /** Where no volume is named there is nothing to wipe, and the order fails aloud. */
 export const noVolume = (): Performer<"wipe"> => ({
   note: () =>
@@ -85,16 +88,7 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
         return "gone";
       }),
     ];
-    const mapping = place.mapping;
-    if (mapping !== undefined)
-      steps.push(
-        await step(`the open volume ${mapping}`, async () => {
-          // without a device-mapper nothing can be open
-          if (!(await disk.isOpen(mapping))) return "absent";
-          await disk.close(mapping);
-          return "gone";
-        }),
-      );
+    steps.push(...(await closeAll(disk, volume, place.mapping)));
     // after it is closed: what is mapped onto it could write the same once more
     if (plainBytes !== undefined)
       steps.push(
@@ -168,6 +162,34 @@ async function anotherThere(
         ? undefined
         : `${device} carries something else by now (${found.what}); it was not touched`;
   }
+}
+
+/** A mapping that stays open keeps the key in memory, and whoever reads from it reads on: each is closed, whatever its name
+ *  is, and the one that the configuration names also where nothing says whose it is. */
+async function closeAll(disk: Disk, volume: string, mapping: string | undefined): Promise<Part[]> {
+  const steps: Part[] = [];
+  const closed = new Set<string>();
+  const nextOpen = async (): Promise<string | undefined> => {
+    const named = mapping !== undefined && (await disk.isOpen(mapping)) ? [mapping] : [];
+    // one that is in use stays, and reads nothing any more
+    return [...named, ...((await disk.holders(volume)) ?? [])].find((name) => !closed.has(name));
+  };
+  const looked = await step(mapping === undefined ? "the open volume" : `the open volume ${mapping}`, async () => {
+    for (let name = await nextOpen(); name !== undefined; name = await nextOpen()) {
+      if (closed.size >= HOLDERS_MAX)
+        throw new Error(`more than ${HOLDERS_MAX} mappings have it open: close them by hand`);
+      const of = name;
+      closed.add(of);
+      steps.push(
+        await step(`the open volume ${of}`, async () => {
+          await disk.close(of);
+          return "gone";
+        }),
+      );
+    }
+    return "absent";
+  });
+  return closed.size > 0 && looked.outcome === "absent" ? steps : [...steps, looked];
 }
 
 async function step(what: string, act: () => Promise<"gone" | "absent">): Promise<Part> {

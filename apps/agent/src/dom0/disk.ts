@@ -1,7 +1,7 @@
 /** disk applier, command → the guest's volume, by cryptsetup and its kin. No pass phrase is ever an argument of a program:
  *  keys go in by its standard input. */
 import { createHash, randomFillSync } from "node:crypto";
-import { open, stat, unlink } from "node:fs/promises";
+import { lstat, open, stat, unlink } from "node:fs/promises";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { HEADER_CHARS_MAX, type Header, readHeader } from "@sallyport/shared/disk/header.ts";
@@ -9,6 +9,8 @@ import { z } from "zod";
 import { sha256 } from "./crypto.ts";
 import { eachPiece, inMemory, isBlank } from "./disk-bytes.ts";
 import { type Dom0, DoorError, type Ran } from "./dom0.ts";
+import { isMapped, mappedFrom } from "./mappings.ts";
+import { faultOfReach } from "./reach.ts";
 import { isUntouched, systemTpm, type Tpm } from "./tpm.ts";
 
 /** By what is found at its known places; `uuids` of every LUKS header there, the second copy's too, and in `what` all
@@ -26,8 +28,10 @@ export type Disk = {
   size(device: string): Promise<number>;
   /** sha256 of the first so many bytes, or of all where there are fewer. */
   hash(device: string, bytes: number): Promise<Sha256>;
-  /** Whether this mapping is there; nothing where there is no device-mapper to ask. */
+  /** Whether this mapping is there; nothing where the kernel has no device-mapper. @throws DoorError where nobody can tell */
   isOpen(mapping: string): Promise<boolean | undefined>;
+  /** Every mapping that has this volume open, whatever its name; nothing and @throws as `isOpen`. */
+  holders(volume: string): Promise<string[] | undefined>;
   /** A file of that size, all zeros. @throws DoorError where there is one already */
   create(path: string, bytes: number): Promise<void>;
   /** LUKS2 over whatever is there: the caller has looked. The key is slot 0. */
@@ -47,8 +51,10 @@ export type Disk = {
   overwrite(device: string, bytes: number): Promise<void>;
   /** The mapping is gone, also where it is in use: then all that reads from it fails. */
   close(mapping: string): Promise<void>;
-  /** A file overwritten and gone. */
+  /** A file overwritten and gone. @throws DoorError also where it cannot be seen: that is not absent */
   remove(path: string): Promise<"gone" | "absent">;
+  /** Why what lies at a path could not be destroyed by `remove`; nothing where it could. */
+  faultOfReach(path: string): Promise<string | undefined>;
   hasTpm(): Promise<boolean>;
   /** A new key of it, held by this machine's TPM2, in the place of those that it held before. @throws DoorError where there
    *  is none, or nothing was measured into one of the registers */
@@ -136,11 +142,8 @@ export function cryptsetupDisk(
       });
       return hash.digest("hex") as Sha256;
     },
-    async isOpen(mapping) {
-      const ran = await run("cryptsetup", ["status", nameOf(mapping)]);
-      // 4: there is a device-mapper, and no such mapping (cryptsetup(8), return codes)
-      return ran.code === 0 ? true : ran.code === 4 ? false : undefined;
-    },
+    isOpen: (mapping) => isMapped(dom0, nameOf(mapping)),
+    holders: (volume) => mappedFrom(dom0, volume),
     async create(path, bytes) {
       const file = await open(path, "wx", 0o600).catch((error: Error) => {
         throw new DoorError(`cannot make ${path}: ${error.message}`, { cause: error });
@@ -192,11 +195,17 @@ export function cryptsetupDisk(
     },
     async remove(path) {
       const found = await stat(path).catch(absent);
-      if (!found) return "absent";
-      await this.overwrite(path, found.size);
-      await unlink(path);
-      return "gone";
+      if (found) {
+        await this.overwrite(path, found.size);
+        await unlink(path);
+      } else if (await lstat(path).catch(absent))
+        throw new DoorError(`${path} is a link to what the agent cannot see: name what it leads to`);
+      // a stand-in's own file may lie there: the one that was meant is another
+      const fault = await faultOfReach(dom0, path);
+      if (fault !== undefined) throw new DoorError(fault);
+      return found ? "gone" : "absent";
     },
+    faultOfReach: (path) => faultOfReach(dom0, path),
     hasTpm: () => tpm.isThere(),
     async enrolTpm(device, key, { pcrs, pin }) {
       if (!(await tpm.isThere())) throw new DoorError("There is no TPM on this machine: no key can be held by one.");

@@ -14,7 +14,12 @@ type Medium = { bytes: number; luks?: Luks; foreign?: string; noise?: string };
 export type SimDisk = Disk & {
   /** Lays a medium there, with a foreign signature where one is given. */
   lay(path: string, bytes: number, foreign?: string): void;
-  openAs(mapping: string): void;
+  /** `device`: the volume that it has open; without one, nobody knows what it holds. */
+  openAs(mapping: string, device?: string): void;
+  /** What lies in this folder is there, and cannot be seen. */
+  hide(folder: string): void;
+  /** Without one nothing can be open. */
+  deviceMapper: boolean;
   tpm: boolean;
 };
 
@@ -24,7 +29,9 @@ const text = (key: Uint8Array) => Buffer.from(key).toString("hex");
 
 export function simDisk(): SimDisk {
   const media = new Map<string, Medium>();
-  const open = new Set<string>();
+  const open = new Map<string, string | undefined>();
+  const hidden = new Set<string>();
+  const hides = (path: string) => [...hidden].some((folder) => path.startsWith(`${folder}/`));
   const at = (path: string): Medium => {
     const medium = media.get(path);
     if (!medium) throw new DoorError(`there is no ${path}`);
@@ -41,7 +48,9 @@ export function simDisk(): SimDisk {
   return {
     tpm: false,
     lay: (path, bytes, foreign) => void media.set(path, { bytes, ...(foreign !== undefined && { foreign }) }),
-    openAs: (mapping) => void open.add(mapping),
+    deviceMapper: true,
+    openAs: (mapping, device) => void open.set(mapping, device && luks(device).uuid),
+    hide: (folder) => void hidden.add(folder),
     async look(path) {
       const medium = media.get(path);
       if (!medium) return { is: "absent" };
@@ -65,7 +74,13 @@ export function simDisk(): SimDisk {
       const said = JSON.stringify([Math.min(bytes, length), volume?.uuid, slots, volume?.tokens, foreign, noise]);
       return createHash("sha256").update(said).digest("hex") as Sha256;
     },
-    isOpen: async (mapping) => open.has(mapping),
+    async isOpen(mapping) {
+      return this.deviceMapper ? open.has(mapping) : undefined;
+    },
+    async holders(volume) {
+      const of = [...open].filter(([, uuid]) => uuid === volume).map(([mapping]) => mapping);
+      return this.deviceMapper ? of : undefined;
+    },
     async create(path, bytes) {
       if (media.has(path)) throw new DoorError(`cannot make ${path}: it exists`);
       media.set(path, { bytes });
@@ -108,7 +123,12 @@ export function simDisk(): SimDisk {
     async close(mapping) {
       if (!open.delete(mapping)) throw new DoorError(`Device ${mapping} is not active.`);
     },
-    remove: async (path) => (media.delete(path) ? "gone" : "absent"),
+    async remove(path) {
+      const fault = await this.faultOfReach(path);
+      if (fault !== undefined) throw new DoorError(fault);
+      return media.delete(path) ? "gone" : "absent";
+    },
+    faultOfReach: async (path) => (hides(path) ? `what lies at ${path} is hidden from the agent` : undefined),
     async hasTpm() {
       return this.tpm;
     },

@@ -37,7 +37,8 @@ const SIZE = 32 * 1024 * 1024;
 /** Whatever was sealed is told already. */
 const onTrail: Escrow = { where: () => "on-trail", keptFor: () => undefined };
 
-type Place = { disk: Disk; at(name: string): string; layForeign(name: string): string };
+/** `hide`: the folder cannot be looked at from now on. */
+type Place = { disk: Disk; at(name: string): string; layForeign(name: string): string; hide(folder: string): void };
 function real(): Place {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-disk-"));
   folders.push(folder);
@@ -45,6 +46,8 @@ function real(): Place {
   return {
     disk: cryptsetupDisk(realDom0, QUICK),
     at,
+    // it is nowhere that this process can see: what else hides one is in hidden.test.ts
+    hide: () => {},
     layForeign(name) {
       const path = at(name);
       closeSync(openSync(path, "w"));
@@ -60,6 +63,7 @@ function sim(): Place {
   return {
     disk,
     at,
+    hide: (name) => disk.hide(at(name)),
     layForeign(name) {
       disk.lay(at(name), SIZE, "ext4");
       return at(name);
@@ -121,6 +125,7 @@ describe.each<[string, () => Place]>([
     const { disk, layForeign } = make();
     expect(await disk.look(layForeign("foreign"))).toEqual({ is: "other", what: "ext4", uuids: [] });
     expect(await disk.isOpen("no-such-mapping")).not.toBe(true);
+    expect((await disk.holders(randomUUID())) ?? []).toEqual([]);
   });
 
   it("a key is held by a TPM where there is one; where there is none it is said", async () => {
@@ -284,6 +289,25 @@ describe.each<[string, () => Place]>([
     await run(place.at("new"), { bytes: SIZE });
     await expect(run(place.at("new"))).rejects.toThrow("carries a LUKS2 volume already");
     expect(kept).toHaveLength(1);
+  });
+
+  it("a copy of its header that no wipe could destroy is told before there is one", async () => {
+    const place = make();
+    const { make: run } = provisioner(place);
+    const path = place.at("volume");
+    await run(path, { bytes: SIZE });
+    const judged = async (copies: string[]) => {
+      const found = await lookAtVolume(place.disk, { device: path, copies }, async () => onTrail);
+      return diskApplier(async () => found).judge(DiskSection.parse({ require: "none" }), found as never);
+    };
+    expect(await judged([place.at("backup")])).toMatchObject({ outcome: "applied" });
+    place.hide("vault");
+    const copy = place.at("vault/backup");
+    expect(await judged([copy])).toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining(`a wipe could not destroy the copy of its header ${copy}`),
+    });
+    await expect(place.disk.remove(copy)).rejects.toThrow();
   });
 
   it("a volume that is gone, bare or unnamed is told in words", async () => {

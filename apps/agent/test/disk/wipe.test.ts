@@ -109,8 +109,8 @@ describe.skipIf(without !== null)("a volume that two persons order to be wiped",
     }
   }
 
-  // look, hash; look, look and erase, overwrite, the copy, the escrow, hash
-  it.each([0, 4, 5, 7])(
+  // look, hash; look, erase, overwrite, what has it open, the copy, the escrow, hash
+  it.each([0, 4, 5, 8])(
     "dies before its act %i, and is wiped whole all the same, once",
     async (dieBefore) => {
       const { volume, before } = laid;
@@ -163,8 +163,8 @@ describe.skipIf(without !== null)("a volume that two persons order to be wiped",
   }
   const clear = () => readFileSync(at("volume")).includes("and nobody encrypted yet");
 
-  // look, hash, size; look, erase, overwrite, overwrite all, the copy, hash, look
-  it.each([0, 7])(
+  // look, hash, size; look, erase, overwrite, what has it open, overwrite all, the copy, hash, look
+  it.each([0, 8])(
     "and is still being encrypted has nothing left in the clear; it dies before its act %i",
     async (dieBefore) => {
       const volume = await encrypting();
@@ -246,13 +246,13 @@ describe("a wipe", () => {
       signal: new AbortController().signal,
     }) as never;
 
-  async function volume() {
+  async function volume(mapping: string | undefined = "guest") {
     const disk = simDisk();
     await disk.create("/dev/guest", 32 * 1024 * 1024);
     await disk.format("/dev/guest", key);
     const found = await disk.look("/dev/guest");
     const uuid = found.is === "luks2" ? found.uuid : "";
-    const place = { device: "/dev/guest", mapping: "guest", copies: ["/root/header"] };
+    const place = { device: "/dev/guest", copies: ["/root/header"], ...(mapping !== "" && { mapping }) };
     const performer = wipePerformer({ disk, place, escrow: async () => [], now: () => 0 });
     return { disk, uuid, performer };
   }
@@ -271,6 +271,57 @@ describe("a wipe", () => {
       "the open volume guest: gone",
       "/root/header: absent",
     ]);
+  });
+
+  const wiped = async ({ uuid, performer }: Awaited<ReturnType<typeof volume>>) => {
+    const noted = (await performer.note({ arguments: { volume: uuid } } as never)) as never;
+    const outcome = await performer.perform(turn(uuid, noted, false));
+    return { ...outcome, ...DiskWiped.parse(outcome.observations?.[0]?.body) };
+  };
+
+  it.each(["guest", ""])(
+    "closes whatever has it open, also where %j is all that the configuration names",
+    async (named) => {
+      const made = await volume(named);
+      await made.disk.create("/dev/other", 32 * 1024 * 1024);
+      await made.disk.format("/dev/other", key);
+      made.disk.openAs("luks-1", "/dev/guest");
+      made.disk.openAs("by-hand", "/dev/guest");
+      made.disk.openAs("other", "/dev/other");
+      const { whole, parts } = await wiped(made);
+      expect(whole).toBe(true);
+      const closed = parts.filter(({ what }) => what.startsWith("the open volume"));
+      expect(closed).toEqual(
+        ["luks-1", "by-hand"].map((name) => ({ what: `the open volume ${name}`, outcome: "gone" })),
+      );
+      expect(await made.disk.holders(made.uuid)).toEqual([]);
+      expect(await made.disk.isOpen("other")).toBe(true);
+    },
+  );
+
+  it("that finds nothing open says so, and one that cannot find out what is open is not whole", async () => {
+    const locked = await volume("");
+    expect((await wiped(locked)).parts).toContainEqual({ what: "the open volume", outcome: "absent" });
+    const bare = await volume();
+    bare.disk.deviceMapper = false;
+    expect((await wiped(bare)).whole).toBe(true);
+    for (const ask of ["holders", "isOpen"] as const) {
+      const blind = await volume();
+      Object.assign(blind.disk, { [ask]: () => Promise.reject(new Error("nobody can tell what is mapped")) });
+      const why = "the open volume guest: nobody can tell what is mapped";
+      expect(await wiped(blind)).toMatchObject({ outcome: "failed", whole: false, reason: why });
+      expect((await blind.disk.look("/dev/guest")).is).toBe("other");
+    }
+  });
+
+  it("whose copy lies where nobody can look is not whole", async () => {
+    const made = await volume();
+    made.disk.lay("/root/header", 16_777_216);
+    made.disk.hide("/root");
+    expect(await wiped(made)).toMatchObject({
+      whole: false,
+      reason: expect.stringContaining("/root/header is hidden"),
+    });
   });
 
   it("that cannot destroy a part goes on with the others, and says which is left", async () => {

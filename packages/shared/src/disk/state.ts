@@ -9,6 +9,8 @@ import { AMISS_MAX } from "./amiss.ts";
 import { RECOVERY_KEYS_MAX, RecoveryKey, recoveryFault } from "./recovery.ts";
 import { organisationKeyId } from "./sealed.ts";
 
+/** Backups of the header that the agent is told of. */
+export const HEADER_COPIES_MAX = 16;
 const TPM2_TOKEN = "systemd-tpm2";
 
 /** `tpm2`: what a TPM2's key is bound to. */
@@ -22,6 +24,8 @@ const Token = z.object({
 export const DiskState = z.object({
   volume: z.string().max(256),
   tpm: z.enum(["present", "absent"]),
+  /** Copies of its header that a wipe could not destroy, each with why. */
+  beyond: z.array(z.string().max(512)).max(HEADER_COPIES_MAX).optional(),
   content: z.discriminatedUnion("is", [
     z.object({
       is: z.literal("luks2"),
@@ -71,8 +75,16 @@ function tpm2Faults({ tpm2Pcrs, tpm2Pin }: DiskSection, content: Luks2): string[
   });
 }
 
-/** In words, what is not as the section wants; empty where all is. */
-export function diskFaults(hash: Hash, wanted: DiskSection, { volume, content, tpm }: DiskState): string[] {
+/** In words, what is not as the section wants; empty where all is. A copy of the header that no wipe reaches is never. */
+export const diskFaults = (hash: Hash, wanted: DiskSection, state: DiskState): string[] => [
+  ...contentFaults(hash, wanted, state),
+  ...beyondFaults(state),
+];
+
+const beyondFaults = ({ beyond = [] }: DiskState): string[] =>
+  beyond.map((fault) => `a wipe could not destroy the copy of its header ${fault}`);
+
+function contentFaults(hash: Hash, wanted: DiskSection, { volume, content, tpm }: DiskState): string[] {
   if (content.is === "unreadable") return [`${volume} cannot be looked at: ${content.why}`];
   if (wanted.require === "none") return [];
   if (content.is === "absent") return [`there is no ${volume}`];
@@ -99,7 +111,9 @@ export function diskFaults(hash: Hash, wanted: DiskSection, { volume, content, t
 }
 
 /** One line for people. */
-export function diskWords({ volume, content }: DiskState): string {
+export const diskWords = (state: DiskState): string => [contentWords(state), ...beyondFaults(state)].join("; ");
+
+function contentWords({ volume, content }: DiskState): string {
   switch (content.is) {
     case "luks2": {
       const { cipher, slots, tokens, open, integrity, amiss = [] } = content;

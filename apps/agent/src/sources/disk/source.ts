@@ -57,7 +57,7 @@ export function diskSource({
         const body = await look();
         const position = { name: `disk/state/${workstation}`, value: canonicalText(body) };
         if (outlet.position(position.name) !== position.value && !signal.aborted) {
-          const severity = body.content.is === "luks2" && !body.content.amiss ? "info" : "warning";
+          const severity = body.content.is === "luks2" && !body.content.amiss && !body.beyond ? "info" : "warning";
           const observation = {
             kind: "disk.state",
             severity,
