@@ -42,6 +42,9 @@ function machine() {
   const files = new Map<string, string>();
   let boot = "first";
 
+  /** A look that is under way until it is let go. */
+  const look = { begun: () => {}, until: Promise.resolve() };
+
   async function start(killAfter = Number.POSITIVE_INFINITY) {
     let writes = 0;
     let lives = true;
@@ -104,7 +107,14 @@ function machine() {
           return { outcome: "done" as const };
         },
       },
-      diagnostics: none,
+      diagnostics: {
+        ...none,
+        perform: async () => {
+          look.begun();
+          await look.until;
+          return { outcome: "done" as const };
+        },
+      },
       wipe: none,
       "start-guest": startPerformer({
         ...{ xl, domainOf: (id) => id, fileOf: (id) => files.get(id) },
@@ -139,6 +149,7 @@ function machine() {
     files,
     clock,
     network,
+    look,
     start,
     ends,
     reboot: () => {
@@ -448,6 +459,32 @@ describe("an isolation", () => {
     clock.floor = end;
     expect(again.commands.isolation).toBeUndefined();
     await again.stop();
+  });
+
+  it("waits for nothing that is being carried out, nor does its release", async () => {
+    const { start, ends, network, look } = machine();
+    network.state = { outcome: "applied" };
+    let letGo = () => {};
+    look.until = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const begun = new Promise<void>((resolve) => {
+      look.begun = resolve;
+    });
+    const first = await start();
+    first.commands.take(order("diagnostics", {}));
+    await begun;
+    first.commands.take(order("isolate", { until }));
+    await first.until("command.done");
+    expect(first.commands.isolation?.until).toBe(until);
+    first.commands.take(order("release", {}));
+    await first.until("command.done", 2);
+    expect(first.commands.isolation).toBeUndefined();
+    expect(ends().map(({ body }) => (body as { verb: string }).verb)).toEqual(["isolate", "release"]);
+    letGo();
+    await first.until("command.done", 3);
+    await first.stop();
+    expect(ends().map(({ body }) => (body as { outcome: string }).outcome)).toEqual(["done", "done", "done"]);
   });
 
   it("fails aloud where there is no firewall", async () => {

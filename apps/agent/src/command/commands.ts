@@ -20,6 +20,8 @@ import {
   faultOfRoom,
   isLate,
   type Journal,
+  LANES,
+  type Lane,
   LIVES_MAX,
   lapse,
   nextOf,
@@ -50,7 +52,7 @@ const REASON_CHARS_MAX = 1_000;
 
 export class Commands {
   readonly #parts: CommandParts;
-  readonly #bell = new Bell();
+  readonly #bells: Record<Lane, Bell> = { cut: new Bell(), other: new Bell() };
   #journal: Journal = EMPTY_JOURNAL;
   #telling = false;
   /** The disk has not taken the journal as it stands; nothing of it is told before. */
@@ -94,14 +96,19 @@ export class Commands {
     const command = Command.parse(JSON.parse(signed.carried));
     this.#keep(take(this.#journal, { command, digest, mark: markOf(signed), order, taken: this.#time() }));
     this.#parts.log.info({ verb: command.verb, id: command.id, order }, "command.received");
-    this.#bell.ring();
+    this.#ring();
   }
 
   get isolation(): Cut | undefined {
     return inForce(this.#journal.isolation ?? undefined, this.#parts.floor(), this.#parts.now());
   }
 
+  /** Lanes beside each other. Each step of the journal is one write of all of it, as it then stands. */
   async run(performers: Performers, signal: AbortSignal): Promise<void> {
+    await Promise.all(LANES.map((lane) => this.#runLane(lane, performers, signal)));
+  }
+
+  async #runLane(lane: Lane, performers: Performers, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (this.#unkept) this.#keepOnceThereIsRoom(this.#journal);
       this.#tell();
@@ -110,9 +117,9 @@ export class Commands {
         this.#keepOnceThereIsRoom(lapsed);
         this.#parts.changed();
       }
-      const next = nextOf(this.#journal);
+      const next = nextOf(this.#journal, lane);
       if (next) await this.#carryOut(next, performers, signal);
-      else await this.#bell.wait(this.#waitMs(), signal);
+      else await this.#bells[lane].wait(this.#waitMs(), signal);
     }
   }
 
@@ -173,9 +180,13 @@ export class Commands {
       .then(() => {
         this.#telling = false;
         for (const id of answers.ended) this.#keepOnceThereIsRoom(told(this.#journal, id));
-        this.#bell.ring();
+        this.#ring();
       })
       .catch((error: Error) => this.#parts.log.warn({ error: error.message }, "command.untold"));
+  }
+
+  #ring(): void {
+    for (const lane of LANES) this.#bells[lane].ring();
   }
 
   #waitMs(): number {

@@ -6,7 +6,7 @@ import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { simDom0 } from "../sim/sim.ts";
-import { BUNDLE_BYTES_MAX, bounded, diagnosticsPerformer, PART_CHARS_MAX } from "./diagnostics.ts";
+import { ALL_MS_MAX, BUNDLE_BYTES_MAX, bounded, diagnosticsPerformer, PART_CHARS_MAX } from "./diagnostics.ts";
 
 const id = "aaaaaaaa-1111-4111-8111-111111111111" as CommandId;
 const turn = {
@@ -41,6 +41,25 @@ it("gathers each program's last words, says what could not be had, and fits a re
   expect(part("xl dmesg")).toMatchObject({ truncated: true, bytes: 160_006 });
   expect(part("xl dmesg")?.text?.endsWith("new")).toBe(true);
   expect(contentBytes({ text: "", body }).length).toBeLessThanOrEqual(BUNDLE_BYTES_MAX);
+});
+
+it("ends in a minute also where every program hangs, and says what was not asked", async () => {
+  const dom0 = simDom0();
+  const limits: number[] = [];
+  const run: typeof dom0.run = async (_program, _args, { timeoutMs }) => {
+    limits.push(timeoutMs);
+    dom0.pass(timeoutMs);
+    return { code: null, stdout: "", stderr: "", timedOut: true };
+  };
+  const parts = { versions: async () => ({}), report: () => null, agentVersion: "1", now: () => 0 };
+  const began = dom0.monotonic();
+  const outcome = await diagnosticsPerformer({ ...parts, dom0: { ...dom0, run } }).perform(turn);
+  expect(dom0.monotonic() - began).toBe(ALL_MS_MAX);
+  const body = CommandDiagnostics.parse(outcome.observations?.[0]?.body);
+  const whys = body.parts.flatMap(({ why }) => why ?? []);
+  expect(whys.filter((why) => why.startsWith("it took longer than 15 s"))).toHaveLength(limits.length);
+  expect(whys.at(-1)).toBe("not asked: what came before took 60 s");
+  expect(whys.length).toBeGreaterThan(limits.length);
 });
 
 it("has no key material in it, also where a program prints some", async () => {

@@ -9,7 +9,7 @@ import type { Dom0 } from "../dom0/dom0.ts";
 import { nothingToNote, type Performer } from "./performer.ts";
 
 export type DiagnosticsParts = {
-  dom0: Pick<Dom0, "run">;
+  dom0: Pick<Dom0, "run" | "monotonic">;
   versions: (signal: AbortSignal) => Promise<Record<string, string>>;
   /** What the agent last reported: sections, sources, spool, link. */
   report: () => unknown;
@@ -86,6 +86,8 @@ export const PART_CHARS_MAX = 40_000;
 /** Below a record's 256 KiB, with room for words and salt. */
 export const BUNDLE_BYTES_MAX = 200 * 1024;
 const PROGRAM_MS_MAX = 15_000;
+/** For all of them: on a machine where each hangs, other orders wait no longer than this. */
+export const ALL_MS_MAX = 60_000;
 /** Only the end is kept, but a program may say much before it. */
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -95,6 +97,7 @@ export const diagnosticsPerformer = (parts: DiagnosticsParts): Performer<"diagno
   note: nothingToNote,
   async perform({ command, signal }) {
     const gathered: Part[] = [];
+    const began = parts.dom0.monotonic();
     const versions = { agent: parts.agentVersion, node: process.version, ...(await parts.versions(signal)) };
     gathered.push(
       partOf(
@@ -106,7 +109,7 @@ export const diagnosticsPerformer = (parts: DiagnosticsParts): Performer<"diagno
     );
     gathered.push(partOf("report", JSON.stringify(parts.report() ?? null, null, 1)));
     for (const [name, program, args] of programs(parts.detectorSocket))
-      gathered.push(await ask(parts.dom0, name, program, args, signal));
+      gathered.push(await ask(parts.dom0, began + ALL_MS_MAX, name, program, args, signal));
     const body = bounded(command.id, gathered);
     const bytes = body.parts.reduce((sum, part) => sum + (part.text?.length ?? 0), 0);
     const text = `Diagnostics: ${body.parts.length} parts, ${bytes} characters`;
@@ -116,19 +119,23 @@ export const diagnosticsPerformer = (parts: DiagnosticsParts): Performer<"diagno
 });
 
 async function ask(
-  dom0: Pick<Dom0, "run">,
+  dom0: Pick<Dom0, "run" | "monotonic">,
+  until: number,
   name: string,
   program: string,
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<Part> {
-  const limits = { timeoutMs: PROGRAM_MS_MAX, outputBytesMax: OUTPUT_BYTES_MAX, signal };
+  const timeoutMs = Math.min(PROGRAM_MS_MAX, Math.ceil(until - dom0.monotonic()));
+  if (timeoutMs <= 0)
+    return { name, bytes: 0, truncated: false, why: `not asked: what came before took ${ALL_MS_MAX / 1000} s` };
+  const limits = { timeoutMs, outputBytesMax: OUTPUT_BYTES_MAX, signal };
   const ran = await dom0.run(program, args, limits).catch((error: Error) => error.message);
   if (typeof ran === "string")
     return { name, bytes: 0, truncated: false, why: withoutSecrets(ran.toWellFormed()).slice(0, 512) };
   const part = partOf(name, ran.stdout);
   const said = ran.stderr.trim().split("\n")[0] ?? "";
-  const why = ran.timedOut ? `it took longer than ${PROGRAM_MS_MAX / 1000} s` : said || `exit ${ran.code}`;
+  const why = ran.timedOut ? `it took longer than ${timeoutMs / 1000} s` : said || `exit ${ran.code}`;
   return ran.code === 0 ? part : { ...part, why: withoutSecrets(why.toWellFormed()).slice(0, 512) };
 }
 

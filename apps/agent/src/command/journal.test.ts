@@ -41,10 +41,19 @@ it("one that ended takes room until its answer is on the trail", () => {
 });
 
 it("what only looks is carried out last, and what was begun is ended first", () => {
-  const journal = with_(flood(3), "isolate", "wipe");
-  expect(nextOf(journal)?.command.verb).toBe("isolate");
+  const journal = with_(flood(3), "pause", "wipe");
+  expect(nextOf(journal, "other")?.command.verb).toBe("pause");
   const begun = begin(journal, id(2), null);
-  expect(nextOf(begun)?.command.id).toBe(id(2));
+  expect(nextOf(begun, "other")?.command.id).toBe(id(2));
   const done = ["4", "5"].reduce((before, at) => end(before, id(Number(at)), { state: "done", finished: AT }), journal);
-  expect(nextOf(done)?.command.id).toBe(id(1));
+  expect(nextOf(done, "other")?.command.id).toBe(id(1));
+});
+
+it("a cut and its end wait for each other, and for nothing else", () => {
+  const journal = begin(with_(flood(3), "wipe", "isolate", "release"), id(4), null);
+  expect(nextOf(journal, "other")?.command.verb).toBe("wipe");
+  expect(nextOf(journal, "cut")?.command.verb).toBe("isolate");
+  const begun = begin(journal, id(5), null);
+  expect(nextOf(begun, "cut")?.command.verb).toBe("isolate");
+  expect(nextOf(end(begun, id(5), { state: "done", finished: AT }), "cut")?.command.verb).toBe("release");
 });

@@ -77,9 +77,14 @@ const isTold = ({ stage }: Ordered): boolean => !("left" in stage && stage.left 
 
 const LOOKS: readonly Verb[] = ["rescan", "diagnostics"];
 
-/** The one to go on with, one at a time: what was begun, then as they were ordered; what only looks comes last. */
-export function nextOf({ ordered }: Journal): Ordered | undefined {
-  const open = ordered.filter((each) => !isEnded(each));
+/** What is carried out one after the other; lanes run beside each other. A cut waits for no wipe and no look. */
+export type Lane = "cut" | "other";
+export const LANES: readonly Lane[] = ["cut", "other"];
+const laneOf = (verb: Verb): Lane => (verb === "isolate" || verb === "release" ? "cut" : "other");
+
+/** The one to go on with in a lane, one at a time: what was begun, then as they were ordered; what only looks comes last. */
+export function nextOf({ ordered }: Journal, lane: Lane): Ordered | undefined {
+  const open = ordered.filter((each) => !isEnded(each) && laneOf(each.command.verb) === lane);
   return (
     open.find(({ stage }) => stage.state === "begun") ??
     open.find(({ command }) => !LOOKS.includes(command.verb)) ??
