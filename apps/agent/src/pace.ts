@@ -46,10 +46,10 @@ export class Bell {
   }
 }
 
-/** Yields at once, at each ring, and at the latest each `everyMs`. Ends with the signal. */
-export async function* wakes(bell: Bell, everyMs: number, signal: AbortSignal): AsyncGenerator<void> {
+/** Yields at once, at each ring, and at the latest each `everyMs`, asked before each wait. Ends with the signal. */
+export async function* wakes(bell: Bell, everyMs: number | (() => number), signal: AbortSignal): AsyncGenerator<void> {
   for (bell.ring(); ; ) {
-    await bell.wait(everyMs, signal);
+    await bell.wait(typeof everyMs === "number" ? everyMs : everyMs(), signal);
     if (signal.aborted) return;
     yield;
   }
