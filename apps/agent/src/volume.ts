@@ -12,6 +12,7 @@ import { type Escrowed, noVolume, wipePerformer } from "./command/wipe.ts";
 import type { AgentConfig } from "./config.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import { cryptsetupDisk } from "./dom0/disk.ts";
+import { lookingAgain } from "./dom0/disk-again.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import { Bell } from "./pace.ts";
 import { diskSource, recoveryPosition } from "./sources/disk/source.ts";
@@ -34,7 +35,8 @@ export function volumeOf(config: AgentConfig, workstation: WorkstationId, state:
   const { volume: device, mapping, headerCopies: copies } = config.disk;
   const place: VolumePlace = { device, copies, ...(mapping !== undefined && { mapping }) };
   const disk = cryptsetupDisk(dom0);
-  const look = () => lookAtVolume(disk, place, () => escrowOf(dom0, workstation, state));
+  const again = { ...disk, ...lookingAgain(disk, dom0) };
+  const look = () => lookAtVolume(again, place, () => escrowOf(dom0, workstation, state));
   const now = () => dom0.now();
   const seen = new Bell();
   let last: string | undefined;
