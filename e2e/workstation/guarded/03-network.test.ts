@@ -7,15 +7,15 @@ import { GUESTS, MARKER } from "./rules.ts";
 const at = useGuarded();
 
 /** What the primary guest hears from a port of the second. */
-const ask = (port: number, said: string) =>
-  at().workstation.guest("primary", `echo '${said}' | nc -w 10 ${GUESTS.second} ${port}`);
+const ask = (port: number, said: string, seconds = 10) =>
+  at().workstation.guest("primary", `echo '${said}' | nc -w ${seconds} ${GUESTS.second} ${port}`);
 
 it("what a rule allows passes; what a rule blocks, or none names, is dropped with a record that names why", async () => {
   const { reported, record, workstation } = at();
   expect((await reported())?.sections.network).toMatchObject({ outcome: "applied" });
   expect(await ask(2323, "echo passed; exit")).toBe("passed\n");
   const since = new Date();
-  for (const port of [23, 8080]) await expect(ask(port, "")).rejects.toThrow(/ended with/);
+  for (const port of [23, 8080]) await expect(ask(port, "", 3)).rejects.toThrow(/ended with/);
   const from = { source: GUESTS.primary, destination: GUESTS.second };
   const named = await record("net.drop", { since, fits: ({ body }) => body.destinationPort === 23 });
   expect(named.body).toMatchObject({ ...from, rule: "rule 3 no telnet" });

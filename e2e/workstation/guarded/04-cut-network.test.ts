@@ -19,7 +19,7 @@ const CUT = {
 
 it("one that blocks everything, the console by its address, cuts the guests and not the agent; the next one gives back", async () => {
   const { workstation, enforce, record, api, id } = at();
-  const shell = () => workstation.dom0.run(`echo 'echo through; exit' | busybox nc -w 5 primary 2323 2>&1 || true`);
+  const shell = () => workstation.dom0.run(`echo 'echo through; exit' | busybox nc -w 3 primary 2323 2>&1 || true`);
   expect(await shell()).toContain("through");
   const since = new Date();
   await enforce({ network: CUT }, "Nobody speaks to anybody");
