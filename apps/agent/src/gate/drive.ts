@@ -1,4 +1,6 @@
-/** One device through `step`: what is to happen is on disk, with its records, before it happens. */
+/** One device through `step`: what is to happen is on disk, with its records, before it happens. But for what only takes
+ *  away: where there is no room it is done, and written down when there is. Killed in between, the next life finds in the
+ *  journal that the guest had it, and that it has it no more. */
 
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { GateStep } from "@sallyport/shared/record/usb.ts";
@@ -11,7 +13,7 @@ import { appeared, type GateAct, type Next, step } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import { strict } from "./reconsider.ts";
 import { contentsBasis, deviceBasis } from "./stricter.ts";
-import { type Gate, hashesOf, type Passage, passageOf, stickOf } from "./under-way.ts";
+import { type Gate, hashesOf, type Passage, passageOf, ROOM_MS, stickOf, unawaited } from "./under-way.ts";
 
 /** A guest that does not let go of a stick that has gone is asked again this often. */
 const UNDO_MS = 5_000;
@@ -29,13 +31,15 @@ export function enter(gate: Gate, passage: Passage, next: Next): void {
 }
 
 async function drive(gate: Gate, passage: Passage, first: Next): Promise<void> {
-  const { parts, over, commit } = gate;
+  const { parts, over } = gate;
   let next: Next | undefined = first;
   while (next && !over.signal.aborted) {
     passage.state = next.state;
     remember(gate, passage);
-    await keepPast(gate);
-    if (next.records.length > 0 || next.acts.length > 0) await commit(next.records);
+    if (!(await mayAct(gate, passage, next))) {
+      next = await nextOf(gate, passage);
+      continue;
+    }
     await parts.reached?.(next.state);
     for (const each of next.acts) {
       if (over.signal.aborted) return;
@@ -48,6 +52,42 @@ async function drive(gate: Gate, passage: Passage, first: Next): Promise<void> {
     if (next.state.step === "refused" && passage.debts.handles.length > 0) await insist(gate, passage, next.state.at);
     next = await nextOf(gate, passage);
   }
+}
+
+const TAKES_AWAY: ReadonlySet<GateAct["act"]> = new Set(["hold", "detach", "discard"]);
+
+/** Once it is on disk; without room, after a while where it only takes away. False where something that takes away has
+ *  come before there was room: then nothing else of it is done. */
+async function mayAct(gate: Gate, passage: Passage, { records, acts }: Next): Promise<boolean> {
+  const { parts, over } = gate;
+  const isAway = acts.length > 0 && acts.every(({ act }) => TAKES_AWAY.has(act));
+  let isWritten = false;
+  const isKept = keepPast(gate);
+  const isNoted = records.length > 0 || acts.length > 0 ? gate.commit(records, passage) : undefined;
+  const written = Promise.all([isKept, isNoted]).then(() => {
+    isWritten = true;
+  });
+  unawaited(gate, written);
+  const waited = new AbortController();
+  const end = AbortSignal.any([waited.signal, over.signal]);
+  try {
+    await Promise.race([written, isAway ? pause(ROOM_MS, end) : takenAway(passage, end)]);
+  } finally {
+    waited.abort();
+    passage.wake = () => {};
+  }
+  if (!isWritten && isAway && !over.signal.aborted)
+    parts.log.warn({ stick: stickOf(passage), step: passage.state.step }, "usb.no-room");
+  return isWritten || isAway;
+}
+
+/** Until something has come for it that takes away. */
+async function takenAway(passage: Passage, end: AbortSignal): Promise<void> {
+  const hasCome = () => passage.inbox.some(({ event }) => event === "pulled" || event === "failed");
+  while (!end.aborted && !hasCome())
+    await new Promise<void>((resolve) => {
+      passage.wake = resolve;
+    });
 }
 
 /** Rules may have changed since it was let come so far: asked once more before anybody gets it. */
@@ -125,13 +165,13 @@ async function takeBack(gate: Gate, passage: Passage, isOver = () => false): Pro
 
 /** What was refused while the guest had it: that the guest still has it is on record, and so is the end of that. */
 async function insist(gate: Gate, passage: Passage, at: GateStep): Promise<void> {
-  const { commit, parts } = gate;
+  const { parts } = gate;
   const { device } = passage.state;
   const handles = passage.debts.handles.join(", ");
-  await commit([words.refused(device, at, `the guest does not let go of ${handles}; it is asked again`, parts.now())]);
+  const say = (what: string) => unawaited(gate, gate.commit([words.refused(device, at, what, parts.now())]));
+  say(`the guest does not let go of ${handles}; it is asked again`);
   await takeBack(gate, passage, () => passage.inbox.some(({ event }) => event === "pulled"));
-  if (passage.debts.handles.length === 0)
-    await commit([words.refused(device, at, `the guest has let go of ${handles}`, parts.now())]);
+  if (passage.debts.handles.length === 0) say(`the guest has let go of ${handles}`);
 }
 
 /** It stays in the journal until nothing is left of it. */
@@ -139,5 +179,5 @@ async function undo(gate: Gate, passage: Passage): Promise<void> {
   await takeBack(gate, passage);
   if (gate.over.signal.aborted) return;
   gate.passages.delete(passage.key);
-  await gate.commit([]);
+  unawaited(gate, gate.commit([]));
 }

@@ -34,23 +34,25 @@ export const JournalEntry = z.object({
 export type JournalEntry = z.infer<typeof JournalEntry>;
 export const Journal = z.array(JournalEntry);
 
+/** As far as it was given to be written, with what is owed now: nothing where none of it was. */
 export function journalled({
-  state,
+  noted: state,
   debts,
   basis,
 }: {
-  state: GateState;
+  noted?: GateState;
   debts: JournalEntry["debts"];
   basis?: Basis | undefined;
-}): JournalEntry {
+}): JournalEntry[] {
+  if (!state) return [];
   const kept = { debts: { handles: [...debts.handles], files: [...debts.files] } };
   switch (state.step) {
     case "attached":
-      return { state, ...kept, ...(basis && { basis }) };
+      return [{ state, ...kept, ...(basis && { basis }) }];
     case "refused":
     case "removed":
-      return { state, ...kept };
+      return [{ state, ...kept }];
     default:
-      return { state: { step: state.step, device: state.device }, ...kept };
+      return [{ state: { step: state.step, device: state.device }, ...kept }];
   }
 }

@@ -1,8 +1,9 @@
 /** USB ports → passages → guest. A loop looks at the ports and takes each device through `step`: what is to happen is on
  *  disk, with its records, before it happens; a device that nobody let pass is held. A source like any other: its
  *  position is the journal of all passages, moved in the transaction of their records, so kill -9 loses and doubles
- *  nothing. A message only wakes the loop. */
+ *  nothing. What only takes away waits for no room (drive.ts). A message only wakes the loop. */
 import type { Json } from "@sallyport/shared/base/canonical.ts";
+import type { Observation } from "@sallyport/shared/record/record.ts";
 import { isPinned } from "@sallyport/shared/usb/device.ts";
 import type { Plugged } from "../dom0/usb.ts";
 import type { Outlet, Source } from "../sources/source.ts";
@@ -14,7 +15,7 @@ import * as words from "./passage-words.ts";
 import { reconsiderer } from "./reconsider.ts";
 import { recover } from "./recover.ts";
 import { rescanning } from "./rescan.ts";
-import { type Gate, holdOwn, keyOf, type LiveParts, type Passage, send } from "./under-way.ts";
+import { type Gate, holdOwn, keyOf, type LiveParts, type Passage, send, unawaited } from "./under-way.ts";
 
 export type { LiveParts } from "./under-way.ts";
 export { POSITION };
@@ -38,8 +39,9 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     passages,
     chosen: Promise.resolve(),
     past: rulePast(parts.rules().hash, outlet.position(PAST_POSITION)),
-    async commit(records) {
-      const value = [...passages.values()].map(journalled) as unknown as Json;
+    async commit(records, passage) {
+      if (passage) passage.noted = passage.state;
+      const value = [...passages.values()].flatMap(journalled) as unknown as Json;
       await outlet.emit({ observations: records, position: { name: POSITION, value } });
     },
     over: new AbortController(),
@@ -53,8 +55,9 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     },
   };
   const { over } = gate;
-  const holdControllers = controllers(gate);
-  const look = looker(gate);
+  const say = sayer(gate);
+  const holdControllers = controllers(gate, say);
+  const look = looker(gate, say);
   const reconsider = reconsiderer(gate);
 
   signal.addEventListener("abort", () => over.abort(), { once: true });
@@ -98,7 +101,22 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
   }
 }
 
-function controllers({ parts, commit }: Gate): (first: boolean) => Promise<number> {
+type Say = (about: string, records: readonly Observation[]) => void;
+
+/** The loop waits for no room: it is what takes away. What repeats itself until there is room is said once. */
+function sayer(gate: Gate): Say {
+  const waiting = new Set<string>();
+  return (about, records) => {
+    if (waiting.has(about)) return;
+    waiting.add(about);
+    unawaited(
+      gate,
+      gate.commit(records).finally(() => waiting.delete(about)),
+    );
+  };
+}
+
+function controllers({ parts }: Gate, say: Say): (first: boolean) => Promise<number> {
   let opened = new Set<string>();
   return async (first) => {
     const found = await parts.ports.controllers();
@@ -108,14 +126,17 @@ function controllers({ parts, commit }: Gate): (first: boolean) => Promise<numbe
     const news = first ? [] : open.filter(({ name }) => !opened.has(name));
     opened = new Set(first ? [] : open.map(({ name }) => name));
     if (news.length > 0)
-      await commit(news.map(({ name, authorizedDefault }) => words.flipped(name, authorizedDefault, parts.now())));
+      say(
+        "controllers",
+        news.map(({ name, authorizedDefault }) => words.flipped(name, authorizedDefault, parts.now())),
+      );
     return found.length;
   };
 }
 
 /** What is plugged in against what is known: who came, who went, and who was let in by another. */
-function looker(gate: Gate): () => Promise<void> {
-  const { parts, passages, commit } = gate;
+function looker(gate: Gate, say: Say): () => Promise<void> {
+  const { parts, passages } = gate;
   const unreadable = new Set<string>();
 
   async function meet(at: Plugged): Promise<void> {
@@ -135,7 +156,7 @@ function looker(gate: Gate): () => Promise<void> {
     if (read.ok) return begin(gate, key, read.value);
     unreadable.add(key);
     await parts.ports.authorise(at.port, false);
-    await commit([words.unreadable(at.port, key, read.error, parts.now())]);
+    say(key, [words.unreadable(at.port, key, read.error, parts.now())]);
   }
 
   /** Somebody else has let it in. Looked at twice, since a passage may have moved on between the look and now. */
@@ -146,7 +167,7 @@ function looker(gate: Gate): () => Promise<void> {
     if (!again?.authorised || !passage.idle || passage.state !== state) return;
     await parts.ports.authorise(at.port, false);
     const reason = "somebody else let it in; it is held again";
-    await commit([words.refused(state.device, stepOf(state), reason, parts.now())]);
+    say(passage.key, [words.refused(state.device, stepOf(state), reason, parts.now())]);
   }
 
   return async () => {

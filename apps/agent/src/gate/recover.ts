@@ -3,11 +3,21 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import { isSamePlugging } from "@sallyport/shared/usb/device.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Plugged } from "../dom0/usb.ts";
+import { pause } from "../pace.ts";
 import { enter } from "./drive.ts";
 import { Journal, type JournalEntry, POSITION } from "./journal.ts";
 import type { GateState } from "./passage.ts";
 import * as words from "./passage-words.ts";
-import { type Debts, type Gate, keyOf, type LiveParts, type Passage, passageOf } from "./under-way.ts";
+import {
+  type Debts,
+  type Gate,
+  keyOf,
+  type LiveParts,
+  type Passage,
+  passageOf,
+  ROOM_MS,
+  unawaited,
+} from "./under-way.ts";
 
 /** One transaction, so that a kill in between finds it all again. */
 export async function recover(gate: Gate, plugged: readonly Plugged[]): Promise<void> {
@@ -17,27 +27,35 @@ export async function recover(gate: Gate, plugged: readonly Plugged[]): Promise<
   for (const entry of Journal.parse(outlet.position(POSITION) ?? [])) {
     const { state, debts, basis } = entry;
     const { device } = state;
-    if (state.step === "attached" && (await isStill(parts, state, debts, plugged))) {
+    const gone = state.step === "attached" ? await whyGone(parts, state, debts, plugged) : BEGINS_ANEW;
+    if (gone === undefined) {
       kept.push({ ...passageOf(keyOf(device), state as GateState, debts), basis });
       records.push(words.kept(device, parts.now()));
       continue;
     }
-    const { owed, reason } = await takeBack(parts, debts);
+    const { owed, reason } = await takeBack(parts, debts, gone);
     const after = state.step === "removed" ? state.after : state.step === "refused" ? state.at : state.step;
     // by a name of its own: what is plugged in there by now is another's passage, and judged like any other
     const key = `owed/${keyOf(device)}/${kept.length}`;
     if (owed.length > 0) kept.push(passageOf(key, { step: "removed", device, after }, { ...debts, handles: owed }));
     records.push(words.removed(device, after, reason, parts.now()));
   }
-  for (const passage of kept) passages.set(passage.key, passage);
+  for (const passage of kept) passages.set(passage.key, Object.assign(passage, { noted: passage.state }));
   const held = new Set(kept.flatMap(({ debts }) => debts.files));
   for (const file of await parts.volume.files()) if (!held.has(file)) await parts.volume.discard(file);
-  await commit(records);
+  // where there is no room, the rest waits behind it, and what takes away does not
+  const written = commit(records);
+  unawaited(gate, written);
+  await Promise.race([written, pause(ROOM_MS, gate.over.signal)]);
   for (const passage of kept) enter(gate, passage, { state: passage.state, acts: [], records: [] });
 }
 
-async function takeBack(parts: LiveParts, debts: Debts): Promise<{ owed: string[]; reason: string }> {
-  let reason = "the agent was started again; the device is held and begins anew";
+const BEGINS_ANEW = "the agent was started again; the device is held and begins anew";
+const TAKEN =
+  "the guest had it no more when the agent was started again: it was taken back without room to write that down, or by another; the device is held and begins anew";
+
+async function takeBack(parts: LiveParts, debts: Debts, gone: string): Promise<{ owed: string[]; reason: string }> {
+  let reason = gone;
   const owed: string[] = [];
   for (const handle of debts.handles) {
     try {
@@ -51,21 +69,24 @@ async function takeBack(parts: LiveParts, debts: Debts): Promise<{ owed: string[
   return { owed, reason };
 }
 
-async function isStill(
+/** Nothing where it is still what it was, with all that it had. */
+async function whyGone(
   { ports, attach }: LiveParts,
-  state: Extract<JournalEntry["state"], { step: "attached" }>,
+  { device, mode, handles }: Extract<JournalEntry["state"], { step: "attached" }>,
   debts: Debts,
   plugged: readonly Plugged[],
-): Promise<boolean> {
-  const at = plugged.find(({ port }) => port === state.device.port);
+): Promise<string | undefined> {
+  const at = plugged.find(({ port }) => port === device.port);
   const read = at && (await ports.read(at.port));
-  if (!read?.ok || !isSamePlugging(read.value, state.device)) return false;
-  if (state.mode === "dom0") return at?.authorised ?? false;
+  const isThere = read?.ok && isSamePlugging(read.value, device);
+  if (mode === "dom0") return isThere && at?.authorised ? undefined : BEGINS_ANEW;
   try {
-    for (const handle of debts.handles) if (!(await attach?.has(handle))) return false;
+    for (const handle of handles) if (!debts.handles.includes(handle) || !(await attach?.has(handle))) return TAKEN;
   } catch (error) {
-    if (error instanceof DoorError) return false;
+    if (error instanceof DoorError) return BEGINS_ANEW;
     throw error;
   }
-  return debts.handles.length > 0;
+  if (!isThere || handles.length === 0) return BEGINS_ANEW;
+  // one that was held was on its way back
+  return mode === "device" && !at?.authorised ? TAKEN : undefined;
 }

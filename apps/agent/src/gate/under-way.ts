@@ -6,6 +6,7 @@ import type { ScanBody, Scanner } from "@sallyport/shared/usb/scan.ts";
 import type { Log } from "../dom0/log.ts";
 import type { Plugged, UsbPorts } from "../dom0/usb.ts";
 import type { Outlet } from "../sources/source.ts";
+import { SpoolClosed } from "../spool/intake.ts";
 import type { ActParts } from "./acts.ts";
 import type { Moment, RulePast } from "./circumstances.ts";
 import type { GateEvent, GateState, Rules } from "./passage.ts";
@@ -37,6 +38,8 @@ export type Debts = { handles: string[]; files: string[] };
 export type Passage = {
   key: string;
   state: GateState;
+  /** The last state that was given to be written with its records: the journal never runs ahead of them. */
+  noted?: GateState;
   debts: Debts;
   /** What was made for the guest, unit by unit. */
   gift?: Rebuilt[];
@@ -64,14 +67,25 @@ export type Gate = {
   past: RulePast;
   /** The end of the last choice of a handle. */
   chosen: Promise<void>;
-  /** Records and journal in one transaction; without room for them it waits, and everything waits with it. */
-  commit: (records: readonly Observation[]) => Promise<void>;
+  /** Records and journal in one transaction, in the order of the calls; with a passage, its state is what they say.
+   *  Without room for them it waits. */
+  commit: (records: readonly Observation[], passage?: Passage) => Promise<void>;
   /** The gate's own end: the signal, or a fault. */
   over: AbortController;
   /** Where it stands, for the workstation's page; not too often. */
   show: (now: string) => void;
   fault: (error: unknown) => void;
 };
+
+/** Without room for records, what only takes away is done after so long all the same, and written down when there is. */
+export const ROOM_MS = 1_000;
+
+/** Written when there is room; nobody waits for it. */
+export function unawaited(gate: Gate, writing: Promise<unknown>): void {
+  writing.catch((error: unknown) => {
+    if (!(error instanceof SpoolClosed)) gate.fault(error);
+  });
+}
 
 export const keyOf = ({ port, bus, address }: Pick<Plugged, "port" | "bus" | "address">): string =>
   `${port}#${bus}.${address}`;

@@ -110,6 +110,10 @@ export class Intake {
   }
 
   #admit(parcel: Parcel, resolve: (answer: EmitAnswer) => void, reject: (error: Error) => void): void {
+    if (this.#isBehind(parcel)) {
+      this.#stalled.push({ parcel, resolve, reject });
+      return;
+    }
     const answer: EmitAnswer = { kept: 0, suppressed: 0, refused: 0 };
     const records: Prepared[] = [];
     let bytes = 0;
@@ -151,6 +155,11 @@ export class Intake {
     }
     this.#queue.push({ parcel, records, answer, bytes, resolve, reject });
     this.#schedule(0);
+  }
+
+  /** One of its source waits for room before it: a position never goes back, and records stand in their order. */
+  #isBehind({ position }: Parcel): boolean {
+    return position !== undefined && this.#stalled.some(({ parcel }) => parcel.position?.name === position.name);
   }
 
   /** Why a guest's line gets no index, if so. Only guests' lines are limited here. */

@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { appendFileSync, closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toHex } from "@sallyport/shared/base/bytes.ts";
@@ -19,6 +19,7 @@ import { Spool } from "../../src/spool/spool.ts";
 import { storeOf } from "../../src/spool/store.ts";
 import { enrolMachine, eveLine, runCli, stop, stopAll, until } from "./agent.ts";
 import { startConsole } from "./console.ts";
+import { fill, mountSmall } from "./small-disk.ts";
 
 afterEach(stopAll);
 const NOW = 1_764_000_000_000;
@@ -157,31 +158,26 @@ it("an input that can wait waits for a full disk, and loses nothing", async () =
   rmSync(state, { recursive: true });
 });
 
-/** A volume of its own, where this user may mount one. */
-function mountSmall(): string | undefined {
-  const folder = mkdtempSync(join(tmpdir(), "sallyport-volume-"));
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], { stdio: "ignore" });
-    return folder;
-  } catch {
-    rmSync(folder, { recursive: true });
-    return undefined;
-  }
-}
+it("what moves a position without a record does not overtake one that waits for room", async () => {
+  const { state, intake, spool } = smallSpool(200);
+  spool.setBytesMax(1);
+  const told: string[] = [];
+  const emits = [
+    intake.emit({ observations: [verdict(1)], position: { name: "gate", value: 1 } }),
+    intake.emit({ observations: [], position: { name: "gate", value: 2 } }),
+    intake.emit({ observations: [], position: { name: "other", value: 3 } }).then(() => told.push("other")),
+  ];
+  await until("another's goes through", () => told.length > 0);
+  expect(spool.position("gate")).toBeUndefined();
+  spool.setBytesMax(1_024 * MIB);
+  await Promise.all(emits);
+  expect(spool.position("gate")).toBe(2);
+  intake.close();
+  spool.close();
+  rmSync(state, { recursive: true });
+});
 
-/** Until not one byte more goes in. */
-function fill(path: string): void {
-  const file = openSync(path, "a");
-  try {
-    for (const size of [65_536, 4_096, 1]) for (;;) if (writeSync(file, Buffer.alloc(size)) < size) break;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-  } finally {
-    closeSync(file);
-  }
-}
-
-const volume = mountSmall();
+const volume = mountSmall(6);
 afterAll(() => {
   if (volume) execFileSync("umount", ["-l", volume], { stdio: "ignore" });
 });

@@ -1,9 +1,10 @@
 /** The gate as a process of its own over a real spool, for kills: says each step when it is on disk, and stops there for
  *  ever where it is told to. Arguments: a folder, and a step, `planned` (the handle is chosen), `given` (the guest has it,
  *  the record is not written), `open` (dom0 may read it), each also of one port (`copied@1-2`), or `none`. `gate.json` in
- *  the folder has pins and direct rules. */
+ *  the folder has pins and direct rules, `denied.json` what the overlay denies now; `detached` is when the guest has lost it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { DEFAULT_USB, UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { UsbPin } from "@sallyport/shared/usb/device.ts";
@@ -43,7 +44,10 @@ const gate = liveGate({
     policy: UsbSection.parse({ ...DEFAULT_USB, unscannable: "allow", directRules: more.directRules }),
     pins: more.pins,
     exceptions: [],
-    denied: [],
+    get denied() {
+      const path = join(root, "denied.json");
+      return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as OverlayEntry[]) : [];
+    },
     clamd: null,
     volume: join(root, "volume"),
     attach: {
@@ -51,6 +55,10 @@ const gate = liveGate({
       async image(handle, path) {
         await guest.image(handle, path);
         await stop("given");
+      },
+      async detach(handle) {
+        await guest.detach(handle);
+        await stop("detached");
       },
     },
   }),

@@ -39,6 +39,9 @@ export type Bench = {
   volume: string;
   start(more?: Partial<LiveParts>): void;
   stop(): Promise<void>;
+  /** From now on no record is taken, until there is room again; then all, in order. */
+  noRoom(): void;
+  makeRoom(): void;
   /** Texts of the records of a kind. */
   said(kind: string): string[];
   until(what: string, holds: () => boolean | Promise<boolean>): Promise<void>;
@@ -97,6 +100,8 @@ export function makeBench(policy: object = { unscannable: "allow" }): Bench {
   const positions = new Map<string, Json>();
   let stopping = new AbortController();
   let running: Promise<void> | undefined;
+  let room = Promise.resolve();
+  let makeRoom = () => {};
   const bench: Bench = {
     root,
     kernel,
@@ -113,6 +118,7 @@ export function makeBench(policy: object = { unscannable: "allow" }): Bench {
       stopping = new AbortController();
       const outlet = {
         emit: async ({ observations, position }) => {
+          await room;
           bench.records.push(...observations);
           if (position) positions.set(position.name, JSON.parse(JSON.stringify(position.value)) as Json);
           return { kept: observations.length, suppressed: 0, refused: 0 };
@@ -127,6 +133,12 @@ export function makeBench(policy: object = { unscannable: "allow" }): Bench {
       stopping.abort();
       await running;
     },
+    noRoom() {
+      room = new Promise((resolve) => {
+        makeRoom = resolve;
+      });
+    },
+    makeRoom: () => makeRoom(),
     said: (kind) => bench.records.filter((record) => record.kind === kind).map(({ text }) => text),
     async until(what, holds) {
       try {
@@ -137,6 +149,7 @@ export function makeBench(policy: object = { unscannable: "allow" }): Bench {
       }
     },
     async clear() {
+      makeRoom();
       await bench.stop();
       kernel.stop();
       rmSync(root, { recursive: true, force: true });

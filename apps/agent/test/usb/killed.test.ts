@@ -1,6 +1,7 @@
 /** kill -9 at each step of the gate, over a real spool: the guest has nothing that is not on record, what was under way is
  *  undone, and the same stick goes the whole way afterwards. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GATE_STEPS } from "@sallyport/shared/record/usb.ts";
@@ -8,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { simGuest } from "../../src/sim/guest.ts";
 import { type SimUsb, simUsb } from "../../src/sim/usb.ts";
 import { until } from "../core/agent.ts";
+import { fill, mountSmall } from "../core/small-disk.ts";
 import { fatImage, layOut } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
 import { kill, killAll, LONG_MS, reaches, startGate } from "./gate-process.ts";
@@ -91,6 +93,90 @@ describe.skipIf(absent !== null)("killed", () => {
       expect(given()).toEqual([]);
       await kill(second);
       kernel.unplug("1-3");
+    },
+    LONG_MS * 2,
+  );
+});
+
+const disk = absent === null ? mountSmall(6) : undefined;
+afterAll(() => {
+  if (disk !== undefined) execFileSync("umount", ["-l", disk], { stdio: "ignore" });
+});
+
+/** Takes whatever becomes free, until it is stopped: then there is room again. */
+function keepFull(folder: string): () => void {
+  const filler = join(folder, "filler");
+  fill(filler);
+  const timer = setInterval(() => fill(filler), 5);
+  return () => {
+    clearInterval(timer);
+    rmSync(filler);
+  };
+}
+
+describe.skipIf(disk === undefined)("killed where the disk takes no more records, when the stick", () => {
+  const denied = {
+    ...{ id: "0123456789ab", until: "2099-01-01T00:00:00.000Z", reason: "a bad lot" },
+    what: { kind: "device", rule: "block id 0951:1666" },
+  };
+  it.each([
+    { why: "is pulled out", at: "removed" },
+    { why: "is pulled out", at: "detached" },
+    { why: "is pulled out", at: "none" },
+    { why: "comes to be denied", at: "refused" },
+    { why: "comes to be denied", at: "detached" },
+    { why: "comes to be denied", at: "none" },
+  ])(
+    "$why, at $at: the guest has it no more, and the trail says so, whole, when there is room",
+    async ({ why, at }) => {
+      const own = mkdtempSync(join(root, "own-"));
+      symlinkSync(mkdtempSync(join(disk!, "state-")), join(own, "state"));
+      for (const name of ["host", "volume"]) mkdirSync(join(own, name));
+      const local = simUsb(join(own, "host"));
+      const had = () => [...simGuest(join(own, "guest")).given().keys()];
+      const images = () => readdirSync(join(own, "volume"));
+      const told = () => {
+        const spool = openKilled(own);
+        try {
+          return recordsOf(spool);
+        } finally {
+          spool.close();
+        }
+      };
+      try {
+        const first = startGate(own, at);
+        await reaches(first, "looked");
+        local.plug("1-2", { units: [stick] });
+        await reaches(first, "attached");
+        const makeRoom = keepFull(disk!);
+        if (why === "is pulled out") local.unplug("1-2");
+        else writeFileSync(join(own, "denied.json"), JSON.stringify([denied]));
+        if (at !== "none") await reaches(first, at);
+        else {
+          await until("the guest has it no more", () => had().length === 0, undefined, LONG_MS);
+          await until("its images are gone", () => images().length === 0, undefined, LONG_MS);
+        }
+        expect(had()).toHaveLength(at === "removed" || at === "refused" ? 1 : 0);
+        await kill(first);
+        makeRoom();
+        // nothing of it was written
+        expect(told().at(-1)?.kind).toBe("usb.attach");
+
+        const second = startGate(own, "none");
+        await reaches(second, why === "is pulled out" ? "looked" : "refused");
+        await until("the guest has it no more", () => had().length === 0, undefined, LONG_MS);
+        await until("its images are gone", () => images().length === 0, undefined, LONG_MS);
+        await kill(second);
+        const after = told().slice(told().findIndex(({ kind }) => kind === "usb.attach") + 1);
+        if (at === "detached" || at === "none")
+          expect(after[0]?.text).toMatch(/removed, the guest had it no more when/);
+        if (why !== "is pulled out") {
+          expect(after.map(({ kind }) => kind)).toContain("usb.verdict");
+          expect(after.at(-1)?.text).toMatch(/refused at .*a bad lot/);
+        } else expect(after.map(({ kind }) => kind)).toEqual(["usb.removed"]);
+      } finally {
+        local.stop();
+      }
     },
     LONG_MS * 2,
   );

@@ -1,0 +1,29 @@
+/** A real file system that is small enough to be filled. */
+import { execFileSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** A volume of its own, where this user may mount one. */
+export function mountSmall(megabytes: number): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-volume-"));
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", folder], { stdio: "ignore" });
+    return folder;
+  } catch {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+}
+
+/** Until not one byte more goes in. */
+export function fill(path: string): void {
+  const file = openSync(path, "a");
+  try {
+    for (const size of [65_536, 4_096, 1]) for (;;) if (writeSync(file, Buffer.alloc(size)) < size) break;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+  } finally {
+    closeSync(file);
+  }
+}
