@@ -34,7 +34,11 @@ export function TellMany({ chosen, first, onClose }: Props) {
   const told = each.filter(({ will }) => will.will !== "not");
   const waiting = each.filter(({ will }) => will.will === "wait").length;
   const title = `Tell ${plural(seen.length, "workstation")} to do something`;
-  if (tell.data) return <Answers answers={tell.data} title={`${VERB_WORDS[verb]}: what was told`} onClose={onClose} />;
+  const left = each.flatMap(({ row, will }): Answer[] =>
+    will.will === "not" ? [{ workstation: row.id, name: row.name, refused: will.why }] : [],
+  );
+  if (tell.data)
+    return <Answers answers={[...tell.data, ...left]} title={`${VERB_WORDS[verb]}: what was told`} onClose={onClose} />;
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
@@ -51,7 +55,8 @@ export function TellMany({ chosen, first, onClose }: Props) {
     });
   };
   return (
-    <Dialog open onClose={onClose} title={title} width={WIDTH}>
+    // who was told is answered here: it stays until it is
+    <Dialog open onClose={() => !tell.isPending && onClose()} title={title} width={WIDTH}>
       <form onSubmit={submit} className="grid gap-3">
         <Select
           label="Command"
@@ -107,7 +112,9 @@ export function TellMany({ chosen, first, onClose }: Props) {
           fault={tell.error?.message}
         />
         <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+          <Button onClick={onClose} disabled={tell.isPending}>
+            Cancel
+          </Button>
           <Button
             look={verb === "isolate" || verb === "pause" ? "danger" : "main"}
             type="submit"
@@ -153,7 +160,7 @@ function Answers({ answers, title, onClose }: { answers: readonly Answer[]; titl
       width={WIDTH}
       description={
         no > 0
-          ? `${count(no)} of ${plural(answers.length, "workstation")} said no and ${no === 1 ? "was" : "were"} not told.`
+          ? `${count(no)} of ${plural(answers.length, "workstation")} ${no === 1 ? "was" : "were"} not told.`
           : `${plural(answers.length, "workstation")}, each with a statement and a record of its own.`
       }
     >
