@@ -27,7 +27,11 @@ test("what the firewall dropped, by guest and reason", () => {
     unknown: { "unknown vif": 1 },
   };
   expect(foundWords("network", { table: "sha256", drops, counters: {} })).toBe(
-    "packets dropped: work 1,513 (rule 3 no-telnet 1,500, spoofed 7, invalid 3, others 3) · play 2 (rule 3 no-telnet 2) · unknown vif 1 (unknown vif 1)",
+    [
+      "work: 1,513 packets dropped (rule 3 no-telnet 1,500, spoofed 7, invalid 3, others 3)",
+      "play: 2 packets dropped (rule 3 no-telnet 2)",
+      "unknown vif: 1 packet dropped (unknown vif 1)",
+    ].join("\n"),
   );
   expect(foundWords("network", { drops: {} })).toBeUndefined();
   expect(foundWords("network", { counters: { "rule-3": 2 } })).toBeUndefined();

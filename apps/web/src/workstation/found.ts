@@ -4,7 +4,7 @@ import { DiskState } from "@sallyport/shared/disk/state.ts";
 import type { SectionName } from "@sallyport/shared/policy/policy.ts";
 import type { Reported } from "@sallyport/shared/state/reported.ts";
 import { z } from "zod";
-import { count } from "../ui/bytes.ts";
+import { count, plural } from "../ui/bytes.ts";
 
 const Ids = z.object({
   running: z
@@ -36,7 +36,7 @@ const DIGITS = 12;
 /** Reasons named for one guest; the rest are a sum. */
 const REASONS_SHOWN = 3;
 
-/** Who had most dropped comes first. */
+/** A line for each guest; who had most dropped comes first. */
 function dropWords(drops: Record<string, Record<string, number>>): string | undefined {
   const sum = (counts: readonly number[]) => counts.reduce((all, each) => all + each, 0);
   const guests = Object.entries(drops)
@@ -49,9 +49,9 @@ function dropWords(drops: Record<string, Record<string, number>>): string | unde
     const rest = sum(reasons.slice(REASONS_SHOWN).map(([, packets]) => packets));
     const named = reasons.slice(0, REASONS_SHOWN).map(([reason, packets]) => `${reason} ${count(packets)}`);
     const who = guest === "unknown" ? "unknown vif" : guest;
-    return `${who} ${count(total)} (${[...named, ...(rest > 0 ? [`others ${count(rest)}`] : [])].join(", ")})`;
+    return `${who}: ${plural(total, "packet")} dropped (${[...named, ...(rest > 0 ? [`others ${count(rest)}`] : [])].join(", ")})`;
   });
-  return `packets dropped: ${words.join(" \u00b7 ")}`;
+  return words.join("\n");
 }
 
 const Unbound = z.object({ unbound: z.array(z.string()).min(1) });

@@ -17,9 +17,9 @@ function toneOf(name: SectionName, found: Reported["sections"][SectionName] | un
   return TONE[found.outcome] ?? "info";
 }
 
-/** What the section's own program says it has, on a line of its own. */
+/** What the section's own program says it has, on lines of its own. */
 const Has = ({ words }: { words: string | undefined }) =>
-  words ? <span className="mono block text-xs text-ink-3">{words}</span> : null;
+  words ? <span className="mono block text-xs whitespace-pre-line text-ink-3">{words}</span> : null;
 
 /** Desired against reported, section by section, as the agent found it by looking. */
 export function InForce({ row }: { row: WorkstationRow }) {

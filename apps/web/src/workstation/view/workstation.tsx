@@ -48,7 +48,7 @@ export function Workstation({ id }: { id: string }) {
           </p>
         )}
         <Machine row={row} />
-        <div className="grid grid-cols-3 items-start gap-3.5">
+        <div className="grid grid-cols-[minmax(0,1fr)_minmax(0,1.4fr)_minmax(0,0.9fr)] items-start gap-3.5">
           <Now row={row} certificateNotAfter={certificateNotAfter} />
           <InForce row={row} />
           <Sources row={row} />
