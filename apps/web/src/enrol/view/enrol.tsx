@@ -116,7 +116,7 @@ function Made({ token, packages, uses, onAgain }: MadeToken & { onAgain: () => v
   const enrol = (program: string) => (isOnce ? `printf %s ${token} | ${program} enrol -` : `${program} enrol -`);
   const without = packageFault(packages);
   return (
-    <Card title="Run this in the machine’s dom0">
+    <Card title={isOnce ? "Run this in the machine’s dom0" : "Run this in each machine’s dom0"}>
       <div className="grid gap-3">
         {packages?.sources && without === undefined ? (
           <Line
@@ -131,11 +131,19 @@ function Made({ token, packages, uses, onAgain }: MadeToken & { onAgain: () => v
           text={enrol("npx sallyport-agent")}
           data-enrol-line
         />
-        {!isOnce && <Line name="The token: paste it where the line asks for it" text={token} data-enrol-token />}
+        {!isOnce && (
+          <Line
+            name="The token: paste it where the line asks for it"
+            text={token}
+            copy="Copy the token"
+            data-enrol-token
+          />
+        )}
         {without && <p className="text-ink-2">{without}</p>}
         <p className="text-ink-2">
           The token is shown once and only its hash is kept. It carries this console’s CA fingerprint, so enrolling
-          needs no trusted network; whoever holds it can enrol in this group until it runs out.
+          needs no trusted network; whoever holds it can enrol in this group until it runs out
+          {isOnce ? "" : ` or ${plural(uses, "machine")} have`}.
           {packages && " Upgrades come under the release key alone, which this console does not hold."}
         </p>
         <Button className="justify-self-start" onClick={onAgain}>
@@ -149,10 +157,12 @@ function Made({ token, packages, uses, onAgain }: MadeToken & { onAgain: () => v
 function Line({
   name,
   text,
+  copy = "Copy the line",
   ...more
 }: {
   name: string;
   text: string;
+  copy?: string;
   "data-enrol-line"?: boolean;
   "data-enrol-token"?: boolean;
 }) {
@@ -160,7 +170,7 @@ function Line({
     <div className="grid gap-1">
       <div className="flex items-baseline justify-between gap-3">
         <span className="text-xs text-ink-3">{name}</span>
-        <Copy text={text} label="Copy the line" className="border border-line px-2 py-1" />
+        <Copy text={text} label={copy} className="border border-line px-2 py-1" />
       </div>
       <pre
         className="mono rounded-[8px] border border-line bg-sunk p-2.5 whitespace-pre-wrap [overflow-wrap:anywhere]"

@@ -95,16 +95,21 @@ function Switch({ field, path, within }: FieldProps<"switch">) {
 const typedNumber = (text: string): unknown =>
   /^-?\d{1,15}$/.test(text.trim()) ? Number(text) : text.trim() === "" ? undefined : text;
 
+/** The largest number that is one is no bound that anybody set. */
+function rangeWords({ least, most }: { least?: number | undefined; most?: number | undefined }): string | undefined {
+  if (least === undefined || most === undefined) return undefined;
+  return most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
+}
+
 function Number_({ field, path, within }: FieldProps<"number">) {
   const { written, fault, set } = usePlace(path);
   const { hint, ...name } = named(path, within);
-  const range = field.least !== undefined && field.most !== undefined ? `${field.least} to ${field.most}` : undefined;
   const isAny = written === null;
   return (
     <div>
       <Input
         {...name}
-        hint={hint ?? range}
+        hint={hint ?? rangeWords(field)}
         fault={fault}
         inputMode="numeric"
         className="mono"

@@ -10,18 +10,18 @@ import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
-import { Ago, Clock, useNow } from "../../ui/time.tsx";
+import { Ago, Clock, clockTrack, useNow } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { RequestRow } from "../requests.ts";
 
 const EVERY_MS = 5_000;
 
-const COLUMNS: Column<RequestRow>[] = [
-  { head: "Asked", track: "140px", mono: true, cell: (row) => <Clock time={row.time} /> },
-  { head: "Workstation", track: "minmax(90px, 130px)", mono: true, cell: (row) => row.workstation.name },
+const columns = (asked: string): Column<RequestRow>[] => [
+  { head: "Asked", track: asked, mono: true, cell: (row) => <Clock time={row.time} /> },
+  { head: "Workstation", track: "minmax(70px, 110px)", mono: true, cell: (row) => row.workstation.name },
   {
     head: "Stick",
-    track: "minmax(0, 0.6fr)",
+    track: "minmax(0, 0.9fr)",
     cell: (row) => (
       <>
         <Untrusted text={row.stick} /> <span className="text-ink-3">· {plural(row.files, "file")}</span>
@@ -31,14 +31,14 @@ const COLUMNS: Column<RequestRow>[] = [
   { head: "Held because", track: "minmax(0, 1fr)", cell: (row) => <Untrusted text={row.why} /> },
   {
     head: "Asks for",
-    track: "minmax(132px, 0.4fr)",
+    track: "136px",
     cell: (row) => <span title={row.handsOver}>{asksFor(row)}</span>,
   },
   { head: "State", track: "112px", cell: (row) => <State row={row} /> },
-  { head: "Ends", track: "80px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
+  { head: "Ends", track: "64px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
   {
     head: "Why",
-    track: "minmax(0, 0.8fr)",
+    track: "minmax(0, 1fr)",
     cell: ({ what }) => (
       <>
         {"reason" in what ? <Untrusted text={what.reason} /> : ""}
@@ -91,7 +91,7 @@ export function Requests() {
       ) : (
         <Table<RequestRow>
           label="Requests, the newest first"
-          columns={COLUMNS}
+          columns={columns(clockTrack(found.data.map(({ time }) => time)))}
           rows={found.data}
           keyOf={(row) => `${row.trail}.${row.index}`}
           active={undefined}
