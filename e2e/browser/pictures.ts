@@ -83,6 +83,7 @@ function pictures(
         await press("Another command…")(page);
         await page.getByLabel("Why").fill("it is slow since the update");
         await page.getByRole("button", { name: /^Sign and send/ }).click();
+        await page.getByRole("button", { name: "Close" }).waitFor();
       },
     },
     { name: "workstation", path: `/workstations/${lab}` },
