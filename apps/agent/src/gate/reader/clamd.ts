@@ -13,7 +13,7 @@ export type Answer =
   | { answer: "gone"; detail: string };
 
 export type ScanStream = {
-  /** Resolves when there is room for more. */
+  /** Resolves when the chunk is on its way, and its memory is the caller's again. */
   write(chunk: Buffer): Promise<void>;
   finish(): Promise<Answer>;
   abandon(): void;
@@ -64,10 +64,9 @@ export function startScan(path: string, timeMs: number): ScanStream {
       head.writeUInt32BE(chunk.length, 0);
       socket.cork();
       socket.write(head);
-      const room = socket.write(chunk);
+      const written = new Promise<void>((resolve) => socket.write(chunk, () => resolve()));
       socket.uncork();
-      if (room) return;
-      await Promise.race([new Promise<void>((resolve) => socket.once("drain", resolve)), answer]);
+      await Promise.race([written, answer]);
     },
     finish() {
       if (!socket.destroyed) socket.write(END);

@@ -61,10 +61,19 @@ const said = (answer: Answer): Question => ({ write: async () => {}, finish: asy
 
 export type Seen = { size: number; md5: string; sha256: string; head: Buffer; answer: Answer };
 
+/** Read into again and again: fresh memory for each chunk is most of what collecting garbage costs. */
+const rooms: Buffer[] = [];
+
+/** A chunk's bytes may be others once the next one is asked for. */
 export async function* chunksOf(content: Source | Stream): AsyncGenerator<Buffer> {
   if (isStream(content)) return yield* content.chunks();
-  for (let at = 0; at < content.size; at += CHUNK_BYTES)
-    yield content.read(at, Math.min(CHUNK_BYTES, content.size - at));
+  const room = content.size <= CHUNK_BYTES / 4 ? undefined : (rooms.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES));
+  try {
+    for (let at = 0; at < content.size; at += CHUNK_BYTES)
+      yield content.read(at, Math.min(CHUNK_BYTES, content.size - at), room);
+  } finally {
+    if (room) rooms.push(room);
+  }
 }
 
 /** `each` sees every chunk before it is hashed, and may throw to end it.
@@ -81,15 +90,14 @@ export async function look(
   const claimed = isStream(content) ? undefined : content.sum;
   let sum = 0;
   const question = ask.begin(isStream(content) ? size : content.size);
-  const heads: Buffer[] = [];
   let head = Buffer.alloc(0);
   let bytes = 0;
   try {
     for await (const chunk of chunksOf(content)) {
       bytes += chunk.length;
       if (head.length < headBytes) {
-        heads.push(chunk.subarray(0, headBytes - head.length));
-        head = heads.length === 1 ? Buffer.from(heads[0]!) : Buffer.concat(heads);
+        const more = chunk.subarray(0, headBytes - head.length);
+        head = head.length === 0 ? Buffer.from(more) : Buffer.concat([head, more]);
       }
       await each(chunk, head);
       md5.update(chunk);

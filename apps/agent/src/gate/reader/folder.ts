@@ -85,7 +85,7 @@ function lazyFile(path: Buffer, size: number): Source {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   return {
     size,
-    read(at, length) {
+    read(at, length, into) {
       if (at < 0 || at + length > size)
         throw new Damaged(`points to byte ${at}, ${length} long, outside its ${size} bytes`);
       let fd: number;
@@ -96,7 +96,7 @@ function lazyFile(path: Buffer, size: number): Source {
       }
       try {
         if (!fstatSync(fd).isFile()) throw new Damaged("is no file any more");
-        const bytes = Buffer.allocUnsafe(length);
+        const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafe(length);
         for (let have = 0; have < length; ) {
           const got = readSync(fd, bytes, have, length - have, at + have);
           if (got === 0) throw new Damaged("became shorter while it was read");

@@ -12,9 +12,9 @@ export type Source = {
   readonly size: number;
   /** CRC-32 of the whole, where an archive claims one; looked at when all of it has been read. */
   readonly sum?: number;
-  /** Exactly `length` bytes from `at`.
+  /** Exactly `length` bytes from `at`; in `into` where there is one of that size and the bytes do not lie in memory already.
    *  @throws Damaged where that lies outside */
-  read(at: number, length: number): Buffer;
+  read(at: number, length: number, into?: Buffer): Buffer;
 };
 
 /** One read never asks for more memory than this. */
@@ -30,9 +30,9 @@ function within(size: number, at: number, length: number): void {
 export function fileSource(fd: number, size: number): Source {
   return {
     size,
-    read(at, length) {
+    read(at, length, into) {
       within(size, at, length);
-      const bytes = Buffer.allocUnsafe(length);
+      const bytes = into?.subarray(0, length) ?? Buffer.allocUnsafe(length);
       for (let have = 0; have < length; ) {
         const got = readSync(fd, bytes, have, length - have, at + have);
         if (got === 0) throw new Damaged(`ends at byte ${at + have}, before its size`);
@@ -58,9 +58,9 @@ export function slice(base: Source, from: number, size: number): Source {
     throw new Damaged(`runs from byte ${from} to ${from + size} of ${base.size}`);
   return {
     size,
-    read(at, length) {
+    read(at, length, into) {
       within(size, at, length);
-      return base.read(from + at, length);
+      return base.read(from + at, length, into);
     },
   };
 }
@@ -81,7 +81,7 @@ export function extentSource(base: Source, extents: Extent[], size: number, zero
     covered += extent.bytes;
   }
   if (covered < size && !zeroTail) throw new Damaged(`is said to have ${size} bytes, of which ${covered} can be found`);
-  const readRun = (at: number, length: number): Buffer | null => {
+  const readRun = (at: number, length: number, into?: Buffer): Buffer => {
     let low = 0;
     let high = starts.length - 1;
     while (low < high) {
@@ -93,15 +93,15 @@ export function extentSource(base: Source, extents: Extent[], size: number, zero
     if (extent === undefined || at >= covered) return Buffer.alloc(length);
     const inside = at - starts[low]!;
     const take = Math.min(length, extent.bytes - inside);
-    return extent.from === null ? Buffer.alloc(take) : base.read(extent.from + inside, take);
+    return extent.from === null ? Buffer.alloc(take) : base.read(extent.from + inside, take, into);
   };
   return {
     size,
-    read(at, length) {
+    read(at, length, into) {
       within(size, at, length);
       const parts: Buffer[] = [];
       for (let have = 0; have < length; ) {
-        const part = readRun(at + have, length - have)!;
+        const part = readRun(at + have, length - have, into?.subarray(have));
         parts.push(part);
         have += part.length;
       }
