@@ -235,6 +235,9 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
     await page.getByText("Machine memory").waitFor();
     for (const name of ["Revoke…", "Move…", "Name and labels…", "Isolate…", "Another command…"])
       expect(await page.getByRole("button", { name }).count()).toBe(0);
+    await page.goto("/workstations");
+    await row(page, "fin-02").waitFor();
+    expect(await page.getByRole("checkbox").count()).toBe(0); // whom they may tell nothing they choose for nothing
     await page.goto("/quarantine?code=trail");
     await row(page, "batch").click();
     await page.getByText("Its bytes are for admins").waitFor();
