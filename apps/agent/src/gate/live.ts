@@ -89,12 +89,15 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
         outlet.state({ state: "running", at: `${count} controllers held, ${passages.size} devices` });
     }
   } finally {
-    // what the guest has stays with it; whatever else was under way is held, and taken up by the journal
+    // what the guest has stays with it, and what always passes; whatever else was under way is held, and taken up by the
+    // journal
     over.abort();
     for (const passage of passages.values()) {
       passage.stop.abort();
       passage.wake();
-      if (passage.state.step !== "attached") await holdOwn(parts.ports, passage.state.device).catch(() => false);
+      const { step, device } = passage.state;
+      if (step === "attached" || isPinned(device, parts.rules().pins)) continue;
+      await holdOwn(parts.ports, device).catch(() => false);
     }
     await Promise.all([rescans, ...[...passages.values()].map(({ done }) => done)]);
     await parts.volume.close();
