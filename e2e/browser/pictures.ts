@@ -94,14 +94,14 @@ function pictures(
     },
     { name: "workstation-in-force", path: `/workstations/${lab}/policy?at=${new Date().toISOString().slice(0, 16)}` },
     { name: "workstation-isolate", path: `/workstations/${lab}`, act: press("Isolate…") },
-    {
-      name: "workstation-wipe",
+    ...(["wipe", "start-guest"] as const).map((verb) => ({
+      name: `workstation-${verb}`,
       path: `/workstations/${lab}`,
-      act: async (page) => {
+      act: async (page: Page) => {
         await press("Another command…")(page);
-        await page.getByLabel("Command", { exact: true }).selectOption("wipe");
+        await page.getByLabel("Command", { exact: true }).selectOption(verb);
       },
-    },
+    })),
     { name: "workstation-revoke", path: `/workstations/${lab}`, act: press("Revoke…") },
     { name: "workstation-move", path: `/workstations/${lab}`, act: press("Move…") },
     { name: "workstation-unbound", path: `/workstations/${workstations.get("lab-12")}` },
