@@ -60,6 +60,7 @@ it("one person's signature wipes nothing; with the second nothing is left that o
   const wiped = await record("disk.wiped", { since });
   expect(wiped.body).toMatchObject({ volume: uuid, before, whole: true, areaBytes: AREA_BYTES });
   expect(wiped.body.escrow).toHaveLength(1);
+  expect(wiped.body.parts).toContainEqual({ what: "the open volume primary", outcome: "gone" });
   const after = (await dom0.run(head)).split(" ")[0];
   expect(wiped.body.after).toBe(after);
   expect(after).not.toBe(before);

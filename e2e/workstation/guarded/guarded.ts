@@ -37,7 +37,8 @@ export const CONFIG = {
     })),
   },
   ids: { interface: "xenbr0" },
-  disk: { volume: "/dev/disk/by-id/virtio-primary", mapping: "primary", headerCopies: [HEADER_COPY] },
+  // what has it open is found by the kernel's word alone
+  disk: { volume: "/dev/disk/by-id/virtio-primary", headerCopies: [HEADER_COPY] },
   // QEMU's sticks have one logical unit, and it is there at once
   usb: { guest: { by: "xl", guest: "primary" }, settleMs: 500 },
 };

@@ -67,9 +67,8 @@ export async function lookAtVolume(
         return state({ is: "other", what: looked.what.slice(0, 256) });
       case "luks2": {
         const { cipher, sectorBytes, integrity, slots, tokens, headerBytes, amiss } = looked.header;
-        const held = await disk.holders(looked.uuid);
-        const isNamed = mapping !== undefined && (await disk.isOpen(mapping));
-        const open = held && (held.length > 0 || isNamed === true);
+        // a header can be told where nobody can tell that; a wipe is stricter
+        const open = await isOpen(disk, looked.uuid, mapping).catch(() => undefined);
         return state({
           is: "luks2",
           uuid: looked.uuid,
@@ -90,6 +89,12 @@ export async function lookAtVolume(
   } catch (error) {
     return state({ is: "unreadable", why: (error as Error).message.toWellFormed().slice(0, 512) });
   }
+}
+
+/** Under whatever name; nothing where there is no device-mapper. @throws DoorError where nobody can tell */
+async function isOpen(disk: Disk, volume: string, mapping: string | undefined): Promise<boolean | undefined> {
+  const held = await disk.holders(volume);
+  return held && (held.length > 0 || (mapping !== undefined && (await disk.isOpen(mapping)) === true));
 }
 
 /** Such a copy would outlive a wipe, and look absent to it. */

@@ -324,6 +324,23 @@ describe.each<[string, () => Place]>([
   });
 });
 
+it("a volume is open under whatever name, and its header is told also where nobody can tell that", async () => {
+  const disk = simDisk();
+  await disk.create("/sim/volume", SIZE);
+  await disk.format("/sim/volume", bytes("a pass phrase"));
+  const isOpen = async () => {
+    const { content } = await lookAtVolume(disk, { device: "/sim/volume", copies: [] });
+    return content.is === "luks2" ? content.open : content.is;
+  };
+  expect(await isOpen()).toBe(false);
+  disk.openAs("another-name", "/sim/volume");
+  expect(await isOpen()).toBe(true);
+  disk.deviceMapper = false;
+  expect(await isOpen()).toBeUndefined();
+  disk.holders = () => Promise.reject(new Error("nobody can tell"));
+  expect(await isOpen()).toBeUndefined();
+});
+
 it("a key that a pretend TPM holds is a token of the volume, and policy sees it", async () => {
   const disk = simDisk();
   disk.tpm = true;
