@@ -1,6 +1,7 @@
 /** The firewall's applier over a pretend kernel: what it loads, what it sees, what it says. */
 
 import { fail, ok } from "@sallyport/shared/base/result.ts";
+import { UNTRACKED } from "@sallyport/shared/policy/network/untracked.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import { SectionState } from "@sallyport/shared/state/reported.ts";
 import { describe, expect, it } from "vitest";
@@ -116,6 +117,30 @@ describe("the firewall's applier", () => {
     expect((await agent({ cards }).settle({ rules: [web] })).reason).toContain(
       "xenstore does not answer (xenstore-ls: no answer",
     );
+  });
+  it("takes dom0's way to the broker out of a nearly full table of connections, follows a widened one, and puts it back", async () => {
+    const { ruleset, clock, settle, restart, text } = agent();
+    const way = () => ruleset.text(UNTRACKED);
+    ruleset.setConnections({ count: 74, max: 100 });
+    expect((await settle({ rules: [web] })).reason).not.toContain("nearly full");
+    expect(way()).toBeUndefined();
+    const loaded = text();
+    ruleset.setConnections({ count: 75, max: 100 });
+    const state = await settle({ rules: [web] });
+    expect(state).toMatchObject({ outcome: "applied", found: { connections: { count: 75, max: 100 } } });
+    expect(state.reason).toContain("table of connections is nearly full");
+    expect(way()).toContain("ip daddr { 192.0.2.9 } tcp dport 8883 goto ask");
+    expect(text(), "the section's own table is let be").toBe(loaded);
+    clock.lostMs = BROKER_LOST_MS;
+    restart();
+    await settle({ rules: [web] });
+    expect(way()).toContain("tcp dport { 53, 8883 } goto ask");
+    ruleset.setConnections({ count: 50, max: 100 });
+    await settle({ rules: [web] });
+    expect(way()).toBeDefined();
+    ruleset.setConnections({ count: 49, max: 100 });
+    expect((await settle({ rules: [web] })).outcome).toBe("applied");
+    expect(way()).toBeUndefined();
   });
   it("loads the section, says so by looking, and keeps the text on disk", async () => {
     const { look, settle, text, disk } = agent();

@@ -9,7 +9,7 @@ import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { rangeOf } from "@sallyport/shared/policy/network/address.ts";
 import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
 import { asideOf, compile, familyName, TABLE } from "@sallyport/shared/policy/network/compile.ts";
-import type { Firewall, Opening, Vif, Wire } from "@sallyport/shared/policy/network/firewall.ts";
+import type { BrokerPath, Firewall, Opening, Vif, Wire } from "@sallyport/shared/policy/network/firewall.ts";
 import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
 import { lower, namesOf } from "@sallyport/shared/policy/network/lower.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
@@ -26,6 +26,7 @@ import { close, openOther } from "./network-closed.ts";
 import { dropCounter } from "./network-drops.ts";
 import { Names } from "./network-names.ts";
 import { differences, hooked, type ReadTable, readTable, type TableContent } from "./network-table.ts";
+import { isAsWanted, lookAtRoom, makeWay, type Room, roomWords } from "./network-untracked.ts";
 
 /** Long enough for a broker's restart, short enough that a workstation is not out of reach for an hour. */
 export const BROKER_LOST_MS = 120_000;
@@ -78,6 +79,7 @@ type Found =
       about: string | null;
       differs: string[];
       misplaced: string[];
+      room: Room | null;
       nowSeconds: number;
       behindSeconds: number;
       repaired: string | null;
@@ -131,10 +133,12 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     const name = { family: familyName(config), table: TABLE } as const;
     let table: ReadTable | undefined;
     let devices: NetDevice[];
+    let room: Room | null;
     try {
       const listing = await ruleset.list(name);
       table = listing === undefined ? undefined : readTable(listing);
       devices = await ruleset.devices();
+      room = await lookAtRoom(ruleset);
     } catch (error) {
       return { state: "unable", reason: `${(error as Error).message}. The firewall needs nftables and root.` };
     }
@@ -161,6 +165,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       about: table?.about ?? null,
       differs: table ? await differsFrom(table) : [],
       misplaced: misplaced(config, devices),
+      room,
       nowSeconds: Math.floor(Math.max(parts.now(), parts.floor()) / 1000),
       behindSeconds: clockBehind(),
       repaired,
@@ -263,7 +268,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       vifs: withCards(config.vifs, found.cards),
       names: found.names,
       crowded: Object.keys(found.crowded),
-      path: { to: found.path.to === "any" ? "any" : found.path.to.map(rangeOf), port: found.path.port },
+      path: pathOf(found),
       generation: generationOf(section),
       nowSeconds: found.nowSeconds,
       behindSeconds: found.behindSeconds,
@@ -272,6 +277,8 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     const about = `sha256 ${toHex(hash(new TextEncoder().encode(compile(firewall))))}`;
     return { text: compile(firewall, about), about };
   };
+
+  const wayOf = (found: Seen) => ({ path: pathOf(found), vifs: config.vifs, wire: config.wire });
 
   return {
     section: "network",
@@ -292,7 +299,10 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       if (found.about !== textOf(wanted, found).about)
         return failed("the ruleset in force is of another policy, or its names or times have moved on");
       if (found.differs.length > 0) return failed(`the ruleset was changed from outside: ${found.differs.join("; ")}`);
+      if (!isAsWanted(hash, found.room, wayOf(found)))
+        return failed("dom0's way to the broker does not yet go as the room in the table of connections asks");
       const words = [
+        ...roomWords(found.room),
         ...(found.isolatedUntil === null ? [] : [`Isolated by a command until ${found.isolatedUntil}.`]),
         ...(found.path.to === "any"
           ? [
@@ -318,35 +328,47 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       generation = next;
       const found = await inspect();
       if (found.state === "unable") return;
-      const { text, about } = textOf(wanted, found);
-      if (found.about === about && mayStand(wanted, found)) {
-        if (left !== found.differs.join("; ")) tellDrift(found.differs, "left");
-        left = found.differs.join("; ");
-        return;
-      }
-      left = "";
-      const checked = await ruleset.check(text);
-      if (!checked.ok) throw await refused(wanted, found, checked.error);
-      const content = await aside(text);
-      if (!content) throw await refused(wanted, found, "not even as a copy that no packet meets");
-      const drifted = driftOf(found);
-      // what the table counted until now is not to go with it
-      const last = await ruleset.list({ family: familyName(config), table: TABLE });
-      if (last !== undefined) drops.look(readTable(last), undefined);
-      const done = await ruleset.load(text);
-      if (!done.ok) throw await refused(wanted, found, done.error);
-      await openOther(ruleset, config);
-      loaded = { about, content };
-      parts.kept.write(drops.carry(text));
-      if (drifted.length > 0) {
-        repaired = `Changed from outside and put back at ${new Date(parts.now()).toISOString()}: ${drifted.join("; ")}.`;
-        log.warn({ differs: drifted }, "network.repaired");
-        tellDrift(drifted, "put-back");
-      }
-      log.info({ about, rules: wanted.rules.length, vifs: config.vifs.length }, "network.loaded");
+      const noWay = await makeWay(ruleset, hash, found.room, wayOf(found));
+      await applyTable(wanted, found);
+      if (noWay !== undefined) throw new Error(noWay);
     },
   };
+
+  async function applyTable(wanted: NetworkSection, found: Seen): Promise<void> {
+    const { text, about } = textOf(wanted, found);
+    if (found.about === about && mayStand(wanted, found)) {
+      if (left !== found.differs.join("; ")) tellDrift(found.differs, "left");
+      left = found.differs.join("; ");
+      return;
+    }
+    left = "";
+    if (found.about === about && found.differs.length === 0) return;
+    const checked = await ruleset.check(text);
+    if (!checked.ok) throw await refused(wanted, found, checked.error);
+    const content = await aside(text);
+    if (!content) throw await refused(wanted, found, "not even as a copy that no packet meets");
+    const drifted = driftOf(found);
+    // what the table counted until now is not to go with it
+    const last = await ruleset.list({ family: familyName(config), table: TABLE });
+    if (last !== undefined) drops.look(readTable(last), undefined);
+    const done = await ruleset.load(text);
+    if (!done.ok) throw await refused(wanted, found, done.error);
+    await openOther(ruleset, config);
+    loaded = { about, content };
+    parts.kept.write(drops.carry(text));
+    if (drifted.length > 0) {
+      repaired = `Changed from outside and put back at ${new Date(parts.now()).toISOString()}: ${drifted.join("; ")}.`;
+      log.warn({ differs: drifted }, "network.repaired");
+      tellDrift(drifted, "put-back");
+    }
+    log.info({ about, rules: wanted.rules.length, vifs: config.vifs.length }, "network.loaded");
+  }
 }
+
+const pathOf = ({ path: { to, port } }: Pick<Seen, "path">): BrokerPath => ({
+  to: to === "any" ? "any" : to.map(rangeOf),
+  port,
+});
 
 /** Audit mode acts on nothing: what another changed is told and let be, unless something is blocked all the same. */
 const mayStand = (wanted: NetworkSection, found: Seen): boolean => found.differs.length > 0 && isLenient(wanted, found);
@@ -390,6 +412,7 @@ const shown = ({ about, path, counters, differs, isolatedUntil, ...found }: Seen
   }),
   path: path.to === "any" ? "any address" : path.to,
   differs,
+  ...(found.room?.inForce && { connections: { count: found.room.count, max: found.room.max } }),
   ...(Object.keys(found.cards).length > 0 && { cards: found.cards }),
   ...(found.unbound.length > 0 && { unbound: found.unbound }),
   ...(Object.keys(found.drops).length > 0 && { drops: found.drops }),

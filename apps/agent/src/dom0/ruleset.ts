@@ -16,8 +16,12 @@ export type Ruleset = {
   list(name: TableName): Promise<Json | undefined>;
   remove(name: TableName): Promise<void>;
   devices(): Promise<NetDevice[]>;
+  /** The table of connections, which dom0 and all guests share: what is in it, and what it holds at most. Nothing where the
+   *  kernel tracks none. */
+  connections(): Promise<{ count: number; max: number } | undefined>;
 };
 
+const CONNECTIONS = ["nf_conntrack_count", "nf_conntrack_max"].map((name) => `/proc/sys/net/netfilter/${name}`);
 const NFT_MS_MAX = 120_000;
 /** A thousand rules with 256 addresses each are listed in less. */
 const LISTING_BYTES_MAX = 64 * 1024 * 1024;
@@ -42,6 +46,11 @@ export function nftRuleset(dom0: Pick<Dom0, "run">): Ruleset {
     },
     async remove({ family, table }) {
       await nft(["-f", "-"], `table ${family} ${table}\ndelete table ${family} ${table}\n`);
+    },
+    async connections() {
+      const ran = await dom0.run("cat", CONNECTIONS, { timeoutMs: NFT_MS_MAX });
+      const [count, max] = ran.stdout.trim().split(/\s+/).map(Number);
+      return ran.code === 0 && count! >= 0 && max! > 0 ? { count: count!, max: max! } : undefined;
     },
     async devices() {
       const ran = await dom0.run("ip", ["-j", "link", "show"], { timeoutMs: NFT_MS_MAX });

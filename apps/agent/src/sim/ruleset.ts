@@ -7,6 +7,7 @@ export type SimRuleset = Ruleset & {
   /** As somebody else would change it. */
   tamper(name: TableName, change: (lines: string[]) => string[]): void;
   setDevices(devices: NetDevice[]): void;
+  setConnections(room: { count: number; max: number }): void;
   /** The text in force. */
   text(name: TableName): string | undefined;
 };
@@ -14,6 +15,7 @@ export type SimRuleset = Ruleset & {
 export function simRuleset(): SimRuleset {
   const tables = new Map<string, string[]>();
   let devices: NetDevice[] = [];
+  let room: { count: number; max: number } | undefined;
   const key = ({ family, table }: TableName) => `${family} ${table}`;
   const read = (text: string): Result<Map<string, string[]>> => {
     const found = new Map<string, string[]>();
@@ -54,9 +56,13 @@ export function simRuleset(): SimRuleset {
       tables.delete(key(name));
     },
     devices: async () => devices,
+    connections: async () => room,
     tamper: (name, change) => void tables.set(key(name), change([...(tables.get(key(name)) ?? [])])),
     setDevices(next) {
       devices = next;
+    },
+    setConnections(next) {
+      room = next;
     },
     text: (name) => tables.get(key(name))?.join("\n"),
   };

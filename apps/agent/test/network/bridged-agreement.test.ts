@@ -95,7 +95,7 @@ let last: Counts = {};
 async function load(firewall: Firewall) {
   const untracked = compile(firewall)
     .split("\n")
-    .filter((line) => !/\bct (?:state|mark|direction)\b/.test(line));
+    .filter((line) => !/\bct (?:state|mark|direction|status|count)\b/.test(line));
   writeFileSync(join(folder, "rules.nft"), untracked.join("\n"));
   await spaces.run("dom0", "nft", "-f", join(folder, "rules.nft"));
   last = await counts();

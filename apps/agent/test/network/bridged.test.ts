@@ -47,7 +47,7 @@ const table = (draft: unknown): string =>
 async function load(draft: unknown) {
   const untracked = table(draft)
     .split("\n")
-    .filter((line) => !/\bct (?:state|mark|direction)\b/.test(line));
+    .filter((line) => !/\bct (?:state|mark|direction|status|count)\b/.test(line));
   writeFileSync(join(folder, "rules.nft"), untracked.join("\n"));
   await spaces.run("dom0", "nft", "-f", join(folder, "rules.nft"));
 }

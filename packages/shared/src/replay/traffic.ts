@@ -14,6 +14,7 @@ const FIXED: ReadonlySet<string> = new Set([
   REASONS["other-ethertype"],
   REASONS["router-guard"],
   REASONS["dhcp-guard"],
+  REASONS["connection-limit"],
 ]);
 
 const PROTOCOLS: Record<string, NetInput["protocol"]> = {
@@ -27,7 +28,7 @@ const protocolOf = (text: string | undefined): NetInput["protocol"] => PROTOCOLS
 
 /** A prefix that is not ours was logged by rules of another. */
 const OURS =
-  /^(?:rule \d+|spoofed$|unknown vif$|invalid$|other ethertype$|(?:router|dhcp) guard$|otherwise (?:out|in)$)/;
+  /^(?:rule \d+|spoofed$|unknown vif$|invalid$|other ethertype$|(?:router|dhcp) guard$|connection limit$|otherwise (?:out|in)$)/;
 
 export function dropInput(drop: NetDrop): Input | undefined {
   const audited = drop.rule?.startsWith(AUDIT) ?? false;

@@ -3,6 +3,9 @@
 import { familyOf, joinRanges, type Range } from "./address.ts";
 import { ND_FROM_GUEST, ND_TO_GUEST } from "./evaluate.ts";
 import {
+  BEGUN_BURST,
+  BEGUN_PER_SECOND,
+  CONNECTIONS_MAX,
   type DeniedFar,
   denyCounter,
   denyLabel,
@@ -46,24 +49,30 @@ export function compile(firewall: Firewall, about?: string): string {
       ...toGuests(firewall, ["known"]),
       ...fromGuests(firewall, [...link("out"), "out"]),
       ...toGuests(firewall, [...link("in"), "in"]),
+      ...fromGuests(firewall, ["bound-out"], FIRST),
+      ...toGuests(firewall, ["bound-in"], FIRST),
     ]),
     chain("input", [
       hook("input"),
       ...pathIn(firewall),
       ...fromGuests(firewall, ["source", ...link("out"), "own", "out"]),
+      ...fromGuests(firewall, ["bound-out"], FIRST),
     ]),
     chain("output", [hook("output"), ...pathOut(firewall), ...toGuests(firewall, ["known", ...link("in"), "in-own"])]),
     chain("source", sourceLines(firewall)),
     chain("known", knownOnly(firewall, "oifname")),
     chain("own", [
-      ...firewall.own.map(({ protocol, port }) => `${protocol} dport ${port} accept`),
+      ...firewall.own.map(({ protocol, port }) => `${protocol} dport ${port} goto own-port`),
       `icmpv6 type ${setOf(ND_FROM_GUEST.map(String))} accept`,
     ]),
+    chain("own-port", [`${FIRST}jump bound-out`, "accept"]),
     chain("in-own", [`icmpv6 type ${setOf(ND_TO_GUEST.map(String))} return`, "goto in"]),
     ...link("out").map((each) => chain(each, linkLines(ND_FROM_GUEST))),
     ...link("in").map((each) => chain(each, linkLines(ND_TO_GUEST))),
     chain("out", judgeLines(firewall, "out")),
     chain("in", judgeLines(firewall, "in")),
+    chain("bound-out", boundLines(firewall, "iifname")),
+    chain("bound-in", boundLines(firewall, "oifname")),
     ...firewall.denied.map((each) =>
       chain(denyCounter(each), dropLines({ ...firewall, mode: "enforce" }, denyCounter(each), denyLabel(each))),
     ),
@@ -140,10 +149,12 @@ export function guestDevices({ vifs }: Pick<Firewall, "vifs">): string[] {
   const named = vifs.flatMap(devicesOf).filter((device) => !device.startsWith(VIF_PREFIX));
   return [`"${VIF_PREFIX}*"`, ...named.map((device) => `"${device}"`)];
 }
-const fromGuests = (firewall: Firewall, chains: readonly string[]): string[] =>
-  chains.flatMap((to) => guestDevices(firewall).map((device) => `iifname ${device} jump ${to}`));
-const toGuests = (firewall: Firewall, chains: readonly string[]): string[] =>
-  chains.flatMap((to) => guestDevices(firewall).map((device) => `oifname ${device} jump ${to}`));
+const fromGuests = (firewall: Firewall, chains: readonly string[], when = ""): string[] =>
+  chains.flatMap((to) => guestDevices(firewall).map((device) => `iifname ${device} ${when}jump ${to}`));
+const toGuests = (firewall: Firewall, chains: readonly string[], when = ""): string[] =>
+  chains.flatMap((to) => guestDevices(firewall).map((device) => `oifname ${device} ${when}jump ${to}`));
+/** Of a connection, which the kernel then confirms: one that goes one way alone is `new` for ever. */
+const FIRST = "ct status & confirmed == 0 ";
 
 /** On a bridge, what IP needs from the link goes by, and nothing else that is no IP. */
 const linkLines = (types: readonly number[]): string[] => [
@@ -151,6 +162,17 @@ const linkLines = (types: readonly number[]): string[] => [
   "ether type != { ip, ip6 } goto drop-other-ethertype",
   `icmpv6 type ${setOf(types.map(String))} ip6 daddr { fe80::/10, ff02::/16 } accept`,
 ];
+
+/** Asked last, of what passes: what is dropped takes no room. A guest's own count where it began, whoever it goes to; the
+ *  one of whom it goes to where the world began. What dom0 begins is not bound. */
+const boundLines = ({ vifs }: Firewall, side: "iifname" | "oifname"): string[] =>
+  vifs.flatMap((vif) =>
+    devicesOf(vif).flatMap((device) => [
+      `${side} "${device}" limit rate over ${BEGUN_PER_SECOND}/second burst ${BEGUN_BURST} packets goto drop-connection-limit`,
+      `${side} "${device}" ct count over ${CONNECTIONS_MAX} goto drop-connection-limit`,
+      `${side} "${device}" accept`,
+    ]),
+  );
 
 function knownOnly({ vifs }: Firewall, side: "iifname" | "oifname"): string[] {
   const known = vifs.flatMap(devicesOf).map((device) => `"${device}"`);
@@ -289,9 +311,12 @@ function pathOut({ path }: Firewall): string[] {
 
 function pathIn({ path }: Firewall): string[] {
   if (!path) return [];
-  const reply = "ct state established ct direction reply accept";
-  if (path.to === "any") return [`tcp sport { 53, ${path.port} } ${reply}`, `udp sport 53 ${reply}`];
-  return bothFamilies(path.to, "saddr").map((from) => `${from}tcp sport ${path.port} ${reply}`);
+  // untracked is what untracked.ts let by as an answer, and nothing else
+  return ["ct state established ct direction reply accept", "ct state untracked accept"].flatMap((reply) =>
+    path.to === "any"
+      ? [`tcp sport { 53, ${path.port} } ${reply}`, `udp sport 53 ${reply}`]
+      : bothFamilies(path.to, "saddr").map((from) => `${from}tcp sport ${path.port} ${reply}`),
+  );
 }
 
 export const bothFamilies = (ranges: readonly Range[], side: string): string[] =>

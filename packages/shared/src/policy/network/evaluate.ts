@@ -29,6 +29,8 @@ export type Packet = Claims & {
   icmpType?: number;
   state: "new" | "established" | "related" | "invalid" | "untracked";
   flow: "original" | "reply";
+  /** The first of a connection whose guest has no room for one more (CONNECTIONS_MAX, BEGUN_PER_SECOND). */
+  isOverLimit?: boolean;
   /** What earlier packets of the connection left on it. */
   marks: Marks;
   /** Seconds since 1970. */
@@ -61,6 +63,9 @@ function walk(firewall: Firewall, packet: Packet, step: Step): boolean {
     step.by = name;
     return firewall.mode === "enforce";
   };
+  /** Asked last, of what passes; what dom0 begins is not bound. */
+  const isBeyond = (): boolean =>
+    (fromGuest || toGuest) && packet.from !== "dom0" && packet.isOverLimit === true && drop("connection-limit");
   const local = packet.from === "dom0" || packet.to === "dom0";
   const fromGuest = isGuest(firewall, packet.from);
   const toGuest = isGuest(firewall, packet.to);
@@ -78,14 +83,14 @@ function walk(firewall: Firewall, packet: Packet, step: Step): boolean {
     const link = bridged ? linkOf(packet, ND_FROM_GUEST, drop) : "on";
     if (link === "drop") return true;
     if (link === "pass") return passed(step, "link");
-    if (packet.to === "dom0" && isOwn(firewall, packet)) return passed(step, "own");
+    if (packet.to === "dom0" && isOwn(firewall, packet)) return isBeyond() || passed(step, "own");
     if (!isDiscovery(packet, local, ND_FROM_GUEST) && judge(firewall, packet, "out", step, drop)) return true;
   }
-  if (!toGuest) return false;
+  if (!toGuest) return isBeyond();
   const link = bridged ? linkOf(packet, ND_TO_GUEST, drop) : "on";
   if (link === "drop") return true;
   if (link === "pass") return passed(step, "link");
-  return !isDiscovery(packet, local, ND_TO_GUEST) && judge(firewall, packet, "in", step, drop);
+  return (!isDiscovery(packet, local, ND_TO_GUEST) && judge(firewall, packet, "in", step, drop)) || isBeyond();
 }
 
 const passed = (step: Step, by: string): false => {
@@ -182,7 +187,8 @@ function isOnPath({ path }: Firewall, packet: Packet): boolean {
       ? (port === path.port && packet.protocol === "tcp") || port === 53
       : packet.protocol === "tcp" && port === path.port && holds(path.to, rangeOf(address));
   if (packet.from === "dom0") return reaches(packet.destination, packet.destinationPort);
-  const answers = packet.state === "established" && packet.flow === "reply";
+  // untracked is what untracked.ts let by as an answer, and nothing else
+  const answers = (packet.state === "established" && packet.flow === "reply") || packet.state === "untracked";
   return packet.to === "dom0" && answers && reaches(packet.source, packet.sourcePort);
 }
 

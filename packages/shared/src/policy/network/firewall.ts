@@ -62,6 +62,15 @@ const INTERFACE_CHARS_MAX = 15;
 export const devicesOf = ({ name }: Pick<Vif, "name">): string[] =>
   name.length + 4 <= INTERFACE_CHARS_MAX ? [name, `${name}-emu`] : [name];
 
+/** Connections that one device of a guest may have begun and that the kernel still keeps; and as many that the world began
+ *  to it. A desk has some hundreds, and a thousand where it asks many names. The kernel has one table for all, of 4,096 to
+ *  262,144 by dom0's memory, and keeps an established one for five days. */
+export const CONNECTIONS_MAX = 4_096;
+/** What may begin: the kernel's count costs a look at each connection that is there, and forgets those that came to nothing
+ *  a few at a time. */
+export const BEGUN_PER_SECOND = 200;
+export const BEGUN_BURST = 1_000;
+
 /** What else can drop a packet; with the rules' own, all counters there are. */
 export const REASONS = {
   spoofed: "spoofed",
@@ -72,6 +81,7 @@ export const REASONS = {
   "dhcp-guard": "dhcp guard",
   "otherwise-out": "otherwise out",
   "otherwise-in": "otherwise in",
+  "connection-limit": "connection limit",
 } as const;
 export type Reason = keyof typeof REASONS;
 

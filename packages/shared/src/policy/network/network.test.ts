@@ -205,6 +205,20 @@ describe("a packet", () => {
       },
       "pass by established",
     ],
+    ["that begins one more than its guest may", { rules: [web] }, { isOverLimit: true }, "drop by connection-limit"],
+    [
+      "that begins one more with dom0's log port than its guest may",
+      {},
+      { to: "dom0", protocol: "udp", destinationPort: 514, isOverLimit: true },
+      "drop by connection-limit",
+    ],
+    [
+      "of the world that begins one more than may be to a guest",
+      { rules: [{ ...web, direction: "in" }] },
+      { from: { device: "up0" }, to: { device: "vif1.0" }, source: "192.0.2.1", isOverLimit: true },
+      "drop by connection-limit",
+    ],
+    ["that the section drops, room or not", {}, { isOverLimit: true }, "drop by otherwise-out"],
     ["that belongs to nothing", { otherwise: "allow" }, { state: "invalid" }, "drop by invalid"],
   ])("%s", (_, section, packet, expected) => {
     expect(answer(section, packet)).toBe(expected);
