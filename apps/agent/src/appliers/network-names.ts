@@ -4,6 +4,11 @@
 import type { ResolveName } from "../dom0/names.ts";
 
 const ASK_AGAIN_MS = 60_000;
+/** A look goes on without those that have no answer by then: it is there for the next. */
+const WAIT_MS_MAX = 6_000;
+/** Each of them has a socket. Those that had no answer the last time come last, so that servers that are silent hold up
+ *  their own names alone. */
+const IN_FLIGHT_MAX = 128;
 const SEEN_MS = 3_600_000;
 /** Of one name, and of all that rules speak of together: what the kernel loads and lists in seconds. An answer of DNS holds
  *  some 2,000 to 4,000 at most. */
@@ -16,26 +21,67 @@ export type KnownName = { addresses: string[]; of?: number; failed?: string };
 export class Names {
   readonly #resolve: ResolveName;
   readonly #monotonic: () => number;
+  readonly #waitMs: number;
   readonly #known = new Map<string, { seen: Map<string, number>; failed: string | undefined; askedAt: number }>();
-
+  /** Asked or to be asked, each once. */
+  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #queue: (() => void)[] = [];
+  #inFlight = 0;
+  #wanted: ReadonlySet<string> = new Set();
   #max = ADDRESSES_MAX;
 
-  constructor(resolve: ResolveName, monotonic: () => number) {
+  constructor(resolve: ResolveName, monotonic: () => number, waitMs = WAIT_MS_MAX) {
     this.#resolve = resolve;
     this.#monotonic = monotonic;
+    this.#waitMs = waitMs;
   }
 
   /** Asks what is due, of these names; forgets the others. `uses`: how many rules speak of them. */
   async ask(names: readonly string[], uses = names.length): Promise<void> {
     this.#max = Math.min(ADDRESSES_MAX, Math.max(64, Math.floor(ADDRESSES_OF_ALL_MAX / Math.max(1, uses))));
-    for (const name of this.#known.keys()) if (!names.includes(name)) this.#known.delete(name);
+    this.#wanted = new Set(names);
+    for (const name of this.#known.keys()) if (!this.#wanted.has(name)) this.#known.delete(name);
     const now = this.#monotonic();
+    const isSilent = (name: string) => (this.#known.get(name)?.failed === undefined ? 0 : 1);
     const due = names.filter((name) => now - (this.#known.get(name)?.askedAt ?? -Infinity) >= ASK_AGAIN_MS);
-    await Promise.all(due.map((name) => this.#askOne(name, now)));
+    const asked = due.toSorted((a, b) => isSilent(a) - isSilent(b)).map((name) => this.#begin(name));
+    if (asked.length === 0) return;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#waitMs);
+    });
+    await Promise.race([Promise.all(asked), late]);
+    clearTimeout(timer);
+    for (const name of names)
+      if (!this.#known.has(name))
+        this.#known.set(name, { seen: new Map(), failed: `${name}: no answer yet`, askedAt: -Infinity });
   }
 
-  async #askOne(name: string, now: number): Promise<void> {
+  #begin(name: string): Promise<void> {
+    const before = this.#underWay.get(name);
+    if (before) return before;
+    const task = this.#inTurn(() => this.#askOne(name)).finally(() => this.#underWay.delete(name));
+    this.#underWay.set(name, task);
+    return task;
+  }
+
+  async #inTurn(act: () => Promise<void>): Promise<void> {
+    if (this.#inFlight >= IN_FLIGHT_MAX) await new Promise<void>((resolve) => this.#queue.push(resolve));
+    else this.#inFlight += 1;
+    try {
+      await act();
+    } finally {
+      const next = this.#queue.shift();
+      if (next) next();
+      else this.#inFlight -= 1;
+    }
+  }
+
+  async #askOne(name: string): Promise<void> {
+    if (!this.#wanted.has(name)) return;
+    const now = this.#monotonic();
     const answer = await this.#resolve(name);
+    if (!this.#wanted.has(name)) return;
     const seen = this.#known.get(name)?.seen ?? new Map<string, number>();
     if (answer.ok) {
       for (const address of answer.value) seen.set(address, now);
