@@ -8,13 +8,13 @@ import type { Link } from "./link/link.ts";
 import { Bell } from "./pace.ts";
 import type { InForce } from "./policy/believe.ts";
 import type { PolicyKeeper } from "./policy/policy.ts";
-import { type Appliers, type Outcomes, reconcile } from "./reconcile/reconcile.ts";
+import { type Appliers, Looks, type Outcomes } from "./reconcile/reconcile.ts";
 import { isChange, signReport } from "./report/report.ts";
 
 export type SteerParts = {
   policy: Pick<PolicyKeeper, "inForce" | "nextEndMs">;
   appliers: Appliers;
-  /** What has to be on the trail by then. */
+  /** What has to be on the trail by then; said again it is no news. */
   told: (inForce: InForce | undefined, outcomes: Outcomes) => void;
   gather: (inForce: InForce | undefined, outcomes: Outcomes) => Reported;
   /** For who asks at this machine: sent or not. */
@@ -24,6 +24,8 @@ export type SteerParts = {
   reportMs: () => number;
   monotonic: () => number;
   work: Work;
+  /** How long sections are waited for before the others are reported. */
+  lateMs?: number;
 };
 
 /** Many ask, one works. What was asked for while nobody waited is not lost. */
@@ -52,6 +54,7 @@ export class Work extends Bell {
 export function steering(parts: SteerParts) {
   const { policy, appliers, told, gather, keep, signer, link, reportMs, monotonic, work } = parts;
   let isWanted = false;
+  const looks = new Looks(appliers, () => work.tell(), parts.lateMs);
   return {
     /** A console that was away is told again. */
     reportAgain(): void {
@@ -61,16 +64,16 @@ export function steering(parts: SteerParts) {
     async run(signal: AbortSignal): Promise<void> {
       let last: Reported | undefined;
       let reportedAt = Number.NEGATIVE_INFINITY;
-      let looked: { at: InForce | undefined; outcomes: Outcomes; untilMs: number } | undefined;
+      let looked: { at: InForce | undefined; untilMs: number } | undefined;
       while (!signal.aborted) {
         const wanted = policy.inForce;
         if (work.takeDue() || !looked || looked.at !== wanted || monotonic() >= looked.untilMs) {
           const untilMs = monotonic() + Math.min(reportMs(), LOOK_MS_MAX, policy.nextEndMs());
-          const outcomes = await reconcile(appliers, wanted?.policy ?? Policy.parse({}));
-          told(wanted, outcomes);
-          looked = { at: wanted, outcomes, untilMs };
+          await looks.look(wanted?.policy ?? Policy.parse({}));
+          looked = { at: wanted, untilMs };
         }
-        const { outcomes } = looked;
+        const { outcomes } = looks;
+        told(wanted, outcomes);
         const next = gather(wanted, outcomes);
         keep(next);
         const isDue = monotonic() - reportedAt >= reportMs();

@@ -24,10 +24,21 @@ export type Detector = {
 };
 
 /** `user`: as whom it runs; the package's own otherwise, where it is there. */
-export type DetectorPlace = { folder: string; program: readonly string[]; user?: DetectorUser };
+export type DetectorPlace = {
+  folder: string;
+  program: readonly string[];
+  user?: DetectorUser;
+  /** Of an answer that needs no work. */
+  answerMsMax?: number;
+};
 
 /** Tens of thousands of rules are parsed in minutes on a small machine. */
 const TEST_MS_MAX = 600_000;
+/** What it answers from memory. It answers one at a time, and a machine under load takes seconds; who is silent for longer
+ *  hangs, and a look at the section asks three times. */
+const ANSWER_MS_MAX = 20_000;
+/** It answers once all rules are parsed. */
+const SLOW: readonly string[] = ["ruleset-reload-rules"];
 /** It has a line for each rule that it does not understand, and for each that it wonders about. */
 const TEST_OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const RULES_BYTES_MAX = 256 * 1024 * 1024;
@@ -37,6 +48,8 @@ export const socketOf = (folder: string): string => join(folder, "run/command.so
 
 export function suricata(dom0: Pick<Dom0, "run" | "readText" | "facts">, place: DetectorPlace): Detector {
   const { folder, program } = place;
+  const asked = (command: string, args?: Record<string, Json>) =>
+    ask(socketOf(folder), command, args, SLOW.includes(command) ? TEST_MS_MAX : (place.answerMsMax ?? ANSWER_MS_MAX));
   const userOf = async () => place.user ?? (await detectorUser(dom0));
   return {
     read: (file) => readWhole(dom0, join(folder, file)),
@@ -54,8 +67,8 @@ export function suricata(dom0: Pick<Dom0, "run" | "readText" | "facts">, place: 
       if (ran.timedOut) return fail(`the test took longer than ${TEST_MS_MAX / 60_000} minutes`);
       return testedRules(ran);
     },
-    notUnderstood: async () => failedRules(await ask(socketOf(folder), "ruleset-failed-rules")),
-    ask: (command, args) => ask(socketOf(folder), command, args),
+    notUnderstood: async () => failedRules(await asked("ruleset-failed-rules")),
+    ask: asked,
   };
 }
 
@@ -68,17 +81,18 @@ async function readWhole(dom0: Pick<Dom0, "readText" | "facts">, path: string): 
 }
 
 /** Suricata's protocol, version 0.2: a greeting, then one JSON object a line. */
-function ask(path: string, command: string, args?: Record<string, Json>): Promise<Json> {
+function ask(path: string, command: string, args: Record<string, Json> | undefined, msMax: number): Promise<Json> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
+    const late = setTimeout(() => refused(`no answer to ${command} within ${msMax / 1000} s`), msMax);
     const refused = (why: string, cause?: unknown) => {
+      clearTimeout(late);
       socket.destroy();
       reject(new DoorError(`the detector does not answer at ${path}: ${why}`, { cause }));
     };
     const say = (value: Json) => socket.write(`${JSON.stringify(value)}\n`);
     let text = "";
     let greeted = false;
-    socket.setTimeout(TEST_MS_MAX, () => refused("it took too long"));
     socket.on("connect", () => say({ version: "0.2" }));
     socket.on("error", (error) => refused(error.message, error));
     socket.on("close", () => refused("it hung up"));
@@ -96,6 +110,7 @@ function ask(path: string, command: string, args?: Record<string, Json>): Promis
         }
         if (answer.return !== "OK") return refused(JSON.stringify(answer.message ?? answer).slice(0, 200));
         if (greeted) {
+          clearTimeout(late);
           socket.destroy();
           return resolve(answer.message ?? null);
         }
