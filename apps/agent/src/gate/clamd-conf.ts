@@ -7,8 +7,14 @@ export type ClamdConf = { socket: string | null; database: string; doubts: strin
 const MIB = 1024 * 1024;
 /** What Debian's file says, and the least of what versions have had where a file says nothing. */
 const FILE_BYTES_DEFAULT = 25 * MIB;
+/** Beyond any of these it does not look at a file with all that it knows; of the last it says nothing. */
+const FILE_LIMITS = ["StreamMaxLength", "MaxFileSize", "MaxScanSize", "PCREMaxFileSize"];
 const SCAN_MS_DEFAULT = 120_000;
-const HTML_BYTES_DEFAULT = 10 * MIB;
+const SHAPES = {
+  page: { MaxHTMLNormalize: 10 * MIB, MaxHTMLNoTags: 2 * MIB },
+  text: { MaxScriptNormalize: 5 * MIB },
+  program: { MaxEmbeddedPE: 10 * MIB },
+};
 /** Zero lifts a limit; clamd itself never takes more. */
 const UNLIMITED_BYTES = 2 * 1024 * MIB - 1;
 
@@ -19,20 +25,30 @@ export const CLAMD_CONF = "/etc/clamav/clamd.conf";
 export function readClamdConf(text: string): ClamdConf {
   const values = new Map<string, string>();
   for (const line of text.split("\n")) {
-    const match = /^\s*([A-Za-z]\w*)\s+(.*?)\s*$/.exec(line);
-    if (match) values.set(match[1]!, match[2]!);
+    const [, name, quoted, plain] = /^\s*([A-Za-z]\w*)\s+(?:"([^"]*)"|(.*?)\s*$)/.exec(line) ?? [];
+    // of what stands twice clamd takes the first
+    if (name !== undefined && !values.has(name)) values.set(name, quoted ?? plain!);
   }
   const bytes = (name: string, otherwise = FILE_BYTES_DEFAULT) => size(values.get(name)) ?? otherwise;
   const time = Number(values.get("MaxScanTime") ?? SCAN_MS_DEFAULT);
   return {
     socket: values.get("LocalSocket") ?? null,
     database: values.get("DatabaseDirectory") ?? DATABASE_DEFAULT,
-    fileBytes: Math.min(bytes("StreamMaxLength"), bytes("MaxFileSize"), bytes("MaxScanSize")),
+    fileBytes: Math.min(...FILE_LIMITS.map((name) => bytes(name))),
     scanMs: time > 0 ? time : Number.MAX_SAFE_INTEGER,
-    htmlBytes: bytes("MaxHTMLNormalize", HTML_BYTES_DEFAULT),
+    shapes: {
+      page: least(SHAPES.page, bytes),
+      text: least(SHAPES.text, bytes),
+      program: least(SHAPES.program, bytes),
+    },
     limitsReported: YES.test(values.get("AlertExceedsMax") ?? "no"),
     doubts: doubtsOf(values),
   };
+}
+
+function least(settings: Record<string, number>, bytes: (name: string, otherwise: number) => number) {
+  const each = Object.entries(settings).map(([setting, otherwise]) => ({ bytes: bytes(setting, otherwise), setting }));
+  return each.reduce((one, other) => (other.bytes < one.bytes ? other : one));
 }
 
 const YES = /^(yes|true|1)$/i;
@@ -43,6 +59,13 @@ const SWITCHES = /^(Scan\w+|HeuristicAlerts|AlgorithmicDetection|Bytecode)$/;
 const OTHER_SWITCHES = /^Scan(PartialMessages|OnAccess)$/;
 /** Below these it stops within ordinary documents, and without AlertExceedsMax says nothing of it. */
 const COUNTS: Record<string, number> = { MaxFiles: 1_000, MaxRecursion: 10 };
+/** And below these, which are what Debian's file says, with it neither. */
+const SILENT_COUNTS: Record<string, number> = {
+  PCREMatchLimit: 10_000,
+  PCRERecMatchLimit: 2_000,
+  MaxIconsPE: 100,
+  MaxRecHWP3: 16,
+};
 
 function doubtsOf(values: Map<string, string>): string[] {
   const doubts: string[] = [];
@@ -51,8 +74,8 @@ function doubtsOf(values: Map<string, string>): string[] {
     if (SWITCHES.test(name) && !OTHER_SWITCHES.test(name) && NO.test(value))
       doubt(name, "it calls clean what it has not looked into; set it to yes and start clamd again");
   }
-  if (YES.test(values.get("AlertExceedsMax") ?? "no")) return doubts;
-  for (const [name, least] of Object.entries(COUNTS)) {
+  const counts = YES.test(values.get("AlertExceedsMax") ?? "no") ? SILENT_COUNTS : { ...COUNTS, ...SILENT_COUNTS };
+  for (const [name, least] of Object.entries(counts)) {
     const count = Number(values.get(name) ?? least);
     if (count > 0 && count < least)
       doubt(name, `it stops inside of documents and calls them clean; set it to ${least} or more`);

@@ -37,6 +37,8 @@ export async function startClamd(
     StreamMaxLength: "25M",
     MaxFileSize: "25M",
     MaxScanSize: "100M",
+    // as docs/scanner.md says, so that large texts, pages and programs are looked into
+    ...{ MaxScriptNormalize: "25M", MaxHTMLNormalize: "25M", MaxHTMLNoTags: "25M", MaxEmbeddedPE: "25M" },
     ConcurrentDatabaseReload: "no",
     ...more,
   };

@@ -53,21 +53,36 @@ describe("clamd.conf", () => {
       database: "/var/lib/clamav",
       fileBytes: 25 * 1024 * 1024,
       scanMs: 120_000,
-      htmlBytes: 10 * 1024 * 1024,
+      shapes: {
+        page: { bytes: 2 * 1024 * 1024, setting: "MaxHTMLNoTags" },
+        text: { bytes: 5 * 1024 * 1024, setting: "MaxScriptNormalize" },
+        program: { bytes: 10 * 1024 * 1024, setting: "MaxEmbeddedPE" },
+      },
       limitsReported: false,
       doubts: [],
     });
     const text =
-      "# LocalSocket /no\nLocalSocket /run/clamav/clamd.ctl\nStreamMaxLength 10M\nMaxFileSize 1G\nMaxScanSize 0\nMaxScanTime 0\nAlertExceedsMax true\n";
+      "# LocalSocket /no\nLocalSocket /run/clamav/clamd.ctl\nStreamMaxLength 10M\nMaxFileSize 1G\nMaxScanSize 0\nMaxScanTime 0\nAlertExceedsMax true\nMaxHTMLNormalize 1M\nMaxScriptNormalize 0\n";
     expect(readClamdConf(text)).toEqual({
       socket: "/run/clamav/clamd.ctl",
       database: "/var/lib/clamav",
       fileBytes: 10 * 1024 * 1024,
       scanMs: Number.MAX_SAFE_INTEGER,
-      htmlBytes: 10 * 1024 * 1024,
+      shapes: {
+        page: { bytes: 2 ** 20, setting: "MaxHTMLNormalize" },
+        text: { bytes: 2 * 1024 ** 3 - 1, setting: "MaxScriptNormalize" },
+        program: { bytes: 10 * 1024 * 1024, setting: "MaxEmbeddedPE" },
+      },
       limitsReported: true,
       doubts: [],
     });
+  });
+
+  it("is read as clamd does: of two the first, and without quotes", () => {
+    const text =
+      'MaxFileSize "5M"\nMaxFileSize 50M\nAlertExceedsMax no\nAlertExceedsMax yes\nScanPDF "no"\nScanPDF yes\n';
+    expect(readClamdConf(text)).toMatchObject({ fileBytes: 5 * 1024 * 1024, limitsReported: false });
+    expect(readClamdConf(text).doubts).toEqual([expect.stringContaining("ScanPDF no")]);
   });
 
   it("is doubted where it switches off what makes an OK mean something", () => {
@@ -80,5 +95,7 @@ describe("clamd.conf", () => {
     expect(doubted("MaxFiles 5\nMaxRecursion 4\n")).toEqual(["MaxFiles", "MaxRecursion"]);
     expect(doubted("MaxFiles 5\nMaxRecursion 4\nAlertExceedsMax yes\n")).toEqual([]);
     expect(doubted("MaxFiles 0\nMaxRecursion 17\n")).toEqual([]);
+    // of these it says nothing with AlertExceedsMax either
+    expect(doubted("PCREMatchLimit 100\nPCRERecMatchLimit 5000\nAlertExceedsMax yes\n")).toEqual(["PCREMatchLimit"]);
   });
 });

@@ -2,6 +2,7 @@
 
 import type { ArchiveBounds } from "./archives/member.ts";
 import type { Version } from "./clamd.ts";
+import type { ShapeLimits } from "./documents/shape.ts";
 
 export type Row = {
   path?: string;
@@ -42,8 +43,8 @@ export type ScannerLimits = {
   fileBytes: number;
   /** A scan that takes this long was cut short. */
   scanMs: number;
-  /** Of an HTML page beyond this it looks at nothing, and says OK. */
-  htmlBytes?: number;
+  /** Of some kinds of files it looks into smaller ones only, and says OK. */
+  shapes?: ShapeLimits;
   /** Whether it says so when a limit inside a document stopped it. */
   limitsReported: boolean;
 };

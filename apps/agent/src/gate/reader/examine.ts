@@ -5,8 +5,8 @@ import { budget, isStream, type Member, type Stream } from "./archives/member.ts
 import { openArchive, type Unpacked } from "./archives/open.ts";
 import type { Answer } from "./clamd.ts";
 import { type Ask, isMediumsFault, type Seen } from "./content.ts";
-import { looksHtml } from "./documents/html.ts";
 import { lockedDocument } from "./documents/locked.ts";
+import { type Shape, shaper } from "./documents/shape.ts";
 import type { Order, Row } from "./events.ts";
 import { type Kept, seeOnce } from "./keep.ts";
 import { each, lanes } from "./lanes.ts";
@@ -34,6 +34,7 @@ const SCANNER_OPENS = new Set([
   "application/x-shockwave-flash",
 ]);
 const DEFLATE_RATIO_MAX = 1_032;
+const SHAPES: Record<Shape, string> = { text: "a text", page: "an HTML page", program: "a program inside another" };
 
 /** The scanner keeps what it found clean by MD5, and would answer for the other one. */
 const TWIN = "has the MD5 of another file that is not the same";
@@ -70,15 +71,17 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
     let kept: Kept | null = null;
     try {
       let out = 0;
+      const shaped = shaper(order.clamd?.shapes ?? {}, isStream(content) ? size : content.size);
       const count = (chunk: Buffer) => {
         out += chunk.length;
         bytes += chunk.length;
+        shaped.add(chunk);
         if (isStream(content)) archives.unpacked(chunk.length, out, content.packed);
       };
       kept = await inTurn(() => seeOnce(content, size, ask, order.workDir, count));
       const { seen, source, places } = kept;
       const type = await typeOf(seen.head);
-      let judged = ownFinding(seen, type);
+      let judged = ownFinding(seen, type, shaped.shapes());
       if (source !== null) {
         const locked = lockedDocument(seen.head, source);
         if (locked !== null && judged.finding !== "infected") judged = { finding: "unscannable", detail: locked };
@@ -110,14 +113,14 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
       : judged;
   }
 
-  function ownFinding(seen: Seen, type: string): Judged {
+  function ownFinding(seen: Seen, type: string, [shape]: readonly Shape[]): Judged {
     const judged = fromAnswer(seen.answer);
     const twin = twins.get(seen.md5);
     if (twin === undefined) twins.set(seen.md5, seen.sha256);
     else if (twin !== seen.sha256 && judged.finding !== "infected") return { finding: "unscannable", detail: TWIN };
-    const html = order.clamd?.htmlBytes ?? Number.MAX_SAFE_INTEGER;
-    if (judged.finding === "clean" && seen.size > html && looksHtml(seen.head)) {
-      const detail = `larger than the ${html} bytes of an HTML page that the scanner looks into (MaxHTMLNormalize in clamd.conf)`;
+    const limit = shape && order.clamd?.shapes?.[shape];
+    if (judged.finding === "clean" && shape && limit) {
+      const detail = `larger than the ${limit.bytes} bytes of ${SHAPES[shape]} that the scanner looks into (${limit.setting} in clamd.conf)`;
       return { finding: "unscannable", detail };
     }
     const silent = order.clamd !== null && !order.clamd.limitsReported && SCANNER_OPENS.has(type);
