@@ -7,6 +7,7 @@ import { readUsbPolicy } from "@sallyport/shared/policy/usb-text.ts";
 import { countFindings } from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { Command } from "commander";
+import { changedSinceStart } from "../dom0/clamd-start.ts";
 import { startReader } from "../dom0/confine.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import { readWords } from "../dom0/stick-folder.ts";
@@ -111,7 +112,9 @@ export async function findClamd(
   if (text === undefined && named !== undefined) throw new Refused(`There is no clamd configuration at ${named}.`);
   const found = readClamdConf(text ?? "");
   const path = socket ?? environment.SALLYPORT_CLAMD ?? found.socket;
-  return path === null ? null : { ...found, socket: path };
+  if (path === null) return null;
+  const changed = await changedSinceStart({ conf: named ?? CLAMD_CONF, socket: path });
+  return { ...found, socket: path, doubts: changed === null ? found.doubts : [changed, ...found.doubts] };
 }
 
 function progress(): (files: number, bytes: number) => void {

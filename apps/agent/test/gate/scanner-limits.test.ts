@@ -1,6 +1,12 @@
 /** Settings under which a real clamd says OK of a file it has not looked into. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readWords } from "../../src/dom0/stick-folder.ts";
+import { findClamd } from "../../src/gate/command.ts";
+import { askVersion } from "../../src/gate/reader/clamd.ts";
 import { type ClamdServer, MARKER, startClamd } from "./clamd-server.ts";
 import { layOut } from "./images.ts";
 import { missing } from "./packages.ts";
@@ -147,6 +153,28 @@ describe.skipIf(absent !== null)("the scanner's own settings", () => {
     expect(findings(patterns)["pattern.bin"]).toBe("unscannable");
   });
 
+  it("that were changed after clamd had started hold every scan until it is started again", async () => {
+    const clamd = await other({ MaxFileSize: "5M", AlertExceedsMax: "no" });
+    const bad = layOut(on.fresh("tree"), { "bad.bin": Buffer.concat([Buffer.alloc(10 * MIB), Buffer.from(MARKER)]) });
+    const found = async () => (await findClamd(undefined, clamd.conf, {}, readWords))!;
+    const look = async () => on.look(bad, {}, { clamd: await found() });
+    expect(findings(await look())).toEqual({ "bad.bin": "unscannable" });
+    expect((await found()).doubts).toEqual([]);
+    const text = readFileSync(clamd.conf, "utf8");
+    writeFileSync(clamd.conf, text.replace("MaxFileSize 5M", "MaxFileSize 25M").replace("Max no", "Max yes"));
+    // what runs has the limit it had, and says nothing of it
+    const changed = await look();
+    expect(findings(changed)).toEqual({ "bad.bin": "clean" });
+    expect([changed.verdict, changed.problems?.[0]]).toEqual(["hold", expect.stringContaining("start clamd again")]);
+    const again = await startedAgain(clamd);
+    try {
+      expect((await found()).doubts).toEqual([]);
+      expect(findings(await look())).toEqual({ "bad.bin": "infected" });
+    } finally {
+      again.kill("SIGKILL");
+    }
+  });
+
   it("which keep answers by MD5 do not let one file answer for another", async () => {
     // two blocks of one MD5 (Wang and Yu, 2005)
     const [one, two] = COLLISION.map((hex) => Buffer.from(hex, "hex"));
@@ -156,6 +184,18 @@ describe.skipIf(absent !== null)("the scanner's own settings", () => {
     expect(new Set(body.manifest.map((row) => row.md5)).size).toBe(1);
   });
 });
+
+/** Another clamd by the same file, in the place of the one that ran. */
+async function startedAgain(clamd: ClamdServer): Promise<ChildProcess> {
+  clamd.process.kill("SIGKILL");
+  await once(clamd.process, "close");
+  const child = spawn("/usr/sbin/clamd", ["-c", clamd.conf], { stdio: "ignore" });
+  for (let tries = 0; (await askVersion(clamd.socket)) === null; tries++) {
+    if (tries > 300) throw new Error("clamd did not start again");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return child;
+}
 
 /** A Windows program of one section, as short as clamd takes one for. */
 function program(content: string): Buffer {
