@@ -63,7 +63,9 @@ export function choose(manifest: Manifest, policy: UsbSection, grounds: Grounds)
 const latin = (file: ManifestFile): string =>
   (file.path === undefined ? Buffer.from(file.pathBase64 ?? "", "base64") : Buffer.from(file.path)).toString("latin1");
 
+/** As the reader said. One from before it did left that to the names, and still passes as it did. */
 function isMember(file: ManifestFile, paths: ReadonlySet<string>): boolean {
+  if (file.member !== undefined) return file.member;
   const name = latin(file);
   for (let at = name.indexOf(MEMBER_MARK); at > 0; at = name.indexOf(MEMBER_MARK, at + 1))
     if (paths.has(`${file.partition ?? 0}/${name.slice(0, at)}`)) return true;

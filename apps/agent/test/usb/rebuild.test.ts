@@ -217,7 +217,23 @@ describe.skipIf(absent !== null)("the copy that a guest gets", () => {
     run("tar", ["-C", join(folder, "zip"), "-cf", join(folder, "zip/all.tar"), "inside.txt"]);
     rmSync(join(folder, "zip/inside.txt"));
     const { found, made } = await rebuilt(fatImage(join(folder, "z.img"), join(folder, "zip"), 12));
-    expect(found.manifest.map(({ path }) => path)).toEqual(["all.tar", "all.tar!/inside.txt"]);
+    expect(found.manifest.map(({ path, member }) => [path, member])).toEqual([
+      ["all.tar", undefined],
+      ["all.tar!/inside.txt", true],
+    ]);
     expect(made).toMatchObject({ files: 1, leftOut: { count: 0 } });
+  });
+
+  it("takes a file whose folder is named as an archive's members are", async () => {
+    const tree = { report: "a report", "report!/minutes.txt": "the minutes", "report!/left.txt": "not to pass" };
+    const image = fatImage(join(folder, "mark.img"), layOut(join(folder, "mark"), tree), 12);
+    const block = ({ manifest }: ScanBody): ScanBody["manifest"] =>
+      manifest.map((file) => (file.path?.endsWith("left.txt") ? { ...file, sha256: null, detail: "cut off" } : file));
+    const { found, made } = await rebuilt(image, block);
+    expect(found.manifest.map(({ path }) => path)).toEqual(["report", "report!/minutes.txt"]);
+    expect(made.leftOut).toEqual({ count: 1, first: [{ name: "report!/left.txt", why: "cut off" }] });
+    // an agent from before members were told apart left it to the names
+    const before = await rebuilt(image, ({ manifest }) => manifest.map(({ member: _, ...file }) => file));
+    expect(before.made).toMatchObject({ files: 1, leftOut: { count: 0 } });
   });
 });

@@ -21,6 +21,9 @@ export const ManifestFile = z
     pathBase64: z.base64().max(32_768).optional(),
     /** Where the medium has a partition table: the partition's number in it, from 1. */
     partition: z.int().min(0).optional(),
+    /** Whether it lies in an archive; said of each member, and of each other file whose name holds the mark. In a manifest
+     *  from before it was said, neither has it. */
+    member: z.boolean().optional(),
     /** Bytes, as the file system or the archive says. */
     size: z.int().min(0),
     /** Null where the content could not be read whole (encrypted, damaged, beyond a limit). */

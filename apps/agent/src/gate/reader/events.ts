@@ -8,6 +8,7 @@ export type Row = {
   path?: string;
   pathBase64?: string;
   partition?: number;
+  member?: boolean;
   size: number;
   md5: string | null;
   sha256: string | null;

@@ -54,13 +54,15 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
   /** Of each MD5 the SHA-256 it was first seen with. */
   const twins = new Map<string, string>();
 
-  function tell(place: Place, row: Omit<Row, "path" | "pathBase64" | "partition">): Finding {
+  function tell(place: Place, row: Omit<Row, "path" | "pathBase64" | "partition" | "member">): Finding {
     files += 1;
     const cut = place.path.length > PATH_BYTES_MAX;
     const path = cut ? place.path.subarray(0, PATH_BYTES_MAX) : place.path;
     const named = isUtf8(path) ? { path: path.toString("utf8") } : { pathBase64: path.toString("base64") };
     const detail = row.detail === undefined ? {} : { detail: row.detail.slice(0, 500).toWellFormed() };
-    emit({ ...named, ...(place.partition === undefined ? {} : { partition: place.partition }), ...row, ...detail });
+    const partition = place.partition === undefined ? {} : { partition: place.partition };
+    const member = place.depth > 0 || path.includes(MARK) ? { member: place.depth > 0 } : {};
+    emit({ ...named, ...partition, ...member, ...row, ...detail });
     return row.finding;
   }
 
