@@ -1,6 +1,6 @@
 // `npm test`: installs what is missing, checks, runs every suite, adds up. The last line reads `N passed, N failed`.
 // `npm test -- unit browser` (or SALLYPORT_SUITES) runs only those. Suites run two at a time: they share nothing but the machine;
-// those that build Xen and boot machines run last, by themselves, when asked for; CI runs some of them. A file that failed runs once
+// those that build Xen and boot machines run last, when asked for; CI runs some of them. A file that failed runs once
 // more, alone; what passes then is counted as passed and listed as unsteady, with its first fault.
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -20,11 +20,12 @@ const FILES_AGAIN_MAX = 4;
 
 // the longest first, so that the two lanes end together
 const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit", "hv"];
-// Xen built and booted, built patch by patch, and a whole workstation: many minutes each, so a plain run leaves them out
-// and says so (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md)
-const ALONE = ["boots", "builds", "proofs", "workstation"];
-// all of them would make an hour of it
-const ALONE_IN_CI = ["boots", "builds"];
+// Xen booted, built patch by patch, and a whole workstation: many minutes each, so a plain run leaves them out and says so
+// (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md). One boots while the other builds; the rest has the
+// machine to itself
+const LAST = [["boots", "builds"], ["proofs"], ["workstation"]];
+const ALONE = LAST.flat();
+const ALONE_IN_CI = ["boots", "builds", "workstation"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
@@ -64,15 +65,16 @@ async function main(asked) {
     ...SUITES.filter(wanted).map((suite) => () => runSuite(suite)),
   ];
   const byItself = process.env.CI === "true" ? ALONE_IN_CI : [];
-  const alone = ALONE.filter((name) => (asked.length > 0 ? asked : byItself).includes(name));
+  const isLast = (name) => (asked.length > 0 ? asked : byItself).includes(name);
   const beat = setInterval(() => {
     const now = Date.now();
     const parts = [...running].map(([name, { at }]) => `${name} ${Math.round((now - at) / 1000)} s`);
     say(`… running: ${parts.join(", ")}`);
   }, BEAT_MS);
   const results = [];
-  for (const result of await inLanes(jobs)) results.push(await runAgain(result));
-  for (const suite of alone) results.push(await runAgain(await runSuite(suite)));
+  const last = LAST.map((suites) => suites.filter(isLast).map((suite) => () => runSuite(suite)));
+  for (const together of [jobs, ...last])
+    for (const result of await inLanes(together)) results.push(await runAgain(result));
   clearInterval(beat);
 
   say("\n──────── summary");
@@ -82,7 +84,7 @@ async function main(asked) {
     for (const fault of unsteady) say(`\nUNSTEADY (failed, and passed when it ran again alone)  ${fault}`);
   for (const { failures } of results) for (const failure of failures) say(`\nFAILED  ${failure}`);
   if (absent.length > 0) say(`\nAbsent Debian packages: ${absent.join(" ")}\n${aptLine(absent)}`);
-  const left = asked.length > 0 ? [] : ALONE.filter((name) => !alone.includes(name));
+  const left = asked.length > 0 ? [] : ALONE.filter((name) => !isLast(name));
   if (left.length > 0) say(`\nLeft out, for the time they take: npm test -- ${left.join(" ")}`);
   const counts = sum([...results.map((result) => result.counts), { passed: 0, failed: faults, skipped: 0 }]);
   say("");
