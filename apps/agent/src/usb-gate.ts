@@ -148,6 +148,15 @@ export async function usbGate(
       const found = await wrapperFor().catch((error: Error) => fail(error.message));
       return found.ok ? undefined : found.error;
     },
+    async narrow() {
+      const [{ findClamd }, { heldBySize }] = await Promise.all([
+        import("./gate/command.ts"),
+        import("./gate/clamd-conf.ts"),
+      ]);
+      // whether it is there at all is said by the scanner's own part
+      const clamd = await findClamd(undefined, config.scanner?.conf, process.env, readWords).catch(() => null);
+      return clamd === null ? undefined : heldBySize(clamd);
+    },
   });
   return { sources: [heard], applier, rescans };
 }

@@ -53,6 +53,13 @@ describe("the usb section", () => {
     });
     expect((await machine({ unreadable: async () => undefined }).look()).outcome).toBe("applied");
   });
+  it("is in force all the same where the scanner's limits are narrow, and says what they hold", async () => {
+    const narrow = async () => "files beyond 25 MB are held";
+    expect(await machine({ narrow }).look()).toMatchObject({
+      outcome: "applied",
+      reason: "files beyond 25 MB are held",
+    });
+  });
   it("says that nobody gets anything where no guest is named", async () => {
     expect((await machine({ guest: false }).look()).reason).toMatch(/No guest is named/);
   });

@@ -15,12 +15,15 @@ export type UsbFacts = {
   pins: number;
   /** Why nothing can be read here; nothing where the reader's sandbox works. */
   unreadable?: () => Promise<string | undefined>;
+  /** What is held for its size alone, and could be set otherwise. */
+  narrow?: () => Promise<string | undefined>;
 };
 type Found = {
   controllers: Controller[];
   gate: ReturnType<UsbFacts["gate"]>;
   opened: string[];
   unreadable: string | null;
+  narrow: string | null;
 };
 
 const NO_GUEST = "No guest is named (usb.guest in the agent's configuration): what passes is handed to nobody.";
@@ -36,7 +39,7 @@ export const ungated = (reason = "USB: not gated, because nothing is wired that 
   apply: async () => {},
 });
 
-export function usbApplier({ ports, gate, guest, pins, unreadable }: UsbFacts): Applier<"usb"> {
+export function usbApplier({ ports, gate, guest, pins, unreadable, narrow }: UsbFacts): Applier<"usb"> {
   /** Controllers that were found open since the last report that said so. */
   let opened: string[] = [];
   return {
@@ -44,10 +47,17 @@ export function usbApplier({ ports, gate, guest, pins, unreadable }: UsbFacts): 
     async inspect() {
       const controllers = await ports.controllers();
       const why = (await unreadable?.()) ?? null;
-      return { controllers, gate: gate(), opened, unreadable: why } as Found as unknown as Json;
+      const held = (await narrow?.()) ?? null;
+      return { controllers, gate: gate(), opened, unreadable: why, narrow: held } as Found as unknown as Json;
     },
     judge(wanted, untrustedFound): SectionState {
-      const { controllers, gate: said, opened: before, unreadable: why } = untrustedFound as unknown as Found;
+      const {
+        controllers,
+        gate: said,
+        opened: before,
+        unreadable: why,
+        narrow: held,
+      } = untrustedFound as unknown as Found;
       const found = {
         controllers: controllers.map(({ name, authorizedDefault }) => `${name}=${authorizedDefault}`),
         pins,
@@ -68,9 +78,10 @@ export function usbApplier({ ports, gate, guest, pins, unreadable }: UsbFacts): 
       if (why !== null) return { outcome: "failed", reason: `Every stick is refused: ${why}`.slice(0, 1024), found };
       const reasons = [
         ...(guest ? [] : [NO_GUEST]),
+        ...(held === null ? [] : [held]),
         ...(before.length > 0 ? [`Somebody had opened ${before.join(", ")}; it is closed again.`] : []),
       ];
-      const reason = reasons.length > 0 ? { reason: reasons.join(" ") } : {};
+      const reason = reasons.length > 0 ? { reason: reasons.join(" ").slice(0, 1024) } : {};
       // contents are only audited then; devices are held all the same
       return { outcome: wanted.mode === "audit" ? "audit" : "applied", ...reason, found };
     },

@@ -18,6 +18,9 @@ const SHAPES = {
 /** Zero lifts a limit; clamd itself never takes more. */
 const UNLIMITED_BYTES = 2 * 1024 * MIB - 1;
 
+/** A limit at which nobody stumbles over it every day. */
+const WIDE_BYTES = 1024 * MIB;
+
 const DATABASE_DEFAULT = "/var/lib/clamav";
 
 export const CLAMD_CONF = "/etc/clamav/clamd.conf";
@@ -50,6 +53,19 @@ function least(settings: Record<string, number>, bytes: (name: string, otherwise
   const each = Object.entries(settings).map(([setting, otherwise]) => ({ bytes: bytes(setting, otherwise), setting }));
   return each.reduce((one, other) => (other.bytes < one.bytes ? other : one));
 }
+
+/** For people: what these limits hold that a stick of every day has; nothing where they are wide. */
+export function heldBySize({ fileBytes, shapes }: Pick<ClamdConf, "fileBytes" | "shapes">): string | undefined {
+  const kinds = Object.entries({ programs: shapes?.program, pages: shapes?.page, texts: shapes?.text });
+  const parts = kinds.flatMap(([kind, least]) =>
+    least && least.bytes < fileBytes ? [`${kind} beyond ${megabytes(least.bytes)}`] : [],
+  );
+  if (fileBytes < WIDE_BYTES) parts.unshift(`files beyond ${megabytes(fileBytes)}`);
+  if (parts.length === 0) return undefined;
+  return `The scanner's own limits hold ${parts.join(", ")}: docs/scanner.md (Large files) says what to write into clamd.conf.`;
+}
+
+const megabytes = (bytes: number) => `${Math.floor(bytes / MIB)} MB`;
 
 const YES = /^(yes|true|1)$/i;
 const NO = /^(no|false|0)$/i;

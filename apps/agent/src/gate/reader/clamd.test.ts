@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readClamdConf } from "../clamd-conf.ts";
+import { heldBySize, readClamdConf } from "../clamd-conf.ts";
 import { readAnswer, readVersion } from "./clamd.ts";
 
 describe("clamd's answers", () => {
@@ -98,4 +98,15 @@ describe("clamd.conf", () => {
     // of these it says nothing with AlertExceedsMax either
     expect(doubted("PCREMatchLimit 100\nPCRERecMatchLimit 5000\nAlertExceedsMax yes\n")).toEqual(["PCREMatchLimit"]);
   });
+});
+
+it("the limits of a clamd.conf are said where ordinary files run into them, and not where they are wide", () => {
+  expect(heldBySize(readClamdConf(""))).toMatch(
+    /files beyond 25 MB, programs beyond 10 MB, pages beyond 2 MB, texts beyond 5 MB: docs/,
+  );
+  const all = (names: string[], size: string) => names.map((name) => `${name} ${size}\n`).join("");
+  const whole = all(["StreamMaxLength", "MaxFileSize", "MaxScanSize", "PCREMaxFileSize"], "2000M");
+  expect(heldBySize(readClamdConf(whole))).not.toMatch(/files beyond/);
+  const kinds = all(["MaxHTMLNormalize", "MaxHTMLNoTags", "MaxScriptNormalize", "MaxEmbeddedPE"], "2000M");
+  expect(heldBySize(readClamdConf(whole + kinds))).toBeUndefined();
 });
