@@ -235,6 +235,38 @@ describe.skipIf(absent !== null)("a container on a stick", () => {
     expect(findings(body)).toMatchObject({ "a.lzma!/content": "infected" });
   });
 
+  it("is LZMA by any properties, dictionary and length that 7-Zip opens; what only looks so is none; PPMd is told", async () => {
+    const out = made(
+      [
+        ...["lc=1,lp=1,pb=1", "lc=0,lp=0,pb=0", "lc=4,lp=0,pb=4"].map(
+          (properties, index) => `xz --format=lzma --lzma1=${properties} -c tree/in/bad.txt > OUT/p${index}.lzma`,
+        ),
+        "(cd OUT && gzip -k p0.lzma && zip -q p1.zip p1.lzma)",
+        "printf '\\217\\257\\254\\204rest of it' > OUT/a.pmd",
+      ].join("\n"),
+    );
+    const packed = readFileSync(join(out, "p0.lzma"));
+    const changed = (change: (bytes: Buffer) => void) => {
+      const bytes = Buffer.from(packed);
+      change(bytes);
+      return bytes;
+    };
+    const small = changed((bytes) => bytes.writeUInt32LE(1, 1));
+    layOut(out, {
+      "dictionary.lzma": small,
+      "x86.lzma86": Buffer.concat([Buffer.from([0]), packed]),
+      "vast.lzma": changed((bytes) => bytes.writeBigUInt64LE(2n ** 50n, 5)),
+      // as the caches of icons begin
+      "icon-theme.cache": Buffer.from(`000100000000000c000001380000000b${"ff".repeat(400)}`, "hex"),
+    });
+    const body = await on.look(out);
+    for (const name of ["p0.lzma", "p1.lzma", "p2.lzma", "p0.lzma.gz", "p1.zip", "dictionary.lzma", "x86.lzma86"])
+      expect([name, findings(body)[name]]).toEqual([name, "infected"]);
+    expect(["infected", "unscannable"]).toContain(findings(body)["vast.lzma"]);
+    expect(told(body, "icon-theme.cache")).toBe("clean");
+    expect(told(body, "a.pmd")).toBe("unscannable: is a PPMd archive, which the gate does not unpack");
+  });
+
   it("is behind a program, a picture or a script: found by its header, opened; what else a script carries is told", async () => {
     const out = made(
       [

@@ -8,14 +8,14 @@ import type { Source } from "../source.ts";
 import { isCpio } from "./cpio.ts";
 import { disk, diskHead } from "./disk.ts";
 import { embedded, lockedRar } from "./embedded.ts";
-import { CLOSED, fits, SEVEN, TAILS } from "./marks.ts";
+import { CLOSED, DOUBTFUL, fits, SEVEN, TAILS } from "./marks.ts";
 import { isTar } from "./tar.ts";
 import { endsAsZip } from "./zip.ts";
 
 export type Container =
   | { how: "zip" | "gzip" | "zstd" | "tar" | "cpio" | "disk" }
   /** By 7z and no other type of it; from this byte on, to the end where no length is known. */
-  | { how: "seven"; type: string; name: string; from: number; bytes?: number }
+  | { how: "seven"; type: string; name: string; from: number; bytes?: number; doubtful?: true }
   | { how: "closed"; what: string };
 
 /** As many last bytes as are looked at. */
@@ -54,7 +54,8 @@ function byHead(head: Buffer): Container[] {
 }
 
 /** Whether its first bytes make it worth keeping something that comes as a stream. */
-export const headTells = (head: Buffer): boolean => byHead(head).length > 0 || diskHead(head) || isScript(head);
+export const headTells = (head: Buffer): boolean =>
+  byHead(head).length > 0 || DOUBTFUL.some(({ mark }) => fits(head, mark)) || diskHead(head) || isScript(head);
 
 /** A VHD that is the disk itself and a footer: what the disk's own reader finds is all there is. */
 const isFixed = (tail: Buffer, size: number): boolean => {
@@ -94,6 +95,8 @@ export function containers(head: Buffer, source: Source, places: readonly number
   if (found.length === 0) found.push(...embedded(source, places));
   if (found.length === 0 && isScript(head) && holdsZero(source))
     found.push({ how: "closed", what: "a script with something packed behind it, which the gate does not unpack" });
+  for (const { type, name, mark } of DOUBTFUL)
+    if (found.length === 0 && fits(head, mark)) found.push({ how: "seven", type, name, from: 0, doubtful: true });
   return found;
 }
 

@@ -41,7 +41,8 @@ export const SEVEN: readonly { type: string; name: string; mark: Mark }[] = [
   { type: "Hxs", name: "compiled help", mark: ascii(0, "ITOLITLS") },
   { type: "Z", name: "compress", mark: ascii(0, "\x1f\x9d") },
   { type: "MsLZ", name: "Microsoft's compress", mark: ascii(0, "SZDD\x88\xf0\x27\x33") },
-  { type: "lzma", name: "LZMA", mark: ascii(0, "\x5d\0", lzmaAlone) },
+  { type: "lzma", name: "LZMA", mark: ascii(0, "", (head) => lzmaAlone(head)) },
+  { type: "lzma86", name: "LZMA", mark: ascii(0, "", (head) => filtered(lzmaAlone)(head)) },
   { type: "VHD", name: "VHD disk image", mark: ascii(0, "conectix") },
   { type: "VHDX", name: "VHDX disk image", mark: ascii(0, "vhdxfile") },
   { type: "VMDK", name: "VMDK disk image", mark: ascii(0, "KDMV") },
@@ -62,6 +63,7 @@ export const SEVEN: readonly { type: string; name: string; mark: Mark }[] = [
 
 /** What nobody here opens, in words that follow "is". */
 export const CLOSED: readonly { what: string; mark: Mark }[] = [
+  { what: "a PPMd archive, which the gate does not unpack", mark: ascii(0, "\x8f\xaf\xac\x84") },
   { what: "an LZ4 archive, which the gate does not unpack", mark: ascii(0, "\x04\x22\x4d\x18") },
   { what: "an LZ4 archive, which the gate does not unpack", mark: ascii(0, "\x02\x21\x4c\x18") },
   { what: "an lzip archive, which the gate does not unpack", mark: ascii(0, "LZIP\x01") },
@@ -153,16 +155,30 @@ function cpioMode(mode: number): boolean {
   return [1, 2, 4, 6, 8, 10, 12].includes(mode >> 12);
 }
 
-/** The header has no mark of its own: properties, a dictionary of a usual size, and a believable length. */
-function lzmaAlone(head: Buffer): boolean {
-  if (head.length < 18) return false;
+/** The header has no mark of its own: properties, a dictionary of a usual size, a believable length, and the zero that the
+ *  packed bytes begin with; what 7-Zip asks for, as it opens no other. */
+function isLzma(head: Buffer): boolean {
+  if (head.length < 18 || head[0]! >= 225 || head[13] !== 0) return false;
   const dictionary = head.readUInt32LE(1);
   const power = dictionary !== 0 && Number.isInteger(Math.log2(dictionary));
-  const between = dictionary % 3 === 0 && Number.isInteger(Math.log2(dictionary / 3));
-  if (dictionary < 4096 || !(power || between || dictionary === 0xffff_ffff)) return false;
-  const high = head.readUInt32LE(9);
-  return (high === 0xffff_ffff && head.readUInt32LE(5) === 0xffff_ffff) || high < 256;
+  const between = dictionary !== 0 && dictionary % 3 === 0 && Number.isInteger(Math.log2(dictionary / 3));
+  if (!(power || between || dictionary === 0xffff_ffff)) return false;
+  const [low, high] = [head.readUInt32LE(5), head.readUInt32LE(9)];
+  if (low === 0xffff_ffff && high === 0xffff_ffff) return true;
+  return (low > 0 || high > 0) && high < 2 ** 24 && head[14]! < 0x80;
 }
+
+/** Of more than any packer writes: among ordinary files the caches of icons look so, and 7-Zip has the word. */
+const isVast = (head: Buffer): boolean => head.readUInt32LE(9) >= 64 && head.readUInt32LE(9) !== 0xffff_ffff;
+const lzmaAlone = (head: Buffer): boolean => isLzma(head) && !isVast(head);
+const lzmaVast = (head: Buffer): boolean => isLzma(head) && isVast(head);
+const filtered = (is: (head: Buffer) => boolean) => (head: Buffer) => head[0]! <= 1 && is(head.subarray(1));
+
+/** Looked at where nothing else is found; what 7z does not open as that is none. */
+export const DOUBTFUL: readonly { type: string; name: string; mark: Mark }[] = [
+  { type: "lzma", name: "LZMA", mark: ascii(0, "", lzmaVast) },
+  { type: "lzma86", name: "LZMA", mark: ascii(0, "", filtered(lzmaVast)) },
+];
 
 function hfsClassic(head: Buffer): boolean {
   const block = head.readUInt32BE(1024 + 20);

@@ -11,7 +11,7 @@ import { cpio } from "./cpio.ts";
 import { diskMembers, fromEntry } from "./disk.ts";
 import type { Container } from "./format.ts";
 import type { Member } from "./member.ts";
-import { type Laid, unpackWithSeven } from "./seven.ts";
+import { type Laid, NoArchive, unpackWithSeven } from "./seven.ts";
 import { writeAll } from "./spool.ts";
 import { tar } from "./tar.ts";
 import { gzip, zstd } from "./unpack.ts";
@@ -47,7 +47,10 @@ export async function openArchive(
     case "disk":
       return plain(diskMembers(source));
     case "seven":
-      return await oneSeven(() => withSeven(container, source, workDir, timeMs));
+      return await oneSeven(() => withSeven(container, source, workDir, timeMs)).catch((error) => {
+        if (container.doubtful && error instanceof NoArchive) return plain([]);
+        throw error;
+      });
     case "closed":
       throw new Damaged(container.what.startsWith("encrypted") ? container.what : `is ${container.what}`);
   }

@@ -10,6 +10,9 @@ export type Laid = { files: number; warning: string | null };
 
 const SWITCHES = ["x", "-y", "-aou", "-bd", "-bb0", "-bso1", "-bse2", "-bsp0", "-pnone"];
 
+/** It is not what it was taken for. */
+export class NoArchive extends Damaged {}
+
 /** How many files it says it unpacked, links among them; and why that may not be all.
  *  @throws Damaged where 7z could not unpack all of it */
 export async function unpackWithSeven(
@@ -42,7 +45,8 @@ export async function unpackWithSeven(
     if (/unsupported method/i.test(errors))
       throw new Damaged(`is ${name}, packed by a method that this machine's 7z does not know`);
     if (/after the end/i.test(errors)) throw new Damaged(`is ${name} with something behind its end`);
-    throw new Damaged(`is ${name} and cannot be unpacked: 7z ended with ${code}`);
+    const why = `is ${name} and cannot be unpacked: 7z ended with ${code}`;
+    throw /cannot open the file as/i.test(errors) ? new NoArchive(why) : new Damaged(why);
   } finally {
     clearTimeout(timer);
   }
