@@ -4,6 +4,7 @@
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ok } from "@sallyport/shared/base/result.ts";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import { startReader } from "../src/dom0/confine.ts";
 import { startRebuild } from "../src/dom0/usb-rebuild.ts";
@@ -52,7 +53,8 @@ try {
   const body = await scan(volume.path(copied.file), options);
   process.stdout.write(`list and hash of ${body.manifest.length} files: ${seconds(from)}\n`);
   from = performance.now();
-  const parts = { volume, start: startRebuild, policy, now: Date.now, signal };
+  const room = { setAside: () => ok(undefined), writes: () => {} };
+  const parts = { volume, start: startRebuild, policy, now: Date.now, signal, ...room };
   const made = await rebuildImage({ lun: 0, ...copied }, body.manifest, "verdict", parts);
   process.stdout.write(
     `rebuild of ${made.files} files: ${seconds(from)}; ${Math.round(process.memoryUsage().rss / 1e6)} MB resident\n`,

@@ -11,6 +11,9 @@ export const REFUSED_BYTES_MAX = 4 * 1024 * 1024;
 /** An entry takes about this much disk, so entries are bounded by `spoolBytesMax` over it. */
 export const ENTRY_DISK_BYTES = 256;
 
+/** The spool's write-ahead log is cut back to this (spool/schema.ts). */
+export const LOG_DISK_BYTES = 16 * 1024 * 1024;
+
 /** Share of the spool that only what must never be lost may use. */
 export const RESERVE_SHARE = 0.1;
 

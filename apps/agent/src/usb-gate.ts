@@ -24,6 +24,7 @@ import { rebuildImage } from "./gate/rebuild.ts";
 import { RescanDesk } from "./gate/rescan.ts";
 import { standingOf, tellStanding, ungatedSource } from "./gate/standing.ts";
 import type { Source, SourceState } from "./sources/source.ts";
+import { spoolPath } from "./spool/open.ts";
 
 export type GateNeeds = {
   dom0: Dom0;
@@ -65,7 +66,7 @@ export async function usbGate(
   const policy = () => needs.policy() ?? DEFAULT_USB;
   // a clock that was set back opens no window of time again
   const now = () => Math.max(dom0.now(), floor());
-  const volume = usbVolume(usb.volume ?? join(needs.state, "usb"));
+  const volume = usbVolume(usb.volume ?? join(needs.state, "usb"), { spool: spoolPath(needs.state) });
   let said: SourceState | undefined;
   const gate = liveGate({
     ports,
@@ -95,9 +96,9 @@ export async function usbGate(
         signal,
       });
     },
-    async rebuild(image, manifest, grounds, signal) {
+    async rebuild(image, manifest, grounds, parts) {
       const { startRebuild } = await import("./dom0/usb-rebuild.ts");
-      return rebuildImage(image, manifest, grounds, { volume, start: startRebuild, policy: policy(), now, signal });
+      return rebuildImage(image, manifest, grounds, { volume, start: startRebuild, policy: policy(), now, ...parts });
     },
     rules: () => ({ policy: policy(), denied: denied(), pins: usb.pins, workstation, hash: sha256 }),
     async scanner() {

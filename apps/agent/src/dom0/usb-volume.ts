@@ -1,9 +1,9 @@
 /** Gate → its own volume. A stick's bytes are read once, in order, into a file of their own, hashed on the way; then
  *  sealed: synced, read-only, its descriptor kept, so that what is scanned and attached is what was read. */
 import { createHash, randomBytes } from "node:crypto";
-import { type BigIntStats, constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, stat, statfs, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import { type BigIntStats, constants, mkdirSync, statfsSync, statSync } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { DoorError } from "./dom0.ts";
 
 export type CopyOrder = {
@@ -15,8 +15,14 @@ export type CopyOrder = {
 };
 export type Copied = { file: string; bytes: number; sha256: string };
 
+/** `spoolBytes`: what the spool's files have, where they lie on the same file system. */
+export type VolumeSpace = { folder: string; freeBytes: number; sizeBytes: number; spoolBytes: number | undefined };
+
 export type UsbVolume = {
-  freeBytes(): Promise<number>;
+  /** As it is now, without a wait: nobody may ask and write down in between. @throws DoorError where it cannot be asked */
+  space(): VolumeSpace;
+  /** Of the disk, by a file that is being written; 0 where there is none. */
+  takenBytes(file: string): number;
   path(file: string): string;
   /** @throws DoorError where it cannot be read to its end, or has none */
   copy(order: CopyOrder): Promise<Copied>;
@@ -43,7 +49,11 @@ const NAME = /^[0-9a-f]{32}\.img$/;
 
 const said = (error: unknown): string => (error as Error).message;
 
-export function usbVolume(folder: string, stallMs = STALL_MS): UsbVolume {
+/** `spool` is the spool's file, for what it may still grow by. */
+export function usbVolume(
+  folder: string,
+  { spool, stallMs = STALL_MS }: { spool?: string; stallMs?: number } = {},
+): UsbVolume {
   const sealed = new Map<string, FileHandle>();
   const path = (file: string): string => {
     if (!NAME.test(file)) throw new Error(`no name of the gate's: ${file}`);
@@ -75,11 +85,18 @@ export function usbVolume(folder: string, stallMs = STALL_MS): UsbVolume {
   }
 
   return {
-    async freeBytes() {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
-      const { bavail, bsize } = await statfs(folder);
-      return bavail * bsize;
+    space() {
+      try {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        const { bavail, blocks, bsize } = statfsSync(folder);
+        const spoolBytes = spool !== undefined && isOneDisk(folder, dirname(spool)) ? bytesOf(spool) : undefined;
+        return { folder, freeBytes: bavail * bsize, sizeBytes: blocks * bsize, spoolBytes };
+      } catch (error) {
+        throw new DoorError(`the gate's volume ${folder} does not say what is free: ${said(error)}`, { cause: error });
+      }
     },
+    // st_blocks counts 512 bytes each, whatever the file system's own are
+    takenBytes: (file) => (statSync(path(file), { throwIfNoEntry: false })?.blocks ?? 0) * 512,
     path,
     blank,
     async copy({ node, bytes, onProgress, signal }) {
@@ -159,6 +176,17 @@ export function usbVolume(folder: string, stallMs = STALL_MS): UsbVolume {
     },
   };
 }
+
+/** One device, or one disk under two: subvolumes have numbers of their own and the same room. */
+function isOneDisk(one: string, other: string): boolean {
+  if (statSync(one).dev === statSync(other).dev) return true;
+  const [a, b] = [statfsSync(one), statfsSync(other)];
+  return a.type === b.type && a.blocks === b.blocks && a.bsize === b.bsize && a.bfree === b.bfree;
+}
+
+/** With its log. */
+const bytesOf = (spool: string): number =>
+  [spool, `${spool}-wal`].reduce((sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
 
 /** Alone: a node that is mounted, or held by another, is refused. */
 async function openNode(node: string): Promise<FileHandle> {

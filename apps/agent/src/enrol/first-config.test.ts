@@ -168,6 +168,7 @@ describe("the configuration of a machine that is enrolled", () => {
     const { config, words } = made({ guests: two });
     expect(config.usb?.guest).toBeUndefined();
     expect(words).toContain("What passes is handed to nobody");
+    expect(words).toContain("for larger ones name another (usb.volume");
   });
 
   it("does not gate what would lock out the only keyboard, and says so", () => {

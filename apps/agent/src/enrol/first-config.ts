@@ -186,6 +186,9 @@ function usb({ usb: seen }: Machine, guests: readonly Named[], words: string[]) 
   for (const { port, id, maker, name } of devices) words.push(`  ${port}  ${id}  ${maker} ${name}`.trimEnd());
   if (devices.length === 0) words.push("  nothing: no USB keyboard is plugged in.");
   words.push('To let in others: plug them in and run "sallyport-agent pin-keyboards".');
+  words.push(
+    "Images of sticks lie on the file system of the agent's own state: for larger ones name another (usb.volume, docs/usb-gate.md).",
+  );
   if (guest) words.push(`What passes is handed to ${guest.name}.`);
   else words.push("What passes is handed to nobody: name the guest (usb.guest).");
   return {

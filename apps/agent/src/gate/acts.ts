@@ -1,5 +1,6 @@
 /** What a step asks for → done through dom0, and the events that come of it. What the host refuses is a `failed` event,
  *  never an end of the gate. */
+import type { Result } from "@sallyport/shared/base/result.ts";
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { isPinned, stickId } from "@sallyport/shared/usb/device.ts";
@@ -15,7 +16,8 @@ import { SpoolClosed } from "../spool/intake.ts";
 import { asJudged, deliver, handOver, letIn, made, takeBack } from "./give.ts";
 import { type GateAct, type GateEvent, type Image, listedOf, type Rules } from "./passage.ts";
 import * as words from "./passage-words.ts";
-import type { Rebuilt } from "./rebuild.ts";
+import type { RebuildParts, Rebuilt } from "./rebuild.ts";
+import { stickBytes } from "./room.ts";
 import { holdOwn, type Passage } from "./under-way.ts";
 
 export type ScanImage = (
@@ -26,7 +28,7 @@ export type RebuildImage = (
   image: Image,
   manifest: Manifest,
   grounds: Grounds,
-  signal: AbortSignal,
+  parts: Pick<RebuildParts, "setAside" | "writes" | "signal">,
 ) => Promise<Rebuilt>;
 
 export type ActParts = {
@@ -51,6 +53,8 @@ export type Acting = ActParts & {
   /** Handles that are anybody's; chosen, and owed, one after another: else two that finish together choose the same. */
   taken: () => string[];
   oneByOne: (choose: () => Promise<unknown>) => Promise<void>;
+  /** So much more may be written for this one, in the place of what was set aside for it before. */
+  setAside: (bytes: number) => Result<void>;
   exceptions: readonly Exception[];
   floor: number;
 };
@@ -62,8 +66,6 @@ const UNITS_MAX = 16;
 /** A copy is told of at most this often, and only when it has come along. */
 const PROGRESS_MS = 5_000;
 const PROGRESS_SHARE = 0.05;
-/** Of the volume stays free. */
-const FREE_BYTES_MIN = 16 * 1024 * 1024;
 
 export async function perform(act: GateAct, acting: Acting): Promise<GateEvent[]> {
   try {
@@ -130,7 +132,7 @@ const imagesOf = ({ state }: Passage): Image[] => ("images" in state ? state.ima
 
 /** Lets a driver bind, finds the units, reads each once, and cuts the stick off again. */
 async function copy(acting: Acting): Promise<Image[]> {
-  const { passage, ports, place, volume, now, tell } = acting;
+  const { passage, ports, place, volume, now, tell, rules, setAside } = acting;
   const { device } = passage.state;
   const { signal } = passage.stop;
   try {
@@ -139,11 +141,9 @@ async function copy(acting: Acting): Promise<Image[]> {
     const full = units.filter(({ bytes }) => bytes > 0);
     const total = full.reduce((sum, { bytes }) => sum + bytes, 0);
     if (full.length === 0) throw new DoorError("there is no medium in it");
-    const free = await volume.freeBytes();
-    if (total + FREE_BYTES_MIN > free)
-      throw new DoorError(
-        `it has ${total} bytes; the gate's volume has ${free} free, of which ${FREE_BYTES_MIN} stay so`,
-      );
+    const needed = stickBytes(full, rules.policy.present === "rebuild");
+    const room = setAside(needed);
+    if (!room.ok) throw new DoorError(`it is not read: ${room.error}`);
     const images: Image[] = [];
     let done = 0;
     let told = { at: now(), share: 0 };
@@ -151,6 +151,7 @@ async function copy(acting: Acting): Promise<Image[]> {
       const own = await isNodeOf(place, device.port, node!);
       if (!own.ok) throw new DoorError(own.error);
       const onProgress = (at: number) => {
+        passage.setAside = needed - done - at;
         const share = (done + at) / total;
         const due = now() - told.at >= PROGRESS_MS && share - told.share >= PROGRESS_SHARE;
         if (due) told = { at: now(), share };

@@ -9,9 +9,10 @@ import { pause } from "../pace.ts";
 import { SpoolClosed } from "../spool/intake.ts";
 import { type Acting, perform } from "./acts.ts";
 import { PAST_POSITION } from "./circumstances.ts";
-import { appeared, type GateAct, type Next, step } from "./passage.ts";
+import { appeared, type GateAct, type GateState, type Next, step } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import { strict } from "./reconsider.ts";
+import { hasRoom } from "./room.ts";
 import { contentsBasis, deviceBasis } from "./stricter.ts";
 import { type Gate, hashesOf, type Passage, passageOf, ROOM_MS, stickOf, unawaited } from "./under-way.ts";
 
@@ -35,6 +36,7 @@ async function drive(gate: Gate, passage: Passage, first: Next): Promise<void> {
   let next: Next | undefined = first;
   while (next && !over.signal.aborted) {
     passage.state = next.state;
+    if (WRITES_NO_MORE.has(next.state.step)) passage.setAside = 0;
     remember(gate, passage);
     if (!(await mayAct(gate, passage, next))) {
       next = await nextOf(gate, passage);
@@ -54,6 +56,7 @@ async function drive(gate: Gate, passage: Passage, first: Next): Promise<void> {
   }
 }
 
+const WRITES_NO_MORE: ReadonlySet<GateState["step"]> = new Set(["attached", "refused", "removed"]);
 const TAKES_AWAY: ReadonlySet<GateAct["act"]> = new Set(["hold", "detach", "discard"]);
 
 /** Once it is on disk; without room, after a while where it only takes away. False where something that takes away has
@@ -148,6 +151,16 @@ export function acting(gate: Gate, passage: Passage): Acting {
       const done = gate.chosen.then(async () => void (await choose()));
       gate.chosen = done.catch(() => {});
       return done;
+    },
+    setAside(bytes) {
+      const { volume } = parts;
+      const still = (each: Passage) =>
+        Math.max(0, each.setAside - (each.writing === undefined ? 0 : volume.takenBytes(each.writing)));
+      const others = [...passages.values()].reduce((sum, each) => sum + (each === passage ? 0 : still(each)), 0);
+      const { spoolBytesMax } = gate.outlet.settings().agent;
+      const room = hasRoom(bytes, { space: volume.space(), others, spoolBytesMax });
+      if (room.ok) passage.setAside = bytes;
+      return room;
     },
     exceptions: parts.exceptions(),
     floor: parts.floor(),

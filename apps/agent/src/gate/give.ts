@@ -15,7 +15,7 @@ export async function deliver(
   { mode, grounds }: Extract<GateAct, { act: "deliver" }>,
   acting: Acting,
 ): Promise<GateEvent[]> {
-  const { passage, attach, rebuild, taken, oneByOne } = acting;
+  const { passage, attach, rebuild, taken, oneByOne, setAside } = acting;
   const { state } = passage;
   if (!attach) throw new DoorError("no guest is named in the agent's configuration (usb.guest), so nobody gets it");
   if (mode === "device" || state.step !== "decided") {
@@ -26,8 +26,17 @@ export async function deliver(
   passage.gift = [];
   for (const [at, image] of state.images.entries()) {
     if (mode === "rebuild") {
-      const rebuilt = await rebuild(image, state.scans[at]!.manifest, grounds, passage.stop.signal);
+      const rebuilt = await rebuild(image, state.scans[at]!.manifest, grounds, {
+        // what was set aside for those that follow stays so
+        setAside: (bytes) => setAside(Math.max(bytes, passage.setAside)),
+        writes(file) {
+          passage.writing = file;
+        },
+        signal: passage.stop.signal,
+      });
+      passage.writing = undefined;
       passage.debts.files.push(rebuilt.file);
+      passage.setAside = Math.max(0, passage.setAside - rebuilt.bytes);
       passage.gift.push(rebuilt);
     }
     await oneByOne(async () => passage.debts.handles.push(await attach.planImage(taken())));

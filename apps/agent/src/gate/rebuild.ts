@@ -1,5 +1,6 @@
 /** Sealed images and what the scan said of each file → the fresh image that a guest gets, and what was left out of it. */
 import type { FileHandle } from "node:fs/promises";
+import type { Result } from "@sallyport/shared/base/result.ts";
 import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { UsbAttachBody } from "@sallyport/shared/record/usb.ts";
 import { type Grounds, leftOut } from "@sallyport/shared/usb/exception.ts";
@@ -77,6 +78,10 @@ export type RebuildParts = {
   start: StartRebuild;
   policy: UsbSection;
   now: () => number;
+  /** At least so much may be written, beside what others may. */
+  setAside: (bytes: number) => Result<void>;
+  /** Which file that is written to now. */
+  writes: (file: string) => void;
   signal: AbortSignal;
 };
 export type Rebuilt = {
@@ -100,12 +105,12 @@ export async function rebuildImage(
   const { volume, policy, now } = parts;
   const { passing, bytes, leftOut: left } = choose(manifest, policy, grounds);
   const bytesMax = imageBytesMax(bytes, passing.length);
-  const free = await volume.freeBytes();
-  if (bytesMax > free)
-    throw new DoorError(`the copy needs up to ${bytesMax} bytes; the gate's volume has ${free} free`);
+  const room = parts.setAside(bytesMax);
+  if (!room.ok) throw new DoorError(`its copy is not made: ${room.error}`);
   const serial = Number.parseInt(image.sha256.slice(0, 8), 16);
   const order = { filesMax: policy.limits.files, bytesMax, label: LABEL, serial, timeMs: now() };
   const { file, handle } = await volume.blank();
+  parts.writes(file);
   try {
     const { end, renamed } = await write(image, handle, order, passing, parts).finally(() => handle.close());
     await volume.seal({ file, bytes: end.bytes, sha256: "" });

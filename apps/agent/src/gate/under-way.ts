@@ -41,6 +41,10 @@ export type Passage = {
   /** The last state that was given to be written with its records: the journal never runs ahead of them. */
   noted?: GateState;
   debts: Debts;
+  /** Of the volume: what may still be written for it, in bytes. */
+  setAside: number;
+  /** A file that is being written out of that. */
+  writing?: string | undefined;
   /** What was made for the guest, unit by unit. */
   gift?: Rebuilt[];
   /** Of each file on it, the first 8 bytes of its sha256, in order; absent before a scan, and for what an earlier life of
@@ -99,7 +103,7 @@ export async function holdOwn(ports: UsbPorts, device: UsbDevice): Promise<boole
 }
 
 export function passageOf(key: string, state: GateState, debts: Debts = { handles: [], files: [] }): Passage {
-  const waiting = { inbox: [], wake: () => {}, idle: false, done: Promise.resolve() };
+  const waiting = { setAside: 0, inbox: [], wake: () => {}, idle: false, done: Promise.resolve() };
   return { key, state, debts, stop: new AbortController(), ...waiting };
 }
 

@@ -1,5 +1,5 @@
 /** Whether one more record has room, and what must give way when it does not fit. Pure. */
-import { ALERTS_SHARE, ENTRY_DISK_BYTES, GIVE_WAY_SHARE, RESERVE_SHARE } from "../limits.ts";
+import { ALERTS_SHARE, ENTRY_DISK_BYTES, GIVE_WAY_SHARE, LOG_DISK_BYTES, RESERVE_SHARE } from "../limits.ts";
 import type { Held, Way } from "./store.ts";
 
 /** What the spool says of itself (gaps, suppressed lines, refusals) may go past the bounds by this many entries, since
@@ -8,6 +8,10 @@ export const SELF_ENTRIES = 4_096;
 
 export const entriesMax = (bytesMax: number): number =>
   Math.max(4 * SELF_ENTRIES, Math.floor(bytesMax / ENTRY_DISK_BYTES));
+
+/** What the spool's files take of a disk at most, about: contents, entries, and the log that goes before them. */
+export const spoolDiskBytesMax = (bytesMax: number): number =>
+  bytesMax + entriesMax(bytesMax) * ENTRY_DISK_BYTES + LOG_DISK_BYTES;
 
 /** Guest logs and what can be seen elsewhere share all but the reserve. Older contents of their own way or a lower one
  *  can always give way, so there is room unless what may not give way fills the place. */

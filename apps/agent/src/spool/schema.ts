@@ -1,6 +1,7 @@
 /** The spool's tables. `record` holds the open trail's records that are not released yet. */
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { LOG_DISK_BYTES } from "../limits.ts";
 
 const VERSION = 1;
 
@@ -25,7 +26,7 @@ export function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 5_000 });
   try {
     database.exec(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2048; PRAGMA mmap_size=0; PRAGMA temp_store=FILE; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=16777216",
+      `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2048; PRAGMA mmap_size=0; PRAGMA temp_store=FILE; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=${LOG_DISK_BYTES}`,
     );
     const version = Number((database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
     if (version > VERSION) {

@@ -27,3 +27,21 @@ export function fill(path: string): void {
     closeSync(file);
   }
 }
+
+/** ext4 in a file, where this user may mount one. */
+export function mountExt4(megabytes: number): string | undefined {
+  const folder = mkdtempSync(join(tmpdir(), "sallyport-ext4-"));
+  const file = `${folder}.img`;
+  try {
+    execFileSync("truncate", ["-s", `${megabytes}M`, file]);
+    execFileSync("mkfs.ext4", ["-q", "-m", "0", file], { stdio: "ignore" });
+    execFileSync("mount", ["-o", "loop", file, folder], { stdio: "ignore" });
+    return folder;
+  } catch {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  } finally {
+    // the mount keeps it
+    rmSync(file, { force: true });
+  }
+}

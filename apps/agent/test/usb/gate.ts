@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
+import { AgentSection } from "@sallyport/shared/policy/agent.ts";
+import { LogSection } from "@sallyport/shared/policy/log.ts";
 import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
@@ -37,6 +39,10 @@ export type Bench = {
   pins: UsbPin[];
   clamd: Clamd | null;
   volume: string;
+  /** The section of that name. */
+  agent: object;
+  /** The spool's file, where it counts what that may still grow by. */
+  spool?: string;
   start(more?: Partial<LiveParts>): void;
   stop(): Promise<void>;
   /** From now on no record is taken, until there is room again; then all, in order. */
@@ -53,11 +59,11 @@ export const quiet = { debug() {}, info() {}, warn() {}, error() {} } as unknown
 
 /** As the agent wires it, with the host's parts given. */
 export function gateParts(
-  bench: Pick<Bench, "kernel" | "policy" | "pins" | "exceptions" | "denied" | "clamd" | "volume"> & {
+  bench: Pick<Bench, "kernel" | "policy" | "pins" | "exceptions" | "denied" | "clamd" | "volume" | "spool"> & {
     attach: LiveParts["attach"];
   },
 ): LiveParts {
-  const volume = usbVolume(bench.volume);
+  const volume = usbVolume(bench.volume, bench.spool === undefined ? {} : { spool: bench.spool });
   const now = Date.now;
   return {
     ports: usbPorts(bench.kernel.place),
@@ -77,8 +83,8 @@ export function gateParts(
         onProgress,
         signal,
       }),
-    rebuild: (image, manifest, grounds, signal) =>
-      rebuildImage(image, manifest, grounds, { volume, start: startRebuild, policy: bench.policy, now, signal }),
+    rebuild: (image, manifest, grounds, parts) =>
+      rebuildImage(image, manifest, grounds, { volume, start: startRebuild, policy: bench.policy, now, ...parts }),
     rules: () => rulesOf(bench),
     exceptions: () => bench.exceptions,
     floor: now,
@@ -114,6 +120,7 @@ export function makeBench(policy: object = { unscannable: "allow" }): Bench {
     pins: [],
     clamd: null,
     volume: join(root, "volume"),
+    agent: {},
     start(more = {}) {
       stopping = new AbortController();
       const outlet = {
@@ -124,6 +131,7 @@ export function makeBench(policy: object = { unscannable: "allow" }): Bench {
           return { kept: observations.length, suppressed: 0, refused: 0 };
         },
         position: (name) => positions.get(name),
+        settings: () => ({ log: LogSection.parse({}), agent: AgentSection.parse(bench.agent) }),
         state: (state) => void bench.states.push(state),
       } satisfies Partial<Outlet> as Partial<Outlet> as Outlet;
       running = liveGate({ ...gateParts({ ...bench, attach: guest }), ...live, ...more }).run(outlet, stopping.signal);

@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ok } from "@sallyport/shared/base/result.ts";
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -37,7 +38,8 @@ async function rebuilt(
   const copied = await volume.copy({ node: image, bytes, onProgress: () => {}, signal });
   await volume.seal(copied);
   const body = await look(volume.path(copied.file));
-  const parts = { volume, start, policy, now: Date.now, signal };
+  const room = { setAside: () => ok(undefined), writes: () => {} };
+  const parts = { volume, start, policy, now: Date.now, signal, ...room };
   try {
     const made = await rebuildImage({ lun: 0, ...copied }, change(body), "verdict", parts);
     const out = join(folder, "out.img");
