@@ -111,6 +111,28 @@ describe.skipIf(absent !== null)("what only some systems would see", () => {
     expect(findings(body)).toEqual({ "good.txt": "clean", "bad.txt": "infected" });
     expect(body.problems).toContain("its GPT and the copy at the end name other partitions");
   });
+
+  it("what lies in a GPT's unused entries, or behind its header, counts as outside of the partitions", async () => {
+    const bytes = readFileSync(partitioned(on.fresh("disk"), "gpt", [{ image: fileOf(good), type: "L" }]));
+    const filled = (body: Awaited<ReturnType<typeof scan>>) => body.outside!.filter(({ zeros }) => !zeros);
+    expect(filled(await scan(bytes))).toEqual([]);
+    bytes.write("hidden", 512 + 300);
+    // their type stays nothing
+    bytes.write("hidden", 1024 + 5 * 128 + 60);
+    bytes.write("hidden", 1024 + 126 * 128 + 30);
+    const header = bytes.subarray(512, 1024);
+    header.writeUInt32LE(crc32(bytes.subarray(1024, 1024 + 128 * 128)), 88);
+    header.writeUInt32LE(0, 16);
+    header.writeUInt32LE(crc32(header.subarray(0, 92)), 16);
+    const body = await scan(bytes);
+    expect(body.problems ?? []).toEqual([]);
+    expect(findings(body)).toEqual({ "good.txt": "clean" });
+    expect(filled(body)).toEqual([
+      { from: 604, bytes: 420, zeros: false },
+      { from: 1024 + 5 * 128, bytes: 128, zeros: false },
+      { from: 1024 + 126 * 128, bytes: 128, zeros: false },
+    ]);
+  });
   const fileOf = (bytes: Buffer): string => {
     const path = on.fresh("part");
     writeFileSync(path, bytes);

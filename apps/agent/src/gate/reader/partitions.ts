@@ -25,6 +25,9 @@ export type Tables = {
 
 const LOGICAL_MAX = 128;
 const GPT_ENTRIES_MAX = 1_024;
+/** What of an entry means anything; a table may have longer ones. */
+const GPT_ENTRY_BYTES = 128;
+const UNUSED = "00000000-0000-0000-0000-000000000000";
 const EXTENDED = new Set([0x05, 0x0f, 0x85]);
 const PROTECTIVE = 0xee;
 
@@ -187,10 +190,15 @@ function gptAt(source: Source, tables: Tables, sector: number, lba: number): Ran
     const at = u64(header, 72) * sector;
     const entries = slice(source, at, count * entryBytes).read(0, count * entryBytes);
     if (crc32(entries) !== header.readUInt32LE(88)) return "broken";
-    tables.own.push(
-      { from: lba * sector, bytes: sector },
-      { from: at, bytes: Math.ceil(entries.length / sector) * sector },
-    );
+    takeOwn(tables, lba * sector, header.subarray(0, length), true);
+    takeOwn(tables, lba * sector + length, source.read(lba * sector + length, sector - length), false);
+    for (let entry = 0; entry < entries.length; entry += entryBytes) {
+      const bytes = entries.subarray(entry, entry + entryBytes);
+      takeOwn(tables, at + entry, bytes.subarray(0, GPT_ENTRY_BYTES), isUsed(bytes));
+      takeOwn(tables, at + entry + GPT_ENTRY_BYTES, bytes.subarray(GPT_ENTRY_BYTES), false);
+    }
+    const end = at + entries.length;
+    takeOwn(tables, end, source.read(end, Math.min((sector - (end % sector)) % sector, source.size - end)), false);
     return gptEntries(entries, entryBytes, sector);
   } catch (error) {
     reason(error);
@@ -198,14 +206,25 @@ function gptAt(source: Source, tables: Tables, sector: number, lba: number): Ran
   }
 }
 
+/** A table's bytes are its own where they say something, or are zeros; what else lies among them is in no partition and in
+ *  no table. */
+function takeOwn(tables: Tables, from: number, bytes: Buffer, said: boolean): void {
+  if (bytes.length === 0 || !(said || bytes.every((byte) => byte === 0))) return;
+  const last = tables.own.at(-1);
+  if (last && last.from + last.bytes === from) last.bytes += bytes.length;
+  else tables.own.push({ from, bytes: bytes.length });
+}
+
+const isUsed = (entry: Buffer): boolean => guid(entry) !== UNUSED && u64(entry, 40) >= u64(entry, 32);
+
 function gptEntries(entries: Buffer, entryBytes: number, sector: number): Range[] {
   const ranges: Range[] = [];
   for (let at = 0, number = 1; at + entryBytes <= entries.length; at += entryBytes, number++) {
     const entry = entries.subarray(at, at + entryBytes);
+    if (!isUsed(entry)) continue;
     const type = guid(entry);
     const from = u64(entry, 32);
     const last = u64(entry, 40);
-    if (type === "00000000-0000-0000-0000-000000000000" || last < from) continue;
     const label = utf16le(entry.subarray(56, 128)).toString("utf8").replace(/\0.*$/s, "");
     ranges.push({
       number,
