@@ -17,8 +17,8 @@ const MAINTAINER = "The Sallyport authors <maintainers@sallyport.invalid>";
 /** Debian's own syntax, without an epoch: it is in the file's name. */
 const VERSION = /^\d[A-Za-z0-9.+~]*(?:-[A-Za-z0-9.+~]+)?$/;
 
-/** What Node is linked with, and what the agent starts. What only some workstations have is recommended: without a
- *  scanner every stick is held, without an IDS or a hypervisor the agent reports that there is none. */
+/** What Node is linked with, and what the agent does its work by: without the scanner every stick would be held, without
+ *  cryptsetup no volume be looked at or wiped, without ulogd no drop told. Both releases have all of it. */
 const DEPENDS = [
   "libc6 (>= 2.28)",
   "libgcc-s1",
@@ -27,19 +27,17 @@ const DEPENDS = [
   "bubblewrap",
   "init-system-helpers (>= 1.52)",
   "7zip | p7zip-full",
+  "clamav-daemon",
+  "cryptsetup-bin",
   "iproute2",
   "nftables",
+  "ulogd2",
+  "ulogd2-json",
   // bubblewrap's confinement needs --clear-groups and --inh-caps of setpriv
   "util-linux (>= 2.33)",
 ];
-const RECOMMENDS = [
-  "clamav-daemon",
-  "cryptsetup-bin",
-  "suricata (>= 1:7)",
-  "ulogd2",
-  "ulogd2-json",
-  "xen-utils-common",
-];
+/** The IDS is not in bookworm, and a machine need not be a dom0 yet: where there is none the agent reports that. */
+const RECOMMENDS = ["suricata (>= 1:7)", "xen-utils-common"];
 
 /** For a volume that the TPM opens; it brings the libraries that it needs. */
 const SUGGESTS = ["systemd-cryptsetup"];

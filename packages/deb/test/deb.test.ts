@@ -38,10 +38,14 @@ const DEPENDS = [
   "7zip",
   "adduser",
   "bubblewrap",
+  "clamav-daemon",
+  "cryptsetup-bin",
   "init-system-helpers",
   "iproute2",
   "libstdc++6",
   "nftables",
+  "ulogd2",
+  "ulogd2-json",
   "util-linux",
 ];
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
@@ -189,6 +193,17 @@ describe.runIf(here)("the agent's Debian package", () => {
       expect((await trixie.run("sallyport-agent", "--version")).out.trim()).toBe(OLD);
       expect((await trixie.run("dpkg", "--verify", "sallyport-agent")).out.trim()).toBe("");
       expect((await trixie.run("man", "-P", "cat", "sallyport-agent")).out).toContain("sanitized workstation");
+    });
+
+    it("has what it drives also where nothing that is recommended comes along", async () => {
+      for (const program of ["bwrap", "7z", "clamd", "cryptsetup", "dmsetup", "nft", "ulogd", "wipefs"])
+        expect((await trixie.run("sh", "-c", `command -v ${program}`)).code, program).toBe(0);
+      const { out } = await trixie.run("dpkg-query", "--status", "sallyport-agent");
+      const depends = /^Depends: (.*)$/m
+        .exec(out)?.[1]
+        ?.split(", ")
+        .map((each) => each.split(/[ |]/)[0]);
+      for (const name of DEPENDS) expect(depends).toContain(name);
     });
 
     it("has a unit that systemd accepts and calls well confined, and is enabled", async () => {
