@@ -82,10 +82,14 @@ export async function until<T>(
   }
 }
 
-/** Debian's clamd, which begins when the agent has laid its first definitions; its own service is off in the test's dom0. */
+/** Debian's clamd, set as docs/scanner.md says, which begins when the agent has laid its first definitions; its own service is off in the test's dom0. */
 const SCANNER = `
-sed -i -e '/^DatabaseDirectory /d' -e '/^DisableCache /d' /etc/clamav/clamd.conf
+sed -i -E '/^(DatabaseDirectory|DisableCache|MaxScriptNormalize|MaxHTMLNormalize|MaxHTMLNoTags|MaxEmbeddedPE) /d' /etc/clamav/clamd.conf
 cat >> /etc/clamav/clamd.conf << END
+MaxScriptNormalize 25M
+MaxHTMLNormalize 25M
+MaxHTMLNoTags 25M
+MaxEmbeddedPE 25M
 DatabaseDirectory /var/lib/clamav/sallyport/current
 ConcurrentDatabaseReload yes
 DisableCache yes
