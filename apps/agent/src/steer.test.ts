@@ -170,7 +170,7 @@ it("reports the others while one section takes its time, looks at them again, an
   expect([second.network.found, looks.ids]).toEqual([2, 1]);
   loop.goOn();
   // asked for meanwhile, it is looked at once more
-  const third = await next(loop.finish, ({ ids }) => ids.reason === undefined);
+  const third = await next(loop.finish, ({ ids }) => ids.found === 2);
   expect([third.ids, looks.ids]).toEqual([{ outcome: "applied", found: 2 }, 2]);
   // late again: what the look before found, as long as the same is wanted of it
   loop.hang();

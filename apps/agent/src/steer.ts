@@ -76,15 +76,19 @@ export function steering(parts: SteerParts) {
         told(wanted, outcomes);
         const next = gather(wanted, outcomes);
         keep(next);
-        const isDue = monotonic() - reportedAt >= reportMs();
+        const gatheredAt = monotonic();
+        const isDue = gatheredAt - reportedAt >= reportMs();
+        // one that could not be sent is tried again with the next look
+        let untilMs = looked.untilMs;
         if (link.isConnected && (isDue || isChange(last, next) || isWanted)) {
           isWanted = false;
           if ((await link.publish("reported", JSON.stringify(signReport(signer, next)), true)) === "sent") {
             last = next;
-            reportedAt = monotonic();
+            reportedAt = gatheredAt;
           }
         }
-        await work.wait(Math.max(0, looked.untilMs - monotonic()), signal);
+        if (gatheredAt - reportedAt < reportMs()) untilMs = Math.min(untilMs, reportedAt + reportMs());
+        await work.wait(Math.max(0, untilMs - monotonic()), signal);
       }
     },
   };

@@ -36,7 +36,8 @@ export class Looks {
   readonly #ended: () => void;
   readonly #lateMs: number;
   #wanted: Policy = Policy.parse({});
-  readonly #running = new Map<SectionName, Promise<void>>();
+  /** When the one that runs was begun. */
+  readonly #running = new Map<SectionName, number>();
   /** Asked for while it was looked at. */
   readonly #again = new Set<SectionName>();
   readonly #last = new Map<SectionName, Looked>();
@@ -75,7 +76,7 @@ export class Looks {
       if (this.#again.delete(name)) void this.#begin(name, () => true);
       if (isLate()) this.#ended();
     });
-    this.#running.set(name, running);
+    this.#running.set(name, performance.now());
     return running;
   }
 
@@ -84,7 +85,9 @@ export class Looks {
     const stateOf = (name: SectionName): SectionState => {
       const last = this.#last.get(name);
       const isLast = last?.wanted === textOf(this.#wanted, name);
-      if (isLast && !this.#running.has(name)) return last.state;
+      const begun = this.#running.get(name);
+      const isLate = begun !== undefined && performance.now() - begun >= this.#lateMs;
+      if (isLast && !isLate) return last.state;
       return isLast ? lateWords(last.state) : { outcome: "not-applied", pending: true, reason: NOT_YET };
     };
     return Object.fromEntries(SECTIONS.map((name) => [name, stateOf(name)])) as Outcomes;
