@@ -63,7 +63,7 @@ const TAKES_AWAY: ReadonlySet<GateAct["act"]> = new Set(["hold", "detach", "disc
  *  come before there was room: then nothing else of it is done. */
 async function mayAct(gate: Gate, passage: Passage, { records, acts }: Next): Promise<boolean> {
   const { parts, over } = gate;
-  const isAway = acts.length > 0 && acts.every(({ act }) => TAKES_AWAY.has(act));
+  const isAway = takesAway(acts);
   let isWritten = false;
   const isKept = keepPast(gate);
   const isNoted = records.length > 0 || acts.length > 0 ? gate.commit(records, passage) : undefined;
@@ -74,19 +74,26 @@ async function mayAct(gate: Gate, passage: Passage, { records, acts }: Next): Pr
   const waited = new AbortController();
   const end = AbortSignal.any([waited.signal, over.signal]);
   try {
-    await Promise.race([written, isAway ? pause(ROOM_MS, end) : takenAway(passage, end)]);
+    await Promise.race([written, isAway ? pause(ROOM_MS, end) : takenAway(gate, passage, end)]);
   } finally {
     waited.abort();
     passage.wake = () => {};
+    passage.idle = false;
   }
   if (!isWritten && isAway && !over.signal.aborted)
     parts.log.warn({ stick: stickOf(passage), step: passage.state.step }, "usb.no-room");
   return isWritten || isAway;
 }
 
-/** Until something has come for it that takes away. */
-async function takenAway(passage: Passage, end: AbortSignal): Promise<void> {
-  const hasCome = () => passage.inbox.some(({ event }) => event === "pulled" || event === "failed");
+const takesAway = (acts: readonly GateAct[]): boolean =>
+  acts.length > 0 && acts.every(({ act }) => TAKES_AWAY.has(act));
+
+/** Until something has come for it that takes away. Meanwhile nothing of it is under way: it is watched, and scanned again,
+ *  as one that waits for a person. */
+async function takenAway({ parts }: Gate, passage: Passage, end: AbortSignal): Promise<void> {
+  const hasCome = () =>
+    passage.inbox.some((event) => takesAway(step(passage.state, event, parts.rules(), parts.now()).acts));
+  passage.idle = true;
   while (!end.aborted && !hasCome())
     await new Promise<void>((resolve) => {
       passage.wake = resolve;

@@ -143,6 +143,30 @@ describe.skipIf(absent !== null)("without room for records", () => {
     expect(bench.said("usb.device").filter((text) => text.includes("usb1")).length).toBeGreaterThan(0);
     expect(bench.said("usb.device").some((text) => text.includes("cannot be judged"))).toBe(true);
   });
+  it("what waits for it is held again where somebody else lets it in", async () => {
+    const ports = usbPorts(bench.kernel.place);
+    let holds = 0;
+    bench.start({
+      ports: {
+        ...ports,
+        async authorise(port, yes) {
+          const done = await ports.authorise(port, yes);
+          if (!yes && port === PORT) holds += 1;
+          return done;
+        },
+      },
+    });
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.noRoom();
+    bench.kernel.plug(PORT, { units: [stick] });
+    await bench.until("it is held without room to say so", () => holds === 1);
+    await ports.authorise(PORT, true);
+    await bench.until("it is held again", () => !bench.kernel.authorised(PORT));
+    expect(bench.records).toEqual([]);
+    bench.makeRoom();
+    await bench.until("both are told", () => bench.said("usb.step").some((text) => text.includes("somebody else")));
+    expect(bench.said("usb.step")[0]).toMatch(/held; no driver may bind to it/);
+  });
   it("a gate that stops does not wait for it", async () => {
     const read: string[] = [];
     const ports = usbPorts(bench.kernel.place);

@@ -64,6 +64,8 @@ describe.skipIf(absent !== null)("a stick before clamd", () => {
     let newer: ClamdServer;
     /** So many of the next looks at it fail. */
     let broken = 0;
+    /** With which set, each time. */
+    const scannedWith: string[] = [];
     let has = { clamd: null as ClamdServer | null, set: set("1") };
     beforeAll(async () => {
       if (absent !== null) return;
@@ -83,6 +85,7 @@ describe.skipIf(absent !== null)("a stick before clamd", () => {
         scan: async (path, { source, sha256: imageSha256, onProgress, signal }) => {
           const more = { start: startReader, now: () => new Date(), lanes: 2, imageSha256, source, onProgress, signal };
           const body = await scan(path, { policy: bench.policy, clamd: has.clamd, set: has.set, ...more });
+          scannedWith.push(has.set);
           return { ...body, scanner: body.scanner && { ...body.scanner, engine: "ClamAV" } };
         },
       });
@@ -103,6 +106,22 @@ describe.skipIf(absent !== null)("a stick before clamd", () => {
         /scanned again with ClamAV.*would block what is on it: "a.txt" is infected/,
       );
       await bench.until("nothing of it is left", async () => (await bench.volumeFiles()).length === 0);
+    });
+    it("take it back without room for records too, also after some that found nothing", async () => {
+      startWith(clamd, "1");
+      bench.kernel.plug("1-2", { units: [fat("later", { "a.txt": OTHER })] });
+      await bench.until("that is on record", () => bench.said("usb.attach").length === 1);
+      const before = bench.records.length;
+      bench.noRoom();
+      has = { clamd, set: set("4") };
+      await bench.until("it is scanned again", () => scannedWith.at(-1) === set("4"));
+      has = { clamd: newer, set: set("5") };
+      await bench.until("the guest has lost it", () => bench.guest.given().size === 0);
+      await bench.until("nothing of it is left", async () => (await bench.volumeFiles()).length === 0);
+      expect(bench.records).toHaveLength(before);
+      bench.makeRoom();
+      await bench.until("it is refused", refused);
+      expect(scans().map(({ verdict }) => verdict)).toEqual(["allow", "allow", "block"]);
     });
     it("leave it where they find nothing, and scan it once; also over a restart", async () => {
       startWith(clamd, "1");
