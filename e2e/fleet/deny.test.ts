@@ -87,7 +87,7 @@ async function makeMachine(number: number): Promise<Machine> {
   const machine = await enrolMachine({ token: () => token } as unknown as Console);
   machine.config({
     sticks,
-    usb: { sysfs: place.sysfs, dev: place.dev, udev: false },
+    usb: { ...place, udev: false },
     ...(number === 0 && { firewall: { wire: "routed", vifs: [vif] } }),
   });
   begin(machine);

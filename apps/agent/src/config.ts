@@ -81,6 +81,8 @@ export type VolumeChoice = z.infer<typeof VolumeChoice>;
 export const GateChoice = z.strictObject({
   sysfs: absolute.default("/sys"),
   dev: absolute.default("/dev"),
+  /** What the kernel's modules say of themselves; the running kernel's in /lib/modules otherwise. */
+  modules: absolute.optional(),
   /** Where sticks' images lie: a file system of its own, larger than any stick; `usb` in the state folder otherwise. */
   volume: absolute.optional(),
   /** Who gets what passes. Without it nobody does. */

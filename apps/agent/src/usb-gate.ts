@@ -49,8 +49,8 @@ export async function usbGate(
   needs: GateNeeds,
 ): Promise<{ sources: Source[]; applier: Applier<"usb">; rescans: RescanDesk }> {
   const rescans = new RescanDesk();
-  const { sysfs, dev } = config.usb ?? GateChoice.parse({});
-  const place = { sysfs, dev };
+  const { sysfs, dev, modules } = config.usb ?? GateChoice.parse({});
+  const place = { sysfs, dev, modules };
   const ports = usbPorts(place);
   const standing = await standingOf(config.usb, ports, needs.hasGated, () => neededUsb(place));
   const usb = standing.state === "gated" ? config.usb : undefined;

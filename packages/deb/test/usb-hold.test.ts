@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { usbPorts } from "../../../apps/agent/src/dom0/usb.ts";
@@ -74,6 +74,15 @@ it("lets in at its port what is pinned there, and nothing else, also not the sam
   writeFileSync(at("1-1.3"), "0\n");
   hold("1-1.3");
   expect(authorised("1-1.3")).toEqual(["0"]);
+});
+
+it("gives a pinned keyboard its driver where it came while the agent shut others out", async () => {
+  await pin("1-1", "1-1.3");
+  const face = join(dirname(at("1-1.3")), "1-1.3:1.7");
+  mkdirSync(face);
+  writeFileSync(join(face, "authorized"), "0\n");
+  hold("1-1.3");
+  expect(readFileSync(join(face, "authorized"), "utf8").trim()).toBe("1");
 });
 
 it("gates nothing at the next start once the agent does not", async () => {

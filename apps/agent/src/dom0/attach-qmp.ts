@@ -1,5 +1,6 @@
 /** Gate → QEMU, by its machine protocol (QMP) over a Unix socket: an image becomes a USB stick on the guest's virtual
  *  bus, read-only. Each call is a connection of its own; answers are bounded in time and length. */
+import { stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { z } from "zod";
 import type { Attach } from "./attach.ts";
@@ -165,6 +166,21 @@ export function qmp(path: string): Attach {
         await ask("device_add", { driver: "usb-host", id: handle, hostbus: bus, hostaddr: address });
       }),
     has: (handle) => session(path, async (open) => (await devices(open)).includes(handle)),
+    async holds(handles) {
+      const none = { guest: undefined, isReady: false, has: [] };
+      const place = await stat(path).catch(() => undefined);
+      if (!place) return none;
+      try {
+        const found = await session(path, devices);
+        // it makes its socket anew each time it is started
+        const has = handles.filter((handle) => found.includes(handle));
+        return { guest: `${place.ino}.${place.birthtimeMs}`, isReady: true, has };
+      } catch (error) {
+        const { code = "" } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+        if (["ECONNREFUSED", "ENOENT"].includes(code)) return none;
+        throw error;
+      }
+    },
     detach: (handle) =>
       session(path, async (open) => {
         await unplug(open, handle);

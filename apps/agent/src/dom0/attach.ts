@@ -5,6 +5,7 @@
 import { qmp } from "./attach-qmp.ts";
 import type { Dom0, Ran } from "./dom0.ts";
 import { DoorError } from "./dom0.ts";
+import { type Domain, readDomains } from "./xl.ts";
 
 export type Attach = {
   /** A handle that is neither used nor among `taken`. @throws DoorError where all are */
@@ -14,9 +15,14 @@ export type Attach = {
   image(handle: string, path: string): Promise<void>;
   device(handle: string, device: { bus: number; address: number }): Promise<void>;
   has(handle: string): Promise<boolean>;
+  /** Which of these it has, and which life of it: another name each time it was started, nothing while there is none.
+   *  `isReady`: it can be given something. @throws DoorError where nobody knows */
+  holds(handles: readonly string[]): Promise<Holds>;
   /** Done twice is done once; one that is not there is taken back already. @throws DoorError where it stays */
   detach(handle: string): Promise<void>;
 };
+
+export type Holds = { guest: string | undefined; isReady: boolean; has: string[] };
 
 /** How the guest is reached. `xl`: a Xen guest by its name. `qmp`: QEMU's Unix socket. */
 export type AttachPlace = { by: "xl"; guest: string } | { by: "qmp"; socket: string };
@@ -37,6 +43,8 @@ const FIRST_DISK_NUMBER = (202 << 8) + 8 * 16;
 const XL_MS = 60_000;
 
 function xl(dom0: Pick<Dom0, "run">, guest: string): Attach {
+  const domain = async (): Promise<Domain | undefined> =>
+    readDomains((await ask("list")).stdout).find(({ name, isOver }) => name === guest && !isOver);
   async function ask(...args: string[]): Promise<Ran> {
     const ran = await dom0.run("xl", args, { timeoutMs: XL_MS });
     if (ran.code === 0) return ran;
@@ -79,7 +87,18 @@ function xl(dom0: Pick<Dom0, "run">, guest: string): Attach {
       await ask("usbdev-attach", guest, "type=hostdev", `hostbus=${bus}`, `hostaddr=${address}`);
     },
     has: async (handle) => (handle.startsWith("usb:") ? (await usb()).has(handle) : (await disks()).has(handle)),
+    async holds(handles) {
+      const found = await domain();
+      if (!found) return { guest: undefined, isReady: false, has: [] };
+      const isDevice = (handle: string) => handle.startsWith("usb:");
+      const devices = handles.some(isDevice) ? await usb() : new Map();
+      const images = handles.every(isDevice) ? new Set() : await disks();
+      const has = handles.filter((handle) => (isDevice(handle) ? devices.has(handle) : images.has(handle)));
+      return { guest: String(found.id), isReady: !found.isPaused, has };
+    },
     async detach(handle) {
+      // with a guest goes all that it had
+      if (!(await domain())) return;
       if (handle.startsWith("usb:")) {
         const found = (await usb()).get(handle);
         if (found) await ask("usbdev-detach", guest, found.controller, found.port);

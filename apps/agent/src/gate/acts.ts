@@ -13,7 +13,7 @@ import { DoorError } from "../dom0/dom0.ts";
 import { isNodeOf, type UnitSeen, type UsbPlace, type UsbPorts } from "../dom0/usb.ts";
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { SpoolClosed } from "../spool/intake.ts";
-import { asJudged, deliver, handOver, letIn, made, takeBack } from "./give.ts";
+import { asJudged, asStick, deliver, handOver, letIn, made, takeBack } from "./give.ts";
 import { type GateAct, type GateEvent, type Image, listedOf, type Rules } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { RebuildParts, Rebuilt } from "./rebuild.ts";
@@ -97,7 +97,7 @@ async function performing(act: GateAct, acting: Acting): Promise<GateEvent[]> {
     case "decide":
       return [{ event: "decide", exceptions: acting.exceptions, floor: acting.floor }];
     case "authorise": {
-      if (!(await letIn(acting))) return [];
+      if (!(await letIn(acting, "dom0"))) return [];
       return [{ event: "attached", delivery: { mode: "dom0", verified: false } }];
     }
     case "deliver":
@@ -136,7 +136,7 @@ async function copy(acting: Acting): Promise<Image[]> {
   const { device } = passage.state;
   const { signal } = passage.stop;
   try {
-    if (!(await letIn(acting))) throw new DoorError("it has gone");
+    if (!(await letIn(acting, "reader"))) throw new DoorError("it has gone");
     const units = await findUnits(acting);
     const full = units.filter(({ bytes }) => bytes > 0);
     const total = full.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -180,6 +180,7 @@ async function findUnits({ passage, ports, settleMs }: Acting): Promise<UnitSeen
     signal.throwIfAborted();
     const bound = await ports.interfaces(device.port);
     asJudged(device, made(bound));
+    asStick(await ports.faces(device.port));
     const units = await ports.units(device.port);
     const text = JSON.stringify(units);
     const at = performance.now();

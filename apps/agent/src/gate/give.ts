@@ -3,12 +3,20 @@ import { unlisted } from "@sallyport/shared/usb/decide.ts";
 import { isSamePlugging, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import type { Attach } from "../dom0/attach.ts";
 import { DoorError } from "../dom0/dom0.ts";
+import type { Face } from "../dom0/usb.ts";
 import type { Acting } from "./acts.ts";
 import type { Delivery, GateAct, GateEvent, GateState } from "./passage.ts";
 import type { Rebuilt } from "./rebuild.ts";
 
 const DETACH_TRIES = 5;
 const UNLISTED_MAX = 64;
+/** udev loads a driver when the interface is made; one that is there takes it at once. */
+const BIND_MS = 30_000;
+const BIND_EVERY_MS = 50;
+/** What reads sticks; `ums-…` are usb-storage's own, for single models. */
+const STORAGE_DRIVER = /^(?:uas|usb-storage|ums-[a-z0-9-]+)$/;
+/** What a guest holds a device by: QEMU through the kernel's own door for programs, or Xen's back end. */
+const GUEST_DRIVERS = new Set(["usbfs", "usbback"]);
 
 /** Makes what the guest gets and chooses how it will be called; both are journalled before the guest has them. */
 export async function deliver(
@@ -46,7 +54,7 @@ export async function deliver(
 
 /** It must be what was judged when it is let in, and be it still when it has been, with no interface that was not: a port
  *  may have another device by now. False where it has gone. @throws DoorError where it is another, and then it is held */
-export async function letIn({ passage, ports }: Acting): Promise<boolean> {
+export async function letIn({ passage, ports }: Acting, whose: "reader" | "guest" | "dom0"): Promise<boolean> {
   const { device } = passage.state;
   const isSame = async () => {
     const read = await ports.read(device.port);
@@ -56,17 +64,43 @@ export async function letIn({ passage, ports }: Acting): Promise<boolean> {
     const says = read.ok ? `${read.value.id}, serial ${JSON.stringify(read.value.serial)}` : read.error;
     throw new DoorError(`it is not what was judged any more: ${says.slice(0, 300)}`);
   };
+  const bind = async () => {
+    const until = performance.now() + BIND_MS;
+    while ((await ports.bind(device.port, drivers)) === undefined) {
+      passage.stop.signal.throwIfAborted();
+      if (performance.now() > until)
+        throw new DoorError(`none of dom0's drivers ${drivers.join(", ")} took it within ${BIND_MS / 1000} s`);
+      await new Promise((resolve) => setTimeout(resolve, BIND_EVERY_MS));
+    }
+    asStick(await ports.faces(device.port));
+  };
   if (!(await isSame())) return false;
+  const drivers = whose === "reader" ? await ports.drivers(device.port, device.descriptors) : [];
   passage.stop.signal.throwIfAborted();
-  if (!(await ports.authorise(device.port, true))) return false;
+  // no driver of dom0's asks what is not for dom0
+  if (!(await ports.authorise(device.port, true, whose === "dom0" ? undefined : "shut"))) return false;
   try {
     asJudged(device, made(await ports.interfaces(device.port)));
+    if (!(await isSame())) return false;
+    if (whose === "reader") await bind();
+    if (whose === "guest") await ports.open(device.port);
     return await isSame();
   } catch (error) {
     await ports.authorise(device.port, false);
     throw error;
   }
 }
+
+/** @throws DoorError where a driver has it that reads no sticks */
+export function asStick(faces: readonly Face[]): void {
+  const other = faces.find(({ driver }) => driver !== null && !STORAGE_DRIVER.test(driver));
+  if (other)
+    throw new DoorError(`dom0's driver ${other.driver} has taken ${other.name}; a stick is usb-storage's alone`);
+}
+
+/** A driver of dom0's that has what is the guest's. */
+export const foreign = (faces: readonly Face[]): string | undefined =>
+  faces.find(({ driver }) => driver !== null && !GUEST_DRIVERS.has(driver))?.driver ?? undefined;
 
 /** Without those that sysfs is still making: they are looked at again before anything is read. */
 export const made = (bound: readonly string[]): string[] => bound.filter((type) => !type.includes("?"));
@@ -81,13 +115,16 @@ export async function handOver(
   { mode, handles }: Extract<GateAct, { act: "attach" }>,
   acting: Acting,
 ): Promise<GateEvent[]> {
-  const { passage, volume, attach } = acting;
+  const { passage, ports, volume, attach } = acting;
   const { state } = passage;
   if (!attach) throw new DoorError("no guest is named in the agent's configuration");
   if (mode === "device" || state.step !== "decided") {
     const { bus, address } = state.device;
-    if (!(await letIn(acting))) return [];
+    if (!(await letIn(acting, "guest"))) return [];
     await attach.device(handles[0]!, { bus, address });
+    const other = foreign(await ports.faces(state.device.port));
+    if (other !== undefined) throw new DoorError(`dom0's driver ${other} took it before the guest did`);
+    await lifeOf(acting, attach);
     return [{ event: "attached", delivery: { mode: "device", verified: false } }];
   }
   const gift = passage.gift ?? [];
@@ -117,7 +154,14 @@ export async function handOver(
     passage.debts.handles = handles.slice(0, tried);
     throw error;
   }
+  await lifeOf(acting, attach);
   return [{ event: "attached", delivery: mode === "rebuild" ? { mode, verified: true, ...sum(gift) } : whole(state) }];
+}
+
+/** Which life of the guest got it. One that does not say is asked again (keep.ts). */
+async function lifeOf({ passage }: Acting, attach: Attach): Promise<void> {
+  const found = await attach.holds(passage.debts.handles).catch(() => undefined);
+  if (found?.guest !== undefined) passage.guest = found.guest;
 }
 
 /** Of an image, what is in no listed file goes with it; that is said. */

@@ -10,7 +10,7 @@ import { Journal } from "./journal.ts";
 export type FoundJournal = { journal: Json | undefined } | { unreadable: string };
 
 export type HoldParts = {
-  ports: Pick<UsbPorts, "controllers" | "holdNew" | "plugged" | "read" | "authorise">;
+  ports: Pick<UsbPorts, "controllers" | "holdNew" | "holdLater" | "openLater" | "plugged" | "read" | "authorise">;
   pins: readonly UsbPin[];
   journal: FoundJournal;
 };
@@ -34,8 +34,10 @@ export async function holdAll({ ports, pins, journal }: HoldParts): Promise<Held
     }
   };
   // first what comes next, then what is there: nothing slips in between
+  await tried("controllers that come later", () => ports.holdLater());
   const controllers = await ports.controllers();
   await Promise.all(controllers.map(({ name }) => tried(name, () => ports.holdNew(name))));
+  await Promise.all(controllers.map(({ name }) => tried(name, () => ports.openLater(name))));
   const open = (await ports.plugged()).filter(({ authorised }) => authorised);
   const hold = async ({ port, bus, address }: (typeof open)[number]) => {
     const read = await ports.read(port).catch(() => undefined);

@@ -10,6 +10,7 @@ import type { Outlet, Source } from "../sources/source.ts";
 import { PAST_POSITION, rulePast } from "./circumstances.ts";
 import { begin } from "./drive.ts";
 import { journalled, POSITION } from "./journal.ts";
+import { keepApart, keeping } from "./keep.ts";
 import type { GateState } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import { reconsiderer } from "./reconsider.ts";
@@ -37,6 +38,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     parts,
     outlet,
     passages,
+    away: new Map(),
     chosen: Promise.resolve(),
     past: rulePast(parts.rules().hash, outlet.position(PAST_POSITION)),
     async commit(records, passage) {
@@ -63,13 +65,15 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
   signal.addEventListener("abort", () => over.abort(), { once: true });
   if (signal.aborted) return;
   const count = await holdControllers(true);
+  // an earlier life may have ended in the moment that shuts them
+  for (const { name } of await parts.ports.controllers()) await parts.ports.openLater(name);
   if (count === 0) {
     outlet.state({ state: "absent", reason: "dom0 has no USB controller, so there is nothing to gate" });
     // one may be handed to dom0 later
     for await (const _event of parts.events(signal)) if ((await parts.ports.controllers()).length > 0) return;
     return;
   }
-  let rescans = Promise.resolve();
+  let beside: Promise<void>[] = [];
   try {
     const plugged = await parts.ports.plugged();
     await recover(gate, plugged);
@@ -79,7 +83,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
       const read = await parts.ports.read(at.port);
       if (!(read?.ok && isPinned(read.value, parts.rules().pins))) await parts.ports.authorise(at.port, false);
     }
-    rescans = rescanning(gate).catch(gate.fault);
+    beside = [rescanning(gate).catch(gate.fault), keeping(gate).catch(gate.fault)];
     for await (const _event of parts.events(signal)) {
       if (fault) throw fault;
       await holdControllers(false);
@@ -99,7 +103,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
       if (step === "attached" || isPinned(device, parts.rules().pins)) continue;
       await holdOwn(parts.ports, device).catch(() => false);
     }
-    await Promise.all([rescans, ...[...passages.values()].map(({ done }) => done)]);
+    await Promise.all([...beside, ...[...passages.values()].map(({ done }) => done)]);
     await parts.volume.close();
   }
 }
@@ -122,6 +126,7 @@ function sayer(gate: Gate): Say {
 function controllers({ parts }: Gate, say: Say): (first: boolean) => Promise<number> {
   let opened = new Set<string>();
   return async (first) => {
+    await parts.ports.holdLater();
     const found = await parts.ports.controllers();
     const open = found.filter(({ authorizedDefault }) => authorizedDefault !== "0");
     for (const { name } of open) await parts.ports.holdNew(name);
@@ -147,9 +152,10 @@ function looker(gate: Gate, say: Say): () => Promise<void> {
     const passage = passages.get(key);
     if (passage) {
       if (at.authorised) await holdAgain(passage, at);
+      if (at.authorised) await keepApart(gate, passage, at);
       return;
     }
-    if (unreadable.has(key)) {
+    if (unreadable.has(key) || gate.away.has(key)) {
       if (at.authorised) await parts.ports.authorise(at.port, false);
       return;
     }
@@ -181,7 +187,7 @@ function looker(gate: Gate, say: Say): () => Promise<void> {
       passage.stop.abort();
       send(passage, { event: "pulled" }, true);
     }
-    for (const key of unreadable) if (!keys.has(key)) unreadable.delete(key);
+    for (const known of [unreadable, gate.away]) for (const key of known.keys()) if (!keys.has(key)) known.delete(key);
     for (const at of plugged) await meet(at);
   };
 }

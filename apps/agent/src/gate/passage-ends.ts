@@ -14,6 +14,17 @@ export function pulled(state: GateState, now: number): Next {
   return { state: { step: "removed", device, after }, acts: undone, records };
 }
 
+/** Held at once; what becomes of it is another passage's. */
+export function lost(state: GateState, reason: string, now: number): Next {
+  if (state.step !== "attached") return { state, acts: [], records: [] };
+  const { device } = state;
+  return {
+    state: { step: "removed", device, after: "attached" },
+    acts: [{ act: "hold" }, { act: "detach" }, { act: "discard" }],
+    records: [words.lost(device, reason, now)],
+  };
+}
+
 /** It may have been with the guest already: that is a verdict, and somebody is called. */
 export function stopped(
   state: GateState,

@@ -254,6 +254,13 @@ export const removed = (device: UsbDevice, after: GateStep, reason: string, time
     reason: cut(reason),
   });
 
+export const lost = (device: UsbDevice, reason: string, time: number): Observation =>
+  write("usb.removed", "warning", time, `Port ${device.port}: held, ${reason}`, {
+    stick: stickId(device),
+    after: "attached",
+    reason: cut(reason),
+  });
+
 /** What the guest had before the agent started again is still what it has. */
 export const kept = (device: UsbDevice, time: number): Observation =>
   step(device, "attached", time, "stays attached; the agent was started again");

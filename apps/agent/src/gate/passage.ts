@@ -12,7 +12,7 @@ import { type Exception, exceptionFor, type Grounds, stickManifest } from "@sall
 import { judgeDevice } from "@sallyport/shared/usb/judge.ts";
 import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
-import { failed, pulled, stopped } from "./passage-ends.ts";
+import { failed, lost, pulled, stopped } from "./passage-ends.ts";
 import * as words from "./passage-words.ts";
 
 /** A logical unit's image on the gate's volume. */
@@ -64,6 +64,8 @@ export type GateEvent =
   | { event: "planned"; handles: string[] }
   | { event: "attached"; delivery: Delivery }
   | { event: "pulled" }
+  /** The guest has it no more, and nobody here took it. */
+  | { event: "lost"; reason: string }
   /** With a verdict where a rule says from now on that it may not be where it is. */
   | { event: "failed"; reason: string; verdict?: { rule: string; about: "device" | "contents" } };
 
@@ -93,6 +95,7 @@ export const appeared = (device: UsbDevice, now: number): Next => ({
 /** An event that does not belong to the state changes nothing: a stick may be pulled out under any work. */
 export function step(state: GateState, event: GateEvent, rules: Rules, now: number): Next {
   if (event.event === "pulled") return pulled(state, now);
+  if (event.event === "lost") return lost(state, event.reason, now);
   if (event.event === "failed")
     return event.verdict ? stopped(state, event.reason, event.verdict, now) : failed(state, event.reason, now);
   if (event.event === "rescanned") return rescanned(state, event, rules, now);

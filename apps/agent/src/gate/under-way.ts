@@ -26,6 +26,8 @@ export type LiveParts = Omit<ActParts, "tell" | "rules"> & {
   scanner?: () => Promise<Scanner | undefined>;
   /** Between two looks at it, in milliseconds. */
   scannerMs?: number;
+  /** Between two questions to the guest for what it has, in milliseconds. */
+  keepMs?: number;
   /** Where a person's order to scan again comes in. */
   rescans?: RescanDesk;
   log: Log;
@@ -54,6 +56,8 @@ export type Passage = {
   moment?: Moment;
   scanned?: Rules;
   basis?: Basis | undefined;
+  /** In which life of the guest it was last seen with it. */
+  guest?: string;
   /** Aborted when the device has gone. */
   stop: AbortController;
   inbox: GateEvent[];
@@ -69,6 +73,8 @@ export type Gate = {
   outlet: Outlet;
   passages: Map<string, Passage>;
   past: RulePast;
+  /** What the guest lost, by key, and in which life of its own: held until it has another. */
+  away: Map<string, string | undefined>;
   /** The end of the last choice of a handle. */
   chosen: Promise<void>;
   /** Records and journal in one transaction, in the order of the calls; with a passage, its state is what they say.

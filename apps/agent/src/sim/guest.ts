@@ -9,6 +9,9 @@ export type SimGuest = Attach & {
   /** Handle → the image's path, or `device`. */
   has(handle: string): Promise<boolean>;
   given(): Map<string, string>;
+  /** It ends, with all that it had; and it is started again. */
+  end(): void;
+  begin(): void;
   /** It lets go of nothing until told otherwise. */
   holdOn(is: boolean): void;
 };
@@ -16,8 +19,11 @@ export type SimGuest = Attach & {
 export function simGuest(folder: string): SimGuest {
   mkdirSync(folder, { recursive: true });
   let holdsOn = false;
+  let lives = 1;
+  let runs = true;
   const at = (handle: string) => join(folder, handle);
   const plan = async (taken: readonly string[]) => {
+    if (!runs) throw new DoorError("there is no such guest");
     for (let number = 0; number < 8; number++) {
       const handle = `stick-${number}`;
       if (!existsSync(at(handle)) && !taken.includes(handle)) return handle;
@@ -37,6 +43,19 @@ export function simGuest(folder: string): SimGuest {
     },
     device: (handle, { bus, address }) => give(handle, `device ${bus}.${address}`),
     has: async (handle) => existsSync(at(handle)),
+    holds: async (handles) => ({
+      guest: runs ? String(lives) : undefined,
+      isReady: runs,
+      has: handles.filter((handle) => existsSync(at(handle))),
+    }),
+    end: () => {
+      runs = false;
+      for (const handle of readdirSync(folder)) rmSync(at(handle));
+    },
+    begin: () => {
+      runs = true;
+      lives++;
+    },
     detach: async (handle) => {
       if (holdsOn && existsSync(at(handle))) throw new DoorError(`the guest uses ${handle}`);
       rmSync(at(handle), { force: true });

@@ -70,6 +70,16 @@ describe.skipIf(absent !== null)("a guest in QEMU", () => {
     await attach.image(handle, image);
     await attach.detach(handle);
   });
+  it("is asked what it has still, and nobody answers where none runs", async () => {
+    const handle = await attach.planImage([]);
+    const before = await attach.holds([handle]);
+    expect(before).toMatchObject({ isReady: true, has: [] });
+    await attach.image(handle, image);
+    expect(await attach.holds([handle, "other"])).toEqual({ ...before, has: [handle] });
+    await attach.detach(handle);
+    const none = attachTo(realDom0, { by: "qmp", socket: join(folder, "nobody") });
+    expect(await none.holds([handle])).toEqual({ guest: undefined, isReady: false, has: [] });
+  });
   it("says why where it does not get a device", async () => {
     const handle = await attach.planDevice([], { bus: 9, address: 9 });
     await expect(attach.device(handle, { bus: 9, address: 9 })).rejects.toThrow(DoorError);
@@ -110,12 +120,19 @@ describe("a guest under Xen", () => {
   function xen() {
     const dom0 = simDom0();
     const asked: string[][] = [];
+    const runs = { id: 7, isPaused: false, isOver: false };
     const disks = new Map<string, string>();
     const usb = new Set<string>();
     dom0.program("xl", (args) => {
       asked.push([...args]);
       const [command, guest, what] = args as [string, string, string];
-      if (guest !== "desk") return { code: 1, stderr: `${guest} is an invalid domain identifier (rc=-6)` };
+      if (command === "list") {
+        const state = runs.isOver ? "---s--" : runs.isPaused ? "--p---" : "r-----";
+        const rows = ["Domain-0   0  1024  1  r-----  12.3", `desk       ${runs.id}   512  1  ${state}   4.5`];
+        return { stdout: ["Name  ID  Mem  VCPUs  State  Time(s)", ...rows.slice(0, runs.id === 0 ? 1 : 2)].join("\n") };
+      }
+      if (guest !== "desk" || runs.id === 0)
+        return { code: 1, stderr: `${guest} is an invalid domain identifier (rc=-6)` };
       switch (command) {
         case "block-list": {
           const rows = [...disks.keys()].map(
@@ -160,6 +177,8 @@ describe("a guest under Xen", () => {
       attach: attachTo(dom0, { by: "xl", guest: "desk" }),
       asked,
       disks,
+      usb,
+      runs,
       lost: attachTo(dom0, { by: "xl", guest: "gone" }),
     };
   }
@@ -193,6 +212,27 @@ describe("a guest under Xen", () => {
     await attach.detach(handle);
     expect(asked.at(-1)).toEqual(["usbdev-detach", "desk", "0", "1"]);
     expect(await attach.has(handle)).toBe(false);
+  });
+  it("is asked what it has still, and in which life: none once it has ended, another when it was started anew", async () => {
+    const { attach, disks, usb, runs, asked } = xen();
+    await attach.image("xvdi", "/images/a.img");
+    await attach.device("usb:1.7", { bus: 1, address: 7 });
+    const both = ["xvdi", "usb:1.7"];
+    expect(await attach.holds(both)).toEqual({ guest: "7", isReady: true, has: both });
+    usb.clear();
+    runs.isPaused = true;
+    expect(await attach.holds(both)).toEqual({ guest: "7", isReady: false, has: ["xvdi"] });
+    runs.isOver = true;
+    expect(await attach.holds(both)).toEqual({ guest: undefined, isReady: false, has: [] });
+    Object.assign(runs, { id: 8, isPaused: false, isOver: false });
+    disks.clear();
+    expect(await attach.holds(["xvdi"])).toEqual({ guest: "8", isReady: true, has: [] });
+    runs.id = 0;
+    asked.length = 0;
+    // with it has gone what it had, so there is nothing to ask it for
+    await attach.detach("xvdi");
+    expect(asked).toEqual([["list"]]);
+    expect(await attach.holds(["xvdi"])).toEqual({ guest: undefined, isReady: false, has: [] });
   });
   it("that does not run is said in xl's words", async () => {
     await expect(xen().lost.planImage([])).rejects.toThrow(/guest gone failed: gone is an invalid domain/);

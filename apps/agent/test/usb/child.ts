@@ -36,7 +36,7 @@ const more = existsSync(join(root, "gate.json"))
   ? (JSON.parse(readFileSync(join(root, "gate.json"), "utf8")) as { pins: UsbPin[]; directRules: string[] })
   : { pins: [], directRules: [] };
 const guest = simGuest(join(root, "guest"));
-const place = { sysfs: join(root, "host/sys"), dev: join(root, "host/dev") };
+const place = { sysfs: join(root, "host/sys"), dev: join(root, "host/dev"), modules: join(root, "host/modules") };
 const ports = usbPorts(place);
 const gate = liveGate({
   ...gateParts({
@@ -64,8 +64,8 @@ const gate = liveGate({
   }),
   ports: {
     ...ports,
-    async authorise(port, yes) {
-      const done = await ports.authorise(port, yes);
+    async authorise(port, yes, shut) {
+      const done = await ports.authorise(port, yes, shut);
       if (yes) await stop("open", port);
       return done;
     },

@@ -13,6 +13,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startReader } from "../../src/dom0/confine.ts";
 import { usbPorts } from "../../src/dom0/usb.ts";
 import { usbEvents } from "../../src/dom0/usb-watch.ts";
+import type { LiveParts } from "../../src/gate/live.ts";
 import { scan } from "../../src/gate/scan.ts";
 import { simDescriptors } from "../../src/sim/usb.ts";
 import { extImage, fatImage, layOut, partitioned } from "../gate/images.ts";
@@ -303,9 +304,9 @@ describe.skipIf(absent !== null)("a stick", () => {
       bench.start({
         ports: {
           ...ports,
-          async authorise(port, yes) {
+          async authorise(port, yes, shut) {
             if (yes) letIn.push(port);
-            return ports.authorise(port, yes);
+            return ports.authorise(port, yes, shut);
           },
         },
         async reached({ step, device: { port } }) {
@@ -366,6 +367,17 @@ describe.skipIf(absent !== null)("a stick", () => {
     bench.kernel.flip("1");
     await bench.until("it holds again", () => bench.kernel.defaultOf() === "0");
     await bench.until("that is said", () => bench.said("usb.device").some((text) => text.includes("usb1")));
+  });
+  it("comes to a controller that joined after the gate began, as one that holds from its first moment", async () => {
+    bench.start();
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.join("usb2");
+    expect(bench.kernel.defaultOf("usb2")).toBe("0");
+    bench.kernel.plug("2-1", { interfaces: [["03:01:01"]] });
+    await bench.until("it is refused", isRefused);
+    expect(bench.kernel.bindings("2-1")).toBe(0);
+    // nobody opened it, so nobody is accused
+    expect(bench.said("usb.device").filter((text) => text.includes("usb2"))).toEqual([]);
   });
   it("that would not fit is refused before it is read, with the sizes", async () => {
     const ports = usbPorts(bench.kernel.place);
@@ -566,9 +578,9 @@ describe("a device that is used as it is", () => {
       ports: {
         ...ports,
         // as the kernel does it: what is bound is there when the write returns
-        async authorise(port, yes) {
+        async authorise(port, yes, shut) {
           const before = bench.kernel.bindings(port);
-          const done = await ports.authorise(port, yes);
+          const done = await ports.authorise(port, yes, shut);
           if (yes) await bench.until("it is bound", () => bench.kernel.bindings(port) > before);
           return done;
         },
@@ -580,6 +592,137 @@ describe("a device that is used as it is", () => {
     expect(bench.said("usb.step").at(-1)).toMatch(/judged as 08:06:50 and became 08:06:50, 03:01:01/);
     expect(isGiven()).toBe(false);
     await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
+  });
+});
+
+describe("dom0's drivers", () => {
+  /** The last descriptor is the endpoint by which a stick is written to. */
+  const ONE_STICK_BYTES = simDescriptors({}).length;
+  const keyboard = { interfaces: [["03:01:01"]], vendor: "1050", product: "0407", units: [] };
+  const direct = { directRules: ["allow id 1050:0407"], deviceRules: [] };
+  const given = async () => {
+    bench.policy = UsbSection.parse(direct);
+    bench.start();
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.plug("1-2", keyboard);
+    await bench.until("that is on record", () => attachOf() !== undefined);
+  };
+  it("never have what is the guest's: not before it gets it, and not once it lets go", async () => {
+    await given();
+    expect(bench.kernel.drivers("1-2")).toEqual([]);
+    // what comes next is open again
+    expect(bench.kernel.facesOf()).toBe("1");
+    bench.kernel.reattach("1-2");
+    expect(bench.kernel.drivers("1-2")).toEqual(["usbhid"]);
+    await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
+    await bench.until("that is on record", () => bench.said("usb.removed").length === 1);
+    expect(bench.said("usb.removed")[0]).toMatch(/dom0's driver usbhid has taken what the guest let go of/);
+    await bench.until("the guest has it no more", () => !isGiven());
+  });
+  it("are no more asked once the guest has ended, and it is judged anew when the guest is back", async () => {
+    await given();
+    bench.guest.end();
+    await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
+    await bench.until("that is on record", () => bench.said("usb.removed").length === 1);
+    expect(bench.said("usb.removed")[0]).toMatch(/the guest has ended and has it no more/);
+    expect(bench.kernel.drivers("1-2")).toEqual([]);
+    bench.policy = UsbSection.parse({ deviceRules: [] });
+    bench.guest.begin();
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.verdict").at(-1)).toMatch(/no device rule matches/);
+    expect(bench.said("usb.attach")).toHaveLength(1);
+    expect(bench.kernel.authorised("1-2")).toBe(false);
+  });
+  it("have a pinned keyboard also where it came in the moment that shuts others out", async () => {
+    bench.kernel.plug("1-1", keyboard);
+    const read = await usbPorts(bench.kernel.place).read("1-1");
+    bench.kernel.unplug("1-1");
+    bench.pins = [{ port: "1-1", descriptors: read?.ok ? read.value.descriptors : "" }];
+    const shut = join(bench.kernel.place.sysfs, "bus/usb/devices/usb1/interface_authorized_default");
+    bench.start();
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    writeFileSync(shut, "0\n");
+    bench.kernel.plug("1-1", keyboard);
+    await bench.until("dom0's driver has it", () => bench.kernel.drivers("1-1").includes("usbhid"));
+    await bench.stop();
+    // a life that was cut short in that moment leaves it shut, the next opens it
+    bench.start();
+    await bench.until("it is open again", () => bench.kernel.facesOf() === "1");
+  });
+  it.each([
+    [
+      "another driver would take by its number",
+      { vendor: "eb1a", product: "2750" },
+      /em28xx would take it by its number eb1a:2750/,
+    ],
+    [
+      "has nothing to read by",
+      { descriptors: simDescriptors({}).fill(0x81, ONE_STICK_BYTES - 5, ONE_STICK_BYTES - 4) },
+      /its interface 08:06:50 has no bulk endpoint out/,
+    ],
+  ])("are not asked for a stick that %s", async (_, device, why) => {
+    bench.start();
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.plug("1-2", { units: [], ...device });
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(why);
+    expect([bench.kernel.bindings("1-2"), bench.kernel.authorised("1-2")]).toEqual([0, false]);
+  });
+  it("that take a stick in usb-storage's place have it cut off, and that is said", async () => {
+    bench.start();
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.plug("1-2", { units: [], driver: "visor" });
+    await bench.until("the other has it", () => {
+      bench.kernel.reattach("1-2");
+      return bench.kernel.drivers("1-2").length > 0;
+    });
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(
+      /dom0's driver visor has taken 1-2:1.0; a stick is usb-storage's alone/,
+    );
+    expect(bench.kernel.authorised("1-2")).toBe(false);
+  });
+});
+
+describe.skipIf(absent !== null)("a guest that loses what it had", () => {
+  const given = async (more?: Partial<LiveParts>) => {
+    bench.start(more);
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("that is on record", () => attachOf() !== undefined);
+  };
+  it("by its own end gets it again when it is back, read and scanned anew", async () => {
+    await given();
+    bench.guest.end();
+    await bench.until("that is on record", () => bench.said("usb.removed").length === 1);
+    await bench.until("nothing of it is left", async () => (await bench.volumeFiles()).length === 0);
+    expect(bench.kernel.bindings("1-2")).toBe(1);
+    bench.guest.begin();
+    await bench.until("the guest has it again", () => bench.said("usb.attach").length === 2);
+    expect(bench.kernel.bindings("1-2")).toBe(2);
+    expect(isGiven()).toBe(true);
+  });
+  it("by somebody's hand gets it again only when it is plugged in again", async () => {
+    let seen = 0;
+    const holds: typeof bench.guest.holds = async (handles) => {
+      const found = await bench.guest.holds(handles);
+      if (found.has.length > 0) seen++;
+      return found;
+    };
+    await given({ attach: { ...bench.guest, holds } });
+    const [handle] = [...bench.guest.given().keys()];
+    await bench.until("it was seen with it", () => seen > 1);
+    await bench.guest.detach(handle!);
+    await bench.until("that is on record", () => bench.said("usb.removed").length === 1);
+    expect(bench.said("usb.removed")[0]).toMatch(/somebody took it away/);
+    // another one passes meanwhile
+    bench.kernel.plug("1-3", { units: [stick], serial: "other" });
+    await bench.until("the other is given", () => bench.said("usb.attach").length === 2);
+    expect(bench.kernel.bindings("1-2")).toBe(1);
+    bench.kernel.unplug("1-2");
+    await bench.until("it is forgotten", () => !bench.kernel.authorised("1-2"));
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("it is given again", () => bench.said("usb.attach").length === 3);
   });
 });
 

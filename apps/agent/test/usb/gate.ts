@@ -90,6 +90,7 @@ export function gateParts(
     floor: now,
     now,
     settleMs: 30,
+    keepMs: 20,
     log: quiet,
   };
 }

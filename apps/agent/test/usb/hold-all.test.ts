@@ -81,6 +81,8 @@ describe.skipIf(absent !== null)("what the agent leaves open when it is killed",
       expect(held!.held).toEqual(step === "open" ? [STICK, OTHER] : [OTHER]);
       expect(open()).toEqual([KEYBOARD, DIRECT]);
       expect(kernel.defaultOf()).toBe("0");
+      kernel.join("usb9");
+      expect(kernel.defaultOf("usb9")).toBe("0");
       expect(simGuest(join(root, "guest")).given()).toEqual(given);
       expect(given.size).toBe(step === "attached" ? 2 : 1);
       expect(await holdAll()).toMatchObject({ held: [], kept: [KEYBOARD, DIRECT], failed: [] });

@@ -16,9 +16,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DoorError } from "../../src/dom0/dom0.ts";
 import { isNodeOf, parentOf, usbPorts } from "../../src/dom0/usb.ts";
+import { storageDrivers } from "../../src/dom0/usb-drivers.ts";
 import { usbVolume } from "../../src/dom0/usb-volume.ts";
 import { usbEvents } from "../../src/dom0/usb-watch.ts";
-import { type SimUsb, simUsb } from "../../src/sim/usb.ts";
+import { type SimDevice, type SimUsb, simDescriptors, simUsb } from "../../src/sim/usb.ts";
 import { until } from "../core/agent.ts";
 
 const MIB = 1024 * 1024;
@@ -34,6 +35,37 @@ beforeEach(() => {
 afterEach(() => {
   kernel.stop();
   rmSync(root, { recursive: true, force: true });
+});
+
+describe("the drivers for a stick", () => {
+  const asked = (device: SimDevice) => storageDrivers(kernel.place, simDescriptors(device));
+  it("are usb-storage and uas, and before them the one for its very model", async () => {
+    expect(await asked({})).toEqual(["uas", "usb-storage"]);
+    expect(await asked({ interfaces: [["08:06:50", "08:06:62"]] })).toEqual(["uas", "usb-storage"]);
+    expect(await asked({ vendor: "0bda", product: "0138" })).toEqual(["ums-realtek", "uas", "usb-storage"]);
+  });
+  it("are none where another would take it too, by its number or by its kind", async () => {
+    await expect(asked({ vendor: "eb1a", product: "2750" })).rejects.toThrow(/dom0's driver em28xx would take it/);
+    const hub = simDescriptors({});
+    hub[4] = 9;
+    await expect(storageDrivers(kernel.place, hub)).rejects.toThrow(/dom0's driver usbcore would take it/);
+  });
+  it("that are part of the kernel count as well", async () => {
+    const builtin = [
+      "ext4.alias=fs-ext4",
+      "visor.alias=usb:v0951p1666d*dc*dsc*dp*ic*isc*ip*in*",
+      "visor.license=GPL",
+      "",
+    ];
+    writeFileSync(join(kernel.place.modules!, "modules.builtin.modinfo"), builtin.join("\0"));
+    await expect(asked({})).rejects.toThrow(/dom0's driver visor would take it/);
+  });
+  it("are known by nobody where the kernel's lists are absent, so it is refused", async () => {
+    rmSync(kernel.place.modules!, { recursive: true });
+    await expect(asked({})).rejects.toThrow(/no modules.alias, so nobody can say/);
+    writeFileSync(kernel.place.modules!, "");
+    await expect(asked({})).rejects.toThrow(DoorError);
+  });
 });
 
 describe("the ports", () => {

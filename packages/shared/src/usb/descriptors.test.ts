@@ -44,7 +44,7 @@ describe("descriptors", () => {
         id: "0951:1666",
         type: "00:00:00",
         configurations: 1,
-        interfaces: [{ configuration: 1, number: 0, alternate: 0, type: "08:06:50" }],
+        interfaces: [{ configuration: 1, number: 0, alternate: 0, type: "08:06:50", bulk: { in: true, out: false } }],
       },
     });
   });

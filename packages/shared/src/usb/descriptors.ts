@@ -10,6 +10,8 @@ export type UsbInterface = {
   alternate: number;
   /** `08:06:50`: class, subclass, protocol. */
   type: string;
+  /** Whether it has a bulk endpoint each way, as storage needs. */
+  bulk: { in: boolean; out: boolean };
 };
 export type Descriptors = {
   /** `0951:1666` */
@@ -24,9 +26,12 @@ export type Descriptors = {
 const DEVICE = 1;
 const CONFIGURATION = 2;
 const INTERFACE = 4;
+const ENDPOINT = 5;
 const DEVICE_BYTES = 18;
 const CONFIGURATION_BYTES = 9;
 const INTERFACE_BYTES = 9;
+const ENDPOINT_BYTES = 7;
+const BULK = 2;
 /** The kernel reads no more than 8 configurations; no true one is longer than this. */
 export const DESCRIPTORS_BYTES_MAX = 64 * 1024;
 const INTERFACES_MAX = 256;
@@ -56,6 +61,7 @@ export function readDescriptors(bytes: Uint8Array): Result<Descriptors> {
     if (total < at(from) || from + total > bytes.length)
       return fail(`a configuration claims ${total} bytes at byte ${from} of ${bytes.length}`);
     const numbers = new Set<number>();
+    let last: UsbInterface | undefined;
     for (let next = from + at(from); next < from + total; ) {
       const length = at(next);
       if (length < 2 || next + length > from + total) return fail(`a descriptor of ${length} bytes at byte ${next}`);
@@ -65,13 +71,17 @@ export function readDescriptors(bytes: Uint8Array): Result<Descriptors> {
         if (length < INTERFACE_BYTES) return fail(`an interface of ${length} bytes at byte ${next}`);
         if (found.interfaces.length >= INTERFACES_MAX) return fail(`more than ${INTERFACES_MAX} interfaces`);
         numbers.add(at(next + 2));
-        found.interfaces.push({
+        last = {
           configuration: at(from + 5),
           number: at(next + 2),
           alternate: at(next + 3),
           type: triple(next + 5),
-        });
+          bulk: { in: false, out: false },
+        };
+        found.interfaces.push(last);
       }
+      if (at(next + 1) === ENDPOINT && length >= ENDPOINT_BYTES && last && (at(next + 3) & 3) === BULK)
+        last.bulk[at(next + 2) & 0x80 ? "in" : "out"] = true;
       next += length;
     }
     if (numbers.size !== at(from + 4))
