@@ -194,14 +194,14 @@ export function cryptsetupDisk(
       await must("dmsetup", ["wipe_table", "--force", name]);
     },
     async remove(path) {
+      // before it is gone: a stand-in's own file may lie there, and the one that was meant is another
+      const fault = await faultOfReach(dom0, path);
       const found = await stat(path).catch(absent);
       if (found) {
         await this.overwrite(path, found.size);
         await unlink(path);
       } else if (await lstat(path).catch(absent))
         throw new DoorError(`${path} is a link to what the agent cannot see: name what it leads to`);
-      // a stand-in's own file may lie there: the one that was meant is another
-      const fault = await faultOfReach(dom0, path);
       if (fault !== undefined) throw new DoorError(fault);
       return found ? "gone" : "absent";
     },

@@ -41,7 +41,13 @@ describe.skipIf(without !== null)("a wipe under the unit's confinement", () => {
       env: { ...process.env, NODE: process.execPath, WIPE, VOLUME: at("volume"), COPY: copy },
     });
     expect([ran.status, ran.stderr]).toEqual([0, ""]);
-    return JSON.parse(ran.stdout) as { outcome: string; whole: boolean; beyond?: string[]; reason: string };
+    return JSON.parse(ran.stdout) as {
+      outcome: string;
+      whole: boolean;
+      reason: string;
+      beyond?: string[];
+      after?: string[];
+    };
   }
   const opensBy = (copy: string) =>
     spawnSync("cryptsetup", ["open", "--test-passphrase", "--header", copy, "--key-file", "-", at("volume")], {
@@ -53,6 +59,7 @@ describe.skipIf(without !== null)("a wipe under the unit's confinement", () => {
     ["ProtectHome, deeper", "mount --bind systemd/inaccessible/dir home", "home/anna/h.img", /no folder .* can see/],
     ["ProtectHome=tmpfs", "mount -t tmpfs -o ro none home", "home/h.img", /hidden from the agent/],
     ["PrivateTmp", "mount --bind systemd-private-*/tmp home", "home/h.img", /hidden from the agent/],
+    ["a file system of the unit's own", "mount -t tmpfs none home", "home/h.img", /hidden from the agent/],
     ["another empty folder", "mount --bind empty home", "home/h.img", /hidden from the agent/],
     ["a link", "mount --bind systemd/inaccessible/dir home", "link.img", /a link to what the agent cannot see/],
     ["ProtectSystem", "mount --bind home home\nmount -o remount,bind,ro home", "home/h.img", /read-only file system/i],
@@ -65,6 +72,25 @@ describe.skipIf(without !== null)("a wipe under the unit's confinement", () => {
     // told before anybody orders a wipe; a link is found out by following it
     if (copy !== "link.img") expect(found.beyond).toEqual([expect.stringContaining(at(copy))]);
     expect(opensBy(at(kept))).toBe(true);
+  });
+
+  it("is whole where the copy was all there is in a folder that the unit may write", async () => {
+    backUp(at("home/h.img"));
+    rmSync(at("home/anna"), { recursive: true });
+    // ReadWritePaths: the folder is a mount of its own, of the machine's own
+    const found = wipe("mount --bind home home", at("home/h.img"));
+    expect(found).toMatchObject({ outcome: "done", whole: true });
+    expect([found.beyond, found.after]).toEqual([undefined, undefined]);
+    expect(existsSync(at("home/h.img"))).toBe(false);
+  });
+
+  it("is not whole once what it found was a stand-in's own file", async () => {
+    backUp(at("home/h.img"));
+    const stands = `systemd-private-${"0".repeat(32)}-x.service-1/tmp/h.img`;
+    writeFileSync(at(stands), "of the same name");
+    const found = wipe("mount --bind systemd-private-*/tmp home", at("home/h.img"));
+    expect(found).toMatchObject({ outcome: "failed", whole: false, reason: expect.stringMatching(/hidden from/) });
+    expect(opensBy(at("home/h.img"))).toBe(true);
   });
 
   it("is whole where it sees the copy, and where a folder that it sees has none", async () => {

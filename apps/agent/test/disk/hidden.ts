@@ -1,5 +1,5 @@
-/** A wipe as an agent carries it out, in whatever namespace it was started; what was looked at before, and what came of
- *  it, as JSON. Arguments: the volume, and the copy of its header. */
+/** A wipe as an agent carries it out, in whatever namespace it was started; what was looked at before, what came of it,
+ *  and what is looked at after it, as JSON. Arguments: the volume, and the copy of its header. */
 import { randomUUID } from "node:crypto";
 import { DiskWiped } from "@sallyport/shared/record/disk.ts";
 import { lookAtVolume } from "../../src/appliers/disk.ts";
@@ -22,4 +22,5 @@ const performer = wipePerformer({ disk, place, escrow: async () => [], now: () =
 const noted = await performer.note(command);
 const outcome = await performer.perform({ command, noted, isAgain: false, signal: new AbortController().signal });
 const { whole } = DiskWiped.parse(outcome.observations?.[0]?.body);
-process.stdout.write(JSON.stringify({ outcome: outcome.outcome, reason: outcome.reason, whole, beyond }));
+const { beyond: after } = await lookAtVolume(disk, place);
+process.stdout.write(JSON.stringify({ outcome: outcome.outcome, reason: outcome.reason, whole, beyond, after }));
