@@ -461,7 +461,7 @@ describe("an isolation", () => {
     await again.stop();
   });
 
-  it("waits for nothing that is being carried out, nor does its release", async () => {
+  it("waits for nothing that is being carried out, nor does its release for a look", async () => {
     const { start, ends, network, look } = machine();
     network.state = { outcome: "applied" };
     let letGo = () => {};
@@ -485,6 +485,54 @@ describe("an isolation", () => {
     await first.until("command.done", 3);
     await first.stop();
     expect(ends().map(({ body }) => (body as { outcome: string }).outcome)).toEqual(["done", "done", "done"]);
+  });
+
+  it("is ended by no release before what was ordered first, and not by one that was ordered before it", async () => {
+    const { start, ends, network, xl, files } = machine();
+    network.state = { outcome: "applied" };
+    files.set("work", "/etc/xen/work.cfg");
+    xl.lay("/etc/xen/work.cfg", "work");
+    const { release } = xl.hold("/etc/xen/work.cfg");
+    const agent = await start();
+    agent.commands.take(order("isolate", { until }));
+    await agent.until("command.done");
+    agent.commands.take(order("start-guest", { guest: "work" }));
+    agent.commands.take(order("release", {}));
+    while (!(await xl.isCreating("/etc/xen/work.cfg")))
+      await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    agent.commands.take(order("isolate", { until: "2026-11-24T13:00:00.000Z" }));
+    await agent.until("command.done", 2);
+    release();
+    await agent.until("command.done", 4);
+    await agent.stop();
+    expect(ends().map(({ body }) => body as { verb: string; outcome: string })).toMatchObject([
+      { verb: "isolate", outcome: "done" },
+      { verb: "isolate", outcome: "done" },
+      { verb: "start-guest", outcome: "done" },
+      { verb: "release", outcome: "failed" },
+    ]);
+    expect(agent.commands.isolation?.until).toBe("2026-11-24T13:00:00.000Z");
+  });
+
+  it("is ended once what was ordered before its release has ended", async () => {
+    const { start, ends, network, xl, files } = machine();
+    network.state = { outcome: "applied" };
+    files.set("work", "/etc/xen/work.cfg");
+    xl.lay("/etc/xen/work.cfg", "work");
+    const { release } = xl.hold("/etc/xen/work.cfg");
+    const agent = await start();
+    agent.commands.take(order("isolate", { until }));
+    await agent.until("command.done");
+    agent.commands.take(order("start-guest", { guest: "work" }));
+    agent.commands.take(order("release", {}));
+    while (!(await xl.isCreating("/etc/xen/work.cfg")))
+      await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    expect(agent.commands.isolation?.until).toBe(until);
+    release();
+    await agent.until("command.done", 3);
+    await agent.stop();
+    expect(ends().map(({ body }) => (body as { verb: string }).verb)).toEqual(["isolate", "start-guest", "release"]);
+    expect(agent.commands.isolation).toBeUndefined();
   });
 
   it("fails aloud where there is no firewall", async () => {

@@ -18,6 +18,7 @@ import {
   type End,
   end,
   faultOfRoom,
+  faultOfTurn,
   isLate,
   type Journal,
   LANES,
@@ -129,6 +130,8 @@ export class Commands {
     const isAgain = stage.state === "begun";
     if (!isAgain && isLate(command, this.#parts.floor(), this.#parts.now()))
       return this.#end(ordered, { state: "expired", finished: this.#time() });
+    const fault = isAgain ? undefined : faultOfTurn(this.#journal, ordered);
+    if (fault !== undefined) return this.#end(ordered, this.#failed(fault));
     if (stage.state === "begun" && stage.lives >= LIVES_MAX)
       return this.#end(ordered, this.#failed(`it was begun ${LIVES_MAX} times, and the agent ended each time`));
     try {
@@ -164,6 +167,8 @@ export class Commands {
     const { state, reason } = how;
     this.#parts.log.info({ verb: command.verb, id: command.id, state, reason }, "command.ended");
     this.#tell();
+    // the other lane may have waited for it
+    this.#ring();
   }
 
   /** What the trail does not say yet, with where it then stands, in one transaction. A full spool makes the answer wait,

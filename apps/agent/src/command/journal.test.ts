@@ -6,6 +6,7 @@ import {
   EMPTY_JOURNAL,
   end,
   faultOfRoom,
+  faultOfTurn,
   type Journal,
   nextOf,
   take,
@@ -34,6 +35,13 @@ it("a flood by the console's key alone is bounded, and leaves room for what peop
   expect(fault(full, "release")).toBeUndefined();
 });
 
+it("a flood of looks leaves room for an isolation, and one of isolations for a look", () => {
+  expect(fault(flood(WAITING_ALONE_MAX), "isolate")).toBeUndefined();
+  const cut = with_(EMPTY_JOURNAL, ...Array<"isolate">(WAITING_ALONE_MAX).fill("isolate"));
+  expect(fault(cut, "isolate")).toMatch(/^32 orders of this kind wait/);
+  expect(fault(cut, "diagnostics")).toBeUndefined();
+});
+
 it("one that ended takes room until its answer is on the trail", () => {
   const ended = end(flood(WAITING_ALONE_MAX), id(1), { state: "done", finished: AT });
   expect(fault(ended, "diagnostics")).toBeDefined();
@@ -49,11 +57,37 @@ it("what only looks is carried out last, and what was begun is ended first", () 
   expect(nextOf(done, "other")?.command.id).toBe(id(1));
 });
 
-it("a cut and its end wait for each other, and for nothing else", () => {
+it("a cut waits for nothing but an earlier cut, and its end for that and for what was ordered before it", () => {
   const journal = begin(with_(flood(3), "wipe", "isolate", "release"), id(4), null);
   expect(nextOf(journal, "other")?.command.verb).toBe("wipe");
   expect(nextOf(journal, "cut")?.command.verb).toBe("isolate");
   const begun = begin(journal, id(5), null);
   expect(nextOf(begun, "cut")?.command.verb).toBe("isolate");
-  expect(nextOf(end(begun, id(5), { state: "done", finished: AT }), "cut")?.command.verb).toBe("release");
+  const cut = end(begun, id(5), { state: "done", finished: AT });
+  expect(nextOf(cut, "cut")).toBeUndefined();
+  expect(nextOf(end(cut, id(4), { state: "failed", finished: AT }), "cut")?.command.verb).toBe("release");
+});
+
+it.each(["pause", "resume", "destroy-guest", "wipe", "start-guest"] as const)(
+  "a release waits for a %s that was ordered before it, begun or not, and for none that was ordered later",
+  (verb) => {
+    const journal = with_(EMPTY_JOURNAL, "diagnostics", verb, "release");
+    expect(nextOf(journal, "cut")).toBeUndefined();
+    expect(nextOf(begin(journal, id(2), null), "cut")).toBeUndefined();
+    expect(nextOf(end(journal, id(2), { state: "done", finished: AT }), "cut")?.command.verb).toBe("release");
+    expect(nextOf(with_(flood(2), "release", verb), "cut")?.command.verb).toBe("release");
+  },
+);
+
+it("an isolation overtakes a release that waits, which then ends nothing", () => {
+  const journal = with_(EMPTY_JOURNAL, "wipe", "release", "isolate");
+  expect(nextOf(journal, "cut")?.command.verb).toBe("isolate");
+  const wiped = (before: Journal) => end(before, id(1), { state: "done", finished: AT });
+  const cut = end(begin(journal, id(3), null), id(3), { state: "done", finished: AT });
+  const release = nextOf(wiped(cut), "cut")!;
+  expect(release.command.verb).toBe("release");
+  expect(faultOfTurn(wiped(cut), release)).toMatch(/isolation that was ordered after it holds/);
+  // over by itself, or not carried out yet
+  expect(faultOfTurn({ ...wiped(cut), isolation: null }, release)).toBeUndefined();
+  expect(faultOfTurn(wiped(journal), nextOf(wiped(journal), "cut")!)).toBeUndefined();
 });

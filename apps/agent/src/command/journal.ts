@@ -61,14 +61,17 @@ export function take(journal: Journal, next: Omit<Ordered, "stage">): Journal {
   return { ...journal, ordered: [...ordered, { ...next, stage: { state: "received" } }] };
 }
 
-/** Of what the console's key alone may order, so much waits at once: a flood of it leaves room for what people sign. */
+/** Of what the console's key alone may order, so much waits at once: a flood of it leaves room for what people sign. As many
+ *  isolations beside it: looks take none of their room. */
 export const WAITING_ALONE_MAX = 32;
 
 /** Why one more is not taken now; nothing where there is room. */
 export function faultOfRoom({ ordered }: Journal, { verb }: Command): string | undefined {
   if (VERB_RULES[verb].signers !== "console") return undefined;
   const waits = (each: Ordered) =>
-    VERB_RULES[each.command.verb].signers === "console" && !(isEnded(each) && isTold(each));
+    VERB_RULES[each.command.verb].signers === "console" &&
+    (each.command.verb === "isolate") === (verb === "isolate") &&
+    !(isEnded(each) && isTold(each));
   if (ordered.filter(waits).length < WAITING_ALONE_MAX) return undefined;
   return `${WAITING_ALONE_MAX} orders of this kind wait to be carried out or told; send it again when they are done`;
 }
@@ -77,19 +80,37 @@ const isTold = ({ stage }: Ordered): boolean => !("left" in stage && stage.left 
 
 const LOOKS: readonly Verb[] = ["rescan", "diagnostics"];
 
-/** What is carried out one after the other; lanes run beside each other. A cut waits for no wipe and no look. */
+/** What is carried out one after the other; lanes run beside each other. A cut waits for no wipe and no look; its end waits
+ *  for all that was ordered before it and is no look, since that may be what makes it safe to let the network go. */
 export type Lane = "cut" | "other";
 export const LANES: readonly Lane[] = ["cut", "other"];
 const laneOf = (verb: Verb): Lane => (verb === "isolate" || verb === "release" ? "cut" : "other");
 
 /** The one to go on with in a lane, one at a time: what was begun, then as they were ordered; what only looks comes last. */
 export function nextOf({ ordered }: Journal, lane: Lane): Ordered | undefined {
-  const open = ordered.filter((each) => !isEnded(each) && laneOf(each.command.verb) === lane);
+  const waits = (release: Ordered) =>
+    release.command.verb === "release" &&
+    release.stage.state === "received" &&
+    ordered
+      .slice(0, ordered.indexOf(release))
+      .some((each) => !isEnded(each) && laneOf(each.command.verb) === "other" && !LOOKS.includes(each.command.verb));
+  const open = ordered.filter((each) => !isEnded(each) && laneOf(each.command.verb) === lane && !waits(each));
   return (
     open.find(({ stage }) => stage.state === "begun") ??
     open.find(({ command }) => !LOOKS.includes(command.verb)) ??
     open[0]
   );
+}
+
+/** Why it is not begun any more; nothing where it may be. A cut overtakes a release that waits: what was ordered later holds. */
+export function faultOfTurn({ ordered, isolation }: Journal, { command }: Ordered): string | undefined {
+  if (command.verb !== "release" || isolation === null) return undefined;
+  const at = ordered.findIndex((each) => each.command.id === command.id);
+  const isHeld = ordered
+    .slice(at + 1)
+    .some((each) => each.command.verb === "isolate" && !["received", "expired"].includes(each.stage.state));
+  if (!isHeld) return undefined;
+  return "An isolation that was ordered after it holds until its end: the network stays cut. Order another release to end it.";
 }
 
 /** An allowance ends by the earliest clock, a block by the latest (DESIGN.md, Time). */
