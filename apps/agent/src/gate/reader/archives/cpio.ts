@@ -18,6 +18,8 @@ const isHeader = (head: Buffer): boolean => /^07070[12][0-9a-f]{104}$/i.test(hea
 export function* cpio(source: Source): Generator<Member> {
   for (let at = notZero(source, 0); at < source.size; ) {
     const head = source.read(at, Math.min(HEADER_BYTES, source.size - at));
+    // some count the bytes that fill up to four from the header on, and others from the file's first byte
+    if (at % 4 !== 0 && isCpio(head)) throw new Damaged(`is cpio with a header that cannot be, at byte ${at}`);
     if (!isHeader(head)) {
       const packed = PACKED.some((mark) => head.toString("hex").startsWith(mark));
       if (!packed || at === 0) throw new Damaged(`is cpio with something behind its end, at byte ${at}`);
@@ -32,11 +34,16 @@ export function* cpio(source: Source): Generator<Member> {
     const [mode, size, nameBytes] = [field(1), field(6), field(11)];
     if (nameBytes === 0 || nameBytes > NAME_BYTES_MAX)
       throw new Damaged(`is cpio with a name that cannot be, at byte ${at}`);
-    const name = source.read(at + HEADER_BYTES, nameBytes - 1);
+    const name = source.read(at + HEADER_BYTES, nameBytes).subarray(0, -1);
+    // with its end elsewhere, one program takes for the trailer what is a file to another
+    if (source.read(at + HEADER_BYTES + nameBytes - 1, 1)[0] !== 0 || name.includes(0))
+      throw new Damaged(`is cpio with a name that does not end where it should, at byte ${at}`);
     const from = aligned(at + HEADER_BYTES + nameBytes);
     const content = slice(source, from, size);
-    if (name.toString("latin1") === TRAILER) at = notZero(source, Math.min(aligned(from + size), source.size));
-    else {
+    if (name.toString("latin1") === TRAILER) {
+      if (size > 0) throw new Damaged(`is cpio with content in its trailer, at byte ${at}`);
+      at = notZero(source, Math.min(from, source.size));
+    } else {
       yield memberOf(name, mode, content);
       at = aligned(from + size);
     }
@@ -59,14 +66,12 @@ function memberOf(name: Buffer, mode: number, content: Source): Member {
   if (kind === undefined)
     return { name, kind: "file", size, content: null, problem: "is of a kind that cpio does not know" };
   if (kind === "file") return { name, kind, size, content };
-  if (kind === "link")
-    return {
-      name,
-      kind,
-      size: 0,
-      content: null,
-      detail: `to ${content.read(0, Math.min(size, NAME_BYTES_MAX)).toString("utf8")}`,
-    };
+  if (kind === "link") {
+    const target = content.read(0, Math.min(size, NAME_BYTES_MAX));
+    if (size > NAME_BYTES_MAX || target.includes(0))
+      return { name, kind, size, content: null, problem: "is a link to what is no path" };
+    return { name, kind, size: 0, content: null, detail: `to ${target.toString("utf8")}` };
+  }
   if (size > 0) return { name, kind: "file", size, content: null, problem: "is no file, and is said to have content" };
   return { name, kind, size: 0, content: null };
 }

@@ -5,12 +5,13 @@ import { chunksOf } from "../content.ts";
 import { folderVolume } from "../folder.ts";
 import { lanes } from "../lanes.ts";
 import { Damaged, type Source, slice } from "../source.ts";
-import { countdown } from "../volume.ts";
+import { countdown, type Entry, reason } from "../volume.ts";
 import { namesFolder } from "./cabinet.ts";
 import { cpio } from "./cpio.ts";
 import { diskMembers, fromEntry } from "./disk.ts";
 import type { Container } from "./format.ts";
 import type { Member } from "./member.ts";
+import { type Packed, repacked } from "./repacked.ts";
 import { type Laid, NoArchive, unpackWithSeven } from "./seven.ts";
 import { writeAll } from "./spool.ts";
 import { tar } from "./tar.ts";
@@ -56,8 +57,8 @@ export async function openArchive(
   }
 }
 
-/** Where the gate does not know how members are packed, 7z lays out all of them; what is wrong with one by its headers, or
- *  with the whole, is said all the same. */
+/** What is packed by a method that the gate does not know, 7z unpacks from a zip of these members alone; all the others are
+ *  the gate's own to read. */
 async function zipped(source: Source, workDir: string | null, timeMs: number): Promise<Unpacked> {
   const own: ZipMember[] = [];
   let fault: unknown = null;
@@ -66,20 +67,45 @@ async function zipped(source: Source, workDir: string | null, timeMs: number): P
   } catch (error) {
     fault = error;
   }
-  const laid =
-    fault === null && workDir !== null && own.some((member) => member.bySeven)
-      ? await oneSeven(() => withSeven(ZIP, source, workDir, timeMs))
-      : null;
+  const rare = own.filter(isRare);
+  let laid: LaidOut | null = null;
+  let refused: string | null = null;
+  if (fault === null && workDir !== null && rare.length > 0)
+    try {
+      laid = await oneSeven(() => layOut("zip", "zip", repacked(rare.map(({ bySeven }) => bySeven)), workDir, timeMs));
+    } catch (error) {
+      refused = reason(error);
+    }
   return {
     members: (function* () {
-      yield* laid ? own.filter((member) => member.problem !== undefined && !member.bySeven) : own;
-      if (laid) yield* laid.members;
+      yield* own.filter((member) => !isRare(member));
+      if (laid) yield* numberedMembers(laid, rare);
+      else for (const member of rare) yield refused === null ? member : { ...member, problem: refused };
       if (fault !== null) throw fault;
     })(),
     drop: () => laid?.drop(),
   };
 }
-const ZIP = { how: "seven", type: "zip", name: "zip", from: 0 } as const;
+
+type Rare = ZipMember & { bySeven: Packed };
+const isRare = (member: ZipMember): member is Rare => member.bySeven !== undefined;
+
+/** Each is the file of its number, of the size that the directory says, or nobody has seen it.
+ *  @throws Damaged at the end, where 7z warns, or laid out something else beside them */
+function* numberedMembers({ folder, laid }: LaidOut, rare: Rare[]): Generator<Member> {
+  const files = new Map<string, Entry>();
+  for (const entry of folderVolume(folder).entries(countdown(ENTRIES_MAX)))
+    files.set(entry.path.toString("latin1"), entry);
+  for (const [index, { bySeven, problem: _, ...member }] of rare.entries()) {
+    const file = files.get(String(index));
+    if (file?.kind === "file" && file.content !== null && file.size === bySeven.size)
+      yield { ...member, content: file.content };
+    else yield { ...member, problem: "7z did not lay it out as a file of its size" };
+  }
+  if (laid.warning !== null) throw new Damaged(laid.warning);
+  if (files.size !== rare.length || laid.files !== rare.length)
+    throw new Damaged(`is zip with ${rare.length} members for 7z, which laid out ${files.size}`);
+}
 
 async function withSeven(
   { type, name, from, bytes }: Extract<Container, { how: "seven" }>,
@@ -91,6 +117,21 @@ async function withSeven(
   if (refused !== null) throw new Damaged(refused);
   if (workDir === null)
     throw new Damaged(`holds an archive (${name}) that only 7z opens, which needs bubblewrap to confine it`);
+  const content = chunksOf(slice(source, from, Math.min(bytes ?? source.size, source.size - from)));
+  const { folder, laid, drop } = await layOut(type, name, content, workDir, timeMs);
+  return { members: unpackedMembers(folder, laid, name), drop };
+}
+
+type LaidOut = { folder: string; laid: Laid; drop(): void };
+
+/** @throws Damaged where 7z could not unpack all of it; nothing stays then */
+async function layOut(
+  type: string,
+  name: string,
+  content: AsyncIterable<Buffer> | Iterable<Buffer>,
+  workDir: string,
+  timeMs: number,
+): Promise<LaidOut> {
   const folder = `${workDir}/${randomUUID()}`;
   // where the archive has no name for what it holds, 7z takes this one without its ending
   const file = `${folder}/content.bin`;
@@ -99,14 +140,13 @@ async function withSeven(
     mkdirSync(`${folder}/out`, { recursive: true });
     const fd = openSync(file, "wx", 0o600);
     try {
-      for await (const chunk of chunksOf(slice(source, from, Math.min(bytes ?? source.size, source.size - from))))
-        writeAll(fd, chunk);
+      for await (const chunk of content) writeAll(fd, chunk);
     } finally {
       closeSync(fd);
     }
     const laid = await unpackWithSeven(type, name, file, `${folder}/out`, timeMs);
     rmSync(file);
-    return { members: unpackedMembers(`${folder}/out`, laid, name), drop };
+    return { folder: `${folder}/out`, laid, drop };
   } catch (error) {
     drop();
     throw error;

@@ -5,6 +5,7 @@ import { Damaged, type Source, slice, u64 } from "../source.ts";
 import { reason } from "../volume.ts";
 import { embedded, search } from "./embedded.ts";
 import type { Member, Stream } from "./member.ts";
+import type { Packed } from "./repacked.ts";
 import { unpack } from "./unpack.ts";
 
 const END_MARK = Buffer.from([0x50, 0x4b, 5, 6]);
@@ -31,7 +32,7 @@ type Directory = { at: number; bytes: number; count: number; shift: number; end:
 type Region = { from: number; to: number };
 
 /** `bySeven`: packed by a method that 7z may know; its problem stands where nobody asks that one. */
-export type ZipMember = Member & { bySeven?: true };
+export type ZipMember = Member & { bySeven?: Packed };
 
 /** @throws Damaged where it ends in no central directory */
 export function* zip(source: Source): Generator<ZipMember> {
@@ -197,15 +198,15 @@ function readMember(source: Source, entry: Buffer, shift: number, regions: Regio
       return refuse("its two headers disagree");
     // who goes by the local header alone would unpack what lies there
     if (folder) return isEmpty(slice(source, data, packed), method) ? null : refuse("is a folder with content");
+    const body = slice(source, data, packed);
+    const sum = entry.readUInt32LE(16);
     if (method !== STORED && method !== DEFLATED)
       return {
         ...refuse(`compressed by method ${method}, which the gate does not unpack`),
-        ...(BY_SEVEN.has(method) && { bySeven: true }),
+        ...(BY_SEVEN.has(method) && { bySeven: { method, flags, sum, size, body } }),
       };
     if (method === STORED && packed !== size) return refuse("is stored and has two sizes");
-    const body = slice(source, data, packed);
-    const content: Source | Stream =
-      method === STORED ? { ...body, sum: entry.readUInt32LE(16) } : inflated(body, size, entry.readUInt32LE(16));
+    const content: Source | Stream = method === STORED ? { ...body, sum } : inflated(body, size, sum);
     return { name, kind, size, content };
   } catch (error) {
     return refuse(reason(error));
