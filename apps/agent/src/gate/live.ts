@@ -4,7 +4,7 @@
  *  nothing. What only takes away waits for no room (drive.ts). A message only wakes the loop. */
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
-import { isPinned } from "@sallyport/shared/usb/device.ts";
+import { isPinned, type UsbPin } from "@sallyport/shared/usb/device.ts";
 import type { Plugged } from "../dom0/usb.ts";
 import type { Outlet, Source } from "../sources/source.ts";
 import { PAST_POSITION, rulePast } from "./circumstances.ts";
@@ -79,7 +79,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     await recover(gate, plugged);
     for (const at of plugged) {
       const known = passages.get(keyOf(at));
-      if (!at.authorised || (known && mayBeAuthorised(known.state))) continue;
+      if (!at.authorised || (known && mayBeAuthorised(known.state, parts.rules().pins))) continue;
       const read = await parts.ports.read(at.port);
       if (!(read?.ok && isPinned(read.value, parts.rules().pins))) await parts.ports.authorise(at.port, false);
     }
@@ -133,11 +133,8 @@ function controllers({ parts }: Gate, say: Say): (first: boolean) => Promise<num
     // said once for each time, also where it does not go back
     const news = first ? [] : open.filter(({ name }) => !opened.has(name));
     opened = new Set(first ? [] : open.map(({ name }) => name));
-    if (news.length > 0)
-      say(
-        "controllers",
-        news.map(({ name, authorizedDefault }) => words.flipped(name, authorizedDefault, parts.now())),
-      );
+    for (const { name, authorizedDefault } of news)
+      say(`controller ${name}`, [words.flipped(name, authorizedDefault, parts.now())]);
     return found.length;
   };
 }
@@ -168,10 +165,10 @@ function looker(gate: Gate, say: Say): () => Promise<void> {
     say(key, [words.unreadable(at.port, key, read.error, parts.now())]);
   }
 
-  /** Somebody else has let it in. Looked at twice, since a passage may have moved on between the look and now. */
+  /** Somebody else has let it in, also while it waits for room. Looked at twice, since a passage may have moved on between the look and now. */
   async function holdAgain(passage: Passage, at: Plugged): Promise<void> {
     const { state } = passage;
-    if (!passage.idle || mayBeAuthorised(state)) return;
+    if (!passage.idle || mayBeAuthorised(state, parts.rules().pins)) return;
     const again = (await parts.ports.plugged()).find((each) => keyOf(each) === keyOf(at));
     if (!again?.authorised || !passage.idle || passage.state !== state) return;
     await parts.ports.authorise(at.port, false);
@@ -194,8 +191,9 @@ function looker(gate: Gate, say: Say): () => Promise<void> {
 
 const stepOf = (state: GateState) => (state.step === "refused" ? state.at : state.step);
 
-/** While it is read, and where the guest or dom0 has the device itself. */
-function mayBeAuthorised(state: GateState): boolean {
-  if (state.step === "classified" || state.step === "seen") return true;
-  return state.step === "attached" && (state.mode === "device" || state.mode === "dom0");
+/** Where nothing of it is under way: the guest or dom0 has the device itself, or it always passes and is on its way. */
+function mayBeAuthorised(state: GateState, pins: readonly UsbPin[]): boolean {
+  if (state.step === "attached") return state.mode === "device" || state.mode === "dom0";
+  return ON_THE_WAY.has(state.step) && isPinned(state.device, pins);
 }
+const ON_THE_WAY: ReadonlySet<GateState["step"]> = new Set(["seen", "held", "classified"]);

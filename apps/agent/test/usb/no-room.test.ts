@@ -6,6 +6,7 @@ import type { UsbRequestBody } from "@sallyport/shared/record/usb.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { usbPorts } from "../../src/dom0/usb.ts";
+import { simUsb } from "../../src/sim/usb.ts";
 import { fatImage, layOut } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
 import { type Bench, makeBench } from "./gate.ts";
@@ -166,6 +167,71 @@ describe.skipIf(absent !== null)("without room for records", () => {
     bench.makeRoom();
     await bench.until("both are told", () => bench.said("usb.step").some((text) => text.includes("somebody else")));
     expect(bench.said("usb.step")[0]).toMatch(/held; no driver may bind to it/);
+  });
+  it("what waits to be read is held again too", async () => {
+    bench.start({
+      async reached({ step }) {
+        if (step === "held") bench.noRoom();
+      },
+    });
+    bench.kernel.plug(PORT, { units: [stick] });
+    await bench.until("it is held, and what comes next waits", () => bench.said("usb.step").length === 1);
+    await usbPorts(bench.kernel.place).authorise(PORT, true);
+    await bench.until("it is held again", () => !bench.kernel.authorised(PORT));
+    expect(bench.said("usb.step")).toHaveLength(1);
+    bench.makeRoom();
+    await bench.until("that is told", () => bench.said("usb.step").some((text) => text.includes("somebody else")));
+    await bench.until("the guest has it", isGiven);
+  });
+  it("a pinned keyboard that is there stays alive", async () => {
+    const ports = usbPorts(bench.kernel.place);
+    bench.kernel.plug("1-1", { interfaces: [["03:01:01"]] });
+    const read = await ports.read("1-1");
+    bench.pins = [{ port: "1-1", descriptors: read?.ok ? read.value.descriptors : "" }];
+    let looks = 0;
+    let isSeen = false;
+    const held: string[] = [];
+    bench.noRoom();
+    bench.start({
+      async reached({ step }) {
+        isSeen ||= step === "seen";
+      },
+      ports: {
+        ...ports,
+        async plugged() {
+          if (isSeen) looks += 1;
+          return ports.plugged();
+        },
+        async authorise(port, yes) {
+          if (!yes) held.push(port);
+          return ports.authorise(port, yes);
+        },
+      },
+    });
+    await bench.until("it is looked at while it waits", () => looks > 20);
+    expect(held).toEqual([]);
+    expect(bench.kernel.authorised("1-1")).toBe(true);
+    expect(bench.records).toEqual([]);
+    bench.makeRoom();
+    await bench.until("it is dom0's", isAttached);
+    expect(held).toEqual([]);
+  });
+  it("each controller that somebody opened is told", async () => {
+    const second = simUsb(join(bench.root, "host"), { controllers: ["usb2"] });
+    try {
+      bench.start();
+      await bench.until("both hold", () => ["usb1", "usb2"].every((name) => bench.kernel.defaultOf(name) === "0"));
+      bench.noRoom();
+      for (const name of ["usb1", "usb2", "usb1"]) {
+        bench.kernel.flip("1", name);
+        await bench.until("it holds again", () => bench.kernel.defaultOf(name) === "0");
+      }
+      bench.makeRoom();
+      await bench.until("both are told", () => bench.said("usb.device").length === 2);
+      expect(bench.said("usb.device").map((text) => text.split(" ")[1])).toEqual(["usb1", "usb2"]);
+    } finally {
+      second.stop();
+    }
   });
   it("a gate that stops does not wait for it", async () => {
     const read: string[] = [];
