@@ -233,6 +233,14 @@ describe.skipIf(absent !== null)("an archive of a rarer kind", () => {
         newc("filler\0", filler),
       ]),
     );
+    for (const [name, zeros] of [
+      ["newc-zeros", 512],
+      ["newc-odd-zeros", 513],
+    ] as const)
+      writeFileSync(
+        join(out, `${name}.cpio`),
+        Buffer.concat([Buffer.alloc(zeros), newc("bad.zip\0", bad), newc("filler\0", filler), newc("TRAILER!!!\0")]),
+      );
     writeFileSync(
       join(out, "newc-odc.cpio"),
       Buffer.concat([newc("good.txt\0", text), odc("bad.zip\0", bad), odc("filler\0", filler)]),
@@ -251,8 +259,8 @@ describe.skipIf(absent !== null)("an archive of a rarer kind", () => {
       if (expected !== "") expect([name, finding]).toEqual([name, expected]);
       else expect([name, finding]).not.toEqual([name, "clean"]);
     }
-    expect(Object.keys(ofArchives)).toHaveLength(30);
-    for (const name of ["newc-behind", "newc-padded"])
+    expect(Object.keys(ofArchives)).toHaveLength(32);
+    for (const name of ["newc-behind", "newc-padded", "newc-zeros"])
       expect([name, ofArchives[`${name}.cpio`]]).toEqual([name, "infected"]);
     expect(told(body, "newc-unterminated.cpio")).toMatch(
       /^unscannable: is cpio with a name that does not end where it should/,

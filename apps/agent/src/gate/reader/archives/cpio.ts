@@ -1,6 +1,6 @@
 /** cpio as Linux takes it for its first root (initramfs buffer format, docs.kernel.org): archives with hexadecimal headers,
  *  one behind the other, with zeros between, and behind those one that is packed. */
-import { Damaged, type Source, slice } from "../source.ts";
+import { bytesSource, Damaged, type Source, slice } from "../source.ts";
 import type { EntryKind } from "../volume.ts";
 import type { Member } from "./member.ts";
 
@@ -11,7 +11,11 @@ const TRAILER = "TRAILER!!!";
 const PACKED = ["1f8b08", "fd377a585a00", "28b52ffd", "425a68", "5d0000", "02214c18", "04224d18", "894c5a4f"];
 const WINDOW_BYTES = 64 * 1024;
 
-export const isCpio = (head: Buffer): boolean => /^07070[12]/.test(head.toString("latin1", 0, 6));
+/** Zeros before the first header are passed over by Linux, as those between two archives are. */
+export function isCpio(head: Buffer): boolean {
+  const from = head[0] === 0 ? notZero(bytesSource(head), 0) : 0;
+  return /^07070[12]/.test(head.toString("latin1", from, from + 6));
+}
 const isHeader = (head: Buffer): boolean => /^07070[12][0-9a-f]{104}$/i.test(head.toString("latin1"));
 
 /** @throws Damaged where something else begins, or it ends early */
