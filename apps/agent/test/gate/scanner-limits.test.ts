@@ -44,6 +44,30 @@ describe.skipIf(absent !== null)("the scanner's own settings", () => {
     expect(body.verdict).toBe("hold");
   });
 
+  it("are no matter to what clamd passes over by its first bytes: it is asked again, as of data", async () => {
+    const heads = {
+      "song.mp3": "ID3\x03\0",
+      "plain.mp3": "\xff\xfb\x90\0",
+      "song.ogg": "OggS\0\x02",
+      "film.rm": ".RMF\0",
+      "history.db": "SQLite format 3\0",
+      "log.wal": "7\x7f\x06\x82\0-\xe2\x18",
+      "picture.raw": `x/RGB\nID\n${"\xff".repeat(24)}`,
+      "run.bat": "ID3\r\n",
+    };
+    const noise = randomBytes(1000).toString("latin1");
+    const files = Object.fromEntries(
+      Object.entries(heads).flatMap(([name, head]) => [
+        [name, Buffer.from(`${head}${noise}`, "latin1")],
+        [`bad-${name}`, Buffer.from(`${head}${noise}${MARKER}`, "latin1")],
+      ]),
+    );
+    files["bad-short.mp3"] = Buffer.from(`ID3${MARKER}`);
+    const body = await on.look(layOut(on.fresh("tree"), files));
+    const expected = Object.keys(files).map((name) => [name, name.startsWith("bad-") ? "infected" : "clean"]);
+    expect(findings(body)).toEqual(Object.fromEntries(expected));
+  });
+
   it("of HTML: a page beyond them is unscannable, as clamd would call even a bad one clean; a text is not", async () => {
     const text = "lorem ipsum ".repeat((2 * MIB) / 12);
     const clamd = await other({ MaxHTMLNormalize: "1M" });

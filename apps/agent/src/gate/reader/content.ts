@@ -5,6 +5,7 @@ import type { Stream } from "./archives/member.ts";
 import { isStream } from "./archives/member.ts";
 import { type Answer, startScan } from "./clamd.ts";
 import type { Order } from "./events.ts";
+import { isPassedOver, NEUTRAL, START_BYTES } from "./passed-over.ts";
 import { Damaged, LimitReached, type Source } from "./source.ts";
 
 /** Fits into a processor's own cache: hashing and handing over find it there. */
@@ -89,7 +90,18 @@ export async function look(
   const sha256 = createHash("sha256");
   const claimed = isStream(content) ? undefined : content.sum;
   let sum = 0;
-  const question = ask.begin(isStream(content) ? size : content.size);
+  const total = isStream(content) ? size : content.size;
+  const question = ask.begin(total);
+  // of what the scanner would pass over it is asked twice
+  let again: Question | null = null;
+  let start: Buffer | null = Buffer.alloc(0);
+  const decide = async (from: Buffer) => {
+    start = null;
+    if (!isPassedOver(from)) return;
+    again = ask.begin(total === null ? null : total + NEUTRAL.length);
+    await again.write(NEUTRAL);
+    await again.write(from);
+  };
   let head = Buffer.alloc(0);
   let bytes = 0;
   try {
@@ -104,11 +116,20 @@ export async function look(
       sha256.update(chunk);
       if (claimed !== undefined) sum = crc32(chunk, sum);
       await question.write(chunk);
+      if (start === null) await (again as Question | null)?.write(chunk);
+      else if (start.length + chunk.length < START_BYTES) start = Buffer.concat([start, chunk]);
+      else await decide(start.length === 0 ? chunk : Buffer.concat([start, chunk]));
     }
+    if (start !== null) await decide(start);
     if (claimed !== undefined && sum !== claimed) throw new Damaged("does not match its checksum");
-    return { size: bytes, md5: md5.digest("hex"), sha256: sha256.digest("hex"), head, answer: await question.finish() };
+    const first = await question.finish();
+    const second = again as Question | null;
+    if (first.answer !== "clean") second?.abandon();
+    const answer = second === null || first.answer !== "clean" ? first : await second.finish();
+    return { size: bytes, md5: md5.digest("hex"), sha256: sha256.digest("hex"), head, answer };
   } catch (error) {
     question.abandon();
+    (again as Question | null)?.abandon();
     throw error;
   }
 }

@@ -2,6 +2,7 @@
  *  over it. What a scanner makes of a disk beyond its bytes, the files on it, is asked apart (examine.ts). */
 import type { Answer } from "./clamd.ts";
 import { type Ask, CHUNK_BYTES } from "./content.ts";
+import { NEUTRAL } from "./passed-over.ts";
 import type { Source } from "./source.ts";
 
 const MIB = 1024 * 1024;
@@ -10,16 +11,14 @@ const PIECE_BYTES_MAX = 8 * MIB;
 const PIECE_BYTES_MIN = MIB;
 /** Each reaches so far into the next: no signature of bytes is as long. */
 const OVERLAP_BYTES = 128 * 1024;
-/** Zeros before each piece, as many as clamd looks at for a type and more. By its first bytes it would take a piece for a
- *  sound, which it passes over, or a page, of which it does not look at the bytes as they lie. */
-const NEUTRAL = Buffer.alloc(4096);
 
 type InTurn = (work: () => Promise<Answer>) => Promise<Answer>;
 
 /** Whether a scanner with that limit can be asked so. */
 export const fitsInPieces = (scannerBytes: number): boolean => scannerBytes >= PIECE_BYTES_MIN + NEUTRAL.length;
 
-/** Clean only where each piece is. @throws Damaged where it cannot be read */
+/** Zeros stand before each piece: by its first bytes clamd would take one for a sound, which it passes over, or a page, of
+ *  which it does not look at the bytes as they lie. Clean only where each piece is. @throws Damaged where it cannot be read */
 export async function askInPieces(source: Source, ask: Ask, scannerBytes: number, inTurn: InTurn): Promise<Answer> {
   const most = Math.min(PIECE_BYTES_MAX, scannerBytes - NEUTRAL.length);
   const piece = async (from: number, bytes: number, before = NEUTRAL): Promise<Answer> => {
