@@ -16,7 +16,16 @@ import * as words from "./passage-words.ts";
 import { reconsiderer } from "./reconsider.ts";
 import { recover } from "./recover.ts";
 import { rescanning } from "./rescan.ts";
-import { type Gate, holdOwn, keyOf, type LiveParts, type Passage, send, unawaited } from "./under-way.ts";
+import {
+  type Gate,
+  holdOwn,
+  keyOf,
+  type LiveParts,
+  type Passage,
+  send,
+  UNWRITTEN_MAX,
+  unawaited,
+} from "./under-way.ts";
 
 export type { LiveParts } from "./under-way.ts";
 export { POSITION };
@@ -44,8 +53,14 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
     async commit(records, passage) {
       if (passage) passage.noted = passage.state;
       const value = [...passages.values()].flatMap(journalled) as unknown as Json;
-      await outlet.emit({ observations: records, position: { name: POSITION, value } });
+      gate.unwritten += 1;
+      try {
+        await outlet.emit({ observations: records, position: { name: POSITION, value } });
+      } finally {
+        gate.unwritten -= 1;
+      }
     },
+    unwritten: 0,
     over: new AbortController(),
     show(now) {
       if (parts.now() - shown <= SHOWN_MS) return;
@@ -143,6 +158,9 @@ function controllers({ parts }: Gate, say: Say): (first: boolean) => Promise<num
 function looker(gate: Gate, say: Say): () => Promise<void> {
   const { parts, passages } = gate;
   const unreadable = new Set<string>();
+  /** Held without a passage, since too much waits for room already; and how many of those have gone untold. */
+  const passedOver = new Set<string>();
+  let untold = 0;
 
   async function meet(at: Plugged): Promise<void> {
     const key = keyOf(at);
@@ -158,6 +176,14 @@ function looker(gate: Gate, say: Say): () => Promise<void> {
     }
     const read = await parts.ports.read(at.port);
     if (read === undefined) return;
+    if (gate.unwritten >= UNWRITTEN_MAX) {
+      if (!passedOver.has(key)) parts.log.warn({ port: at.port }, "usb.passed-over");
+      passedOver.add(key);
+      const isLeft = read.ok && keyOf(read.value) === key && isPinned(read.value, parts.rules().pins);
+      if (at.authorised && !isLeft) await parts.ports.authorise(at.port, false);
+      return;
+    }
+    passedOver.delete(key);
     if (read.ok && keyOf(read.value) !== key) return; // another one by now: the next look meets it
     if (read.ok) return begin(gate, key, read.value);
     unreadable.add(key);
@@ -165,7 +191,8 @@ function looker(gate: Gate, say: Say): () => Promise<void> {
     say(key, [words.unreadable(at.port, key, read.error, parts.now())]);
   }
 
-  /** Somebody else has let it in, also while it waits for room. Looked at twice, since a passage may have moved on between the look and now. */
+  /** Somebody else has let it in, also while it waits for room. Looked at twice, since a passage may have moved on between
+   *  the look and now. */
   async function holdAgain(passage: Passage, at: Plugged): Promise<void> {
     const { state } = passage;
     if (!passage.idle || mayBeAuthorised(state, parts.rules().pins)) return;
@@ -185,6 +212,11 @@ function looker(gate: Gate, say: Say): () => Promise<void> {
       send(passage, { event: "pulled" }, true);
     }
     for (const known of [unreadable, gate.away]) for (const key of known.keys()) if (!keys.has(key)) known.delete(key);
+    for (const key of passedOver) if (!keys.has(key) && passedOver.delete(key)) untold += 1;
+    if (untold > 0 && gate.unwritten < UNWRITTEN_MAX) {
+      unawaited(gate, gate.commit([words.passedOver(untold, parts.now())]));
+      untold = 0;
+    }
     for (const at of plugged) await meet(at);
   };
 }

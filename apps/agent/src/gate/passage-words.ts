@@ -71,6 +71,13 @@ export const flipped = (controller: string, was: string, time: number): Observat
     problem: `authorized_default was ${was.slice(0, 8)}, and is 0 again`,
   });
 
+/** They were never judged, so that what waits for room stays bounded. */
+export const passedOver = (count: number, time: number): Observation =>
+  write("usb.device", "error", time, `${count} devices came and went unjudged; they were held all the time`, {
+    stick: "usb",
+    problem: "there was no room for records: each gets a record of its own again now",
+  });
+
 export const held = (device: UsbDevice, time: number): Observation =>
   step(device, "held", time, "held; no driver may bind to it");
 

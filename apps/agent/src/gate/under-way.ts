@@ -80,6 +80,8 @@ export type Gate = {
   /** Records and journal in one transaction, in the order of the calls; with a passage, its state is what they say.
    *  Without room for them it waits. */
   commit: (records: readonly Observation[], passage?: Passage) => Promise<void>;
+  /** How many of those wait at present. */
+  unwritten: number;
   /** The gate's own end: the signal, or a fault. */
   over: AbortController;
   /** Where it stands, for the workstation's page; not too often. */
@@ -89,6 +91,8 @@ export type Gate = {
 
 /** Without room for records, what only takes away is done after so long all the same, and written down when there is. */
 export const ROOM_MS = 1_000;
+/** While so many transactions wait, each with the whole journal, what is plugged in is held and begins no passage. */
+export const UNWRITTEN_MAX = 64;
 
 /** Written when there is room; nobody waits for it. */
 export function unawaited(gate: Gate, writing: Promise<unknown>): void {

@@ -48,6 +48,8 @@ export type Bench = {
   /** From now on no record is taken, until there is room again; then all, in order. */
   noRoom(): void;
   makeRoom(): void;
+  /** How many parcels wait for it. */
+  waiting: number;
   /** Texts of the records of a kind. */
   said(kind: string): string[];
   until(what: string, holds: () => boolean | Promise<boolean>): Promise<void>;
@@ -122,11 +124,14 @@ export function makeBench(policy: object = { unscannable: "allow" }): Bench {
     clamd: null,
     volume: join(root, "volume"),
     agent: {},
+    waiting: 0,
     start(more = {}) {
       stopping = new AbortController();
       const outlet = {
         emit: async ({ observations, position }) => {
+          bench.waiting += 1;
           await room;
+          bench.waiting -= 1;
           bench.records.push(...observations);
           if (position) positions.set(position.name, JSON.parse(JSON.stringify(position.value)) as Json);
           return { kept: observations.length, suppressed: 0, refused: 0 };

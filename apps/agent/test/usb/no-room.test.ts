@@ -9,7 +9,7 @@ import { usbPorts } from "../../src/dom0/usb.ts";
 import { simUsb } from "../../src/sim/usb.ts";
 import { fatImage, layOut } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
-import { type Bench, makeBench } from "./gate.ts";
+import { type Bench, makeBench, quiet } from "./gate.ts";
 
 const absent = missing("mkfs.vfat", "mcopy");
 const UNTIL = "2099-01-01T00:00:00.000Z";
@@ -232,6 +232,38 @@ describe.skipIf(absent !== null)("without room for records", () => {
     } finally {
       second.stop();
     }
+  });
+  it("many that come begin no passage beyond a bound; those that have gone by then are counted, the others judged", async () => {
+    const passed: string[] = [];
+    const log = {
+      ...quiet,
+      warn: ({ port }: { port?: string }, what: string) => what.endsWith("over") && passed.push(port!),
+    };
+    bench.start({ log: log as unknown as typeof quiet });
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.noRoom();
+    const ports = Array.from({ length: 80 }, (_, at) => `1-${at + 2}`);
+    for (const port of ports) bench.kernel.plug(port, { interfaces: [["03:01:01"]] });
+    await bench.until("some wait untouched", () => passed.length >= 16);
+    const own = usbPorts(bench.kernel.place);
+    await own.authorise(passed[3]!, true);
+    await bench.until("it is held again", () => !bench.kernel.authorised(passed[3]!));
+    const gone = passed.slice(0, 3);
+    for (let round = 0; round < 5; round++) {
+      const before = passed.length;
+      for (const port of gone) bench.kernel.unplug(port);
+      for (const port of gone) bench.kernel.plug(port, { interfaces: [["03:01:01"]] });
+      await bench.until("they have come again", () => passed.length === before + gone.length);
+    }
+    // each of those that began has said at most that it came and that it is held
+    expect(bench.waiting).toBeLessThanOrEqual(2 * 64);
+    bench.makeRoom();
+    const counted = () => bench.said("usb.device").find((text) => text.includes("came and went"));
+    await bench.until("they are counted", () => counted() !== undefined);
+    expect(counted()).toMatch(/^15 devices came and went unjudged/);
+    const isTold = (port: string) =>
+      bench.said("usb.device").some((text) => text.startsWith(`A device at port ${port}:`));
+    await bench.until("all that are there are judged", () => ports.every(isTold));
   });
   it("a gate that stops does not wait for it", async () => {
     const read: string[] = [];
