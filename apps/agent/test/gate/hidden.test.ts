@@ -277,7 +277,48 @@ describe.skipIf(absent !== null)("what only some systems would see", () => {
       expect(told(body, "folder.cab")).toBe("unscannable: is a cabinet with a folder that has content");
     },
   );
+
+  it.skipIf(missing("7z") !== null)("an ARJ's or LHA's folder with content, which 7z leaves out, is told", async () => {
+    const files = { "plain.arj": arj(0), "folder.arj": arj(3), "folder.lzh": lhaFolder() };
+    const body = await on.look(layOut(on.fresh("made"), files));
+    expect(findings(body)).toMatchObject({ "plain.arj": "clean", "plain.arj!/a.txt": "clean" });
+    expect(told(body, "folder.arj")).toBe("unscannable: is ARJ with 11 bytes, of which 0 could be laid out as files");
+    expect(told(body, "folder.lzh")).toBe("unscannable: is LHA with 11 bytes, of which 0 could be laid out as files");
+  });
 });
+
+/** Of one stored member of this type. */
+function arj(type: number): Buffer {
+  const content = Buffer.from("nothing bad");
+  const header = (fields: Buffer, name: string) => {
+    const bytes = Buffer.concat([fields, Buffer.from(`${name}\0\0`)]);
+    const sum = Buffer.alloc(6);
+    sum.writeUInt32LE(crc32(bytes));
+    return Buffer.concat([Buffer.from([0x60, 0xea, bytes.length, 0]), bytes, sum]);
+  };
+  const main = Buffer.alloc(30);
+  main.set([30, 11, 1, 0, 0, 0, 2]);
+  const member = Buffer.alloc(30);
+  member.set([30, 11, 1, 0, 0, 0, type]);
+  member.writeUInt32LE(content.length, 12);
+  member.writeUInt32LE(content.length, 16);
+  member.writeUInt32LE(crc32(content), 20);
+  return Buffer.concat([header(main, "a.arj"), header(member, "a.txt"), content, Buffer.from([0x60, 0xea, 0, 0])]);
+}
+
+function lhaFolder(): Buffer {
+  const content = Buffer.from("nothing bad");
+  const header = Buffer.alloc(22);
+  header.write("-lhd-", 2);
+  header.writeUInt32LE(content.length, 7);
+  header.writeUInt32LE(content.length, 11);
+  header[19] = 0x10;
+  header[21] = 5;
+  const bytes = Buffer.concat([header, Buffer.from("a.txt\0\0")]);
+  bytes[0] = bytes.length - 2;
+  bytes[1] = bytes.subarray(2).reduce((sum, byte) => sum + byte, 0) & 0xff;
+  return Buffer.concat([bytes, content, Buffer.alloc(1)]);
+}
 
 /** Of one stored file with these attributes. */
 function cabinet(attributes: number): Buffer {

@@ -153,15 +153,25 @@ async function layOut(
   }
 }
 
-/** @throws Damaged at the end, where 7z warns, or there are other files than it says it unpacked */
-function* unpackedMembers(folder: string, { files, warning }: Laid, name: string): Generator<Member> {
+/** @throws Damaged at the end, where 7z warns, or there are other files or fewer bytes than it says it unpacked: it counts
+ *  what a folder holds as its content, and leaves that out */
+function* unpackedMembers(folder: string, { files, bytes, warning }: Laid, name: string): Generator<Member> {
   let seen = 0;
+  let held = 0;
   for (const entry of folderVolume(folder).entries(countdown(ENTRIES_MAX))) {
     if (entry.kind !== "folder") seen += 1;
+    held += entry.kind === "link" ? linkBytes(entry) : entry.size;
     yield fromEntry(entry);
   }
   if (warning !== null) throw new Damaged(warning);
   if (seen !== files) throw new Damaged(`is ${name} with ${files} files, of which ${seen} could be laid out`);
+  if (held < bytes) throw new Damaged(`is ${name} with ${bytes} bytes, of which ${held} could be laid out as files`);
+}
+
+/** Of where it points, never more than there are: what is no UTF-8 is counted as one each. */
+function linkBytes({ detail = "" }: Entry): number {
+  const target = detail.replace(/^to /, "");
+  return target.includes("\ufffd") ? target.length : Buffer.byteLength(target);
 }
 
 /** What it may hold that 7z passes over in silence. */

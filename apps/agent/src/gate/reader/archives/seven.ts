@@ -6,7 +6,8 @@ import { spawn } from "node:child_process";
 import { Damaged } from "../source.ts";
 
 const OUTPUT_CHARS_MAX = 64 * 1024;
-export type Laid = { files: number; warning: string | null };
+/** `bytes`: of all that was packed, links and what it took for folders among it. */
+export type Laid = { files: number; bytes: number; warning: string | null };
 
 const SWITCHES = ["x", "-y", "-aou", "-bd", "-bb0", "-bso1", "-bse2", "-bsp0", "-pnone"];
 
@@ -56,10 +57,11 @@ export async function unpackWithSeven(
 export function unpackedFiles(said: string, name: string): Laid {
   const at = said.lastIndexOf("\nEverything is Ok\n");
   if (at < 0) throw new Damaged(`is ${name}, and 7z does not say that all of it is there`);
-  const laid: Laid = { files: 1, warning: null };
+  const laid: Laid = { files: 1, bytes: 0, warning: null };
   for (const line of said.slice(at).split("\n").slice(2)) {
     const [, key, value] = /^(Folders|Files|Size|Compressed): +(\d+)$/.exec(line) ?? [];
     if (key === "Files") laid.files = Number(value);
+    if (key === "Size") laid.bytes = Number(value);
     if (key !== undefined || line === "") continue;
     const why = line.includes("Alternate") ? "hidden streams" : "something behind its end, or not where it should be";
     laid.warning ??= `is ${name}, and 7z warns that it has ${why}`;
