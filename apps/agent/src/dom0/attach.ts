@@ -60,14 +60,16 @@ function xl(dom0: Pick<Dom0, "run">, guest: string): Attach {
       DISKS.flatMap((letter, at) => (numbers.includes(FIRST_DISK_NUMBER + at * 16) ? [`xvd${letter}`] : [])),
     );
   };
-  /** `Devid … ` opens a controller, `  Port 1: Bus 001 Device 003` is what hangs on it. */
+  /** `Devid … ` opens a controller, `  Port 1: Bus 001 Device 00c` is what hangs on it, by numbers in base 16, though
+   *  `usbdev-attach` takes them in base 10. */
   const usb = async (): Promise<Map<string, { controller: string; port: string }>> => {
     const found = new Map<string, { controller: string; port: string }>();
     let controller = "";
     for (const line of (await ask("usb-list", guest)).stdout.split("\n")) {
       controller = /^(\d+)\s+\S/.exec(line)?.[1] ?? controller;
-      const [, port, bus, address] = /^\s+Port (\d+): Bus (\d+) Device (\d+)/.exec(line) ?? [];
-      if (port !== undefined) found.set(`usb:${Number(bus)}.${Number(address)}`, { controller, port });
+      const [, port, bus, address] = /^\s+Port (\d+): Bus ([\da-f]+) Device ([\da-f]+)/.exec(line) ?? [];
+      if (port !== undefined && bus !== undefined && address !== undefined)
+        found.set(`usb:${Number.parseInt(bus, 16)}.${Number.parseInt(address, 16)}`, { controller, port });
     }
     return found;
   };

@@ -147,7 +147,11 @@ describe("a guest under Xen", () => {
         case "block-detach":
           return disks.delete(what) ? {} : { code: 1, stderr: "Error: Device not connected" };
         case "usb-list": {
-          const ports = [...usb].map((each, at) => `  Port ${at + 1}: Bus 00${each[0]} Device 00${each[2]}`);
+          const hex = (number: string | undefined) => Number(number).toString(16).padStart(3, "0");
+          const ports = [...usb].map((each, at) => {
+            const [bus, address] = each.split(".");
+            return `  Port ${at + 1}: Bus ${hex(bus)} Device ${hex(address)}`;
+          });
           return {
             stdout: [
               "Devid  Type         BE  state usb-ver ports",
@@ -205,9 +209,9 @@ describe("a guest under Xen", () => {
   });
   it("gets a device by its numbers of this plugging, and gives it back by its port", async () => {
     const { attach, asked } = xen();
-    const handle = await attach.planDevice([], { bus: 1, address: 7 });
-    await attach.device(handle, { bus: 1, address: 7 });
-    expect(asked.at(-1)).toEqual(["usbdev-attach", "desk", "type=hostdev", "hostbus=1", "hostaddr=7"]);
+    const handle = await attach.planDevice([], { bus: 11, address: 28 });
+    await attach.device(handle, { bus: 11, address: 28 });
+    expect(asked.at(-1)).toEqual(["usbdev-attach", "desk", "type=hostdev", "hostbus=11", "hostaddr=28"]);
     expect(await attach.has(handle)).toBe(true);
     await attach.detach(handle);
     expect(asked.at(-1)).toEqual(["usbdev-detach", "desk", "0", "1"]);
