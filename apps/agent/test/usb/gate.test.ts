@@ -357,9 +357,13 @@ describe.skipIf(absent !== null)("a stick", () => {
     bench.start();
     bench.kernel.plug("1-2", { units: [stick] });
     await bench.until("it is refused", isRefused);
-    // again and again: the gate's own last hold of it may come after the record of its refusal
+    // once more after a while: the gate's own last hold of it may come after the record of its refusal
+    let letInAt = Number.NEGATIVE_INFINITY;
     await bench.until("that is said", () => {
-      writeFileSync(join(bench.kernel.place.sysfs, "bus/usb/devices/1-2/authorized"), "1");
+      if (performance.now() - letInAt > 500) {
+        letInAt = performance.now();
+        writeFileSync(join(bench.kernel.place.sysfs, "bus/usb/devices/1-2/authorized"), "1");
+      }
       return bench.said("usb.step").some((text) => text.includes("somebody else"));
     });
     await bench.until("it is held again", () => !bench.kernel.authorised("1-2"));
