@@ -165,9 +165,15 @@ export function usbPorts(place: UsbPlace): UsbPorts {
     const fallback = at(`usb${port.split("-")[0]}`, "interface_authorized_default");
     if (known(fallback) === undefined)
       throw new DoorError(`the kernel has no ${fallback}, so nothing keeps dom0's drivers from what is at ${port}`);
+    const until = performance.now() + FACES_MS;
     try {
-      if (!(await writeBack(fallback, "0")) || !(await writeBack(at(port, "authorized"), "1"))) return false;
-      const until = performance.now() + FACES_MS;
+      if (!(await writeBack(fallback, "0"))) return false;
+      // those of an earlier moment are no sign of how the next ones are made
+      while ((await faces(port)).length > 0) {
+        if (performance.now() > until) throw new DoorError("it is held, and the kernel leaves it its interfaces");
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      if (!(await writeBack(at(port, "authorized"), "1"))) return false;
       for (;;) {
         const found = await faces(port);
         if (found.length > 0 && !found.some(({ type }) => type.includes("?"))) {
