@@ -4,9 +4,7 @@ import { createHash, randomBytes, X509Certificate } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { canonicalText } from "@sallyport/shared/base/canonical.ts";
-import type { GroupId, Sha256 } from "@sallyport/shared/base/ids.ts";
-import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
+import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -18,14 +16,13 @@ import { MAC, makeWire, type Wire } from "../../apps/agent/test/network/wire.ts"
 import { deny, lift } from "../../apps/web/src/deny/act.ts";
 import { addDeny } from "../../apps/web/src/deny/change.ts";
 import { listDenies } from "../../apps/web/src/deny/store.ts";
-import { putPublication, signPolicy } from "../../apps/web/src/dispatch/publication.ts";
-import { hash } from "../../apps/web/src/trail/crypto.ts";
 import { readConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { consoleRecorder } from "../../apps/web/src/trail/recorder.ts";
 import { makeException } from "../../apps/web/src/usb/exception.ts";
 import { listRequests } from "../../apps/web/src/usb/requests.ts";
 import { getWorkstation } from "../../apps/web/src/workstation/store.ts";
 import { type Stack, startStack } from "../../packages/up/src/start.ts";
+import { publish as putPolicy } from "./publish.ts";
 
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
 const REACHED_MS_MAX = 10_000;
@@ -115,21 +112,7 @@ async function newToken(): Promise<string> {
   return printToken({ url: `https://localhost:${stack.ports.listen}`, ca, secret });
 }
 
-async function publish(draft: object): Promise<void> {
-  const policy = Policy.parse({ agent: { reportSeconds: 3_600 }, ...draft });
-  const { rows } = await pool.query<{ id: GroupId; order: number }>(
-    'SELECT id, (SELECT coalesce(max("order"), 0) + 1 FROM publication) AS "order" FROM "group"',
-  );
-  const digest = policyDigest(hash, policy);
-  const ordered = { group: rows[0]!.id, order: rows[0]!.order, digest, policy, now: new Date() };
-  const tx = await pool.connect();
-  try {
-    const written = { source: canonicalText(policy as never), message: "for a test", author: "rio", parent: undefined };
-    await putPublication(tx, ordered, signPolicy(parts.consoleKey, ordered), written);
-  } finally {
-    tx.release();
-  }
-}
+const publish = (draft: object) => putPolicy(pool, stack, { agent: { reportSeconds: 3_600 }, ...draft });
 
 const connected = async (): Promise<number> =>
   Number(

@@ -26,6 +26,7 @@ import { readStatus } from "../../apps/agent/src/status.ts";
 import { enrolled, Machine } from "../../apps/web/test/machine.ts";
 import { type Stack, startStack } from "../../packages/up/src/start.ts";
 import { cuttable } from "./cuttable.ts";
+import { publish } from "./publish.ts";
 
 const LINES = 6_000;
 const LINES_AT_ONCE = 30;
@@ -54,6 +55,18 @@ describe("a workstation whose agent, broker, workers and database are killed whi
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "sallyport-fleet-"));
     stack = await startStack({ stateFolder: folder, ports: PORTS, console: false, workers: 2 });
+    // what is written at once is more than a guest may say unasked
+    const pool = new pg.Pool({ connectionString: stack.databaseUrl, max: 1 });
+    const order = await publish(pool, stack, { log: { linesPerSecond: 100_000, burstLines: 1_000_000 } });
+    await pool.end();
+    const inForce = async () => {
+      const [row] = await query<{ order: number | null }>(
+        "SELECT (document #>> '{policy,order}')::int AS order FROM reported",
+      );
+      return row?.order === order;
+    };
+    for (const end = Date.now() + ARRIVE_MS; !(await inForce()); await delay(100))
+      if (Date.now() > end) throw new Error(`policy ${order} is not in force\n${lastWords()}`);
   });
   afterAll(async () => {
     await stack?.stop();
