@@ -21,10 +21,9 @@ const FILES_AGAIN_MAX = 4;
 // the longest first, so that the two lanes end together
 const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit", "hv"];
 // Xen booted, built patch by patch, and a whole workstation: many minutes each, so a plain run leaves them out and says so
-// (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md). One boots while the other builds; the rest has the
-// machine to itself
-const LAST = [["boots", "builds"], ["proofs"], ["workstation"]];
-const ALONE = LAST.flat();
+// (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md). Each has the machine to itself: side by side they took
+// as long
+const ALONE = ["boots", "builds", "proofs", "workstation"];
 const ALONE_IN_CI = ["boots", "builds", "workstation"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
@@ -72,7 +71,7 @@ async function main(asked) {
     say(`… running: ${parts.join(", ")}`);
   }, BEAT_MS);
   const results = [];
-  const last = LAST.map((suites) => suites.filter(isLast).map((suite) => () => runSuite(suite)));
+  const last = ALONE.filter(isLast).map((suite) => [() => runSuite(suite)]);
   for (const together of [jobs, ...last])
     for (const result of await inLanes(together)) results.push(await runAgain(result));
   clearInterval(beat);
