@@ -84,8 +84,8 @@ export function usbPorts(place: UsbPlace): UsbPorts {
     }
   }
   const names = async () => (await list(devices)).filter((name) => DEVICE.test(name));
-  /** What the kernel knows without a lock or a word from the device. It is asked for every second, and costs a third of
-   *  what another thread's reading of it would. */
+  /** What the kernel knows without a lock or a word from the device. It is asked for at each look, and read in place: to
+   *  hand each of these files to another thread costs more than reading it. */
   function known(path: string): string | undefined {
     try {
       return readFileSync(path, "latin1").replace(/\n$/, "");

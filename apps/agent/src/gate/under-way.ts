@@ -20,7 +20,7 @@ export type LiveParts = Omit<ActParts, "tell" | "rules"> & {
   exceptions: () => readonly Exception[];
   /** The latest moment that has come for certain, in milliseconds. */
   floor: () => number;
-  /** Wakes the loop, at the latest each second or so. */
+  /** Wakes the loop, at the latest every few seconds. */
   events: (signal: AbortSignal) => AsyncIterable<void>;
   /** What the scanner has now, asked rarely; nothing where none answers. */
   scanner?: () => Promise<Scanner | undefined>;
