@@ -16,14 +16,14 @@ import type { WorkstationRow } from "../../workstation/store.ts";
 import { VERB_WORDS } from "../words.ts";
 
 /** Minutes. Below the seven days that a workstation takes at most, by a day for clocks that differ. */
-export const SPANS: readonly [number, string][] = [
+const SPANS: readonly [number, string][] = [
   [60, "an hour"],
   [8 * 60, "8 hours"],
   [24 * 60, "a day"],
   [3 * 24 * 60, "3 days"],
   [6 * 24 * 60, "6 days"],
 ];
-export const SPAN_FIRST = 8 * 60;
+const SPAN_FIRST = 8 * 60;
 
 type Props = { row: WorkstationRow; first: Verb; verbs: readonly Verb[]; onClose: () => void };
 
@@ -64,23 +64,7 @@ export function Ask({ row, first, verbs, onClose }: Props) {
         </Select>
         <Effect rule={rule} />
         <Arguments verb={verb} row={row} />
-        <Select
-          key={verb === "isolate" ? "long" : "within"}
-          label={verb === "isolate" ? "For" : "To be begun within"}
-          name="minutes"
-          defaultValue={SPAN_FIRST}
-          hint={
-            verb === "isolate"
-              ? "Sent until then: a workstation that is away is cut off when it comes back. A second isolation only lengthens."
-              : "A workstation that comes back later does not begin it."
-          }
-        >
-          {SPANS.map(([minutes, words]) => (
-            <option key={minutes} value={minutes}>
-              {words}
-            </option>
-          ))}
-        </Select>
+        <Within verb={verb} />
         <Input
           label="Why"
           name="reason"
@@ -118,6 +102,30 @@ export function Ask({ row, first, verbs, onClose }: Props) {
         </div>
       </form>
     </Dialog>
+  );
+}
+
+/** How long it stands, or may wait to be begun. */
+export function Within({ verb }: { verb: Verb }) {
+  const isLong = verb === "isolate";
+  return (
+    <Select
+      key={isLong ? "long" : "within"}
+      label={isLong ? "For" : "To be begun within"}
+      name="minutes"
+      defaultValue={SPAN_FIRST}
+      hint={
+        isLong
+          ? "Sent until then: a workstation that is away is cut off when it comes back. A second isolation only lengthens."
+          : "A workstation that comes back later does not begin it."
+      }
+    >
+      {SPANS.map(([minutes, words]) => (
+        <option key={minutes} value={minutes}>
+          {words}
+        </option>
+      ))}
+    </Select>
   );
 }
 

@@ -17,7 +17,7 @@ import { type Chosen, type Foreseen, foreseen, ManyVerb, STATES_MAX } from "../m
 import type { Stands } from "../store.ts";
 import type { Answer } from "../tell.ts";
 import { standing, VERB_WORDS } from "../words.ts";
-import { Effect, SPAN_FIRST, SPANS } from "./ask.tsx";
+import { Effect, Within } from "./ask.tsx";
 
 const EVERY_MS = 3_000;
 const WIDTH = 620;
@@ -84,23 +84,7 @@ export function TellMany({ chosen, first, onClose }: Props) {
             </li>
           ))}
         </ul>
-        <Select
-          key={verb === "isolate" ? "long" : "within"}
-          label={verb === "isolate" ? "For" : "To be begun within"}
-          name="minutes"
-          defaultValue={SPAN_FIRST}
-          hint={
-            verb === "isolate"
-              ? "Sent until then: one that is away is cut off when it comes back. A second isolation only lengthens."
-              : "One that comes back later does not begin it."
-          }
-        >
-          {SPANS.map(([minutes, words]) => (
-            <option key={minutes} value={minutes}>
-              {words}
-            </option>
-          ))}
-        </Select>
+        <Within verb={verb} />
         <Input
           label="Why"
           name="reason"
