@@ -2,7 +2,7 @@
 /** Ordered lists of the form: rules, one a line or one a card, added, moved and taken away. */
 import type { Path } from "@sallyport/shared/policy/change.ts";
 import { emptyRow, type Field } from "@sallyport/shared/policy/form.ts";
-import { type ReactNode, useRef } from "react";
+import { type ReactNode, useLayoutEffect, useRef } from "react";
 import { Button } from "../../ui/button.tsx";
 import { type FieldProps, FieldView } from "./fields.tsx";
 import { usePlace } from "./place.ts";
@@ -31,15 +31,20 @@ function List({ path, fallback, added, within, item }: ListProps) {
   const thing = `${/^[aeiou]/i.test(one) ? "an" : "a"} ${lowered(one)}`;
   const base = within ? `${within}, ${one.toLowerCase()}` : one;
   const list = Array.isArray(written) ? written : Array.isArray(fallback) ? fallback : [];
-  /** The keyboard stays with what it moved, or with what it added. */
-  const focus = (mark: string) =>
-    requestAnimationFrame(() => {
-      const found = [...(box.current?.querySelectorAll<HTMLElement>("[data-at]") ?? [])].find(
-        (each) => each.dataset.at === mark,
-      );
-      const target = found?.matches("li") ? found.querySelector<HTMLElement>("input, select") : found;
-      target?.focus();
-    });
+  const wanted = useRef<string>(undefined);
+  const focus = (mark: string) => {
+    wanted.current = mark;
+  };
+  /** The keyboard stays with what it moved, or with what it added: before the next key is heard, however fast it comes. */
+  useLayoutEffect(() => {
+    if (wanted.current === undefined) return;
+    const found = [...(box.current?.querySelectorAll<HTMLElement>("[data-at]") ?? [])].find(
+      (each) => each.dataset.at === wanted.current,
+    );
+    const target = found?.matches("li") ? found.querySelector<HTMLElement>("input, select") : found;
+    target?.focus();
+    wanted.current = undefined;
+  });
   const move = (from: number, to: number) => {
     onEdit({ op: "move", path, from, to });
     focus(to < from ? (to === 0 ? "0 down" : `${to} up`) : to === list.length - 1 ? `${to} up` : `${to} down`);
