@@ -227,7 +227,8 @@ describe("in the agent", () => {
     "crypto.ts": "node:crypto in shared's shapes",
     "detector.ts": "the names of its sockets",
     "disk.ts": "the bound of a header's area",
-    "usb.ts": "whether a node is a device's",
+    "usb.ts": "what a port hangs on",
+    "usb-units.ts": "whether a node is a device's",
   };
   /** Commands that a person runs: they wire themselves. */
   const COMMANDS = ["gate/command.ts", "sources/command.ts"].map((file) => AGENT + file);

@@ -10,7 +10,8 @@ import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { Attach } from "../dom0/attach.ts";
 import { DoorError } from "../dom0/dom0.ts";
-import { isNodeOf, type UnitSeen, type UsbPlace, type UsbPorts } from "../dom0/usb.ts";
+import type { UsbPlace, UsbPorts } from "../dom0/usb.ts";
+import { isNodeOf, type UnitSeen } from "../dom0/usb-units.ts";
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { SpoolClosed } from "../spool/intake.ts";
 import { asJudged, asStick, deliver, handOver, letIn, made, takeBack } from "./give.ts";
@@ -178,9 +179,10 @@ async function findUnits({ passage, ports, settleMs }: Acting): Promise<UnitSeen
   let since = began;
   for (;;) {
     signal.throwIfAborted();
-    const bound = await ports.interfaces(device.port);
+    const faces = await ports.faces(device.port);
+    const bound = faces.map(({ type }) => type);
     asJudged(device, made(bound));
-    asStick(await ports.faces(device.port));
+    asStick(faces);
     const units = await ports.units(device.port);
     const text = JSON.stringify(units);
     const at = performance.now();

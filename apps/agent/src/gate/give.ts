@@ -3,7 +3,7 @@ import { unlisted } from "@sallyport/shared/usb/decide.ts";
 import { isSamePlugging, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import type { Attach } from "../dom0/attach.ts";
 import { DoorError } from "../dom0/dom0.ts";
-import type { Face } from "../dom0/usb.ts";
+import type { Face } from "../dom0/usb-faces.ts";
 import type { Acting } from "./acts.ts";
 import type { Delivery, GateAct, GateEvent, GateState } from "./passage.ts";
 import type { Rebuilt } from "./rebuild.ts";
@@ -80,7 +80,7 @@ export async function letIn({ passage, ports }: Acting, whose: "reader" | "guest
   // no driver of dom0's asks what is not for dom0
   if (!(await ports.authorise(device.port, true, whose === "dom0" ? undefined : "shut"))) return false;
   try {
-    asJudged(device, made(await ports.interfaces(device.port)));
+    asJudged(device, made((await ports.faces(device.port)).map(({ type }) => type)));
     if (!(await isSame())) return false;
     if (whose === "reader") await bind();
     if (whose === "guest") await ports.open(device.port);

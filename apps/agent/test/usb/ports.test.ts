@@ -15,8 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DoorError } from "../../src/dom0/dom0.ts";
-import { isNodeOf, parentOf, usbPorts } from "../../src/dom0/usb.ts";
+import { parentOf, usbPorts } from "../../src/dom0/usb.ts";
 import { storageDrivers } from "../../src/dom0/usb-drivers.ts";
+import { isNodeOf } from "../../src/dom0/usb-units.ts";
 import { usbVolume } from "../../src/dom0/usb-volume.ts";
 import { usbEvents } from "../../src/dom0/usb-watch.ts";
 import { type SimDevice, type SimUsb, simDescriptors, simUsb } from "../../src/sim/usb.ts";
@@ -108,7 +109,7 @@ describe("the ports", () => {
       [1, 0],
       [2, 2 * MIB],
     ]);
-    expect(await ports.interfaces("1-2")).toEqual(["08:06:50"]);
+    expect((await ports.faces("1-2")).map(({ type }) => type)).toEqual(["08:06:50"]);
     await ports.authorise("1-2", false);
     await until("the driver has let go", async () => (await ports.units("1-2")).length === 0);
   });
