@@ -1,5 +1,5 @@
 // node_modules ← package-lock.json, when it is missing or older. Plain JavaScript without dependencies: it runs on the
-// machine's own Node before anything is installed. Used by up.mjs, test.mjs and bench.mjs.
+// machine's own Node before anything is installed. Used by up.mjs, run.mjs, test.mjs and bench.mjs.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, statfsSync, writeFileSync } from "node:fs";

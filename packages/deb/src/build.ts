@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { bundle } from "./bundle.ts";
+import { type Compression, pack } from "./pack.ts";
 import { DebError, tool } from "./run.ts";
 import { putUpgrades, type Upgrades } from "./upgrades.ts";
 
@@ -60,8 +61,7 @@ export type BuildOptions = {
   out: string;
   /** Seconds since 1970 that every file and the changelog bear. */
   epoch: number;
-  /** xz is small and slow; gzip is for tests. */
-  compression?: "xz" | "gzip";
+  compression?: Compression;
   /** Then upgrades come from there alone. */
   repository?: Upgrades;
   say?: (line: string) => void;
@@ -75,18 +75,14 @@ export async function build(options: BuildOptions): Promise<string> {
       `${JSON.stringify(version)} is no Debian version; it begins with a digit, as in 1.2.0 or 1.2.0~rc1`,
     );
   const tree = await mkdtemp(join(tmpdir(), "sallyport-deb-"));
+  const file = join(out, `${PACKAGE}_${version}_amd64.deb`);
   try {
     say("Bundling the agent …");
     await layOut(tree, options);
     await control(tree, version);
     await settle(tree, epoch);
     await mkdir(out, { recursive: true });
-    const file = join(out, `${PACKAGE}_${version}_amd64.deb`);
-    say(`Packing ${file} …`);
-    const pack = compression === "xz" ? ["-Zxz", "-z6"] : ["-Zgzip", "-z1"];
-    await tool("dpkg-deb", ["--root-owner-group", ...pack, "--build", tree, file], {
-      env: { SOURCE_DATE_EPOCH: String(epoch) },
-    });
+    await pack(tree, file, { epoch, compression, say });
     return file;
   } finally {
     await rm(tree, { recursive: true, force: true });
