@@ -8,6 +8,7 @@ import { Outside, Partition, type ScanBody, type ScanFacts, Scanner } from "@sal
 import { z } from "zod";
 import type { StartReader } from "../dom0/confine.ts";
 import type { ScannerLimits } from "./reader/events.ts";
+import { unpacksOf } from "./scanner-unpacks.ts";
 
 /** `doubts`: why its OK says less than it should; each holds what was scanned. */
 export type Clamd = { socket: string; doubts?: readonly string[] } & ScannerLimits;
@@ -59,9 +60,13 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
   const { policy, now } = options;
   const started = now();
   const { limits, archives } = policy;
+  const clamd = options.clamd && {
+    ...options.clamd,
+    unpacks: options.clamd.unpacks ?? (await unpacksOf(options.clamd.socket, options.set)),
+  };
   const reading = await options.start({
     path: target,
-    clamd: options.clamd,
+    clamd,
     bounds: { files: limits.files, fileMs: limits.fileSeconds * 1000, archives },
     lanes: options.lanes,
     hashImage: options.imageSha256 === undefined,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Stream } from "./archives/member.ts";
 import { isStream } from "./archives/member.ts";
-import { type Answer, startScan } from "./clamd.ts";
+import { type Answer, type ScanStream, startScan } from "./clamd.ts";
 import type { Order } from "./events.ts";
 import { isPassedOver, NEUTRAL, START_BYTES } from "./passed-over.ts";
 import { Damaged, LimitReached, type Source } from "./source.ts";
@@ -12,7 +12,10 @@ import { Damaged, LimitReached, type Source } from "./source.ts";
 export const CHUNK_BYTES = 256 * 1024;
 
 /** Asks clamd for one file, unless there is none, it is beyond its limits, or it has stopped answering. */
-export type Ask = { begin(size: number | null): Question };
+export type Ask = {
+  /** `vouched`: the scanner has called what these bytes lie in clean, and looks into that. */
+  begin(size: number | null, vouched?: boolean): Question;
+};
 export type Question = { write(chunk: Buffer): Promise<void>; finish(): Promise<Answer>; abandon(): void };
 
 /** After so many time-outs or refusals in a row the scanner is taken for gone. */
@@ -21,7 +24,7 @@ const GONE_AFTER = 3;
 export function asker(clamd: Order["clamd"], alive: boolean, fileMs: number): Ask {
   let failures = 0;
   return {
-    begin(size) {
+    begin(size, vouched = false) {
       if (clamd === null || !alive) return said({ answer: "unsaid", detail: "no scanner" });
       if (failures >= GONE_AFTER) return said({ answer: "gone", detail: "the scanner has stopped answering" });
       const tooLong: Answer = {
@@ -31,7 +34,7 @@ export function asker(clamd: Order["clamd"], alive: boolean, fileMs: number): As
       if (size === 0) return said({ answer: "clean" });
       if (size !== null && size > clamd.fileBytes) return said(tooLong);
       const started = Date.now();
-      const stream = startScan(clamd.socket, fileMs);
+      const stream = vouched ? VOUCHED : startScan(clamd.socket, fileMs);
       let sent = 0;
       return {
         async write(chunk) {
@@ -58,6 +61,7 @@ export function asker(clamd: Order["clamd"], alive: boolean, fileMs: number): As
   };
 }
 
+const VOUCHED: ScanStream = { write: async () => {}, finish: async () => ({ answer: "clean" }), abandon() {} };
 const said = (answer: Answer): Question => ({ write: async () => {}, finish: async () => answer, abandon() {} });
 
 export type Seen = { size: number; md5: string; sha256: string; head: Buffer; answer: Answer };
@@ -85,13 +89,14 @@ export async function look(
   ask: Ask,
   headBytes: number,
   each: (chunk: Buffer, head: Buffer) => Promise<void>,
+  vouched = false,
 ): Promise<Seen> {
   const md5 = createHash("md5");
   const sha256 = createHash("sha256");
   const claimed = isStream(content) ? undefined : content.sum;
   let sum = 0;
   const total = isStream(content) ? size : content.size;
-  const question = ask.begin(total);
+  const question = ask.begin(total, vouched);
   // of what the scanner would pass over it is asked twice
   let again: Question | null = null;
   let start: Buffer | null = Buffer.alloc(0);

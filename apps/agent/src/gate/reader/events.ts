@@ -38,6 +38,9 @@ export type Event =
   | { event: "image"; image: { sha256: string; size: number } }
   | { event: "end" };
 
+/** Containers whose plain ones the gate and clamd unpack to the same bytes. */
+export type Unpackable = "zip" | "gzip";
+
 /** What the scanner is set to: past one of these its OK means nothing. */
 export type ScannerLimits = {
   /** The least of its limits on one file, one scan and one stream. */
@@ -48,6 +51,8 @@ export type ScannerLimits = {
   shapes?: ShapeLimits;
   /** Whether it says so when a limit inside a document stopped it. */
   limitsReported: boolean;
+  /** Archives that it was just seen to look into (scanner-unpacks.ts). */
+  unpacks?: readonly Unpackable[];
 };
 
 export type Order = {

@@ -69,7 +69,8 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
   const unread = (place: Place, size: number, type: string, detail: string): Finding =>
     tell(place, { size, md5: null, sha256: null, type, finding: "unscannable", detail });
 
-  async function file(place: Place, content: Source | Stream, size: number | null): Promise<Finding> {
+  /** `vouched`: the scanner has seen these bytes inside of what they came from. */
+  async function file(place: Place, content: Source | Stream, size: number | null, vouched = false): Promise<Finding> {
     let kept: Kept | null = null;
     try {
       let out = 0;
@@ -80,7 +81,7 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
         shaped.add(chunk);
         if (isStream(content)) archives.unpacked(chunk.length, out, content.packed);
       };
-      kept = await inTurn(() => seeOnce(content, size, ask, order.workDir, count));
+      kept = await inTurn(() => seeOnce(content, size, ask, order.workDir, count, vouched));
       const { seen, source, places } = kept;
       const type = await typeOf(seen.head);
       let judged = ownFinding(seen, type, shaped.shapes());
@@ -89,7 +90,11 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
         if (locked !== null && judged.finding !== "infected") judged = { finding: "unscannable", detail: locked };
         const found = containers(seen.head, source, places);
         let inside: Judged | null = null;
-        for (const container of found) inside = worst(inside ?? CLEAN, await members(place, container, source));
+        const isOne = found.length === 1 && judged.finding === "clean";
+        for (const container of found) {
+          const vouches = isOne && order.clamd?.limitsReported === true && looksInto(container);
+          inside = worst(inside ?? CLEAN, await members(place, container, source, vouches));
+        }
         const isDisk = locked === null && onlyDisk(found, seen.head, type, place.region === true);
         if (isDisk && seen.answer.answer === "limit" && (inside === null || inside.finding === "clean"))
           judged = await inPieces(source, judged);
@@ -133,8 +138,10 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
     };
   }
 
-  /** Why the archive cannot be called clean, or null. */
-  async function members(place: Place, container: Container, source: Source): Promise<Judged | null> {
+  const looksInto = ({ how }: Container): boolean => order.clamd?.unpacks?.some((each) => each === how) === true;
+
+  /** Why the archive cannot be called clean, or null. `vouches`: the scanner has called it clean, and looks into such. */
+  async function members(place: Place, container: Container, source: Source, vouches: boolean): Promise<Judged | null> {
     if (container.how !== "closed" && place.depth >= archives.depth)
       return { finding: "unscannable", detail: `archives lie deeper than ${archives.depth}` };
     let unpacked: Unpacked | null = null;
@@ -151,6 +158,7 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
             region: found.region === true,
           },
           found,
+          vouches && found.plain === true,
         );
         if (finding === "infected") worstInside = { finding, detail: "holds an infected member" };
         else if (finding === "unscannable")
@@ -165,11 +173,11 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
     }
   }
 
-  async function member(place: Place, found: Member): Promise<Finding> {
+  async function member(place: Place, found: Member, vouched: boolean): Promise<Finding> {
     if (found.problem !== undefined) return unread(place, found.size ?? 0, typeOfKind(found.kind), found.problem);
     if (found.content === null) return listed(place, found.kind, found.detail);
     if (!isStream(found.content)) archives.unpacked(found.content.size, 0, 0);
-    return file(place, found.content, found.size);
+    return file(place, found.content, found.size, vouched);
   }
 
   /** Listed and not followed. Folders stand in their files' paths and need no row. */

@@ -22,13 +22,21 @@ export async function seeOnce(
   ask: Ask,
   workDir: string | null,
   each: (chunk: Buffer) => void,
+  vouched = false,
 ): Promise<Kept> {
   const marks = search();
   if (!isStream(content)) {
-    const seen = await look(content, size, ask, HEAD_BYTES, async (chunk) => {
-      each(chunk);
-      marks.add(chunk);
-    });
+    const seen = await look(
+      content,
+      size,
+      ask,
+      HEAD_BYTES,
+      async (chunk) => {
+        each(chunk);
+        marks.add(chunk);
+      },
+      vouched,
+    );
     // a small one is whole in its head
     const source = seen.size <= HEAD_BYTES ? bytesSource(seen.head) : content;
     return { seen, source, places: marks.places(), drop() {} };
@@ -36,12 +44,19 @@ export async function seeOnce(
   const keeping = keeper(workDir);
   const tail = lastBytes();
   try {
-    const seen = await look(content, size, ask, HEAD_BYTES, async (chunk, head) => {
-      each(chunk);
-      marks.add(chunk);
-      tail.add(chunk);
-      keeping.add(chunk, head);
-    });
+    const seen = await look(
+      content,
+      size,
+      ask,
+      HEAD_BYTES,
+      async (chunk, head) => {
+        each(chunk);
+        marks.add(chunk);
+        tail.add(chunk);
+        keeping.add(chunk, head);
+      },
+      vouched,
+    );
     const places = marks.places();
     const drop = () => keeping.drop();
     if (seen.size <= HEAD_BYTES) return { seen, source: bytesSource(seen.head), places, drop };

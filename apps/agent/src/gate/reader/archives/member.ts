@@ -16,6 +16,8 @@ export type Member = {
   detail?: string;
   /** Bytes of a disk that are no file of it: nobody opens them by a name. */
   region?: true;
+  /** Whoever unpacks this archive at all comes upon these bytes: it has one reading, and a method that all know. */
+  plain?: true;
 };
 
 export const isStream = (content: Source | Stream): content is Stream => "chunks" in content;

@@ -69,17 +69,24 @@ function frameAt(source: Source, at: number): { bytes: number; skipped: boolean 
 }
 
 /** gzip and Zstandard hold one member, whose name is the archive's without its ending. */
-function* single(source: Source, archive: Buffer, chunks: () => AsyncGenerator<Buffer>): Generator<Member> {
+function* single(
+  source: Source,
+  archive: Buffer,
+  chunks: () => AsyncGenerator<Buffer>,
+  plain?: true,
+): Generator<Member> {
   yield {
     name: innerName(archive),
     kind: "file",
     size: null,
     content: { chunks, packed: source.size },
+    ...(plain && { plain }),
   };
 }
 
+/** Plain: clamd has the same zlib, and what it does not unpack to the end is no gzip here either. */
 export const gzip = (source: Source, archive: Buffer): Generator<Member> =>
-  single(source, archive, () => unpack(source, createGunzip()));
+  single(source, archive, () => unpack(source, createGunzip()), true);
 export const zstd = (source: Source, archive: Buffer): Generator<Member> =>
   single(source, archive, () => zstdFrames(source));
 

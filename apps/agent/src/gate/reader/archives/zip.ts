@@ -28,7 +28,7 @@ const ENCRYPTED = 0x2041;
 const WINDOW_BYTES = 1024 * 1024;
 
 /** `end`: where its end record lies. */
-type Directory = { at: number; bytes: number; count: number; shift: number; end: number };
+type Directory = { at: number; bytes: number; count: number; shift: number; end: number; wide: boolean };
 type Region = { from: number; to: number };
 
 /** `bySeven`: packed by a method that 7z may know; its problem stands where nobody asks that one. */
@@ -57,7 +57,8 @@ export function* zip(source: Source): Generator<ZipMember> {
   for (let index = 1; index < regions.length; index++) {
     if (regions[index]!.from < regions[index - 1]!.to) throw new Damaged("has members that lie over one another");
   }
-  yield* members;
+  const plain = isPlain(source, directory, regions) && members.every(isPlainMember);
+  for (const member of members) yield plain ? { ...member, plain } : member;
   const covered = [...regions, { from: directory.at, to: directory.end + 22 }, { from: source.size, to: source.size }];
   let from = 0;
   for (const region of covered) {
@@ -65,6 +66,24 @@ export function* zip(source: Source): Generator<ZipMember> {
     from = Math.max(from, region.to);
   }
 }
+
+/** Behind a member that was written to a pipe: its checksum and its sizes, with a mark or without. */
+const DESCRIPTOR_BYTES = [0, 12, 16];
+
+/** One reading and no other: member behind member from the first byte on, then the directory, then its end. */
+function isPlain(source: Source, { at, bytes, shift, end, wide }: Directory, regions: readonly Region[]): boolean {
+  if (wide || shift !== 0 || at + bytes !== end || end + 22 !== source.size) return false;
+  let from = 0;
+  for (const region of [...regions, { from: at, to: end }]) {
+    if (!DESCRIPTOR_BYTES.includes(region.from - from)) return false;
+    from = region.to;
+  }
+  return regions[0]?.from === 0;
+}
+
+/** Stored or deflated, and no folder by its name. */
+const isPlainMember = ({ name, content, bySeven }: ZipMember): boolean =>
+  content !== null && bySeven === undefined && name.length > 0 && name.at(-1) !== 0x2f;
 
 const LOCAL_BYTES = 30;
 const METHODS = new Set([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 16, 18, 19, 20, 93, 94, 95, 96, 97, 98, 99]);
@@ -153,7 +172,7 @@ function directoryAt(source: Source, end: number, record: Buffer): Directory {
   if (count === 0 && bytes > 0) throw new Damaged("has a central directory that counts nothing");
   if (count > 0 && source.read(at, 4).readUInt32LE(0) !== CENTRAL)
     throw new Damaged("has a central directory that is none");
-  return { at, bytes, count, shift, end };
+  return { at, bytes, count, shift, end, wide: false };
 }
 
 function wideDirectory(source: Source, end: number, record: Buffer): Directory | null {
@@ -163,7 +182,7 @@ function wideDirectory(source: Source, end: number, record: Buffer): Directory |
   const claimed = u64(locator, 8);
   const wide = source.read(claimed, 56);
   if (wide.readUInt32LE(0) !== END64) throw new Damaged("has a wide end record that is none");
-  const found = { at: u64(wide, 48), bytes: u64(wide, 40), count: u64(wide, 32), shift: 0, end };
+  const found = { at: u64(wide, 48), bytes: u64(wide, 40), count: u64(wide, 32), shift: 0, end, wide: true };
   const agrees = (narrow: number, full: number, value: number) => narrow === full || narrow === value;
   if (
     !agrees(record.readUInt16LE(10), 0xffff, found.count) ||

@@ -1,0 +1,185 @@
+/** What clamd has seen inside of an archive is not shown to it again; which never makes clean what it would not call so by
+ *  itself. Archives at random, whole and broken, are looked at both ways. */
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { asker } from "../../src/gate/reader/content.ts";
+import type { Order, Row, Unpackable } from "../../src/gate/reader/events.ts";
+import { examiner } from "../../src/gate/reader/examine.ts";
+import { bytesSource } from "../../src/gate/reader/source.ts";
+import { unpacksOf } from "../../src/gate/scanner-unpacks.ts";
+import { type ClamdServer, MARKER, startClamd } from "./clamd-server.ts";
+import { missing } from "./packages.ts";
+import { type ZipMember, zipFile } from "./zip-writer.ts";
+
+const ROUNDS = Number(process.env.VOUCHED_ROUNDS ?? 400);
+const FILE_MS = 30_000;
+
+describe.skipIf(missing("clamd") !== null)("a member of an archive that clamd has called clean", () => {
+  let clamd: ClamdServer;
+  beforeAll(async () => {
+    clamd = await startClamd();
+  });
+  afterAll(() => clamd?.stop());
+
+  /** Rows of the manifest, and how often the scanner was asked. */
+  async function look(content: Buffer, unpacks: readonly Unpackable[], server: ClamdServer = clamd) {
+    const order: Order = {
+      target: { kind: "folder", path: "/" },
+      clamd: { ...server, unpacks },
+      bounds: {
+        files: 10_000,
+        fileMs: FILE_MS,
+        archives: { bytes: 1e9, ratio: 10_000, count: 10_000, depth: 4 },
+      },
+      lanes: 2,
+      workDir: null,
+      hashImage: false,
+    };
+    const real = asker(order.clamd, true, FILE_MS);
+    let asked = 0;
+    const rows: Row[] = [];
+    const examine = examiner(
+      order,
+      {
+        begin(size, vouched) {
+          if (!vouched) asked += 1;
+          return real.begin(size, vouched);
+        },
+      },
+      (row) => rows.push(row),
+      1e9,
+    );
+    const entry = { path: Buffer.from("a"), kind: "file" as const, size: content.length };
+    await examine.entry({ ...entry, content: bytesSource(content) });
+    const findings = rows.map(({ path, pathBase64, finding }) => `${path ?? pathBase64} ${finding}`).sort();
+    return { rows, findings, asked };
+  }
+
+  it("is not asked about again, and has its own row; one that holds something is named", async () => {
+    const members = ["one", "two", "three"].map((name) => ({ name, content: `this is ${name}\n` }));
+    const zip = await look(zipFile(members), ["zip", "gzip"]);
+    expect(zip.asked).toBe(1);
+    expect(zip.findings).toEqual(["a clean", "a!/one clean", "a!/three clean", "a!/two clean"]);
+    expect(zip.rows.every(({ sha256 }) => sha256 !== null)).toBe(true);
+    expect((await look(gzipSync(zipFile(members)), ["zip", "gzip"])).asked).toBe(1);
+    expect((await look(gzipSync(zipFile(members)), ["gzip"])).asked).toBe(4);
+    expect((await look(zipFile(members), [])).asked).toBe(4);
+    const bad = await look(zipFile([...members, { name: "bad", content: MARKER }]), ["zip", "gzip"]);
+    expect(bad.asked).toBe(5);
+    expect(bad.findings).toContain("a!/bad infected");
+    expect(bad.findings).toContain("a!/one clean");
+  });
+
+  it("is asked about where the archive has another reading, or clamd passes over such a file", async () => {
+    const members = [{ name: "one", content: "this is one\n" }];
+    expect((await look(zipFile(members, { comment: "later" }), ["zip"])).asked).toBe(2);
+    expect((await look(zipFile(members, { before: Buffer.alloc(40) }), ["zip"])).asked).toBe(2);
+    expect((await look(Buffer.concat([Buffer.alloc(9), zipFile(members)]), ["zip"])).asked).toBe(2);
+    const sound = {
+      name: "sound",
+      content: Buffer.concat([Buffer.from("ID3"), Buffer.alloc(500), Buffer.from(MARKER)]),
+    };
+    const passed = await look(zipFile([sound]), ["zip"]);
+    expect(passed.asked).toBe(2);
+    expect(passed.findings).toEqual(["a infected", "a!/sound infected"]);
+  });
+
+  it("is so by clamd's own word: one that looks into no archives, or knows no test file, vouches for nothing", async () => {
+    expect(await unpacksOf(clamd.socket)).toEqual(["zip", "gzip"]);
+    const blind = await startClamd({ ScanArchive: "no" });
+    expect(await unpacksOf(blind.socket)).toEqual([]);
+    await blind.stop();
+    expect(await unpacksOf(blind.socket)).toEqual([]);
+  });
+
+  it("past a limit inside of the archive is asked about", async () => {
+    const few = await startClamd({ MaxFiles: "5" });
+    const members = Array.from({ length: 12 }, (_, at) => ({ name: `${at}`, content: at === 11 ? MARKER : `${at}\n` }));
+    const kinds = await unpacksOf(few.socket);
+    expect(kinds).toEqual(["zip", "gzip"]);
+    const found = await look(zipFile(members), kinds, few);
+    expect(found.findings).toContain("a!/11 infected");
+    await few.stop();
+  });
+
+  it(`is found the same as if it were asked about: ${ROUNDS} archives at random`, async () => {
+    const seed = Number(process.env.VOUCHED_SEED ?? Date.now() % 1e9);
+    const random = generator(seed);
+    let vouched = 0;
+    let infected = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const content = broken(random, archive(random, 0));
+      const without = await look(content, []);
+      const with_ = await look(content, ["zip", "gzip"]);
+      expect(with_.findings, `seed ${seed}, round ${round}: ${content.toString("base64").slice(0, 4_000)}`).toEqual(
+        without.findings,
+      );
+      if (with_.asked < without.asked) vouched += 1;
+      if (without.findings.some((line) => line.endsWith(" infected"))) infected += 1;
+    }
+    expect(vouched, `seed ${seed}`).toBeGreaterThan(ROUNDS / 20);
+    expect(infected, `seed ${seed}`).toBeGreaterThan(ROUNDS / 20);
+  }, 3_600_000);
+});
+
+type Random = (below: number) => number;
+function generator(seed: number): Random {
+  let state = seed >>> 0;
+  return (below) => {
+    // mulberry32
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+const HEADS = ["", "", "", "ID3", "OggS", "<html>", "%PDF-1.4\n", "MZ", "#!/bin/sh\n", "PK\x03\x04", "\x1f\x8b\x08"];
+const NAMES = [
+  "a.txt",
+  "../a",
+  "b/",
+  "b/c.txt",
+  "x".repeat(255),
+  "\0",
+  "n\nn",
+  "a.txt",
+  "word/document.xml",
+  "META-INF/x",
+];
+
+function leaf(random: Random): Buffer {
+  const filling =
+    random(3) === 0 ? Buffer.alloc(random(3_000)) : Buffer.from(`${random(1e9)} some words\n`.repeat(random(200)));
+  const bad = random(8) === 0 ? MARKER : "";
+  return Buffer.concat([Buffer.from(HEADS[random(HEADS.length)]!, "latin1"), filling, Buffer.from(bad), filling]);
+}
+
+function archive(random: Random, depth: number): Buffer {
+  const inner = (): Buffer => (depth < 3 && random(4) === 0 ? archive(random, depth + 1) : leaf(random));
+  if (random(3) === 0)
+    return Buffer.concat(Array.from({ length: 1 + Number(random(6) === 0) }, () => gzipSync(inner())));
+  const members = Array.from({ length: random(5) }, (): ZipMember => {
+    const name = random(3) === 0 ? NAMES[random(NAMES.length)]! : `f${random(1e6)}`;
+    const extra = random(6) === 0 ? { localExtra: Buffer.from([1, 0x99, 2, 0, 7, 7]) } : {};
+    return { name, content: inner(), stored: random(3) === 0, streamed: random(3) === 0, ...extra };
+  });
+  return zipFile(members, random(8) === 0 ? { comment: "c".repeat(random(30)) } : {});
+}
+
+/** Half of them as they are; of the others some bytes are changed, taken away or doubled. */
+function broken(random: Random, content: Buffer): Buffer {
+  if (random(2) === 0 || content.length < 8) return content;
+  let bytes = Buffer.from(content);
+  for (let times = 1 + random(3); times > 0; times--) {
+    // headers are where readings part: near the start, or in the directory
+    const at =
+      random(2) === 0 ? random(Math.min(80, bytes.length)) : bytes.length - 1 - random(Math.min(160, bytes.length));
+    const kind = random(6);
+    if (kind < 3) bytes[at] = random(256);
+    else if (kind === 3) bytes[at] = bytes[at]! ^ (1 << random(8));
+    else if (kind === 4) bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + random(4))]);
+    else bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.max(0, at - random(40)))]);
+  }
+  return bytes;
+}
