@@ -15,7 +15,7 @@ import { readTable } from "./network-table.ts";
 
 /** `inForce`: what the table says of itself, where it is loaded. */
 export type Room = { count: number; max: number; inForce: string | null };
-type Way = { path: BrokerPath; vifs: readonly Vif[]; wire: Wire };
+export type Way = { path: BrokerPath; vifs: readonly Vif[]; wire: Wire };
 
 /** @throws DoorError where one may not look */
 export async function lookAtRoom(ruleset: Ruleset): Promise<Room | null> {
