@@ -1,25 +1,19 @@
 /** Sources → spool. Limits come before the index; then many parcels share one transaction, one sync. */
-import type { GuestId } from "@sallyport/shared/base/ids.ts";
-import { type Bucket, fullBucket, take } from "@sallyport/shared/policy/bucket.ts";
 import type { LogSection } from "@sallyport/shared/policy/log.ts";
-import type { GuestLog } from "@sallyport/shared/record/guest.ts";
-import type { Observation } from "@sallyport/shared/record/record.ts";
-import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
 import {
-  BUCKETS_MAX,
   COMMIT_BYTES_MAX,
   COMMIT_RECORDS_MAX,
   REFUSED_BYTES_MAX,
   REFUSED_RECORDS_MAX,
   SUPPRESSED_FLUSH_MS,
 } from "../limits.ts";
-import type { Admits, Emit, EmitAnswer, Parcel } from "../sources/source.ts";
-import { unindexed } from "./gap.ts";
+import type { Admits, AdmitsLine, Emit, EmitAnswer, Parcel } from "../sources/source.ts";
+import { LineLimits } from "./line-limits.ts";
 import { PacketLimits } from "./packet-limits.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import type { Spool } from "./spool.ts";
-import { copyHeld, type Held } from "./store.ts";
-import { type Held as HeldBack, Suppressed } from "./suppressed.ts";
+import { copyHeld, count, nothingHeld } from "./store.ts";
+import { Untold } from "./untold.ts";
 
 export class SpoolClosed extends Error {
   override name = "SpoolClosed";
@@ -53,17 +47,14 @@ const CHECKPOINT_MS = 250;
 
 export class Intake {
   readonly #parts: IntakeParts;
-  readonly #suppressed = new Suppressed();
-  readonly #lost = new Map<"spool-full" | "disk-refused", { records: number; bytes: number }>();
+  readonly #untold: Untold;
   #refused: string | undefined;
   /** Smaller after each refusal: a little room takes a little, where the whole group would be refused for ever. */
   #groupMax = COMMIT_RECORDS_MAX;
-  readonly #buckets = new Map<string, Bucket>();
+  readonly #lines: LineLimits;
   readonly #packets: PacketLimits;
-  /** Tokens that lines on their way have taken already. */
-  readonly #admitted = new Map<string, number>();
   #queue: Waiting[] = [];
-  #waiting: Held = nothing();
+  #waiting = nothingHeld();
   #timer: NodeJS.Immediate | NodeJS.Timeout | undefined;
   #flushTimer: NodeJS.Timeout | undefined;
   #saveTimer: NodeJS.Timeout | undefined;
@@ -72,6 +63,8 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
+    this.#untold = new Untold(parts.now);
+    this.#lines = new LineLimits(parts.log, parts.monotonic);
     this.#packets = new PacketLimits(parts.monotonic);
   }
 
@@ -86,27 +79,18 @@ export class Intake {
       else this.#admit(parcel, resolve, reject);
     });
 
-  /** Where severity counts a line must be read first. */
   readonly admits: Admits = (line, bytes) => {
     const { guest, via, from } = line;
-    if (line.via === "detector" || line.via === "firewall") {
-      const { linesPerSecond, burstLines } = this.#parts.log();
-      if (this.#packets.hasToken(line, { perSecond: linesPerSecond, burst: burstLines })) return true;
-      return this.#isOverLimit({ guest, via, from }, bytes);
-    }
-    if (this.#parts.log().leastSeverity !== SEVERITIES[0]) return true;
-    const key = this.#bucketKey(guest, via);
-    if (this.#hasToken(key)) {
-      this.#admitted.set(key, (this.#admitted.get(key) ?? 0) + 1);
-      return true;
-    }
-    return this.#isOverLimit({ guest, via, from }, bytes);
-  };
-
-  #isOverLimit(line: Pick<HeldBack, "guest" | "via" | "from">, bytes: number): false {
-    this.#suppressed.count({ ...line, reason: "rate", bytes }, this.#parts.now());
+    if (this.#isWithinLimit(line)) return true;
+    this.#untold.line({ guest, via, from, reason: "rate", bytes });
     this.#flushLater();
     return false;
+  };
+
+  #isWithinLimit(line: AdmitsLine): boolean {
+    if (line.via !== "detector" && line.via !== "firewall") return this.#lines.admits(line.guest, line.via);
+    const { linesPerSecond, burstLines } = this.#parts.log();
+    return this.#packets.hasToken(line, { perSecond: linesPerSecond, burst: burstLines });
   }
 
   #admit(parcel: Parcel, resolve: (answer: EmitAnswer) => void, reject: (error: Error) => void): void {
@@ -119,10 +103,11 @@ export class Intake {
     let bytes = 0;
     const before = copyHeld(this.#waiting);
     for (const observation of parcel.observations) {
-      const held = this.#isHeldBack(observation);
+      const held = this.#lines.holdsBack(observation);
       if (held) {
         answer.suppressed++;
-        this.#holdBack(observation, held);
+        this.#untold.heldBack(observation, held);
+        this.#flushLater();
         continue;
       }
       const prepared = prepare(observation);
@@ -139,14 +124,14 @@ export class Intake {
         }
         if (record.way === 2) answer.refused++;
         else answer.suppressed++;
-        this.#lose(observation, record);
+        const reason = this.#refused === undefined ? "spool-full" : "disk-refused";
+        this.#untold.lost(observation, reason, record.content.length);
+        this.#flushLater();
         continue;
       }
       records.push(record);
       bytes += record.content.length;
-      this.#waiting.records++;
-      this.#waiting.contents[record.way]++;
-      this.#waiting.bytes[record.way] += record.content.length;
+      count(this.#waiting, record);
     }
     answer.kept = records.length;
     if (records.length === 0 && !parcel.position) {
@@ -162,57 +147,11 @@ export class Intake {
     return position !== undefined && this.#stalled.some(({ parcel }) => parcel.position?.name === position.name);
   }
 
-  /** Why a guest's line gets no index, if so. Only guests' lines are limited here. */
-  #isHeldBack(observation: Observation): "rate" | "severity" | undefined {
-    if (observation.kind !== "guest.log") return undefined;
-    const { leastSeverity } = this.#parts.log();
-    if (SEVERITIES.indexOf(observation.severity) < SEVERITIES.indexOf(leastSeverity)) return "severity";
-    const key = this.#bucketKey(observation.guest, observation.body.via);
-    const admitted = this.#admitted.get(key) ?? 0;
-    if (admitted > 0) this.#admitted.set(key, admitted - 1);
-    return admitted > 0 || this.#hasToken(key) ? undefined : "rate";
-  }
-
-  #hasToken(key: string): boolean {
-    const { linesPerSecond, burstLines } = this.#parts.log();
-    const now = this.#parts.monotonic();
-    const { bucket, taken } = take(
-      this.#buckets.get(key) ?? fullBucket(burstLines, now),
-      linesPerSecond,
-      burstLines,
-      now,
-    );
-    this.#buckets.set(key, bucket);
-    return taken;
-  }
-
-  #bucketKey(guest: GuestId | undefined, via: string): string {
-    const key = `${guest ?? ""}/${via}`;
-    return this.#buckets.has(key) || this.#buckets.size < BUCKETS_MAX ? key : "others";
-  }
-
-  #holdBack(observation: Observation, reason: "rate" | "severity" | "spool-full"): void {
-    if (observation.kind !== "guest.log") return;
-    const { via, from, message } = observation.body as GuestLog;
-    this.#suppressed.count({ guest: observation.guest, via, from, reason, bytes: message.length }, this.#parts.now());
-    this.#flushLater();
-  }
-
   /** What waits for a disk that refuses is bounded in memory. */
   get #isOverfull(): boolean {
     if (this.#refused === undefined) return false;
     const { records, bytes } = this.#waiting;
     return records >= REFUSED_RECORDS_MAX || bytes[0] + bytes[1] + bytes[2] >= REFUSED_BYTES_MAX;
-  }
-
-  /** Guests' lines are told per guest; the rest, and all that a disk refused, in one gap record. */
-  #lose(observation: Observation, record: Prepared): void {
-    this.#holdBack(observation, "spool-full");
-    if (this.#refused === undefined && observation.kind === "guest.log") return;
-    const reason = this.#refused === undefined ? "spool-full" : "disk-refused";
-    const { records, bytes } = this.#lost.get(reason) ?? { records: 0, bytes: 0 };
-    this.#lost.set(reason, { records: records + 1, bytes: bytes + record.content.length });
-    this.#flushLater();
   }
 
   #flushLater(): void {
@@ -222,22 +161,16 @@ export class Intake {
   /** Tells what was held back: past the bounds if need be, since a full spool must say so. */
   #flush(): void {
     this.#flushTimer = undefined;
-    if (this.#closed || (this.#suppressed.isEmpty && this.#lost.size === 0)) return;
+    if (this.#closed || this.#untold.isEmpty) return;
     // told when the disk takes something again; until then it is counted on
     if (this.#refused !== undefined) return;
-    const { spool, now } = this.#parts;
-    const gaps = [...this.#lost].map(([reason, { records, bytes }]) =>
-      unindexed(now(), spool.size, records, bytes, reason),
-    );
-    this.#lost.clear();
-    const records = [...this.#suppressed.drain().map(prepare), ...gaps];
-    const none = { resolve() {}, reject() {} };
     this.#queue.push({
       parcel: { observations: [] },
-      records,
+      records: this.#untold.drain(this.#parts.spool.size),
       answer: { kept: 0, suppressed: 0, refused: 0 },
       bytes: 0,
-      ...none,
+      resolve() {},
+      reject() {},
     });
     this.#schedule(0);
   }
@@ -268,8 +201,8 @@ export class Intake {
       }
       this.#queue.splice(0, group.length);
       this.#groupMax = Math.min(COMMIT_RECORDS_MAX, this.#groupMax * 2);
-      if (this.#queue.length === 0) this.#waiting = nothing();
-      else for (const each of group) this.#forget(each);
+      if (this.#queue.length === 0) this.#waiting = nothingHeld();
+      else for (const { records } of group) for (const record of records) count(this.#waiting, record, -1);
       for (const each of group) each.resolve(each.answer);
       if (this.#refused !== undefined && this.#queue.length === 0) this.#mended();
     }
@@ -309,14 +242,6 @@ export class Intake {
     return end < 0 ? [...this.#queue] : this.#queue.slice(0, end);
   }
 
-  #forget(each: Waiting): void {
-    for (const record of each.records) {
-      this.#waiting.records--;
-      this.#waiting.contents[record.way]--;
-      this.#waiting.bytes[record.way] -= record.content.length;
-    }
-  }
-
   /** What is queued is committed, what was held back is told; then nothing more is taken. */
   close(): void {
     if (this.#closed) return;
@@ -338,5 +263,3 @@ export class Intake {
     this.#stalled = [];
   }
 }
-
-const nothing = (): Held => ({ records: 0, contents: [0, 0, 0], bytes: [0, 0, 0] });

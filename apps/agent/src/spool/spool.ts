@@ -19,7 +19,7 @@ import { giveUp } from "./give-up.ts";
 import { freshSalt, indexed, leafOf, type Prepared, prepare } from "./prepare.ts";
 import { reindex } from "./reindex.ts";
 import { hasRoom, mustGiveWay, sum, wayOfAlert } from "./room.ts";
-import { copyHeld, type Held, type Store, type TrailRow, type Way } from "./store.ts";
+import { copyHeld, count, type Held, type Store, type TrailRow, type Way } from "./store.ts";
 
 export type Identity = {
   workstation: WorkstationId;
@@ -302,9 +302,7 @@ export class Spool {
       const bytes = record.content.length;
       this.#store.insert({ idx: idx++, way: record.way, bytes, entry, salt, content: record.content });
       leaves.push(leaf);
-      this.#held.records++;
-      this.#held.contents[record.way]++;
-      this.#held.bytes[record.way] += bytes;
+      count(this.#held, record);
     }
     return appendAll(sha256, edge, leaves);
   }

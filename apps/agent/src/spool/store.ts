@@ -33,6 +33,15 @@ export const copyHeld = ({ records, contents, bytes }: Held): Held => ({
   bytes: [...bytes],
 });
 
+export const nothingHeld = (): Held => ({ records: 0, contents: [0, 0, 0], bytes: [0, 0, 0] });
+
+/** One record more, with its content, or one less. */
+export function count(held: Held, { way, content }: { way: Way; content: Uint8Array }, by: 1 | -1 = 1): void {
+  held.records += by;
+  held.contents[way] += by;
+  held.bytes[way] += by * content.length;
+}
+
 type Raw = Omit<TrailRow, "edge" | "baseEdge" | "checkpoint"> & {
   edge: Uint8Array;
   base_edge: Uint8Array;
@@ -116,7 +125,7 @@ export function storeOf(database: DatabaseSync) {
     rows: (from: number, count: number) => sql.read.iterate(from, count) as IterableIterator<Row>,
     entries: (from: number, to: number) => sql.entries.iterate(from, to) as IterableIterator<{ entry: string }>,
     held(): Held {
-      const held: Held = { records: 0, contents: [0, 0, 0], bytes: [0, 0, 0] };
+      const held = nothingHeld();
       for (const row of sql.held.all() as { way: Way; records: number; contents: number; bytes: number }[]) {
         held.records += row.records;
         held.contents[row.way] = row.contents;
