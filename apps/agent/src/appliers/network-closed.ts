@@ -1,8 +1,8 @@
 /** A ruleset that the kernel refuses where none was in force → nothing passes, and that is said. */
 import { rangeOf } from "@sallyport/shared/policy/network/address.ts";
 import { CLOSED, closed } from "@sallyport/shared/policy/network/closed.ts";
-import { familyName, TABLE } from "@sallyport/shared/policy/network/compile.ts";
 import type { Vif, Wire } from "@sallyport/shared/policy/network/firewall.ts";
+import { familyName, TABLE } from "@sallyport/shared/policy/network/nft.ts";
 import type { Ruleset } from "../dom0/ruleset.ts";
 import { readTable } from "./network-table.ts";
 

@@ -1,7 +1,7 @@
 /** What the firewall dropped, by guest and reason: the kernel's counts of the table in force and those of the tables before
  *  it, and in a record what of it was not logged. */
 import type { GuestId, Time } from "@sallyport/shared/base/ids.ts";
-import { NFLOG_GROUP } from "@sallyport/shared/policy/network/compile.ts";
+import { NFLOG_GROUP } from "@sallyport/shared/policy/network/drops.ts";
 import { devicesOf, type Vif } from "@sallyport/shared/policy/network/firewall.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { z } from "zod";

@@ -1,5 +1,6 @@
 /** The table that we loaded last, and what the kernel made of its text: what stands is held against that. */
-import { asideOf, TABLE } from "@sallyport/shared/policy/network/compile.ts";
+import { asideOf } from "@sallyport/shared/policy/network/compile.ts";
+import { TABLE } from "@sallyport/shared/policy/network/nft.ts";
 import type { Ruleset } from "../dom0/ruleset.ts";
 import type { Seen } from "./network-judge.ts";
 import { differences, hooked, type ReadTable, readTable, type TableContent } from "./network-table.ts";

@@ -1,6 +1,8 @@
 /** A listing of one table → what can be compared, and in words what differs. Pure. */
 import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
-import { ABOUT_CHAIN, COUNTING_SET, hooksOf } from "@sallyport/shared/policy/network/compile.ts";
+import { hooksOf } from "@sallyport/shared/policy/network/compile.ts";
+import { COUNTING_SET } from "@sallyport/shared/policy/network/drops.ts";
+import { ABOUT_CHAIN } from "@sallyport/shared/policy/network/nft.ts";
 
 /** By place (`chain out, rule 3`), what stands there, without what the kernel counts or numbers. */
 export type TableContent = Record<string, string>;

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fail, ok } from "@sallyport/shared/base/result.ts";
-import { LOGGED_BURST, LOGGED_PER_SECOND } from "@sallyport/shared/policy/network/compile.ts";
+import { LOGGED_BURST, LOGGED_PER_SECOND } from "@sallyport/shared/policy/network/drops.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
 import type { GuestSuppressed } from "@sallyport/shared/record/guest.ts";

@@ -1,8 +1,9 @@
 /** What a guest may claim besides a packet's source: who has an address (ARP, neighbour discovery), who is the router, who
  *  gives addresses out. As nftables (compile.ts) and as an answer (evaluate.ts). Only a vif with addresses is bound by it:
  *  one without routes for others. Pure. */
-import { familyOf, holds, joinRanges, type Range, rangeOf, rangeText } from "./address.ts";
+import { familyOf, holds, joinRanges, type Range, rangeOf } from "./address.ts";
 import type { Reason, Vif, Wire } from "./firewall.ts";
+import { setOf } from "./nft.ts";
 
 /** What neighbour discovery says (RFC 4861): `target` of a solicitation or an advertisement; the one option that may
  *  follow, with the card it names. `odd`: behind an extension header, or longer than one option. */
@@ -144,9 +145,5 @@ function isOdd(mac: string, type: number, { option, odd }: Neighbour = {}): bool
   return !may.also.includes(option.type);
 }
 
-const setOf = (members: readonly string[]): string =>
-  members.length === 1 ? members[0]! : `{ ${members.join(", ")} }`;
-
 const raw = (value: bigint): string => `0x${value.toString(16).padStart(32, "0")}`;
 const rawText = ({ from, to }: Range): string => (from === to ? raw(from) : `${raw(from)}-${raw(to)}`);
-export const rangesSet = (ranges: readonly Range[]): string => `{ ${ranges.map(rangeText).join(", ")} }`;

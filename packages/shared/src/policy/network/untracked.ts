@@ -3,8 +3,8 @@
  *  table of its own, `inet` on either wire, since dom0's packets meet IP's hooks first; a bridge tracks answers before IP
  *  does, and has the same table for itself. What was asked is kept in sets that
  *  only dom0's packets enter: an answer is one to a question, as a tracked one would be. Pure. */
-import { ABOUT_CHAIN, bothFamilies, guestDevices } from "./compile.ts";
 import type { BrokerPath, Firewall } from "./firewall.ts";
+import { aboutChain, chain, guestDevices, pathLines, tableText } from "./nft.ts";
 
 export const UNTRACKED = { family: "inet", table: "sallyport-untracked" } as const;
 export const UNTRACKED_BRIDGE = { ...UNTRACKED, family: "bridge" } as const;
@@ -26,57 +26,35 @@ type Way = Pick<Firewall, "vifs" | "wire"> & { path: BrokerPath };
 
 /** `about` is said in the table itself, in ABOUT_CHAIN. */
 export const untracked = (way: Way, about?: string): string =>
-  tableText(UNTRACKED, way, about) + (way.wire === "bridged" ? tableText(UNTRACKED_BRIDGE, way, about) : "");
+  textOf(UNTRACKED, way, about) + (way.wire === "bridged" ? textOf(UNTRACKED_BRIDGE, way, about) : "");
 
-function tableText(
-  { family, table }: { family: string; table: string },
-  { path, vifs }: Way,
-  about: string | undefined,
-): string {
-  const name = `table ${family} ${table}`;
-  const ports = `{ 53, ${path.port} }`;
-  const chains: [string, string[]][] = [
-    [
+function textOf(name: { family: string; table: string }, { path, vifs }: Way, about: string | undefined): string {
+  const sets = FAMILIES.map(
+    ({ set, type }) =>
+      `set ${set} { type ${type} . inet_proto . inet_service . ${type} . inet_service; size ${ASKED_MAX}; flags dynamic,timeout; timeout ${ASKED_SECONDS}s; }`,
+  );
+  return tableText(name, sets, [
+    chain(
       "ask",
       FAMILIES.map(
         ({ set, ip }) =>
           `update @${set} { ${ip} saddr . meta l4proto . th sport . ${ip} daddr . th dport } notrack accept`,
       ),
-    ],
-    [
-      "output",
-      [
-        `type filter hook output priority ${RAW}; policy accept;`,
-        'oifname "lo" notrack accept',
-        ...(path.to === "any"
-          ? [`tcp dport ${ports} goto ask`, "udp dport 53 goto ask"]
-          : bothFamilies(path.to, "daddr").map((to) => `${to}tcp dport ${path.port} goto ask`)),
-        // a guest that answers names is asked as the rules have it
-        ...guestDevices({ vifs }).map((device) => `oifname ${device} accept`),
-        "meta l4proto { tcp, udp } th dport 53 goto ask",
-      ],
-    ],
-    [
-      "prerouting",
-      [
-        `type filter hook prerouting priority ${RAW}; policy accept;`,
-        ...FAMILIES.map(
-          ({ set, ip }) => `${ip} daddr . meta l4proto . th dport . ${ip} saddr . th sport @${set} notrack accept`,
-        ),
-      ],
-    ],
-  ];
-  if (about !== undefined) chains.push([ABOUT_CHAIN, [`return comment "${about}"`]]);
-  return [
-    name,
-    `delete ${name}`,
-    `${name} {`,
-    ...FAMILIES.map(
-      ({ set, type }) =>
-        `  set ${set} { type ${type} . inet_proto . inet_service . ${type} . inet_service; size ${ASKED_MAX}; flags dynamic,timeout; timeout ${ASKED_SECONDS}s; }`,
     ),
-    ...chains.flatMap(([chain, lines]) => [`  chain ${chain} {`, ...lines.map((line) => `    ${line}`), "  }"]),
-    "}",
-    "",
-  ].join("\n");
+    chain("output", [
+      `type filter hook output priority ${RAW}; policy accept;`,
+      'oifname "lo" notrack accept',
+      ...pathLines(path, "out", "goto ask"),
+      // a guest that answers names is asked as the rules have it
+      ...guestDevices({ vifs }).map((device) => `oifname ${device} accept`),
+      "meta l4proto { tcp, udp } th dport 53 goto ask",
+    ]),
+    chain("prerouting", [
+      `type filter hook prerouting priority ${RAW}; policy accept;`,
+      ...FAMILIES.map(
+        ({ set, ip }) => `${ip} daddr . meta l4proto . th dport . ${ip} saddr . th sport @${set} notrack accept`,
+      ),
+    ]),
+    ...(about === undefined ? [] : [aboutChain(about)]),
+  ]);
 }
