@@ -17,8 +17,7 @@ Exit codes: 0 done, 1 an error (said on standard error); scan has codes of its o
 const program = new Command("sallyport-agent")
   .description("The agent of a sanitized workstation: evidence to the console, policy from it.")
   .version(AGENT_VERSION)
-  .addHelpText("after", AFTER)
-  .showHelpAfterError("(--help says more)");
+  .addHelpText("after", AFTER);
 
 const stateOption = [
   "--state <folder>",
@@ -176,4 +175,12 @@ if (!["enrol", "run", "status", "pin-keyboards", "hold-all"].includes(process.ar
   replayCommand(program);
   diskCommand(program, told, stateOption);
 }
+
+/** An error names the very command that was meant. */
+function tellUsage(command: Command, above: string): void {
+  const path = `${above}${command.name()}`;
+  command.showHelpAfterError(`usage: ${path} ${command.usage()}\n(${path} --help says more)`);
+  for (const each of command.commands) tellUsage(each, `${path} `);
+}
+tellUsage(program, "");
 await program.parseAsync();

@@ -138,7 +138,10 @@ export function readConfig(state: string, named: string | undefined): AgentConfi
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new ConfigError(`The configuration ${path} is no JSON: ${(error as Error).message}`, { cause: error });
+    throw new ConfigError(
+      `The configuration ${path} is no JSON: ${(error as Error).message.replaceAll(/\s+/g, " ")}.`,
+      { cause: error },
+    );
   }
   const config = AgentConfig.safeParse(json);
   if (!config.success) throw new ConfigError(`The configuration ${path} is refused:\n${z.prettifyError(config.error)}`);

@@ -17,7 +17,7 @@ const TOKEN = "\nThe API token (scope approval) is read from SALLYPORT_TOKEN; ma
 const PASSPHRASE_CHARS_MIN = 12;
 
 type Options = { url: string; json?: boolean };
-export const reachOf = ({ url }: { url: string }): Reach => ({ url, token: tokenFor("with the scope approval") });
+export const reachOf = ({ url }: { url: string }): Reach => ({ url, token: tokenFor(["approval"]) });
 export const urlOption = () =>
   new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000");
 

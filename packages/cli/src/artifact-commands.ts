@@ -15,7 +15,7 @@ export function addArtifacts(root: Command, say: (text: string) => void): void {
     .description("rule sets and scanner definitions that workstations fetch by their sha256 (docs/artifacts.md)");
   const url = () => new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000");
   const json = () => new Option("--json", "print JSON");
-  const reachOf = ({ url }: Options) => ({ url, token: tokenFor("for artifacts") });
+  const reachOf = ({ url }: Options, scope: string) => ({ url, token: tokenFor([scope]) });
   const tell = (options: Options, { value, text }: Said) => say(options.json ? JSON.stringify(value, null, 2) : text);
 
   artifact
@@ -27,7 +27,7 @@ export function addArtifacts(root: Command, say: (text: string) => void): void {
     .addOption(json())
     .addHelpText("after", CODES)
     .action(async (file: string, options: Options & { name?: string }) =>
-      tell(options, await addArtifact(reachOf(options), file, options.name)),
+      tell(options, await addArtifact(reachOf(options, "artifact:write"), file, options.name)),
     );
   artifact
     .command("list")
@@ -35,7 +35,7 @@ export function addArtifacts(root: Command, say: (text: string) => void): void {
     .addOption(url())
     .addOption(json())
     .addHelpText("after", CODES)
-    .action(async (options: Options) => tell(options, await listArtifacts(reachOf(options))));
+    .action(async (options: Options) => tell(options, await listArtifacts(reachOf(options, "artifact:read"))));
   artifact
     .command("remove")
     .description("take one away that no policy names")
@@ -43,5 +43,7 @@ export function addArtifacts(root: Command, say: (text: string) => void): void {
     .addOption(url())
     .addOption(json())
     .addHelpText("after", CODES)
-    .action(async (sha256: string, options: Options) => tell(options, await removeArtifact(reachOf(options), sha256)));
+    .action(async (sha256: string, options: Options) =>
+      tell(options, await removeArtifact(reachOf(options, "artifact:write"), sha256)),
+    );
 }

@@ -2,6 +2,7 @@
 
 import { isAnswer, whyNot } from "@sallyport/shared/base/why.ts";
 import { Command, CommanderError, Option } from "commander";
+import own from "../package.json" with { type: "json" };
 import { addApproval } from "./approval-commands.ts";
 import { addArtifacts } from "./artifact-commands.ts";
 import { backup, describeBackup } from "./backup.ts";
@@ -39,8 +40,8 @@ const show = (json: boolean | undefined, value: unknown, text: string) =>
 export function program(): Command {
   const root = new Command("sallyport")
     .description("Sallyport's command line: verify and export evidence, check policies, back the console up.")
-    .addHelpText("after", EXIT_CODES)
-    .showHelpAfterError("(--help shows what there is)");
+    .version(own.version)
+    .addHelpText("after", EXIT_CODES);
   const json = () => new Option("--json", "print JSON");
 
   root
@@ -87,7 +88,7 @@ export function program(): Command {
       "\nThe API token (scope: export) is read from SALLYPORT_TOKEN; make one on the console's Account page.",
     )
     .action(async (options: { workstation: string; out: string; trail?: string; url: string; json?: boolean }) => {
-      const token = tokenFor("with the scope export");
+      const token = tokenFor(["export"]);
       const got = await download({ ...options, token });
       const older = got.olderTrails.map((id) => `\nAn older trail of it: --trail ${id}`).join("");
       show(options.json, got, `Wrote trail ${got.trail} to ${got.out}. Check it: sallyport verify ${got.out}${older}`);
@@ -233,11 +234,15 @@ export function program(): Command {
 /** Arguments → exit code. */
 export async function main(args: readonly string[]): Promise<void> {
   const root = program();
-  const calm = (command: Command): void => {
-    command.exitOverride().configureOutput({ outputError: (text, write) => write(text) });
-    for (const each of command.commands) calm(each);
+  const calm = (command: Command, above: string): void => {
+    const path = `${above}${command.name()}`;
+    command
+      .exitOverride()
+      .configureOutput({ outputError: (text, write) => write(text) })
+      .showHelpAfterError(`usage: ${path} ${command.usage()}\n(${path} --help says more)`);
+    for (const each of command.commands) calm(each, `${path} `);
   };
-  calm(root);
+  calm(root, "");
   try {
     await root.parseAsync(args, { from: "user" });
   } catch (error) {

@@ -1,6 +1,7 @@
 /** `sallyport command …`: one thing told to several workstations at once, and how each stands, through the console's API. */
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { ISOLATION_MS_MAX } from "@sallyport/shared/command/command.ts";
+import { Verb } from "@sallyport/shared/command/verb.ts";
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
@@ -47,7 +48,7 @@ export function addCommand(root: Command, say: (text: string) => void): void {
   const tell = (options: Options, value: unknown, text: string): void =>
     say(options.json ? JSON.stringify(value, null, 2) : text.split("\n").map(escapeForDisplay).join("\n"));
   const ask = ({ url }: Options, path: string, body?: object) =>
-    askConsole({ url, token: tokenFor("for commands") }, path, body);
+    askConsole({ url, token: tokenFor([body ? "command:write" : "command:read"]) }, path, body);
 
   command
     .command("send")
@@ -63,7 +64,12 @@ export function addCommand(root: Command, say: (text: string) => void): void {
     .addOption(json())
     .addHelpText("after", CODES)
     .action(async (verb: string, options: SendOptions) => {
-      if (!VERBS.includes(verb)) throw new Fault(`${verb} is none of ${VERBS.join(", ")}.`);
+      if (!VERBS.includes(verb))
+        throw new Fault(
+          Verb.safeParse(verb).success
+            ? `${verb} is asked for on the workstation's page in the console: it destroys, or speaks of one guest. From here: ${VERBS.join(", ")}.`
+            : `${verb} is no command. There are: ${VERBS.join(", ")}.`,
+        );
       if ((verb === "isolate") !== (options.hours !== undefined))
         throw new Fault(verb === "isolate" ? "Say with --hours how long they are cut off." : "--hours is isolate's.");
       const hours = wholeOf("--hours", options.hours ?? "1", HOURS_MAX);

@@ -36,7 +36,7 @@ export function addDeny(root: Command, say: (text: string) => void): void {
   const tell = (options: Options, value: unknown, text: string): void =>
     say(options.json ? JSON.stringify(value, null, 2) : text.split("\n").map(escapeForDisplay).join("\n"));
   const ask = ({ url }: Options, body?: object) =>
-    askConsole({ url, token: tokenFor("for denials") }, "/api/deny", body);
+    askConsole({ url, token: tokenFor([body ? "deny:write" : "deny:read"]) }, "/api/deny", body);
 
   deny
     .command("add")

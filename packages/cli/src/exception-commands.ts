@@ -19,6 +19,8 @@ const Row = z.looseObject({
 });
 const Revoked = z.looseObject({ name: z.string(), until: z.string() });
 const ID_CHARS_MIN = 8;
+const READ = ["exception:read"];
+const REVOKE = [...READ, "exception:write"];
 
 export function addException(root: Command, say: (text: string) => void): void {
   const exception = root.command("exception").description("sticks that may pass by a person's word (docs/usb-gate.md)");
@@ -26,9 +28,9 @@ export function addException(root: Command, say: (text: string) => void): void {
   const json = () => new Option("--json", "print JSON");
   const tell = (options: Options, value: unknown, text: string): void =>
     say(options.json ? JSON.stringify(value, null, 2) : text.split("\n").map(escapeForDisplay).join("\n"));
-  const ask = ({ url }: Options, body?: object) =>
-    askConsole({ url, token: tokenFor("for exceptions") }, "/api/exception", body);
-  const standing = async (options: Options) => z.array(Row).parse(await ask(options));
+  const ask = ({ url }: Options, scopes: string[], body?: object) =>
+    askConsole({ url, token: tokenFor(scopes) }, "/api/exception", body);
+  const standing = async (options: Options, scopes: string[]) => z.array(Row).parse(await ask(options, scopes));
 
   exception
     .command("list")
@@ -37,7 +39,7 @@ export function addException(root: Command, say: (text: string) => void): void {
     .addOption(json())
     .addHelpText("after", CODES)
     .action(async (options: Options) => {
-      const rows = await standing(options);
+      const rows = await standing(options, READ);
       const line = (row: z.infer<typeof Row>) =>
         `${row.exception.slice(0, 12)}  on ${row.workstation.name}, until ${row.until}: ${row.reason}`;
       tell(options, rows, rows.length === 0 ? "No exception stands." : rows.map(line).join("\n"));
@@ -53,12 +55,12 @@ export function addException(root: Command, say: (text: string) => void): void {
     .action(async (id: string, options: Options & { reason: string }) => {
       if (!/^[0-9a-f]+$/.test(id) || id.length < ID_CHARS_MIN)
         throw new Fault(`An exception is named by at least ${ID_CHARS_MIN} digits of its id, not by "${id}".`, 3);
-      const named = (await standing(options)).filter(({ exception }) => exception.startsWith(id));
+      const named = (await standing(options, REVOKE)).filter(({ exception }) => exception.startsWith(id));
       const [row, ...more] = named;
       if (!row || more.length > 0)
         throw new Fault(`${row ? "More than one exception" : "No exception that stands"} begins with ${id}.`, 3);
       const body = { workstation: row.workstation.id, exception: row.exception, reason: options.reason };
-      const revoked = Revoked.parse(await ask(options, body));
+      const revoked = Revoked.parse(await ask(options, REVOKE, body));
       tell(
         options,
         revoked,

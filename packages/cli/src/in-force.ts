@@ -87,7 +87,7 @@ The API token (scope policy:read) is read from SALLYPORT_TOKEN; make one on the 
 Exit codes: 0 said; 3 nothing was in force then, or nobody published what was; 1 an error of the command's own.`,
     )
     .action(async ({ workstation, at, url, json }: Options) => {
-      const token = tokenFor("with the scope policy:read");
+      const token = tokenFor(["policy:read"]);
       const answer = await inForce({ url, token }, workstation, at);
       say(json ? JSON.stringify(answer, null, 2) : inForceText(answer));
       if (!answer.found?.approval) process.exitCode = 3;

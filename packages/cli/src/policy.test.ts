@@ -67,3 +67,9 @@ describe("checking a policy", () => {
     expect(checkPolicy("p.yaml", "usb:\n  deviceRules: ['allow idd 1']\n")).toMatchObject({ valid: false });
   });
 });
+
+it("a document that sets nothing is valid, and is told from one that says something", () => {
+  for (const text of ["", "# all of it is commented out\n", "version: 1\n"])
+    expect(checkPolicy("empty.yaml", text).text).toMatch(/^Valid, and it sets nothing of its own: .* Its digest is /);
+  expect(checkPolicy("block.yaml", "usb:\n  unscannable: block\n").text).toMatch(/^Valid\. Its digest is /);
+});

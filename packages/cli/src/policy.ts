@@ -3,7 +3,7 @@ import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { cutOffWords } from "@sallyport/shared/policy/cut-off.ts";
 import { type Change, diffPolicy, summariseDiff } from "@sallyport/shared/policy/diff.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
-import { type Policy, policyDigest, policyJsonSchema } from "@sallyport/shared/policy/policy.ts";
+import { Policy, policyDigest, policyJsonSchema } from "@sallyport/shared/policy/policy.ts";
 import { parseRules } from "@sallyport/shared/usb/rules/parse.ts";
 import { printRule } from "@sallyport/shared/usb/rules/print.ts";
 import { hash } from "./crypto.ts";
@@ -33,7 +33,16 @@ export function checkPolicy(file: string, text: string): { valid: boolean; value
       text: faults.map(({ path, column, message }) => `${file}: ${path}, column ${column}: ${message}`).join("\n"),
     };
   const digest = policyDigest(hash, read.policy);
-  return { valid: true, value: { valid: true, digest, policy: read.policy }, text: `Valid. Its digest is ${digest}.` };
+  // an empty file is a policy too, and seldom the one that was meant
+  const isDefault = digest === policyDigest(hash, Policy.parse({}));
+  const verdict = isDefault
+    ? "Valid, and it sets nothing of its own: every section is the default, the strict one."
+    : "Valid.";
+  return {
+    valid: true,
+    value: { valid: true, digest, policy: read.policy },
+    text: `${verdict} Its digest is ${digest}.`,
+  };
 }
 
 export type Difference = {

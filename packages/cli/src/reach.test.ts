@@ -15,11 +15,14 @@ const told = (act: () => unknown): string => {
 
 describe("the console's API", () => {
   it("is asked with a token that a header can carry; any other is refused, and never shown", () => {
-    expect(tokenFor("for tests", { SALLYPORT_TOKEN: "spt_abc" })).toBe("spt_abc");
-    expect(told(() => tokenFor("for tests", {}))).toContain("API token for tests");
+    expect(tokenFor(["deny:read"], { SALLYPORT_TOKEN: "spt_abc" })).toBe("spt_abc");
+    expect(told(() => tokenFor(["deny:read"], {}))).toBe(
+      "Set SALLYPORT_TOKEN to an API token with the scope deny:read (the console's Account page makes one).",
+    );
+    expect(told(() => tokenFor(["policy:read", "policy:write"], {}))).toContain("scopes policy:read and policy:write");
     fc.assert(
       fc.property(fc.string({ unit: "binary", minLength: 6 }), (token) => {
-        const words = told(() => tokenFor("for tests", { SALLYPORT_TOKEN: token }));
+        const words = told(() => tokenFor(["export"], { SALLYPORT_TOKEN: token }));
         if (words === "") expect(() => new Headers({ authorization: `Bearer ${token}` })).not.toThrow();
         expect(words).not.toContain(token);
       }),

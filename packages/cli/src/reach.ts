@@ -10,9 +10,15 @@ export class Away extends Fault {}
 
 /** An API token as the environment has it. What is wrong with one is said without showing it.
  *  @throws Fault */
-export function tokenFor(use: string, environment: Record<string, string | undefined> = process.env): string {
+export function tokenFor(
+  scopes: readonly string[],
+  environment: Record<string, string | undefined> = process.env,
+): string {
   const token = environment.SALLYPORT_TOKEN;
-  if (!token) throw new Fault(`Set SALLYPORT_TOKEN to an API token ${use} (the console's Account page makes one).`);
+  if (!token) {
+    const named = `scope${scopes.length > 1 ? "s" : ""} ${scopes.join(" and ")}`;
+    throw new Fault(`Set SALLYPORT_TOKEN to an API token with the ${named} (the console's Account page makes one).`);
+  }
   if (!/^[\x21-\x7e]+$/.test(token))
     throw new Fault("SALLYPORT_TOKEN is no API token: it holds a space, a line's end or a character beyond ASCII.");
   return token;

@@ -34,7 +34,7 @@ export function addReplay(policy: Command, say: (text: string) => void): void {
     .action(async (file: string | undefined, options: Options) => {
       if ((file === undefined) === (options.revision === undefined))
         throw new Fault("Name a policy's file, or a revision with --revision: one of the two.");
-      const token = tokenFor("with the scope policy:read");
+      const token = tokenFor(["policy:read"]);
       const { value, text, exitCode } = await replayPolicy({
         ...options,
         token,

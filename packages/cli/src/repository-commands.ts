@@ -53,11 +53,7 @@ export function addRepository(policy: Command, say: (text: string) => void): voi
     .addOption(json())
     .addHelpText("after", help("policy:read", "0 done, 1 an error of the command's own."))
     .action(async (folder: string, { url, json, overwrite }: Options & { overwrite?: boolean }) => {
-      const done = await exportFolder(
-        { url, token: tokenFor("with the scope policy:read") },
-        folder,
-        overwrite ?? false,
-      );
+      const done = await exportFolder({ url, token: tokenFor(["policy:read"]) }, folder, overwrite ?? false);
       say(json ? JSON.stringify(done.value, null, 2) : done.text);
     });
 
@@ -79,7 +75,7 @@ export function addRepository(policy: Command, say: (text: string) => void): voi
       ),
     )
     .action(async (folder: string, options: PlanOptions) => {
-      const reach = { url: options.url, token: tokenFor("with the scope policy:read") };
+      const reach = { url: options.url, token: tokenFor(["policy:read"]) };
       const plan = await planFolder(reach, folderOf(folder, options));
       if (options.out !== undefined) writeFileSync(options.out, `${JSON.stringify(plan, null, 2)}\n`);
       const next =
@@ -113,7 +109,7 @@ export function addRepository(policy: Command, say: (text: string) => void): voi
       ),
     )
     .action(async (folder: string, options: ApplyOptions) => {
-      const reach = { url: options.url, token: tokenFor("with the scopes policy:read and policy:write") };
+      const reach = { url: options.url, token: tokenFor(["policy:read", "policy:write"]) };
       const asked = folderOf(folder, options);
       const expect = expected(options) ?? (await confirmed(await planFolder(reach, asked), options));
       const { plan, done } = await applyFolder(reach, asked, { expect, message: options.message });

@@ -51,7 +51,7 @@ export function addRollout(root: Command, say: (text: string) => void): void {
     if (exitCode !== 0) process.exitCode = exitCode;
   };
   const watch = async (id: string, options: Options & { timeout: string }): Promise<void> => {
-    const code = await watchRollout(reachOf(options), id, {
+    const code = await watchRollout(reachOf(options, READ), id, {
       minutes: minutesOf(options.timeout),
       say: (full, text) => say(options.json ? JSON.stringify(full) : text),
       now: Date.now,
@@ -79,7 +79,7 @@ export function addRollout(root: Command, say: (text: string) => void): void {
     .action(async (options: StartOptions) => {
       if (options.policy === "-" && options.plan === "-")
         throw new Fault("Only one of policy and plan can come from standard input.");
-      const begun = await startRollout(reachOf(options), {
+      const begun = await startRollout(reachOf(options, options.watch ? [...READ, ...MOVE] : MOVE), {
         group: options.group,
         source: readArgumentFile(options.policy),
         planText: readArgumentFile(options.plan),
@@ -97,7 +97,7 @@ export function addRollout(root: Command, say: (text: string) => void): void {
     .addOption(url())
     .addOption(json())
     .addHelpText("after", CODES)
-    .action(async (options: Options) => tell(options, await listRollouts(reachOf(options))));
+    .action(async (options: Options) => tell(options, await listRollouts(reachOf(options, READ))));
   rollout
     .command("show")
     .description("how one stands: waves, counts, and each workstation that is not done")
@@ -105,7 +105,7 @@ export function addRollout(root: Command, say: (text: string) => void): void {
     .addOption(url())
     .addOption(json())
     .addHelpText("after", CODES)
-    .action(async (id: string, options: Options) => tell(options, await showRollout(reachOf(options), id)));
+    .action(async (id: string, options: Options) => tell(options, await showRollout(reachOf(options, READ), id)));
   rollout
     .command("watch")
     .description("say each change until it has an end or waits for a person; with --json one object a line")
@@ -125,13 +125,15 @@ export function addRollout(root: Command, say: (text: string) => void): void {
       .addOption(json())
       .addHelpText("after", CODES)
       .action(async (id: string, options: Options & { reason: string }) =>
-        tell(options, await moveRollout(reachOf(options), id, move, options.reason)),
+        tell(options, await moveRollout(reachOf(options, MOVE), id, move, options.reason)),
       );
 }
 
-function reachOf({ url }: Options): { url: string; token: string } {
-  const token = tokenFor("for rollouts");
-  return { url, token };
+const READ = ["rollout:read"];
+const MOVE = ["rollout:write"];
+
+function reachOf({ url }: Options, scopes: string[]): { url: string; token: string } {
+  return { url, token: tokenFor(scopes) };
 }
 
 function orderOf(text: string): number {

@@ -21,6 +21,13 @@ const ROWS: { args: string[]; says: RegExp; code?: number }[] = [
   { args: ["policy", "check", "*/none"], says: /none cannot be read: there is no such file/ },
   { args: ["policy", "check", "*/folder"], says: /folder cannot be read: it is a folder/ },
   { args: ["policy", "check", "*/bytes"], says: /bytes is not UTF-8 text/ },
+  {
+    args: ["policy", "check"],
+    says: /'file'\nusage: sallyport policy check \[options\] <file>\n\(sallyport policy check --h/,
+  },
+  { args: ["polcy"], says: /Did you mean policy\?\)\nusage: sallyport \[options\] \[command\]\n\(sallyport --help/ },
+  { args: ["command", "send", "wipe", "--reason", "r"], says: /^wipe is asked for on the workstation's page/ },
+  { args: ["command", "send", "nuke", "--reason", "r"], says: /^nuke is no command\. There are: isolate, release/ },
   { args: ["policy", "check", ""], says: /^The file's name is empty/ },
   { args: ["policy", "diff", "*/none", "*/none"], says: /none cannot be read/ },
   { args: ["policy", "import-usbguard", "*/none"], says: /none cannot be read/ },

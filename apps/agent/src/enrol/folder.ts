@@ -1,6 +1,8 @@
 /** The state folder's enrolment: keys, certificate, who we are. Written whole or not at all. */
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fsyncSync,
   mkdirSync,
@@ -13,6 +15,7 @@ import {
 import { dirname, join } from "node:path";
 import { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { KeyText } from "@sallyport/shared/base/key.ts";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import { z } from "zod";
 
@@ -46,9 +49,24 @@ const files = (state: string) => {
 
 export const isEnrolled = (state: string): boolean => existsSync(files(state).facts);
 
+/** Why nobody can say whether the file is there; a folder that others may not enter hides what is in it. */
+function whyUnseen(path: string): string | undefined {
+  try {
+    accessSync(path, constants.R_OK);
+    return undefined;
+  } catch (error) {
+    return ["EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "") ? whyNot(error) : undefined;
+  }
+}
+
 /** @throws EnrolmentError */
 export function readEnrolment(state: string): Enrolment {
   const at = files(state);
+  const unseen = whyUnseen(at.facts);
+  if (unseen !== undefined)
+    throw new EnrolmentError(
+      `Whether this machine is enrolled cannot be told: ${at.facts} cannot be read, since ${unseen}. Run this as root.`,
+    );
   if (!isEnrolled(state)) {
     throw new EnrolmentError(
       `This machine is not enrolled: there is no ${FOLDER} in ${state}. Make a token on the console's Enrol page and run "sallyport-agent enrol TOKEN --state ${state}".`,

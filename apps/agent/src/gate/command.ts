@@ -73,7 +73,7 @@ async function runScan(target: string, flags: Flags, readText: ReadText): Promis
     return exitCode(body);
   } catch (error) {
     if (!(error instanceof DoorError) && !(error instanceof Refused)) throw error;
-    process.stderr.write(`${escapeForDisplay(error.message)}\n`);
+    process.stderr.write(`${error.message.split("\n").map(escapeForDisplay).join("\n")}\n`);
     return EXIT.error;
   }
 }
@@ -96,7 +96,7 @@ async function policyOf(file: string | undefined, readText: ReadText): Promise<U
   const text = await readText(file, FILE_BYTES_MAX);
   if (text === undefined) throw new Refused(`There is no policy file at ${file}.`);
   const policy = readUsbPolicy(text);
-  if (!policy.ok) throw new Refused(`${file}: ${policy.error}`);
+  if (!policy.ok) throw new Refused(`${file} is no policy:\n${policy.error}`);
   return policy.value;
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,6 +19,12 @@ const ROWS: { args: string[]; says: RegExp; stdin?: string }[] = [
   { args: ["scan", "*/loop"], says: /no such file|circle/ },
   { args: ["scan", "*/folder", "--policy", "*/none"], says: /There is no policy file at .*none/ },
   { args: ["scan", "*/folder", "--policy", "*/folder"], says: /folder cannot be read: it is a folder/ },
+  {
+    args: ["scan", "*/folder", "--policy", "*/policy"],
+    says: /policy is no policy:\n(?:usb\.present: .*\n)?usb\.unscanable: there is no such setting$/m,
+  },
+  { args: ["scan"], says: /'target'\nusage: sallyport-agent scan \[options\] <target>\n\(sallyport-agent scan --help/ },
+  { args: ["disk", "show"], says: /usage: sallyport-agent disk show \[options\] <path>/ },
   { args: ["scan", "*/folder", "--clamd-conf", "*/none"], says: /There is no clamd configuration at .*none/ },
   { args: ["replay", "--source", "eve", "*/none"], says: /none cannot be read: there is no such file/ },
   { args: ["replay", "--source", "eve", ""], says: /^The file's name is empty/ },
@@ -45,6 +51,7 @@ describe("what sallyport-agent says of a path it cannot use", () => {
     folder = mkdtempSync(join(tmpdir(), "sallyport-paths-"));
     mkdirSync(join(folder, "folder"));
     writeFileSync(join(folder, "file"), "no json\n");
+    writeFileSync(join(folder, "policy"), "usb:\n  unscanable: block\n  present: 3\n");
     server = createServer();
     await new Promise<void>((resolve) => server.listen(join(folder, "socket"), resolve));
   });
@@ -63,4 +70,30 @@ describe("what sallyport-agent says of a path it cannot use", () => {
     expect(stderr).not.toMatch(/\bE[A-Z]{3,}\b|\berrno\b|^\s+at |node:internal/m);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
   });
+
+  // a state folder is root's alone: whoever else asks must not be told that there is nothing in it
+  const OTHER = { uid: 65_534, gid: 65_534 };
+  const other = process.getuid?.() === 0 ? OTHER : {};
+  const reaches = spawnSync(process.execPath, ["--check", BIN], other).status === 0;
+  it.skipIf(!reaches)(
+    "a folder that this user may not enter is no answer, neither of enrolment nor of the gate",
+    () => {
+      const closed = join(folder, "closed");
+      mkdirSync(closed);
+      if (process.getuid?.() === 0) chmodSync(folder, 0o755);
+      chmodSync(closed, process.getuid?.() === 0 ? 0o700 : 0o000);
+      for (const [verb, says] of [
+        [
+          "status",
+          /^Whether this machine is enrolled cannot be told: .*this user may not open it\. Run this as root\.\n$/,
+        ],
+        ["hold-all", /config\.json cannot be read: this user may not open it\.\n$/],
+      ] as const) {
+        const options = { encoding: "utf8", cwd: "/", ...other } as const;
+        const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, verb, "--state", closed], options);
+        expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
+        expect(stderr).toMatch(says);
+      }
+    },
+  );
 });

@@ -69,7 +69,7 @@ export function readPolicy(untrusted: string): ReadPolicy {
 type Found = { path: PropertyKey[]; message: string; key?: string };
 
 /** A key that is not known is told where it stands, not where its parent begins. */
-function faultsOf(issue: z.core.$ZodIssue): Found[] {
+export function faultsOf(issue: z.core.$ZodIssue): Found[] {
   if (issue.code !== "unrecognized_keys") return [{ path: issue.path, message: issue.message }];
   return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such setting", key }));
 }
