@@ -1,6 +1,6 @@
 /** Wires `hold-all`: the configuration's pins, the journal in the spool that nobody writes to any more, and the ports. */
-import { accessSync, constants } from "node:fs";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
+import { whyNot } from "@sallyport/shared/base/why.ts";
 import { UsbPin } from "@sallyport/shared/usb/device.ts";
 import { ConfigError, GateChoice, readConfig } from "./config.ts";
 import { readWords } from "./dom0/stick-folder.ts";
@@ -36,12 +36,10 @@ export async function runHoldAll(state: string, named: string | undefined): Prom
 /** A spool that is damaged, or that somebody has locked, says nothing. */
 function readJournal(state: string): FoundJournal {
   try {
-    accessSync(state, constants.X_OK); // a folder that this user may not enter hides a spool that is there
     const text = readPosition(spoolPath(state), POSITION);
     return { journal: text === undefined ? undefined : (JSON.parse(text) as Json) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { journal: undefined };
-    return { unreadable: `the spool ${spoolPath(state)} cannot be read: ${(error as Error).message}` };
+    return { unreadable: `the spool ${spoolPath(state)} cannot be read: ${whyNot(error)}` };
   }
 }
 

@@ -1,5 +1,5 @@
 /** The spool's tables. `record` holds the open trail's records that are not released yet. */
-import { existsSync } from "node:fs";
+import { accessSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { LOG_DISK_BYTES } from "../limits.ts";
 
@@ -50,7 +50,12 @@ const PEEK_MS = 500;
 /** One position as text, of a spool that nobody has opened or that another writes to; nothing where there is none, or no
  *  spool. @throws where it cannot be read */
 export function readPosition(path: string, name: string): string | undefined {
-  if (!existsSync(path)) return undefined;
+  try {
+    accessSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error; // a folder that this user may not enter hides a spool that is there
+  }
   const database = openReadOnly(path, PEEK_MS);
   try {
     return (database.prepare("SELECT value FROM position WHERE name = ?").get(name) as { value: string } | undefined)
