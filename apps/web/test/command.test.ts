@@ -254,6 +254,34 @@ test("a refusal names the statement, and ends the command it carries", async () 
   });
 });
 
+test("an isolation does not wait behind orders to workstations that are away, however many", async () => {
+  const away = await station("away-0");
+  const { id } = await as("admin").send({ ...isolate(away, "away-0"), minutes: 600 });
+  const others = await Promise.all(Array.from({ length: 1_200 }, (_, at) => station(`away-${at + 1}`)));
+  await pool.query(
+    `INSERT INTO command SELECT gen_random_uuid(), station, "order", verb, arguments, statement, digest, asked_by, asked_at, reason,
+                                not_after, standing, state FROM command, unnest($2::uuid[]) station WHERE id = $1`,
+    [id, others],
+  );
+  const infected = await station("infected");
+  const wanted = await as("responder").send(isolate(infected, "infected"));
+  const { rows } = await pool.query("SELECT DISTINCT shard FROM workstation");
+  const sent: string[] = [];
+  const dispatch = new CommandDispatch({
+    pool,
+    log: pino({ level: "silent" }),
+    shards: () => rows.map(({ shard }) => shard as string),
+    publish: async (topic) => void sent.push(topic.split("/")[3]!),
+  });
+  const stopping = new AbortController();
+  const running = dispatch.run(stopping.signal);
+  await vi.waitFor(() => expect(sent).toContain(infected), WAIT);
+  expect(new Set(sent).size).toBeGreaterThanOrEqual(1_202);
+  stopping.abort();
+  await running;
+  await pool.query("UPDATE command SET standing = 'expired' WHERE id <> $1 AND standing = 'sent'", [wanted.id]);
+});
+
 test("what nobody answered in time has expired, until the workstation says otherwise", async () => {
   const workstation = await station("desk-5");
   const { id } = await as("admin").send(isolate(workstation, "desk-5"));

@@ -129,7 +129,7 @@ logging:
         enabled: yes
 af-packet:
   - interface: ${text(device)}
-    cluster-id: 99
+    cluster-id: 5313
     cluster-type: cluster_flow
     defrag: yes
     tpacket-v3: yes

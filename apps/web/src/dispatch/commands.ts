@@ -13,10 +13,14 @@ export type CommandDispatchDeps = {
   shards(): readonly string[];
 };
 
+type Sent = { id: string; order: string; workstation: WorkstationId; statement: unknown };
+
 /** What was not answered is sent again this often. */
 const LOOK_MS = 10_000;
-/** In order, so that a later one never overtakes one before it. */
+/** Read at once. In order, so that a later one never overtakes one before it; and all of them in each round, so that none waits
+ *  behind those that go to workstations which are away. */
 const AT_ONCE = 500;
+const NIL = "00000000-0000-0000-0000-000000000000";
 /** A workstation that took it in time may still be on its way to say so. */
 const GRACE_SECONDS = 600;
 
@@ -46,16 +50,23 @@ export class CommandDispatch {
         WHERE standing = 'sent' AND not_after < now() - make_interval(secs => $1)`,
       [GRACE_SECONDS],
     );
-    const { rows } = await pool.query<{ id: string; workstation: WorkstationId; statement: unknown }>(
-      `SELECT c.id, c.workstation_id AS workstation, c.statement FROM command c JOIN workstation w ON w.id = c.workstation_id
-        WHERE c.standing = 'sent' AND c.not_after > now() AND w.state = 'enrolled' AND w.shard = ANY($1::text[])
-        ORDER BY c."order" LIMIT ${AT_ONCE}`,
-      [shards()],
-    );
-    for (const { id, workstation, statement } of rows) {
-      if (signal.aborted) return;
-      await publish(topic(workstation, "command"), JSON.stringify(statement), false);
-      this.#deps.log.info({ workstation, command: id }, "command.sent");
+    let [order, last] = ["-1", NIL];
+    for (;;) {
+      const { rows } = await pool.query<Sent>(
+        `SELECT c.id, c."order", c.workstation_id AS workstation, c.statement
+           FROM command c JOIN workstation w ON w.id = c.workstation_id
+          WHERE c.standing = 'sent' AND c.not_after > now() AND w.state = 'enrolled' AND w.shard = ANY($1::text[])
+            AND (c."order", c.id) > ($2, $3)
+          ORDER BY c."order", c.id LIMIT ${AT_ONCE}`,
+        [shards(), order, last],
+      );
+      for (const { id, workstation, statement } of rows) {
+        if (signal.aborted) return;
+        await publish(topic(workstation, "command"), JSON.stringify(statement), false);
+        this.#deps.log.info({ workstation, command: id }, "command.sent");
+      }
+      if (rows.length < AT_ONCE) return;
+      ({ order, id: last } = rows.at(-1)!);
     }
   }
 }
