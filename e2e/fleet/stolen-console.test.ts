@@ -14,7 +14,7 @@ import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { enrolMachine, type Machine, runCli, stop, stopAll, until } from "../../apps/agent/test/core/agent.ts";
-import { type Console, signerOf } from "../../apps/agent/test/core/console.ts";
+import type { Console } from "../../apps/agent/test/core/console.ts";
 import { takeSigning } from "../../apps/web/src/approval/sign.ts";
 import { changeSigners } from "../../apps/web/src/approval/signers.ts";
 import { getProposal } from "../../apps/web/src/approval/store.ts";
@@ -27,6 +27,7 @@ import { hash } from "../../apps/web/src/trail/crypto.ts";
 import { readConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { consoleRecorder } from "../../apps/web/src/trail/recorder.ts";
 import { move } from "../../apps/web/src/workstation/change.ts";
+import { signerOf } from "../../packages/shared/test/keys.ts";
 import { type Stack, startStack } from "../../packages/up/src/start.ts";
 
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };

@@ -1,5 +1,13 @@
 /** node:crypto in the shapes that shared asks for, and Ed25519 keys, for tests. */
-import { createHash, createPublicKey, generateKeyPairSync, sign as signNode, verify as verifyNode } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify as verifyNode,
+} from "node:crypto";
 import { concat, fromHex } from "../src/base/bytes.ts";
 import type { Hash, Verify } from "../src/base/crypto.ts";
 import type { Signer } from "../src/trail/signed.ts";
@@ -14,10 +22,11 @@ export const verify: Verify = (publicKey, bytes, signature) => {
   return verifyNode(null, bytes, key, signature);
 };
 
-export function makeKey(): Signer {
-  const pair = generateKeyPairSync("ed25519");
-  return {
-    publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(SPKI.length)),
-    sign: (bytes) => new Uint8Array(signNode(null, bytes, pair.privateKey)),
-  };
+/** `pem` is PKCS #8, Ed25519. */
+export const signerOf = (pem: string): Signer => ofKey(createPrivateKey(pem));
+export const makeKey = (): Signer => ofKey(generateKeyPairSync("ed25519").privateKey);
+
+function ofKey(key: KeyObject): Signer {
+  const publicKey = createPublicKey(key).export({ format: "der", type: "spki" }).subarray(SPKI.length);
+  return { publicKey: new Uint8Array(publicKey), sign: (bytes) => new Uint8Array(sign(null, bytes, key)) };
 }

@@ -6,8 +6,9 @@ import type { Verb } from "@sallyport/shared/command/verb.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { hash as sha256, signerOf } from "../../../../packages/shared/test/keys.ts";
 import { enrolMachine, type Machine, membershipOf, stop, stopAll, until } from "./agent.ts";
-import { type Console, sha256, signerOf, startConsole } from "./console.ts";
+import { type Console, startConsole } from "./console.ts";
 
 const newSigner = (): Signer =>
   signerOf(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);

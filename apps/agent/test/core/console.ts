@@ -1,25 +1,11 @@
 /** A small true console: a broker with TLS and client certificates, a listener, and a store in memory that verifies
  *  everything and accepts by the shared rule. What it can do wrong it does only when a test asks it to. */
-import {
-  createPrivateKey,
-  createPublicKey,
-  hash as digest,
-  randomBytes,
-  randomUUID,
-  sign,
-  verify as verifySignature,
-  X509Certificate,
-} from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync } from "node:fs";
-import { createServer as createHttps } from "node:https";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createServer as createTls, type TLSSocket, type Server as TlsServer } from "node:tls";
 import { zstdDecompressSync } from "node:zlib";
-import "reflect-metadata";
-import * as x509 from "@peculiar/x509";
-import { fromBase64, fromHex, toBase64, toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
+import { toBase64, toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, Sha256, TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { type SignedStatement, type Signers, signStatement } from "@sallyport/shared/policy/statement.ts";
@@ -30,22 +16,13 @@ import { openCheckpoint, origin } from "@sallyport/shared/trail/checkpoint.ts";
 import { type Entry, leafHash } from "@sallyport/shared/trail/entry.ts";
 import { type Receipt, signReceipt } from "@sallyport/shared/trail/receipt.ts";
 import { isSignedBy, keyId, type Signed, type Signer } from "@sallyport/shared/trail/signed.ts";
-import { appendAll, type Edge, EMPTY_EDGE, root } from "@sallyport/shared/trail/tree.ts";
+import { type Edge, EMPTY_EDGE, root } from "@sallyport/shared/trail/tree.ts";
 import { decodeBatch } from "@sallyport/shared/wire/batch.ts";
-import { readTopic, topic } from "@sallyport/shared/wire/topics.ts";
-import { EnrolRequest, printToken, RenewRequest } from "@sallyport/shared/workstation/enrolment.ts";
-import { Aedes, type Client } from "aedes";
+import { topic } from "@sallyport/shared/wire/topics.ts";
+import { hash as sha256, signerOf, verify } from "../../../../packages/shared/test/keys.ts";
 import { ensureKeys } from "../../../../packages/up/src/keys.ts";
-
-export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(digest("sha256", bytes, "buffer"));
-const SPKI = Buffer.from("302a300506032b6570032100", "hex");
-export const verify = (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean =>
-  verifySignature(
-    null,
-    bytes,
-    createPublicKey({ key: Buffer.concat([SPKI, publicKey]), format: "der", type: "spki" }),
-    signature,
-  );
+import { startBroker } from "./broker.ts";
+import { startListener } from "./listener.ts";
 
 export type Stored = {
   entry: Entry;
@@ -53,15 +30,8 @@ export type Stored = {
   content: { text: string; body: Record<string, unknown> } | undefined;
 };
 export type Trail = { id: TrailId; edge: Edge; leaves: Uint8Array[]; records: Stored[]; closed: boolean };
-type Known = { id: WorkstationId; trailKey: Uint8Array; certificate: string };
 
 export type Console = Awaited<ReturnType<typeof startConsole>>;
-
-export function signerOf(pem: string): Signer {
-  const key = createPrivateKey(pem);
-  const publicKey = createPublicKey(key).export({ format: "der", type: "spki" }).subarray(-32);
-  return { publicKey: new Uint8Array(publicKey), sign: (bytes) => sign(null, bytes, key) };
-}
 
 export async function startConsole() {
   const folder = mkdtempSync(join(tmpdir(), "sallyport-console-"));
@@ -74,7 +44,7 @@ export async function startConsole() {
     keys: [{ id: keyId(sha256, signer.publicKey), publicKey: toBase64(signer.publicKey), role: "console" as const }],
   };
 
-  const known = new Map<WorkstationId, Known>();
+  const trailKeys = new Map<WorkstationId, Uint8Array>();
   const trails = new Map<TrailId, Trail>();
   const newest = new Map<WorkstationId, TrailId>();
   const reported = new Map<WorkstationId, Reported>();
@@ -115,81 +85,47 @@ export async function startConsole() {
     },
     /** Not retained: an order that is not heard is sent again. */
     sendCommand: (workstation: WorkstationId, statement: SignedStatement) =>
-      send(topic(workstation, "command"), JSON.stringify(statement), false),
+      broker.publish(topic(workstation, "command"), JSON.stringify(statement), false),
     /** Who may sign for it from here on, and how many of them must. */
     sendMembership: (workstation: WorkstationId, keys: Signers["keys"], threshold: number) => {
-      const statement = signStatement(
-        sha256,
-        [signer],
-        { type: "membership", audience: { workstation }, order: 2, issued: new Date().toISOString() },
-        { workstation, group, groupName: "all", signers: { threshold, keys } },
-      );
-      desired.set(workstation, { statements: [statement] });
+      desired.set(workstation, { statements: [membershipOf(workstation, 2, { threshold, keys })] });
       sendDesired(workstation);
     },
-    token,
-    cut,
+    token: () => listener.token(),
+    cut: () => broker.cut(),
     stop,
     records,
     statement: (more: Parameters<typeof signStatement>[2], carried: unknown, by: Signer = signer) =>
       signStatement(sha256, [by], more, carried),
   };
 
-  const isLost = () => console.loseShare > 0 && (console.lostBatches === 0 || Math.random() < console.loseShare);
-
-  // the broker
-  const broker = await Aedes.createBroker({
-    preConnect: (client, _packet, done) => done(null, known.has(nameOf(client) as WorkstationId)),
-    authorizePublish(client, packet, done) {
-      const read = readTopic(packet.topic);
-      if (!read.ok || read.value.workstation !== nameOf(client!)) return done(new Error("not yours"));
-      // acknowledged, and gone
-      if (read.value.channel === "batch" && isLost()) {
-        console.lostBatches++;
-        packet.topic = "lost";
-      }
-      done(null);
+  const broker = await startBroker({
+    ...{ keys, ca },
+    knows: (workstation) => trailKeys.has(workstation),
+    losesBatch() {
+      const isLost = console.loseShare > 0 && (console.lostBatches === 0 || Math.random() < console.loseShare);
+      if (isLost) console.lostBatches++;
+      return isLost;
     },
-    authorizeSubscribe(client, subscription, done) {
-      const read = readTopic(subscription.topic);
-      const isOld = console.oldRules && read.ok && read.value.channel === "overlay";
-      done(null, read.ok && read.value.workstation === nameOf(client) && !isOld ? subscription : null);
-    },
-  });
-  const sockets = new Set<TLSSocket>();
-  const tls = {
-    key: readFileSync(keys.broker.key),
-    cert: readFileSync(keys.broker.cert),
-    ca,
-    requestCert: true,
-    rejectUnauthorized: true,
-  };
-  const listen = (port: number): Promise<TlsServer> => {
-    const server = createTls(tls, (socket) => {
-      sockets.add(socket);
-      socket.once("close", () => sockets.delete(socket)).on("error", () => {});
-      broker.handle(socket);
-    });
-    return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(server)));
-  };
-  let server = await listen(0);
-  const mqttPort = (server.address() as AddressInfo).port;
-
-  broker.subscribe(
-    "sallyport/1/#",
-    (packet, done) => {
-      done();
-      const read = readTopic(packet.topic);
-      if (!read.ok || !console.awake) return;
-      const { workstation, channel } = read.value;
-      const bytes = packet.payload as Buffer;
-      if (bytes.length === 0) return;
+    maySubscribe: (channel) => !(console.oldRules && channel === "overlay"),
+    heard(workstation, channel, bytes) {
+      if (!console.awake) return;
       if (channel === "batch") offer(workstation, bytes);
       else if (channel === "presence") present(workstation, JSON.parse(bytes.toString()));
       else if (channel === "reported") takeReport(workstation, JSON.parse(bytes.toString()));
     },
-    () => {},
-  );
+  });
+  const listener = await startListener({
+    ...{ keys, ca },
+    certificateSeconds: () => console.certificateSeconds,
+    trailKeyOf: (workstation) => trailKeys.get(workstation),
+    welcome(workstation, trailKey) {
+      trailKeys.set(workstation, trailKey);
+      const membership = membershipOf(workstation, 1, signers);
+      desired.set(workstation, { statements: [membership] });
+      return { mqtt: broker.url, consoleKeys: [toBase64(signer.publicKey)], membership };
+    },
+  });
 
   function offer(workstation: WorkstationId, bytes: Uint8Array): void {
     console.batches++;
@@ -212,7 +148,7 @@ export async function startConsole() {
       return;
     }
     const name = origin(workstation, trail.id);
-    const checkpoint = openCheckpoint(sha256, verify, name, known.get(workstation)!.trailKey, header.checkpoint);
+    const checkpoint = openCheckpoint(sha256, verify, name, trailKeys.get(workstation)!, header.checkpoint);
     if (!checkpoint.ok) return void refusals.push(checkpoint.error);
     for (const { entry, salt, content } of lines) {
       if (!salt || content === undefined) continue;
@@ -241,6 +177,11 @@ export async function startConsole() {
     receipt(workstation, trail.id, answer.answer);
   }
 
+  function membershipOf(workstation: WorkstationId, order: number, of: Signers): SignedStatement {
+    const asked = { type: "membership" as const, audience: { workstation }, order, issued: new Date().toISOString() };
+    return signStatement(sha256, [signer], asked, { workstation, group, groupName: "all", signers: of });
+  }
+
   function present(workstation: WorkstationId, { state }: { state: string }): void {
     if (state !== "online") return;
     const trail = newest.get(workstation);
@@ -249,7 +190,7 @@ export async function startConsole() {
   }
 
   function takeReport(workstation: WorkstationId, signed: Signed): void {
-    const ok = isSignedBy(verify, known.get(workstation)!.trailKey, "sallyport/reported/1", signed);
+    const ok = isSignedBy(verify, trailKeys.get(workstation)!, "sallyport/reported/1", signed);
     if (!ok) return void refusals.push("a report that its trail's key did not sign");
     reported.set(workstation, Reported.parse(JSON.parse(signed.text)));
   }
@@ -271,11 +212,7 @@ export async function startConsole() {
       time: console.clock().toISOString(),
       ...more,
     });
-    send(topic(workstation, "receipt"), JSON.stringify(signed), false);
-  }
-
-  function send(to: string, payload: string, retain: boolean): void {
-    broker.publish({ cmd: "publish", topic: to, payload: Buffer.from(payload), qos: 1, retain, dup: false }, () => {});
+    broker.publish(topic(workstation, "receipt"), JSON.stringify(signed), false);
   }
 
   const rootOf = (edge: Edge): Sha256 => toHex(root(sha256, edge)) as Sha256;
@@ -303,114 +240,12 @@ export async function startConsole() {
 
   function sendDesired(workstation: WorkstationId): void {
     const wanted = desired.get(workstation);
-    if (wanted) send(topic(workstation, "desired"), JSON.stringify(wanted), true);
-  }
-
-  // the listener
-  const secrets = new Set<string>();
-  const nonces = new Set<string>();
-  const https = createHttps(
-    { key: readFileSync(keys.listener.key), cert: readFileSync(keys.listener.cert) + ca },
-    (request, answer) => {
-      const chunks: Buffer[] = [];
-      request.on("data", (chunk: Buffer) => chunks.push(chunk));
-      request.on("end", async () => {
-        const reply = (status: number, body: unknown) =>
-          answer.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-        try {
-          if (request.url === "/renew/nonce") {
-            const nonce = randomBytes(16).toString("hex");
-            nonces.add(nonce);
-            return reply(200, { nonce });
-          }
-          const body = JSON.parse(Buffer.concat(chunks).toString());
-          if (request.url === "/enrol") return reply(200, await enrol(EnrolRequest.parse(body)));
-          if (request.url === "/renew") return reply(200, await renew(RenewRequest.parse(body)));
-          reply(404, { error: "There is no such page.", code: "not-found" });
-        } catch (error) {
-          reply(403, { error: (error as Error).message, code: "refused" });
-        }
-      });
-    },
-  );
-  await new Promise<void>((resolve) => https.listen(0, "127.0.0.1", resolve));
-  const listener = `https://127.0.0.1:${(https.address() as AddressInfo).port}`;
-
-  async function enrol(asked: EnrolRequest): Promise<unknown> {
-    if (!secrets.delete(asked.secret)) throw new Error("This token was used already, or has run out. Make a new one.");
-    const trailKey = fromBase64(asked.trailKey);
-    const proof = JSON.parse(asked.proof.text);
-    if (
-      !isSignedBy(verify, trailKey, "sallyport/enrolment/1", asked.proof) ||
-      proof.csr !== toHex(sha256(toUtf8(asked.csr)))
-    ) {
-      throw new Error("The proof does not hold.");
-    }
-    const id = randomUUID() as WorkstationId;
-    const certificate = await certify(asked.csr, id);
-    known.set(id, { id, trailKey, certificate });
-    const membership = signStatement(
-      sha256,
-      [signer],
-      { type: "membership", audience: { workstation: id }, order: 1, issued: new Date().toISOString() },
-      { workstation: id, group, groupName: "all", signers },
-    );
-    desired.set(id, { statements: [membership] });
-    const mqtt = `mqtts://127.0.0.1:${mqttPort}`;
-    return { workstation: id, certificate, ca, mqtt, consoleKeys: [toBase64(signer.publicKey)], membership };
-  }
-
-  async function renew(asked: RenewRequest): Promise<unknown> {
-    const of = known.get(asked.workstation);
-    const proof = JSON.parse(asked.proof.text);
-    if (!of || !nonces.delete(proof.nonce) || !isSignedBy(verify, of.trailKey, "sallyport/renewal/1", asked.proof)) {
-      throw new Error("The proof does not hold.");
-    }
-    return { certificate: await certify(asked.csr, asked.workstation), ca };
-  }
-
-  async function certify(csr: string, id: WorkstationId): Promise<string> {
-    const request = new x509.Pkcs10CertificateRequest(csr);
-    if (!(await request.verify())) throw new Error("The request is not signed by its key.");
-    const pkcs8 = createPrivateKey(readFileSync(keys.caKey)).export({ format: "der", type: "pkcs8" });
-    const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-    const signingKey = await crypto.subtle.importKey("pkcs8", pkcs8, algorithm, false, ["sign"]);
-    const certificate = await x509.X509CertificateGenerator.create({
-      subject: [{ CN: [id] }],
-      issuer: new x509.X509Certificate(ca).subjectName.toJSON(),
-      serialNumber: randomBytes(15).toString("hex").replace(/^./, "1"),
-      notBefore: new Date(Date.now() - 1000),
-      notAfter: new Date(Date.now() + console.certificateSeconds * 1000),
-      publicKey: request.publicKey,
-      signingKey,
-      signingAlgorithm: algorithm,
-      extensions: [new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth])],
-    });
-    return certificate.toString("pem");
-  }
-
-  function token(): string {
-    const secret = randomBytes(32).toString("base64url");
-    secrets.add(secret);
-    return printToken({ url: listener, ca: toHex(sha256(new X509Certificate(ca).raw)) as Sha256, secret });
-  }
-
-  /** The network goes away in mid-stream, and comes back on the same port. */
-  async function cut(): Promise<() => Promise<void>> {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const socket of sockets) socket.destroy();
-    await closed;
-    return async () => {
-      server = await listen(mqttPort);
-    };
+    if (wanted) broker.publish(topic(workstation, "desired"), JSON.stringify(wanted), true);
   }
 
   async function stop(): Promise<void> {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    https.closeAllConnections();
-    https.close();
-    await new Promise<void>((resolve) => broker.close(() => resolve()));
+    listener.stop();
+    await broker.stop();
   }
 
   /** All records of all trails of a workstation in the order of their trails. */
@@ -421,10 +256,4 @@ export async function startConsole() {
   return console;
 }
 
-const nameOf = (client: Client): string => {
-  const subject = (client.conn as TLSSocket).getPeerCertificate()?.subject?.CN;
-  return typeof subject === "string" ? subject : "";
-};
-
 export const emptyRoot = toHex(sha256(new Uint8Array(0))) as Sha256;
-export { appendAll, fromHex };

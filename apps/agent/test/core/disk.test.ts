@@ -10,9 +10,10 @@ import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import { signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hash as sha256, signerOf } from "../../../../packages/shared/test/keys.ts";
 import { missing } from "../gate/packages.ts";
 import { enrolMachine, type Machine, membershipOf, runCli, stop, stopAll, until } from "./agent.ts";
-import { type Console, sha256, signerOf, startConsole } from "./console.ts";
+import { type Console, startConsole } from "./console.ts";
 
 const SALLYPORT = fileURLToPath(new URL("../../../../packages/cli/bin/sallyport.mjs", import.meta.url));
 const newSigner = (): Signer =>

@@ -6,8 +6,9 @@ import type { GroupId, Sha256 } from "@sallyport/shared/base/ids.ts";
 import { EMPTY_EDGE } from "@sallyport/shared/trail/tree.ts";
 import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { signerOf } from "../../../../packages/shared/test/keys.ts";
 import { enrolMachine, eveLine, type Machine, runCli, stop, stopAll, until } from "./agent.ts";
-import { type Console, emptyRoot, signerOf, startConsole } from "./console.ts";
+import { type Console, emptyRoot, startConsole } from "./console.ts";
 
 let console: Console;
 beforeAll(async () => {

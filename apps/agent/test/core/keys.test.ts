@@ -7,9 +7,10 @@ import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { hash as sha256, signerOf } from "../../../../packages/shared/test/keys.ts";
 import { EMPTY_KEPT, findKept, Kept, writeKept } from "../../src/policy/kept.ts";
 import { enrolMachine, eveLine, type Machine, runCli, stop, stopAll, until } from "./agent.ts";
-import { type Console, sha256, signerOf, startConsole } from "./console.ts";
+import { type Console, startConsole } from "./console.ts";
 
 const newSigner = (): Signer =>
   signerOf(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);

@@ -7,8 +7,9 @@ import { join } from "node:path";
 import type { Verb } from "@sallyport/shared/command/verb.ts";
 import { signStatement } from "@sallyport/shared/policy/statement.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { hash as sha256 } from "../../../../packages/shared/test/keys.ts";
 import { enrolMachine, type Machine, stop, stopAll, until } from "./agent.ts";
-import { type Console, sha256, startConsole } from "./console.ts";
+import { type Console, startConsole } from "./console.ts";
 
 /** A machine that boots others beside it is ten times slower. */
 const PATIENCE_MS = 180_000;
