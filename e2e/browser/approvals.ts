@@ -1,9 +1,9 @@
 /** Groups with approvers, and something of each kind that waits for them or did. */
-import { generateKeyPairSync, sign } from "node:crypto";
+
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
-import { type Signer, signText } from "@sallyport/shared/trail/signed.ts";
+import { signText } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
 import { takeSigning } from "../../apps/web/src/approval/sign.ts";
 import { changeSigners } from "../../apps/web/src/approval/signers.ts";
@@ -15,14 +15,7 @@ import { publish, publishedAct } from "../../apps/web/src/policy/publish.ts";
 import { hash } from "../../apps/web/src/trail/crypto.ts";
 import type { ConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { consoleRecorder } from "../../apps/web/src/trail/recorder.ts";
-
-function newKey(): Signer {
-  const pair = generateKeyPairSync("ed25519");
-  return {
-    publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-    sign: (bytes) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-  };
-}
+import { newSigner } from "../../packages/shared/test/keys.ts";
 
 export type ApprovalsSeeded = { policy: string; wipe: string; withdrawn: string };
 
@@ -38,7 +31,7 @@ export async function seedApprovals(
   const record = consoleRecorder(key);
   const act = <T>(change: (tx: pg.PoolClient) => Promise<{ act: Act; value: T }>) =>
     withRecord(pool, record, by, { address: "192.0.2.7" }, change);
-  const [mara, jonas] = [newKey(), newKey()];
+  const [mara, jonas] = [newSigner(), newSigner()];
   const approvers = [mara, jonas].map(({ publicKey }, at) => ({
     name: ["Mara Lind", "Jonas Weber"][at]!,
     publicKey: toBase64(publicKey),

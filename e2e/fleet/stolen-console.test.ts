@@ -1,7 +1,8 @@
 /** A stolen console: its key, its database and its broker in a thief's hands, who runs its very code against a real agent.
  *  Whatever would loosen a workstation is refused by it, and told on its trail with the reason; what is left to the thief
  *  is to take away for a while. */
-import { createHash, generateKeyPairSync, randomBytes, randomUUID, X509Certificate } from "node:crypto";
+
+import { createHash, randomBytes, randomUUID, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,13 +28,11 @@ import { hash } from "../../apps/web/src/trail/crypto.ts";
 import { readConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { consoleRecorder } from "../../apps/web/src/trail/recorder.ts";
 import { move } from "../../apps/web/src/workstation/change.ts";
-import { signerOf } from "../../packages/shared/test/keys.ts";
+import { newSigner } from "../../packages/shared/test/keys.ts";
 import { type Stack, startStack } from "../../packages/up/src/start.ts";
 
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
 const PATIENCE_MS = 180_000;
-const newSigner = (): Signer =>
-  signerOf(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const [anna, ben, thief] = [newSigner(), newSigner(), newSigner()];
 const NORA = { id: "nora", email: "nora@example.org" };
 const VOLUME = "01234567-89ab-cdef-0123-456789abcdef";

@@ -13,6 +13,7 @@ import { Plan } from "@sallyport/shared/rollout/plan.ts";
 import { type Signer, signText } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { proposedPolicy } from "../src/approval/described.ts";
 import { propose } from "../src/approval/propose.ts";
@@ -31,7 +32,6 @@ import { consoleRecorder } from "../src/trail/recorder.ts";
 import { move } from "../src/workstation/change.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 
 const [consoleKey, anna, ben, cleo, thief] = [newSigner(), newSigner(), newSigner(), newSigner(), newSigner()];
 const recordConsole = consoleRecorder(consoleKey);

@@ -4,13 +4,13 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { makeToken, type Scope } from "../src/person/api-token.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import { openPool, startPostgres } from "./postgres.ts";
 import { seedPartition } from "./seed.ts";
 import { serve } from "./serve.ts";
-import { newSigner } from "./signer.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../../packages/cli/bin/sallyport.mjs");
 /** Each command is a process of its own, and a machine may be slow. */

@@ -9,6 +9,7 @@ import { keyId } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { CommandDispatch } from "../src/dispatch/commands.ts";
 import { storeAnswer } from "../src/ingest/command.ts";
@@ -19,7 +20,6 @@ import type { Context } from "../src/trpc/context.ts";
 import { appRouter } from "../src/trpc/router.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 
 const WAIT = { timeout: 120_000, interval: 20 };
 const consoleKey = newSigner();

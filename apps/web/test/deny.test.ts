@@ -11,6 +11,7 @@ import { keyId, signValue } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
 import pino from "pino";
 import { afterAll, beforeEach, expect, test, vi } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { type Denying, deny, lift } from "../src/deny/act.ts";
 import { addDeny } from "../src/deny/change.ts";
@@ -21,7 +22,6 @@ import { consoleRecorder } from "../src/trail/recorder.ts";
 import { Machine } from "./machine.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation, sha256 } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 
 const WAIT = { timeout: 120_000, interval: 20 };
 const FLEET = 10_000;

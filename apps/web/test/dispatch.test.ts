@@ -5,12 +5,12 @@ import { Desired } from "@sallyport/shared/policy/statement.ts";
 import type pg from "pg";
 import pino from "pino";
 import { afterAll, beforeEach, expect, test, vi } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { policyDispatch } from "../src/dispatch/dispatch.ts";
 import { signMembership } from "../src/dispatch/sign.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedWorkstation } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 
 const WAIT = { timeout: 120_000, interval: 20 };
 const log = pino({ level: "silent" });

@@ -7,6 +7,7 @@ import { type SealedRecovery, SUITE, sealedDigest } from "@sallyport/shared/disk
 import type pg from "pg";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { destroyWiped } from "../src/escrow/destroy.ts";
 import { listEscrow } from "../src/escrow/store.ts";
@@ -22,7 +23,6 @@ import { appRouter } from "../src/trpc/router.ts";
 import { enrolled, Machine } from "./machine.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 import { entriesOf, leavesRoot } from "./stored.ts";
 
 const consoleKey = newSigner();

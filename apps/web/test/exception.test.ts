@@ -1,6 +1,7 @@
 /** A held stick's request → an exception that its workstation believes, and how it goes down. */
+import { newSigner, verify } from "../../../packages/shared/test/keys.ts";
 import "reflect-metadata";
-import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
+import { createHash } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
@@ -22,11 +23,7 @@ import { listExceptions, RefusalReason, revokedAct, revokeException } from "../s
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation, sha256 } from "./seed.ts";
 
-const pair = generateKeyPairSync("ed25519");
-const signer = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const signer = newSigner();
 const SHARDS = Array.from({ length: 256 }, (_, at) => at.toString(16).padStart(2, "0"));
 const STICK = "1-2/0951:1666/7";
 const hex = (digit: string) => digit.repeat(64);
@@ -108,7 +105,7 @@ test("the stick of a scan asks with its own request, and an exception signs exac
   };
   const believed = verifyStatement(
     sha256,
-    (_, bytes, signature) => verify(null, bytes, pair.publicKey, signature),
+    (_, bytes, signature) => verify(signer.publicKey, bytes, signature),
     trust,
     statement,
   );
@@ -166,7 +163,7 @@ test("an exception that is revoked goes down no more, and its revocation does, b
   const other = { ...key, publicKey: toBase64(new Uint8Array(32).fill(7)), role: "approver" as const };
   const believed = verifyStatement(
     sha256,
-    (_, bytes, signature) => verify(null, bytes, pair.publicKey, signature),
+    (_, bytes, signature) => verify(signer.publicKey, bytes, signature),
     {
       ...{ workstation: workstation as WorkstationId, group: group as GroupId, orders: {}, now: Date.now() },
       signers: { threshold: 2, keys: [key, other] },
@@ -267,11 +264,7 @@ test("nothing is signed for a scan that asks for nothing, nor where the console'
 });
 
 test("with approvers it waits for them, and one that a later exception overtook is asked for again", async () => {
-  const people = generateKeyPairSync("ed25519");
-  const anna = {
-    publicKey: new Uint8Array(people.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-    sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, people.privateKey)),
-  };
+  const anna = newSigner();
   const key = toBase64(anna.publicKey);
   await pool.query(
     "INSERT INTO group_key (group_id, key_id, public_key, role, name) VALUES ($1, $2, $3, 'approver', 'Anna')",

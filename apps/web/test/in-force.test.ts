@@ -3,6 +3,7 @@ import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { signMembership } from "../src/dispatch/sign.ts";
 import { respondInForce } from "../src/in-force/respond.ts";
@@ -12,7 +13,6 @@ import { makeToken, type Scope } from "../src/person/api-token.ts";
 import { publish } from "../src/policy/publish.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedTrail, seedWorkstation } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 
 const key = newSigner();
 const START_MS = Date.parse("2026-11-24T08:00:00Z");

@@ -10,6 +10,7 @@ import { planCounts, type RepositoryPlan } from "@sallyport/shared/policy/reposi
 import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { Slots } from "../src/export/slots.ts";
 import { makeToken, type Scope } from "../src/person/api-token.ts";
@@ -25,7 +26,6 @@ import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
 import { serve } from "./serve.ts";
-import { newSigner } from "./signer.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 const SALLYPORT = join(ROOT, "packages/cli/bin/sallyport.mjs");

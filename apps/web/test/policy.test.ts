@@ -4,6 +4,7 @@ import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate, readMigrations } from "../../../prisma/migrate.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
 import type { Context } from "../src/trpc/context.ts";
@@ -11,7 +12,6 @@ import { appRouter } from "../src/trpc/router.ts";
 import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 
 const consoleKey = newSigner();
 let postgres: TestPostgres;

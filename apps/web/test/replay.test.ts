@@ -12,6 +12,7 @@ import type { ReplayResult } from "@sallyport/shared/replay/result.ts";
 import type pg from "pg";
 import pino from "pino";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { Slots } from "../src/export/slots.ts";
 import { Ingest } from "../src/ingest/ingest.ts";
@@ -26,7 +27,6 @@ import { runSallyport } from "./command-line.ts";
 import { enrolled, Machine } from "./machine.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 
 const RUNS_MS_MAX = 600_000;
 const folder = mkdtempSync(join(tmpdir(), "sallyport-replay-"));

@@ -1,6 +1,6 @@
 /** The list of sticks that asked to pass, and what came of each. */
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import "reflect-metadata";
-import { generateKeyPairSync, sign } from "node:crypto";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
@@ -10,11 +10,7 @@ import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation } from "./seed.ts";
 
 const HOUR_MS = 3_600_000;
-const pair = generateKeyPairSync("ed25519");
-const signer = {
-  publicKey: new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32)),
-  sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)),
-};
+const signer = newSigner();
 const hex = (digit: string) => digit.repeat(64);
 const seen = (kind: string, body: object): Seen => ({ kind, severity: "warning", text: kind, body, agoMs: 0 });
 const scan = (source: string) =>

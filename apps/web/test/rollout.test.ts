@@ -8,6 +8,7 @@ import { Plan } from "@sallyport/shared/rollout/plan.ts";
 import type pg from "pg";
 import pino from "pino";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { due } from "../src/dispatch/due.ts";
 import type { Role } from "../src/person/role.ts";
@@ -20,7 +21,6 @@ import { appRouter } from "../src/trpc/router.ts";
 import { dying } from "./dying.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 
 const WAIT = { timeout: 120_000, interval: 50 };
 const log = pino({ level: "silent" });

@@ -12,6 +12,7 @@ import { CarriedKeys, type SignedStatement } from "@sallyport/shared/policy/stat
 import { keyId, signText } from "@sallyport/shared/trail/signed.ts";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { takeSigning } from "../src/approval/sign.ts";
 import { changeSigners } from "../src/approval/signers.ts";
@@ -24,7 +25,6 @@ import { consoleRecorder } from "../src/trail/recorder.ts";
 import { runSallyport } from "./command-line.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedPartition, seedWorkstation } from "./seed.ts";
-import { newSigner } from "./signer.ts";
 import { ensureKeys } from "./up.ts";
 
 const RUNS_MS_MAX = 600_000;

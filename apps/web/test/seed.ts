@@ -1,5 +1,6 @@
 /** Rows as ingest would leave them: a signed trail with real hashes, so that pages and proofs have something true. */
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, randomUUID, sign } from "node:crypto";
+
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { toBase64, toHex } from "@sallyport/shared/base/bytes.ts";
 import type { GuestId, Sha256, Time, TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { commitment, contentBytes } from "@sallyport/shared/record/content.ts";
@@ -10,13 +11,11 @@ import { entryText, leafHash } from "@sallyport/shared/trail/entry.ts";
 import { appendAll, EMPTY_EDGE, edgeBytes, root } from "@sallyport/shared/trail/tree.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { Pool } from "pg";
+import { newSigner } from "../../../packages/shared/test/keys.ts";
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash("sha256").update(bytes).digest());
 
 export type Seen = { kind: string; severity: Severity; guest?: string; text: string; body: object; agoMs: number };
-
-const rawKey = (key: KeyObject): Uint8Array =>
-  new Uint8Array(key.export({ format: "der", type: "spki" }).subarray(-32));
 
 export async function seedPartition(pool: Pool): Promise<void> {
   await pool.query(
@@ -64,8 +63,7 @@ export async function seedWorkstation(pool: Pool, station: Station): Promise<str
 export async function seedTrail(pool: Pool, workstation: string, seen: Seen[]): Promise<number> {
   const trail = randomUUID() as TrailId;
   const name = origin(workstation as WorkstationId, trail);
-  const pair = generateKeyPairSync("ed25519");
-  const publicKey = rawKey(pair.publicKey);
+  const { publicKey, sign } = newSigner();
   const now = Date.now();
   const rows = seen.map((each, index) => {
     const salt = new Uint8Array(randomBytes(32));
@@ -87,7 +85,7 @@ export async function seedTrail(pool: Pool, workstation: string, seen: Seen[]): 
     EMPTY_EDGE,
     rows.map(({ leaf }) => leaf),
   );
-  const checkpoint = signCheckpoint(sha256, (bytes) => new Uint8Array(sign(null, bytes, pair.privateKey)), publicKey, {
+  const checkpoint = signCheckpoint(sha256, sign, publicKey, {
     origin: name,
     size: rows.length,
     root: root(sha256, edge),

@@ -1,6 +1,7 @@
 /** Signing as a person does it, at a terminal: questions, a pass phrase that is not shown, and the word yes. */
+
 import { spawn } from "node:child_process";
-import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { signStatement } from "@sallyport/shared/policy/statement.ts";
 import { isSignedBy, keyId } from "@sallyport/shared/trail/signed.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { newSigner } from "../../shared/test/keys.ts";
 import { hash, verify } from "../src/crypto.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../bin/sallyport.mjs");
@@ -19,9 +21,7 @@ const folder = mkdtempSync(join(tmpdir(), "sallyport-terminal-"));
 let proposal: Proposal;
 
 beforeAll(() => {
-  const pair = generateKeyPairSync("ed25519");
-  const publicKey = new Uint8Array(pair.publicKey.export({ format: "der", type: "spki" }).subarray(-32));
-  const console = { publicKey, sign: (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, pair.privateKey)) };
+  const console = newSigner();
   const workstation = randomUUID() as string as WorkstationId;
   const issued = new Date().toISOString();
   const notAfter = new Date(Date.now() + 3_600_000).toISOString();
@@ -34,7 +34,7 @@ beforeAll(() => {
     ...{ signed: [], names: {}, inForce: null, called: { [workstation]: "desk-1" } },
     signers: {
       threshold: 1,
-      keys: [{ id: keyId(hash, publicKey), publicKey: toBase64(publicKey), role: "console" }],
+      keys: [{ id: keyId(hash, console.publicKey), publicKey: toBase64(console.publicKey), role: "console" }],
     },
     statements: [signStatement(hash, [console], about, command)],
   });

@@ -1,5 +1,6 @@
 /** A trail as a workstation would sign it, laid out as an export, for tests. */
-import { createHash, generateKeyPairSync, randomBytes, randomUUID, sign } from "node:crypto";
+
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { concat, toBase64, toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
@@ -11,6 +12,7 @@ import { entryText, leafHash } from "@sallyport/shared/trail/entry.ts";
 import { Tiler, tileBytes, tilePath, tilesOf, writeBundle } from "@sallyport/shared/trail/layout.ts";
 import { vkey } from "@sallyport/shared/trail/note.ts";
 import { appendAll, EMPTY_EDGE, root } from "@sallyport/shared/trail/tree.ts";
+import { newSigner } from "../../shared/test/keys.ts";
 
 export const hash = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash("sha256").update(bytes).digest());
 
@@ -25,8 +27,7 @@ export type Trail = {
 
 /** `opened`: the body of a first record of kind `trail.opened`; without it all are guest lines. */
 export function makeTrail(size: number, opened?: object, kinds: Readonly<Record<number, string>> = {}): Trail {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-  const raw = new Uint8Array(publicKey.export({ format: "der", type: "spki" }).subarray(-32));
+  const { publicKey, sign } = newSigner();
   const name = origin(randomUUID() as string as WorkstationId, randomUUID() as string as TrailId);
   const contents = Array.from({ length: size }, (_, index) => ({
     salt: new Uint8Array(randomBytes(32)),
@@ -48,10 +49,9 @@ export function makeTrail(size: number, opened?: object, kinds: Readonly<Record<
   const leaves = entries.map((entry) => leafHash(hash, entry));
   const checkpoint = (count: number) => {
     const edge = appendAll(hash, EMPTY_EDGE, leaves.slice(0, count));
-    const signer = (bytes: Uint8Array) => new Uint8Array(sign(null, bytes, privateKey));
-    return signCheckpoint(hash, signer, raw, { origin: name, size: count, root: root(hash, edge) });
+    return signCheckpoint(hash, sign, publicKey, { origin: name, size: count, root: root(hash, edge) });
   };
-  return { origin: name, vkey: vkey(hash, name, raw), checkpoint, entries, contents };
+  return { origin: name, vkey: vkey(hash, name, publicKey), checkpoint, entries, contents };
 }
 
 /** The first `size` records as `sallyport export` lays them out: a file's name → its bytes. */

@@ -24,7 +24,7 @@ export const verify: Verify = (publicKey, bytes, signature) => {
 
 /** `pem` is PKCS #8, Ed25519. */
 export const signerOf = (pem: string): Signer => ofKey(createPrivateKey(pem));
-export const makeKey = (): Signer => ofKey(generateKeyPairSync("ed25519").privateKey);
+export const newSigner = (): Signer => ofKey(generateKeyPairSync("ed25519").privateKey);
 
 function ofKey(key: KeyObject): Signer {
   const publicKey = createPublicKey(key).export({ format: "der", type: "spki" }).subarray(SPKI.length);

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
@@ -6,9 +5,10 @@ import type { Verb } from "@sallyport/shared/command/verb.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
-import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
+import { keyId } from "@sallyport/shared/trail/signed.ts";
 import { describe, expect, it } from "vitest";
-import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import { newSigner } from "../../../../packages/shared/test/keys.ts";
+import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { believe } from "../policy/believe.ts";
 import { EMPTY_KEPT, type Kept } from "../policy/kept.ts";
 import { simXl } from "../sim/xl.ts";
@@ -24,8 +24,6 @@ const GROUP = "22222222-2222-4222-8222-222222222222" as GroupId;
 const ISSUED = "2026-11-24T10:00:00.000Z";
 const NOT_AFTER = "2026-11-24T11:00:00.000Z";
 const START = Date.parse(ISSUED) + 1_000;
-const newSigner = (): Signer =>
-  ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const [consoleKey, anna] = [newSigner(), newSigner()];
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 

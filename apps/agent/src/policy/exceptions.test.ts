@@ -1,17 +1,16 @@
 /** What a workstation makes of exceptions: whose they are, when they end, and that one takes no other's place. */
-import { generateKeyPairSync } from "node:crypto";
+
 import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { describe, expect, it } from "vitest";
-import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import { newSigner } from "../../../../packages/shared/test/keys.ts";
+import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { type Believed, believe, type Self } from "./believe.ts";
 import { exceptionsOf } from "./exceptions.ts";
 import { EMPTY_KEPT, forNextEnrolment, type Kept } from "./kept.ts";
 import { Marks, makeGood, rise } from "./marks.ts";
 
-const newSigner = (): Signer =>
-  ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const console = newSigner();
 const OWN = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as WorkstationId;
 const OTHER = "4f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as WorkstationId;

@@ -1,5 +1,5 @@
 /** What a workstation makes of deny overlays: whose they are, that the console's key is enough, when they end. */
-import { generateKeyPairSync } from "node:crypto";
+
 import { readFileSync } from "node:fs";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
@@ -7,15 +7,14 @@ import type { OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import { type Audience, Desired, type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { describe, expect, it } from "vitest";
-import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import { newSigner } from "../../../../packages/shared/test/keys.ts";
+import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { overlayRecords } from "../report/overlay-records.ts";
 import { overlayStates } from "../report/overlays.ts";
 import { type Believed, believe, type Self } from "./believe.ts";
 import { EMPTY_KEPT, Kept } from "./kept.ts";
 import { deniedOf, heldOverlays, standing } from "./overlays.ts";
 
-const newSigner = (): Signer =>
-  ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const console = newSigner();
 const approver = newSigner();
 const OWN = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as WorkstationId;

@@ -1,17 +1,16 @@
 /** Whom a workstation believes: through new approvers, and a console's key that follows another. */
-import { generateKeyPairSync } from "node:crypto";
+
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { type SignedStatement, type StatementType, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { describe, expect, it } from "vitest";
-import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import { newSigner } from "../../../../packages/shared/test/keys.ts";
+import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { beliefOf, believe, isPassed } from "./believe.ts";
 import { EMPTY_KEPT, type Kept } from "./kept.ts";
 
-const newSigner = (): Signer =>
-  ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const [console, next, anna, ben, cleo] = [newSigner(), newSigner(), newSigner(), newSigner(), newSigner()];
 const workstation = "11111111-1111-4111-8111-111111111111" as WorkstationId;
 const group = "22222222-2222-4222-8222-222222222222" as GroupId;

@@ -1,5 +1,5 @@
 /** The console's key in a thief's hand, and approvers who still want to be heard; a console whose clock is wrong. */
-import { generateKeyPairSync } from "node:crypto";
+
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
@@ -7,14 +7,13 @@ import { type SignedStatement, signStatement } from "@sallyport/shared/policy/st
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ed25519Signer, ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import { newSigner } from "../../../../packages/shared/test/keys.ts";
+import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { believe } from "./believe.ts";
 import { EMPTY_KEPT, Kept } from "./kept.ts";
 import { makeGood, rise } from "./marks.ts";
 import { hear, latestOf } from "./moments.ts";
 
-const newSigner = (): Signer =>
-  ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const [console, anna, ben] = [newSigner(), newSigner(), newSigner()];
 const ALL = [console, anna, ben];
 const workstation = "11111111-1111-4111-8111-111111111111" as WorkstationId;

@@ -1,17 +1,16 @@
 /** Orders from a console to an agent as a process of its own: believed, carried out once over kill -9, answered on its
  *  trail; and what a stolen console cannot do with its key alone. */
-import { generateKeyPairSync, randomUUID } from "node:crypto";
+
+import { randomUUID } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { Verb } from "@sallyport/shared/command/verb.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { hash as sha256, signerOf } from "../../../../packages/shared/test/keys.ts";
+import { newSigner, hash as sha256 } from "../../../../packages/shared/test/keys.ts";
 import { enrolMachine, type Machine, membershipOf, stop, stopAll, until } from "./agent.ts";
 import { type Console, startConsole } from "./console.ts";
 
-const newSigner = (): Signer =>
-  signerOf(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const [anna, ben] = [newSigner(), newSigner()];
 
 /** A machine that boots others beside it is ten times slower. */

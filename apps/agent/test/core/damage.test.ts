@@ -1,5 +1,5 @@
 /** A policy file that is not what was written, on a real disk beside a real spool. */
-import { generateKeyPairSync } from "node:crypto";
+
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,8 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import { keyId } from "@sallyport/shared/trail/signed.ts";
 import pino from "pino";
 import { beforeEach, expect, it } from "vitest";
-import { ed25519Signer, sha256 } from "../../src/dom0/crypto.ts";
+import { newSigner } from "../../../../packages/shared/test/keys.ts";
+import { sha256 } from "../../src/dom0/crypto.ts";
 import { copyPath, keptPath } from "../../src/policy/kept.ts";
 import { PolicyKeeper } from "../../src/policy/policy.ts";
 import { keepMarks, recoverKept } from "../../src/policy/recover.ts";
@@ -19,8 +20,6 @@ import { openSpool } from "../../src/spool/open.ts";
 import { prepare } from "../../src/spool/prepare.ts";
 import type { Spool } from "../../src/spool/spool.ts";
 
-const newSigner = () =>
-  ed25519Signer(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const console = newSigner();
 const approver = newSigner();
 const workstation = "11111111-1111-4111-8111-111111111111" as WorkstationId;

@@ -1,8 +1,9 @@
 /** The guest's volume from its making to its end, with the agent as a process of its own: the recovery key reaches the
  *  console sealed and opens the volume for who holds the organisation's key; two persons wipe it, a stolen console does
  *  not. */
+
 import { spawnSync } from "node:child_process";
-import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,14 +11,12 @@ import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import { signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { hash as sha256, signerOf } from "../../../../packages/shared/test/keys.ts";
+import { newSigner, hash as sha256 } from "../../../../packages/shared/test/keys.ts";
 import { missing } from "../gate/packages.ts";
 import { enrolMachine, type Machine, membershipOf, runCli, stop, stopAll, until } from "./agent.ts";
 import { type Console, startConsole } from "./console.ts";
 
 const SALLYPORT = fileURLToPath(new URL("../../../../packages/cli/bin/sallyport.mjs", import.meta.url));
-const newSigner = (): Signer =>
-  signerOf(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const [anna, ben] = [newSigner(), newSigner()];
 /** A machine that boots others beside it is ten times slower. */
 const PATIENCE_MS = 180_000;

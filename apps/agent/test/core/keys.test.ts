@@ -1,19 +1,17 @@
 /** One key of the console follows another, on an agent as a process of its own: receipts are believed under either while it
  *  was told of both, and under the old one no more when it was told of the new one alone. */
-import { generateKeyPairSync } from "node:crypto";
+
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { hash as sha256, signerOf } from "../../../../packages/shared/test/keys.ts";
+import { newSigner, hash as sha256 } from "../../../../packages/shared/test/keys.ts";
 import { EMPTY_KEPT, findKept, Kept, writeKept } from "../../src/policy/kept.ts";
 import { enrolMachine, eveLine, type Machine, runCli, stop, stopAll, until } from "./agent.ts";
 import { type Console, startConsole } from "./console.ts";
 
-const newSigner = (): Signer =>
-  signerOf(generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string);
 const [next, stranger] = [newSigner(), newSigner()];
 const PATIENCE_MS = 180_000;
 

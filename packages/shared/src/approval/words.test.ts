@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { hash, makeKey } from "../../test/keys.ts";
+import { hash, newSigner } from "../../test/keys.ts";
 import { toBase64 } from "../base/bytes.ts";
 import { Policy, policyDigest } from "../policy/policy.ts";
 import { type SignedStatement, type Signers, type StatementType, signStatement } from "../policy/statement.ts";
 import { keyId, type Signer } from "../trail/signed.ts";
 import { type Known, sayStatements } from "./words.ts";
 
-const [console, next, anna, ben, thief] = [makeKey(), makeKey(), makeKey(), makeKey(), makeKey()];
+const [console, next, anna, ben, thief] = [newSigner(), newSigner(), newSigner(), newSigner(), newSigner()];
 const workstation = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b";
 const other = "4f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b";
 const group = "11111111-2222-4333-8444-555555555555";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { toBase64 } from "../base/bytes.ts";
 import { type SignedStatement, type Signers, signStatement } from "../policy/statement.ts";
 import { type Trust, verifyStatement } from "../policy/verify.ts";
@@ -10,7 +10,7 @@ import { Command, faultOfCommand, mayConsoleAlone } from "./command.ts";
 import { inForce, isolate } from "./isolation.ts";
 import { VERB_RULES, VERBS, type Verb } from "./verb.ts";
 
-const [consoleKey, anna, ben, thief] = [makeKey(), makeKey(), makeKey(), makeKey()];
+const [consoleKey, anna, ben, thief] = [newSigner(), newSigner(), newSigner(), newSigner()];
 const workstation = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as Trust["workstation"];
 const group = "11111111-2222-4333-8444-555555555555" as Trust["group"];
 const ISSUED = "2026-11-24T08:00:00.000Z";

@@ -1,16 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { toBase64 } from "../base/bytes.ts";
 import { keyId } from "../trail/signed.ts";
 import { Policy, policyDigest, policyJsonSchema } from "./policy.ts";
 import { type SignedStatement, type Signers, signStatement } from "./statement.ts";
 import { type Trust, verifyStatement } from "./verify.ts";
 
-const [consoleKey, anna, ben, thief] = [makeKey(), makeKey(), makeKey(), makeKey()];
+const [consoleKey, anna, ben, thief] = [newSigner(), newSigner(), newSigner(), newSigner()];
 const workstation = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as Trust["workstation"];
 const group = "11111111-2222-4333-8444-555555555555" as Trust["group"];
 const otherGroup = "99999999-2222-4333-8444-555555555555" as Trust["group"];
-const signersOf = (threshold: number, ...keys: ReturnType<typeof makeKey>[]): Signers => ({
+const signersOf = (threshold: number, ...keys: ReturnType<typeof newSigner>[]): Signers => ({
   threshold,
   keys: keys.map((key) => ({
     id: keyId(hash, key.publicKey),

@@ -1,11 +1,18 @@
 import { expect, it } from "vitest";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { toBase64 } from "../base/bytes.ts";
 import { keyId, type Signer } from "../trail/signed.ts";
 import { approversNeeded, isAsStrict, type Signers, signStatement } from "./statement.ts";
 import { type Trust, verifyStatement, voices } from "./verify.ts";
 
-const [old, next, anna, ben, cleo, thief] = [makeKey(), makeKey(), makeKey(), makeKey(), makeKey(), makeKey()];
+const [old, next, anna, ben, cleo, thief] = [
+  newSigner(),
+  newSigner(),
+  newSigner(),
+  newSigner(),
+  newSigner(),
+  newSigner(),
+];
 const isConsole = (key: Signer) => key === old || key === next;
 const signersOf = (threshold: number, ...keys: Signer[]): Signers => ({
   threshold,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { drawnCommand } from "../../test/command.ts";
 import { flip, flipped, json, publicKey, sha256, shape, spoiled, textOf, uuid, words } from "../../test/drawn.ts";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { toBase64, toUtf8 } from "../base/bytes.ts";
 import { canonicalText } from "../base/canonical.ts";
 import type { GroupId, KeyId, WorkstationId } from "../base/ids.ts";
@@ -22,7 +22,7 @@ import {
 } from "./statement.ts";
 import { REFUSALS, type Trust, verifyStatement } from "./verify.ts";
 
-const [console, approver] = [makeKey(), makeKey()];
+const [console, approver] = [newSigner(), newSigner()];
 const workstation = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as WorkstationId;
 const group = "11111111-2222-4333-8444-555555555555" as GroupId;
 const trust: Trust = {

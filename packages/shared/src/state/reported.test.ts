@@ -14,7 +14,7 @@ import {
   uuid,
   words,
 } from "../../test/drawn.ts";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { toUtf8 } from "../base/bytes.ts";
 import type { GroupId, GuestId, PolicyDigest, SessionId, TrailId, WorkstationId } from "../base/ids.ts";
 import { SECTIONS } from "../policy/policy.ts";
@@ -22,7 +22,7 @@ import { isSignedBy, readSigned, signValue } from "../trail/signed.ts";
 import { drift } from "./drift.ts";
 import { Reported } from "./reported.ts";
 
-const key = makeKey();
+const key = newSigner();
 const digest = sha256 as fc.Arbitrary<PolicyDigest>;
 const hex = fc.nat().map((value) => `0x${value.toString(16)}`);
 const layout = shape(

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { flip, flipped, index, uuid } from "../../test/drawn.ts";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { toUtf8 } from "../base/bytes.ts";
 import type { TrailId, WorkstationId } from "../base/ids.ts";
 import { checkpointText, openCheckpoint, origin, readCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import { readVkey, signNote, vkey } from "./note.ts";
 
-const key = makeKey();
+const key = newSigner();
 const name = fc
   .tuple(fc.oneof(uuid<WorkstationId>(), fc.constant("console" as const)), uuid<TrailId>())
   .map(([workstation, trail]) => origin(workstation, trail));

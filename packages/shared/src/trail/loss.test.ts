@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { flip, flipped, index, spoiled, textOf, time, uuid, words } from "../../test/drawn.ts";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { toUtf8 } from "../base/bytes.ts";
 import type { TrailId, WorkstationId } from "../base/ids.ts";
 import { openLoss, signLoss } from "./loss.ts";
 import { signValue } from "./signed.ts";
 
-const key = makeKey();
+const key = newSigner();
 const loss = fc
   .record({
     workstation: uuid<WorkstationId>(),
@@ -35,7 +35,7 @@ describe("a signed loss", () => {
   });
 
   it("opens as it was signed, by that key alone, and not as another signed thing", () => {
-    const other = makeKey();
+    const other = newSigner();
     fc.assert(
       fc.property(loss, (value) => {
         const sent = JSON.parse(JSON.stringify(signLoss(hash, key, value)));

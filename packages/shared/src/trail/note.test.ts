@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { fromBase64 } from "../base/bytes.ts";
 import { openCheckpoint, readCheckpoint, signCheckpoint } from "./checkpoint.ts";
 import { openNote, readVkey, signNote, vkey } from "./note.ts";
 
-const { publicKey, sign } = makeKey();
+const { publicKey, sign } = newSigner();
 const origin = "sallyport/a/b";
 const note = signCheckpoint(hash, sign, publicKey, { origin, size: 42, root: new Uint8Array(32) });
 
@@ -33,7 +33,7 @@ describe("a signed note", () => {
       value: { origin, size: 42, root: new Uint8Array(32) },
     });
     expect(openCheckpoint(hash, verify, "sallyport/a/c", publicKey, note).ok).toBe(false);
-    const otherKey = makeKey().publicKey;
+    const otherKey = newSigner().publicKey;
     expect(openCheckpoint(hash, verify, origin, otherKey, note).ok).toBe(false);
     const relabelled = signNote(hash, sign, origin, publicKey, `sallyport/x/y\n1\n${note.split("\n")[2]}\n`);
     expect(openCheckpoint(hash, verify, origin, publicKey, relabelled).ok).toBe(false);

@@ -15,13 +15,13 @@ import {
   uuid,
   words,
 } from "../../test/drawn.ts";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { toUtf8 } from "../base/bytes.ts";
 import type { TrailId, WorkstationId } from "../base/ids.ts";
 import { openReceipt, type Receipt, signReceipt } from "./receipt.ts";
 import { DOMAINS, isSignedBy, readSigned, signValue } from "./signed.ts";
 
-const key = makeKey();
+const key = newSigner();
 const domain = fc.constantFrom(...DOMAINS);
 /** A byte changed, and read as a receiver does that replaces what is not UTF-8. */
 const garbled = (text: string, change: Parameters<typeof flipped>[1]) =>
@@ -44,7 +44,7 @@ describe("what is signed", () => {
   });
 
   it("reads back, by its own key and under its own domain alone", () => {
-    const other = makeKey();
+    const other = newSigner();
     fc.assert(
       fc.property(json, domain, domain, (value, domain, under) => {
         const read = readSigned(z.json(), JSON.parse(JSON.stringify(signValue(hash, key, domain, value))));

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { flip, flipped, publicKey, sha256, spoiled, textOf, uuid, words } from "../../test/drawn.ts";
-import { hash, makeKey, verify } from "../../test/keys.ts";
+import { hash, newSigner, verify } from "../../test/keys.ts";
 import { toUtf8 } from "../base/bytes.ts";
 import type { WorkstationId } from "../base/ids.ts";
 import { signStatement } from "../policy/statement.ts";
@@ -19,7 +19,7 @@ import {
   readToken,
 } from "./enrolment.ts";
 
-const key = makeKey();
+const key = newSigner();
 const secret = fc.stringMatching(/^[A-Za-z0-9_-]{43}$/);
 const token = fc.record({ url: fc.webUrl({ validSchemes: ["https"] }), ca: sha256, secret });
 
