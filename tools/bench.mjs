@@ -6,6 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { generate } from "../prisma/generate.mjs";
+import { wordsOf } from "./bench-words.mjs";
 import { install, NODE, ROOT, run } from "./install.mjs";
 
 const BENCHES = [
@@ -86,15 +87,6 @@ function flatten(value, path) {
   if (typeof value === "number") return [[path.join(" · "), value.toLocaleString("en", { maximumFractionDigits: 2 })]];
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([key, each]) => flatten(each, [...path, each?.name ?? key]));
-}
-
-/** What a bench says for people: all but the JSON, and how far it is (…). */
-function wordsOf(output) {
-  return output
-    .split("\n")
-    .filter((line) => !/^[{…]/.test(line))
-    .join("\n")
-    .trim();
 }
 
 /** Puts a bench's section in its place, and leaves the others as they were measured. */
