@@ -11,6 +11,8 @@ const UNSEEN_SHARE = 0.01;
 export type Running = { version: string; loaded: number; failed: number; packets: number; drops: number };
 export type Found = {
   running: Running | null;
+  /** Why it sees nothing on its interface; it answers all the same, and would not say so. */
+  unseeing?: string;
   /** It runs, and most of what came lately went by it. */
   overrun: boolean;
   why: string;
@@ -26,6 +28,7 @@ export type Found = {
 export function blindness(found: Found): string | undefined {
   if (!found.running) return `The intrusion detector is blind: ${found.why}`.slice(0, 500);
   if (found.running.loaded === 0) return "The intrusion detector is blind: it runs with no rules.";
+  if (found.unseeing !== undefined) return `The intrusion detector is blind: ${found.unseeing}`;
   if (found.overrun)
     return "The intrusion detector is blind: it does not keep up, more than half of the packets go by it.";
   return undefined;

@@ -172,6 +172,23 @@ describe("the detector's applier", () => {
     detector.state.drops = 30;
     expect(await look({ rules })).toMatchObject({ outcome: "applied", reason: "30 of 100 packets were not seen." });
   });
+  it("is blind while its interface is down or gone, and loads no rules then", async () => {
+    const { artifact, begin, look, settle, detector, told } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    told.length = 0;
+    detector.state.link = "down";
+    const reason = "The intrusion detector is blind: xenbr0 is down, so it sees no packet.";
+    expect(await look({ rules })).toMatchObject({ outcome: "failed", reason });
+    const reloads = detector.state.reloads;
+    await expect(settle({ rules })).rejects.toThrow("The rules are loaded once the detector sees packets again");
+    expect(detector.state.reloads).toBe(reloads);
+    detector.state.link = "absent";
+    expect(await look({ rules })).toMatchObject({ reason: expect.stringContaining("there is no interface xenbr0") });
+    detector.state.link = "up";
+    expect((await look({ rules })).outcome).toBe("applied");
+    expect(told.filter(({ text }) => text.includes("blind"))).toHaveLength(2);
+  });
   it("is blind where most packets go by it, until it keeps up again or is started again", async () => {
     const { artifact, begin, look, detector, told } = agent();
     const rules = artifact(`${RULE}\n`);

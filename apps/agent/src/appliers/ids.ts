@@ -12,7 +12,7 @@ import { z } from "zod";
 import type { Detector } from "../dom0/detector.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Log } from "../dom0/log.ts";
-import type { Applier } from "./applier.ts";
+import { type Applier, NotYet } from "./applier.ts";
 import { blindness, type Found, judge, type Running } from "./ids-judge.ts";
 import { type DetectorConfig, detectorYaml } from "./ids-yaml.ts";
 
@@ -72,6 +72,20 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
     return { version, loaded: stats!.rules_loaded, failed: stats!.rules_failed, packets: seen.pkts, drops: seen.drop };
   }
 
+  /** A detector whose interface is down or gone counts its rules and its packets on as if nothing were. */
+  async function unseeingOf(): Promise<string | undefined> {
+    const name = config.interface;
+    try {
+      const link = await detector.link(name);
+      if (link === "up") return undefined;
+      const what = link === "down" ? `${name} is down` : `there is no interface ${name}`;
+      return `${what}, so it sees no packet.`;
+    } catch (error) {
+      if (error instanceof DoorError) return error.message;
+      throw error;
+    }
+  }
+
   async function inspect(): Promise<Found> {
     const rules = await detector.read("detector.rules");
     const thresholds = await detector.read("threshold.config");
@@ -85,8 +99,10 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
       why = error instanceof DoorError ? error.message : "its answer is not understood";
     }
     if (alive) keepsUp(alive);
+    const unseeing = alive ? await unseeingOf() : undefined;
     const found: Found = {
       running: alive,
+      ...(unseeing !== undefined && { unseeing }),
       overrun,
       why,
       notUnderstood: alive && alive.failed > 0 ? await notUnderstoodOf(sum(rules ?? "")) : [],
@@ -222,6 +238,10 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
         if (alive) await detector.ask("shutdown");
         return;
       }
+      const unseeing = await unseeingOf();
+      // it would wait for a packet until it answers again
+      if (unseeing !== undefined)
+        throw new NotYet(`The rules are loaded once the detector sees packets again: ${unseeing}`);
       const wrong = await swap(wanted, rules, thresholds);
       if (wrong === undefined) {
         tellDrift(changed);

@@ -3,12 +3,14 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import { fail, type Result } from "@sallyport/shared/base/result.ts";
+import { z } from "zod";
 import { asUser, type DetectorUser, detectorUser, makeFolders, writeFor } from "./detector-place.ts";
 import { failedRules, type TestedRules, testedRules } from "./detector-words.ts";
 import { type Dom0, DoorError } from "./dom0.ts";
 
 /** `aside/…` is what is tested; without it, what is in force. */
 export type DetectorFile = "suricata.yaml" | "detector.rules" | "threshold.config";
+export type Link = "up" | "down" | "absent";
 export type Detector = {
   read(file: DetectorFile): Promise<string | undefined>;
   write(file: DetectorFile, text: string, aside?: boolean): Promise<void>;
@@ -19,6 +21,8 @@ export type Detector = {
   test(): Promise<Result<TestedRules>>;
   /** The first rules that the running one could not load. @throws DoorError as `ask` */
   notUnderstood(): Promise<string[]>;
+  /** The interface that it watches, as the kernel has it: administratively up or not. @throws DoorError where `ip` cannot say */
+  link(name: string): Promise<Link>;
   /** The answer to one command. @throws DoorError where nobody listens or it is refused */
   ask(command: string, args?: Record<string, Json>): Promise<Json>;
 };
@@ -44,6 +48,8 @@ const TEST_OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const RULES_BYTES_MAX = 256 * 1024 * 1024;
 const ANSWER_CHARS_MAX = 16 * 1024 * 1024;
 
+const Links = z.array(z.object({ flags: z.array(z.string()) }));
+
 export const socketOf = (folder: string): string => join(folder, "run/command.socket");
 
 export function suricata(dom0: Pick<Dom0, "run" | "readText" | "facts">, place: DetectorPlace): Detector {
@@ -68,6 +74,13 @@ export function suricata(dom0: Pick<Dom0, "run" | "readText" | "facts">, place: 
       return testedRules(ran);
     },
     notUnderstood: async () => failedRules(await asked("ruleset-failed-rules")),
+    async link(name) {
+      const ran = await dom0.run("ip", ["-j", "link", "show", "dev", name], { timeoutMs: ANSWER_MS_MAX });
+      if (ran.code === 1 && /does not exist|Cannot find device/.test(ran.stderr)) return "absent";
+      const [link] = ran.code === 0 ? Links.parse(JSON.parse(ran.stdout)) : [];
+      if (!link) throw new DoorError(`ip cannot say whether ${name} is up: ${ran.stderr.trim().slice(0, 200)}`);
+      return link.flags.includes("UP") ? "up" : "down";
+    },
     ask: asked,
   };
 }

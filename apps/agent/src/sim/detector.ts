@@ -1,19 +1,19 @@
 /** A pretend detector: it loads the rules in its files when told to, as the real one does, errors and all. A rule with
  *  `broken` in it is not understood when tested, one with `late` only when loaded. */
 import { ok } from "@sallyport/shared/base/result.ts";
-import type { Detector, DetectorFile } from "../dom0/detector.ts";
+import type { Detector, DetectorFile, Link } from "../dom0/detector.ts";
 import { DoorError } from "../dom0/dom0.ts";
 
 export type SimDetector = Detector & {
   files: Map<string, string>;
   artifacts: Map<string, string>;
-  state: { running: boolean; packets: number; drops: number; reloads: number };
+  state: { running: boolean; link: Link; packets: number; drops: number; reloads: number };
 };
 
 export function simDetector(): SimDetector {
   const files = new Map<string, string>();
   const artifacts = new Map<string, string>();
-  const state = { running: true, packets: 100, drops: 0, reloads: 0 };
+  const state = { running: true, link: "up" as Link, packets: 100, drops: 0, reloads: 0 };
   let loaded = { good: 0, bad: 0 };
   const rulesOf = (text = "") => text.split("\n").filter((line) => line.trim() && !line.startsWith("#"));
   const reload = () => {
@@ -36,6 +36,7 @@ export function simDetector(): SimDetector {
       return ok({ loaded: rules.length - bad.length, failed: bad.length, first: bad.slice(0, 3).map(named) });
     },
     notUnderstood: async () => rulesOf(files.get("detector.rules")).filter(isBad).slice(0, 3).map(named),
+    link: async () => state.link,
     async ask(command) {
       if (!state.running) throw new DoorError("the detector does not answer: connect ENOENT");
       switch (command) {

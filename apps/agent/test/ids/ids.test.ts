@@ -94,8 +94,13 @@ beforeAll(async () => {
     log: { debug() {}, info() {}, warn() {}, error() {} },
     signal: new AbortController().signal,
   });
+  // its files and its socket are ours; what links there are is the namespace's to say
+  const inDom0: typeof realDom0 = {
+    ...realDom0,
+    run: (name, ...rest) => (name === "ip" ? spaces.dom0("dom0") : realDom0).run(name, ...rest),
+  };
   applier = idsApplier({
-    detector: suricata(realDom0, { folder, program }),
+    detector: suricata(inDom0, { folder, program }),
     config: {
       interface: "xenbr0",
       folder,
@@ -213,5 +218,34 @@ describe.skipIf(absent)("the detector's applier", { timeout: 400_000 }, () => {
     const late = alerts(1000001).length;
     await sendUntil(() => alerts(1000002).length >= before.two + 10, "the other rule goes on");
     expect(alerts(1000001).length).toBe(late);
+  });
+
+  it("is blind while its bridge is down or gone, though it answers all the same; nothing is reloaded then", async () => {
+    const rules = artifact(BOTH);
+    expect((await settle({ rules })).outcome).toBe("applied");
+    told.length = 0;
+    const blind = (why: string) => ({
+      outcome: "failed",
+      reason: `The intrusion detector is blind: ${why}, so it sees no packet.`,
+    });
+    await spaces.ip("dom0", "link set xenbr0 down");
+    expect(await look({ rules })).toMatchObject(blind("xenbr0 is down"));
+    const next = artifact(FIRST);
+    await expect(settle({ rules: next })).rejects.toThrow(
+      "loaded once the detector sees packets again: xenbr0 is down",
+    );
+    await spaces.ip("dom0", "link del xenbr0");
+    expect(await look({ rules })).toMatchObject(blind("there is no interface xenbr0"));
+    expect(told.map(({ kind }) => kind)).toEqual(["ids.alert", "ids.alert"]);
+    await spaces.ip(
+      "dom0",
+      "link add xenbr0 type bridge",
+      "addr add 10.1.0.1/24 dev xenbr0",
+      "link set xenbr0 up",
+      "link set vif1.0 master xenbr0",
+    );
+    const before = alerts(1000002).length;
+    await until(async () => (await look({ rules })).outcome === "applied", "it is applied again");
+    await sendUntil(() => alerts(1000002).length > before, "it alerts on the new bridge");
   });
 });
