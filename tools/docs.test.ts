@@ -77,3 +77,22 @@ test("each setting of the environment that the console's programs read stands in
   read.delete("SALLYPORT_TOKEN"); // the command line's: the Account page speaks of it
   expect([...read].filter((name) => !texts.some((text) => text.includes(name))).sort()).toEqual([]);
 });
+
+test("each page that a program's own sentences name is there", () => {
+  const absent = [
+    "apps/agent/src",
+    "apps/web/src",
+    "packages/cli/src",
+    "packages/shared/src",
+    "packages/up/src",
+  ].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
+      .filter((path) => /\.tsx?$/.test(path) && !path.includes("generated"))
+      .flatMap((path) =>
+        [...textOf(join(ROOT, folder, path)).matchAll(/\bdocs\/[\w/-]+\.md\b/g)]
+          .filter(([page]) => !existsSync(join(ROOT, page)))
+          .map(([page]) => `${folder}/${path} → ${page}`),
+      ),
+  );
+  expect(absent).toEqual([]);
+});

@@ -10,7 +10,8 @@ const STATE_DEFAULT = "/var/lib/sallyport-agent";
 
 const AFTER = `
 The state folder holds the keys, the spool and the policy in force: --state, else SALLYPORT_AGENT_STATE, else
-${STATE_DEFAULT}. Where evidence comes in is said in config.json in it, or in the file --config names.
+${STATE_DEFAULT}. Where evidence comes in is said in config.json in it, or in the file --config names
+(docs/configuration.md). The package puts docs into /usr/share/doc/sallyport-agent.
 
 Exit codes: 0 done, 1 an error (said on standard error); scan has codes of its own.`;
 

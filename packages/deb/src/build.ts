@@ -6,13 +6,16 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { bundle } from "./bundle.ts";
+import { bundle, ROOT } from "./bundle.ts";
 import { type Compression, pack } from "./pack.ts";
 import { DebError, tool } from "./run.ts";
 import { putUpgrades, type Upgrades } from "./upgrades.ts";
 
 export const PACKAGE = "sallyport-agent";
 const DEBIAN = fileURLToPath(new URL("../debian", import.meta.url));
+const DOCS = join(ROOT, "docs");
+/** Of no use on a workstation. */
+const DEVELOPERS = ["benchmarks.md", "virtual-workstation.md"];
 const LIB = `usr/lib/${PACKAGE}`;
 const MAINTAINER = "The Sallyport authors <maintainers@sallyport.invalid>";
 /** Debian's own syntax, without an epoch: it is in the file's name. */
@@ -114,9 +117,17 @@ async function layOut(tree: string, { version, epoch, repository }: BuildOptions
   await put("completion.bash", `usr/share/bash-completion/completions/${PACKAGE}`);
   await put("lintian-overrides", `usr/share/lintian/overrides/${PACKAGE}`);
   await put("copyright", `usr/share/doc/${PACKAGE}/copyright`);
+  for (const page of await pages())
+    await putText(await readFile(join(DOCS, page)), `usr/share/doc/${PACKAGE}/docs/${page}`);
   await putText(zip(await readFile(join(DEBIAN, "sallyport-agent.8"))), `usr/share/man/man8/${PACKAGE}.8.gz`);
   await putText(zip(Buffer.from(changelog(version, epoch))), `usr/share/doc/${PACKAGE}/changelog.gz`);
   if (repository) await putUpgrades(tree, repository);
+}
+
+/** The agent says "docs/usb-gate.md", and a workstation has no clone. */
+async function pages(): Promise<string[]> {
+  const all = await readdir(DOCS);
+  return all.filter((name) => name.endsWith(".md") && !DEVELOPERS.includes(name)).sort();
 }
 
 /** The Node that the project itself runs on, with its licence; its symbols stay behind. */

@@ -112,6 +112,12 @@ describe.runIf(here)("the agent's Debian package", () => {
     expect(sum(file)).toBe(sum(debs.old));
   });
 
+  it("brings the pages that the agent's sentences name", () => {
+    const listed = execFileSync("dpkg-deb", ["--contents", debs.old], { encoding: "utf8" });
+    for (const page of ["usb-gate", "firewall", "ids", "disk", "approvers", "configuration"])
+      expect(listed).toContain(` ./usr/share/doc/sallyport-agent/docs/${page}.md\n`);
+  });
+
   it("has nothing that lintian calls an error or a warning, but for what its overrides explain", () => {
     expect(() =>
       execFileSync("lintian", ["--fail-on", "error,warning", debs.old], { encoding: "utf8", stdio: "pipe" }),
