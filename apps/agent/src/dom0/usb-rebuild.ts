@@ -3,7 +3,7 @@
 import { constants, type FileHandle, open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import type { RebuildOrder } from "../gate/rebuild/main.ts";
-import type { Expected, Passing } from "../gate/rebuild/plan.ts";
+import type { Passing } from "../gate/rebuild/plan.ts";
 import { boundedLines, emptyRoom, startConfined, wrapperFor } from "./confine.ts";
 import type { Room } from "./confine-args.ts";
 import { DoorError } from "./dom0.ts";
@@ -15,8 +15,7 @@ export type Rebuild = {
   /** Written to, from its beginning; nothing where a copy is checked. */
   out?: FileHandle;
   order: Omit<RebuildOrder, "size">;
-  /** What passed; where a copy is checked, what it must hold. */
-  passing: readonly (Passing | Expected)[];
+  passing: readonly Passing[];
   secondsMax: number;
   signal?: AbortSignal;
   /** bubblewrap's name; for tests, one that does not work. */

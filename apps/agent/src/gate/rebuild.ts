@@ -12,7 +12,7 @@ import type { UsbVolume } from "../dom0/usb-volume.ts";
 import type { Image } from "./passage.ts";
 import { imageBytesMax } from "./rebuild/exfat.ts";
 import type { RebuildOrder } from "./rebuild/main.ts";
-import { expectedOf, type Passing } from "./rebuild/plan.ts";
+import type { Passing } from "./rebuild/plan.ts";
 
 /** The rebuilder meets the stick's bytes: what it says is decoded like anything untrusted. */
 const Event = z.discriminatedUnion("event", [
@@ -154,23 +154,22 @@ async function write(
   return { end, renamed };
 }
 
-/** By another process than the one that met the stick's bytes, which gets what the copy must be from here. */
+/** By another process than the one that met the stick's bytes, which works out itself what the copy must be. */
 async function check(
   file: string,
   order: Order,
   passing: readonly Passing[],
   { volume, start, policy, signal }: RebuildParts,
 ): Promise<void> {
-  const expected = expectedOf(passing);
   const secondsMax = policy.limits.seconds;
   const told = { ...order, check: true as const };
-  const checking = await start({ image: volume.path(file), order: told, passing: expected, secondsMax, signal });
+  const checking = await start({ image: volume.path(file), order: told, passing, secondsMax, signal });
   const said: (z.infer<typeof Event> | undefined)[] = [];
   for await (const line of checking.lines) said.push(decode(line));
   const problem = await checking.ended;
   if (problem !== null) throw new DoorError(`the copy is not handed over: ${problem}`);
   const [only] = said;
-  if (said.length !== 1 || only?.event !== "checked" || only.files !== expected.length)
+  if (said.length !== 1 || only?.event !== "checked" || only.files !== passing.length)
     throw new DoorError("the copy is not handed over: whoever looked at it stopped, or said what cannot be read");
 }
 

@@ -7,20 +7,20 @@ import { readMedium } from "../reader/medium.ts";
 import type { Source } from "../reader/source.ts";
 import { countdown } from "../reader/volume.ts";
 import { exfatLayout, type Stamp } from "./exfat.ts";
-import { type Expected, treeOf } from "./plan.ts";
+import { type Expected, expectedOf, type Passing } from "./plan.ts";
 
 const CHUNK_BYTES = 4 * 1024 * 1024;
 
-/** @throws Error that says what differs */
-export async function checkCopy(copy: Source, expected: readonly Expected[], stamp: Stamp): Promise<void> {
+/** What it must be is worked out from what passed, before a byte of it is read. @throws Error that says what differs */
+export async function checkCopy(copy: Source, passing: readonly Passing[], stamp: Stamp): Promise<void> {
+  const expected = expectedOf(passing);
   checkFrame(copy, expected, stamp);
-  await checkFiles(copy, expected);
+  await checkFiles(copy, expected.files);
 }
 
 const differs = (what: string): Error => new Error(`the copy is not what was to be made: ${what}`);
 
-function checkFrame(copy: Source, expected: readonly Expected[], stamp: Stamp): void {
-  const { root, bytes } = treeOf(expected);
+function checkFrame(copy: Source, { root, bytes }: ReturnType<typeof expectedOf>, stamp: Stamp): void {
   const layout = exfatLayout(root, bytes, stamp);
   if (layout.bytes !== copy.size) throw differs(`it has ${copy.size} bytes, not ${layout.bytes}`);
   const taken = layout.files.map(({ size, at }) => ({ from: at, to: at + size }));

@@ -36,9 +36,9 @@ const UPPER = Uint16Array.from({ length: 65_536 }, (_, unit) => upperUnit(unit))
 const TABLE = compressed(UPPER);
 /** As two names are compared. */
 export const upper = (name: string): string => {
-  let text = "";
-  for (let at = 0; at < name.length; at++) text += String.fromCharCode(UPPER[name.charCodeAt(at)]!);
-  return text;
+  const units = new Uint16Array(name.length);
+  for (let at = 0; at < name.length; at++) units[at] = UPPER[name.charCodeAt(at)]!;
+  return Buffer.from(units.buffer).toString("utf16le");
 };
 
 function compressed(units: Uint16Array): Uint8Array {

@@ -9,7 +9,7 @@ import { fileSource, type Source } from "../reader/source.ts";
 import { countdown } from "../reader/volume.ts";
 import { checkCopy } from "./check.ts";
 import { exfatLayout } from "./exfat.ts";
-import { arrange, type Expected, nameOf, type Passing, wantedKey, wantedOf } from "./plan.ts";
+import { arrange, nameOf, type Passing, wantedKey, wantedOf } from "./plan.ts";
 
 export type RebuildOrder = {
   size: number;
@@ -18,7 +18,7 @@ export type RebuildOrder = {
   label: string;
   serial: number;
   timeMs: number;
-  /** Write nothing: the one image is a copy, and the lines say what it must be. */
+  /** Write nothing: the one image is a copy of what passed. */
   check?: true;
 };
 export type RebuildEvent =
@@ -103,16 +103,10 @@ function tell(...events: RebuildEvent[]): void {
 
 async function run(order: RebuildOrder): Promise<void> {
   const lines = readFileSync(STDIN, "utf8").split("\n").filter(Boolean);
-  if (!order.check) {
-    await rebuild(
-      order,
-      lines.map((line) => JSON.parse(line) as Passing),
-    );
-    return;
-  }
-  const expected = lines.map((line) => JSON.parse(line) as Expected);
-  await checkCopy(fileSource(IMAGE, order.size), expected, order);
-  tell({ event: "checked", files: expected.length });
+  const passing = lines.map((line) => JSON.parse(line) as Passing);
+  if (!order.check) return rebuild(order, passing);
+  await checkCopy(fileSource(IMAGE, order.size), passing, order);
+  tell({ event: "checked", files: passing.length });
 }
 
 try {

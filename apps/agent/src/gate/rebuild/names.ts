@@ -14,12 +14,14 @@ const RESERVED = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹�
 /** One part of a path. */
 export function safeName(untrusted: string): string {
   let name = untrusted.normalize("NFC").replace(UNSAFE, "_").trimStart();
-  // Windows drops dots and blanks at the end, so that two names become one; `.` and `..` go the same way
-  name = name.replace(/[. ]+$/, (tail) => "_".repeat(tail.length));
+  name = closed(name);
   if (name === "") name = "_";
   if (RESERVED.test(name)) name = `_${name}`;
   return shorten(name, NAME_UNITS_MAX);
 }
+
+/** Windows drops dots and blanks at the end, so that two names become one; `.` and `..` go the same way. */
+const closed = (name: string): string => name.replace(/[. ]+$/, (tail) => "_".repeat(tail.length));
 
 /** A path's bytes as parts. */
 export function safeParts(path: Buffer): string[] {
@@ -33,19 +35,31 @@ export function safeParts(path: Buffer): string[] {
   return [...parts.slice(0, DEPTH_MAX - 1), shorten(parts.slice(DEPTH_MAX - 1).join("_"), NAME_UNITS_MAX)];
 }
 
-/** Keeps the extension, which says how a file is opened, and never half a character. */
+/** An ending of more units than these is none that says how a file is opened. */
+const ENDING_UNITS_MAX = 16;
+
+/** Keeps the ending, which says how a file is opened, and never half a character. For more units than an ending has. */
 export function shorten(name: string, unitsMax: number): string {
   if (name.length <= unitsMax) return name;
-  const dot = name.lastIndexOf(".");
-  const tail = dot > 0 && name.length - dot <= 16 ? name.slice(dot) : "";
-  const head = name.slice(0, unitsMax - tail.length).replace(/[\ud800-\udbff]$/, "");
-  return `${head}${tail}`;
+  const ending = endingOf(name);
+  const head = name.slice(0, unitsMax - ending.length).replace(/[\ud800-\udbff]$/, "");
+  return ending === "" ? closed(head) : `${head}${ending}`;
 }
 
-/** ` (2)` before the extension. */
-export function numbered(name: string, number: number): string {
+function endingOf(name: string): string {
+  const dot = name.lastIndexOf(".");
+  return dot > 0 && name.length - dot <= ENDING_UNITS_MAX ? name.slice(dot) : "";
+}
+
+/** What stands before and after a number of so many digits in a name that is like another: ` (2)` before the ending, and
+ *  with it no longer than a name may be. */
+export function aroundNumber(name: string, digits: number): { before: string; after: string } {
+  const unitsMax = NAME_UNITS_MAX - " ()".length - digits;
   const dot = name.lastIndexOf(".");
   const at = dot > 0 ? dot : name.length;
-  const mark = ` (${number})`;
-  return `${shorten(name.slice(0, at), NAME_UNITS_MAX - mark.length - (name.length - at))}${mark}${name.slice(at)}`;
+  const left = unitsMax - (name.length - at);
+  const isCut = left <= ENDING_UNITS_MAX && at > left;
+  const ending = isCut ? endingOf(name) : name.slice(at);
+  const head = shorten(name.slice(0, name.length - ending.length), unitsMax - ending.length);
+  return { before: `${head} (`, after: `)${ending}` };
 }

@@ -49,23 +49,17 @@ export function arrange<T extends Met>(met: readonly T[]): Arranged<T> {
   return { root, bytes, files };
 }
 
-/** What the copy of these must hold. */
-export function expectedOf(passing: readonly Passing[]): Expected[] {
+/** What the copy of these must hold, and the tree that it makes. */
+export function expectedOf(passing: readonly Passing[]): {
+  root: TreeFolder<unknown>;
+  bytes: number;
+  files: Expected[];
+} {
   const wanted = wantedOf(passing);
   const met = passing.map(({ partition, path, size }) => {
     const { order, sha256 } = wanted.get(wantedKey(partition, path, size))!;
     return { path: bytesOf(path), partition, size, order, sha256 };
   });
-  return arrange(met).files.map(({ file, as }) => ({ as, size: file.size, sha256: [...file.sha256] }));
-}
-
-/** Expected files → the tree they make, for the layout. */
-export function treeOf(expected: readonly Expected[]): { root: TreeFolder<Expected>; bytes: number } {
-  const root = emptyFolder<Expected>();
-  let bytes = 0;
-  for (const file of expected) {
-    place(root, file.as.split("/"), file.size, file);
-    bytes += file.size;
-  }
-  return { root, bytes };
+  const { root, bytes, files } = arrange(met);
+  return { root, bytes, files: files.map(({ file, as }) => ({ as, size: file.size, sha256: [...file.sha256] })) };
 }

@@ -6,7 +6,7 @@ import { bytesSource, slice } from "../reader/source.ts";
 import { countdown } from "../reader/volume.ts";
 import { exfat } from "../reader/volumes/exfat.ts";
 import { exfatLayout, imageBytesMax, upper } from "./exfat.ts";
-import { NAME_UNITS_MAX, safeName, safeParts } from "./names.ts";
+import { aroundNumber, NAME_UNITS_MAX, safeName, safeParts } from "./names.ts";
 import { emptyFolder, place } from "./tree.ts";
 
 const stamp = { label: "SALLYPORT", serial: 0x1234_5678, timeMs: Date.parse("2026-11-24T08:46:00.000Z") };
@@ -123,5 +123,116 @@ describe("a name", () => {
       "a (3).txt/b",
       "A (4).txt",
     ]);
+  });
+  it("like another with an ending that is nearly all of it is cut as a whole", () => {
+    const root = emptyFolder<number>();
+    const long = "b".repeat(253);
+    const names = [`a.${long}`, `A.${long}`, `a.${long}`].map((name, at) => place(root, [name], 0, at));
+    expect(names).toEqual([`a.${long}`, `A.${long.slice(4)} (2)`, `a.${long.slice(4)} (3)`]);
+  });
+  it("like another keeps a long ending where there is room for it", () => {
+    const root = emptyFolder<number>();
+    const name = "Mr. Jones and the others came late";
+    expect([name, name].map((each, at) => place(root, [each], 0, at))).toEqual([
+      name,
+      "Mr (2). Jones and the others came late",
+    ]);
+  });
+  it("has no blank at its end where it was cut", () => {
+    expect(safeName(`${"x".repeat(254)} ${"y".repeat(20)}`)).toBe(`${"x".repeat(254)}_`);
+  });
+  it("with a number, whatever it was, is one that a guest can have", () => {
+    const unit = fc.constantFrom("x", ".", " ", "\u{1f4be}", "\u00e9", "x".repeat(200), "y".repeat(120), ".tar", ".gz");
+    fc.assert(
+      fc.property(fc.array(unit, { maxLength: 12 }), fc.integer({ min: 1, max: 7 }), (units, digits) => {
+        const { before, after } = aroundNumber(safeName(units.join("")), digits);
+        const name = `${before}${"9".repeat(digits)}${after}`;
+        expect(name.length).toBeLessThanOrEqual(NAME_UNITS_MAX);
+        expect(name).not.toMatch(/[. ]$/);
+        expect(name.isWellFormed()).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+});
+
+describe("names that become one", () => {
+  /** Asked of all folders of a tree, how often what they hold was looked up. */
+  class Counted<V> extends Map<string, V> {
+    static looks = 0;
+    override get(key: string): V | undefined {
+      Counted.looks += 1;
+      return super.get(key);
+    }
+  }
+  const countedFolder = () => ({
+    ...emptyFolder<number>(),
+    taken: new Counted<null>(),
+    counted: new Counted<number>(),
+  });
+  /** Counts from 1 for each name, as it reads in a docstring. */
+  function slowly() {
+    const taken = new Map<string, "file" | "folder">();
+    const first = (folder: string, wanted: string, isFit: (kind: string | undefined) => boolean) => {
+      for (let number = 1; ; number++) {
+        const { before, after } = aroundNumber(wanted, String(number).length);
+        const name = number === 1 ? wanted : `${before}${number}${after}`;
+        if (isFit(taken.get(upper(folder + name)))) return name;
+      }
+    };
+    return (parts: readonly string[]): string => {
+      let folder = "";
+      for (const part of parts.slice(0, -1)) {
+        folder += first(folder, part, (kind) => kind !== "file");
+        taken.set(upper(folder), "folder");
+        folder += "/";
+      }
+      const name = first(folder, parts.at(-1)!, (kind) => kind === undefined);
+      taken.set(upper(folder + name), "file");
+      return folder + name;
+    };
+  }
+
+  it("get the numbers that counting from 1 for each of them gives", () => {
+    const long = "z".repeat(NAME_UNITS_MAX - 1);
+    const part = fc.constantFrom(
+      "a",
+      "A",
+      "a (2)",
+      "A (3)",
+      "a.b",
+      "a (2).b",
+      "A.B",
+      `${long}a`,
+      `${long}b`,
+      `${long}B`,
+    );
+    fc.assert(
+      fc.property(fc.array(fc.array(part, { minLength: 1, maxLength: 3 }), { maxLength: 60 }), (paths) => {
+        const root = emptyFolder<number>();
+        const bySlow = slowly();
+        // a folder is called as the first that wanted it
+        expect(paths.map((parts, at) => upper(place(root, parts, 0, at)))).toEqual(paths.map(bySlow).map(upper));
+      }),
+      { numRuns: 300 },
+    );
+  });
+  const FILES = 20_000;
+  const long = "z".repeat(240);
+  it.each<[string, (at: number) => string[]]>([
+    ["one name", () => ["________"]],
+    ["one name in two cases, with an ending", (at) => [at % 2 === 0 ? "a.txt" : "A.TXT"]],
+    ["the folders and files of one name", (at) => (at % 2 === 0 ? ["a", "a"] : ["a"])],
+    ["names that have the numbers already", (at) => [at % 2 === 0 ? `a (${at})` : "a"]],
+    ["long names that are alike once there is a number in them", (at) => [`${long}${10_000_000 + (at >> 1)}`]],
+    ["folders of long names that are alike so", (at) => [`${long}${10_000_000 + (at >> 1)}`, ...(at % 2 ? ["a"] : [])]],
+    ["deep ones", (at) => [...Array.from({ length: 30 }, (_, depth) => (at % 7 === depth ? "A" : "a")), "a"]],
+    ["wide ones", (at) => [`folder ${at % 1_000}`, "a"]],
+  ])("are numbered with a few looks each: %s", (_, partsOf) => {
+    Counted.looks = 0;
+    const root = countedFolder();
+    const names = new Set(Array.from({ length: FILES }, (_, at) => upper(place(root, partsOf(at), 0, at))));
+    expect(names.size).toBe(FILES);
+    expect(Counted.looks).toBeLessThan(20 * FILES);
   });
 });
