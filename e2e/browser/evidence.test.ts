@@ -136,7 +136,7 @@ describe.skipIf(isAbsent())("evidence in the browser", () => {
       await page.goto("/usb");
       await page.getByLabel("Search by md5 or sha256").fill(hex(algorithm, text));
       await row("figures.txt").waitFor();
-      await page.getByText("Seen 1 time on 1 workstation").waitFor();
+      await page.getByText("Seen as a file, 1 time, on 1 workstation").waitFor();
     }
     await page.getByLabel("Search by md5 or sha256").fill(hex("sha256", "nowhere"));
     await page.getByText("Nowhere in the fleet").waitFor();

@@ -28,7 +28,7 @@ const look = (day: number, shown?: Date) => {
   return lookAtCertificates({ pool, log: pino({ level: "silent" }), now, read, shown: async () => shown });
 };
 const told = async () =>
-  (await listAlerts(pool, "open", undefined)).rows
+  (await listAlerts(pool, { state: "open" })).rows
     .map(({ title, severity }) => `${severity} ${/of (.*) end/.exec(title)?.[1]}`)
     .sort();
 const certify = (serial: string, endDay: number) =>
@@ -63,7 +63,7 @@ test("a workstation that did not renew is told before its end and after, and no 
   await certify("02", 190);
   expect(await look(92)).toEqual({ raised: 0, closed: 1 });
   expect(await told()).toEqual([]);
-  const { rows } = await listAlerts(pool, "closed", undefined);
+  const { rows } = await listAlerts(pool, { state: "closed" });
   expect(rows.map(({ by, note }) => [by, note?.slice(0, 27)])).toEqual(
     Array(2).fill(["the console", "The certificate was renewed"]),
   );

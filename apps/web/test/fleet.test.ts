@@ -6,8 +6,8 @@ import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { countFleet, listNeedy } from "../src/workstation/fleet.ts";
-import { bounds, LATE_MS, SILENT_MS, status } from "../src/workstation/status.ts";
-import { findNames, listWorkstations, namesOf, type WorkstationRow } from "../src/workstation/store.ts";
+import { bounds, isolationKey, LATE_MS, SILENT_MS, status } from "../src/workstation/status.ts";
+import { type Asked, findNames, listWorkstations, namesOf, type WorkstationRow } from "../src/workstation/store.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup } from "./seed.ts";
 
@@ -108,7 +108,7 @@ async function everyone(): Promise<WorkstationRow[]> {
   const rows: WorkstationRow[] = [];
   let after: { name: string; id: string } | undefined;
   do {
-    const page = await listWorkstations(pool, { after });
+    const page = await listWorkstations(pool, NOW, { after });
     rows.push(...page.rows);
     after = page.next ?? undefined;
   } while (after);
@@ -133,12 +133,27 @@ test("a fleet of more than a page is counted whole, as the rules for one would",
   expect(counted(fleet.policy)).toEqual(
     tally(rows.map(({ desired, drift }) => (desired ? drift.state : "unpublished"))),
   );
-  const word = (layout: { hypervisor: string; isolation: string } | null | undefined) =>
-    layout ? `${layout.hypervisor}/${layout.isolation}` : "";
-  expect(counted(fleet.isolation.map(({ layout, count }) => ({ word: word(layout), count })))).toEqual(
-    tally(rows.map(({ reported }) => word(reported?.layout))),
-  );
+  expect(counted(fleet.isolation)).toEqual(tally(rows.map(({ reported }) => isolationKey(reported?.layout))));
   for (const groups of [fleet.status, fleet.isolation, fleet.policy]) expect(groups.length).toBeGreaterThan(3);
+});
+
+test("behind each count is a list of just so many, and what is asked for together narrows it", async () => {
+  const fleet = await countFleet(pool, NOW);
+  const found = async (asked: Omit<Asked, "after">) => (await listWorkstations(pool, NOW, asked, FLEET)).rows;
+  for (const { word, count } of fleet.status) {
+    const rows = await found({ status: word });
+    expect(rows).toHaveLength(count);
+    expect(rows.every((row) => status(NOW.getTime(), row).word === word)).toBe(true);
+  }
+  for (const { word, count } of fleet.isolation) expect(await found({ isolation: word })).toHaveLength(count);
+  for (const { word, count } of fleet.policy) expect(await found({ policy: word })).toHaveLength(count);
+  const both = await found({ status: "silent", policy: "behind" });
+  const silent = await found({ status: "silent" });
+  expect(both.map(({ id }) => id)).toEqual(silent.filter(({ drift }) => drift.state === "behind").map(({ id }) => id));
+  expect(both.length).toBeGreaterThan(0);
+  const revoked = await found({ status: "revoked", isolation: "iommu" });
+  expect(revoked.length).toBeGreaterThan(0);
+  expect(revoked.every(({ state }) => state === "revoked")).toBe(true);
 });
 
 test("a workstation is late or silent by the longer interval of what should be and what is in force", async () => {

@@ -45,8 +45,10 @@ test("the open alerts are paged from newest to oldest without a look at the clos
   const titles: string[] = [];
   let after: number | undefined;
   do {
-    let page = await listAlerts(pool, "open", after);
-    expect(await fetchedBy(async () => (page = await listAlerts(pool, "open", after)))).toBeLessThanOrEqual(OPEN);
+    let page = await listAlerts(pool, { state: "open", after });
+    expect(await fetchedBy(async () => (page = await listAlerts(pool, { state: "open", after })))).toBeLessThanOrEqual(
+      OPEN,
+    );
     titles.push(...page.rows.map(({ title }) => title));
     after = page.next ?? undefined;
   } while (after !== undefined);

@@ -1,15 +1,31 @@
 /** Alerts: the list, and triage with an author and a note. */
+import { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { Severity } from "@sallyport/shared/record/severity.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { allowed, router } from "../trpc/procedures.ts";
-import { listAlerts, STATES, triage } from "./store.ts";
+import { alertKinds, getAlert, listAlerts, STATES, triage } from "./store.ts";
 
 const WORDS = { open: "reopened", acknowledged: "acknowledged", closed: "closed" } as const;
 
 export const alertRouter = router({
   list: allowed("content")
-    .input(z.object({ state: z.enum(STATES).optional(), cursor: z.int().min(1).nullish() }))
-    .query(({ ctx, input }) => listAlerts(ctx.wiring.pool, input.state, input.cursor ?? undefined)),
+    .input(
+      z.object({
+        state: z.enum(STATES).optional(),
+        workstation: WorkstationId.optional(),
+        kind: z.string().max(64).optional(),
+        severity: Severity.optional(),
+        cursor: z.int().min(1).nullish(),
+      }),
+    )
+    .query(({ ctx, input: { cursor, ...asked } }) =>
+      listAlerts(ctx.wiring.pool, { ...asked, after: cursor ?? undefined }),
+    ),
+  get: allowed("content")
+    .input(z.object({ id: z.int().min(1) }))
+    .query(({ ctx, input }) => getAlert(ctx.wiring.pool, input.id)),
+  kinds: allowed("content").query(({ ctx }) => alertKinds(ctx.wiring.pool)),
 
   triage: allowed("triage")
     .input(

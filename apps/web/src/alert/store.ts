@@ -66,22 +66,53 @@ const toRow = (raw: Raw): AlertRow => ({
   note: raw.note,
 });
 
+export type Asked = {
+  state?: AlertState | undefined;
+  workstation?: string | undefined;
+  kind?: string | undefined;
+  /** This or worse. */
+  severity?: Severity | undefined;
+  after?: number | undefined;
+};
+
+const SELECT = `
+    SELECT a.id, a.key, a.workstation_id, w.name AS workstation_name, a.trail, a.index, a.kind, a.severity, a.title, a.reason,
+            a.raised_at, a.count, a.last_at, a.state, coalesce(p.name, a.acknowledged_by) AS by, a.acknowledged_at, a.note
+       FROM alert a LEFT JOIN workstation w ON w.id = a.workstation_id LEFT JOIN person p ON p.id = a.acknowledged_by`;
+
 export async function listAlerts(
   pool: Pool,
-  state: AlertState | undefined,
-  after: number | undefined,
+  { state, workstation, kind, severity, after }: Asked,
   limit = PAGE_ROWS_MAX,
-) {
+): Promise<{ rows: AlertRow[]; next: number | null }> {
   const { rows } = await pool.query<Raw>(
-    `SELECT a.id, a.key, a.workstation_id, w.name AS workstation_name, a.trail, a.index, a.kind, a.severity, a.title, a.reason,
-            a.raised_at, a.count, a.last_at, a.state, coalesce(p.name, a.acknowledged_by) AS by, a.acknowledged_at, a.note
-       FROM alert a LEFT JOIN workstation w ON w.id = a.workstation_id LEFT JOIN person p ON p.id = a.acknowledged_by
-      WHERE ($1::text IS NULL OR a.state = $1) AND ($2::bigint IS NULL OR a.id < $2)
-      ORDER BY a.id DESC LIMIT $3`,
-    [state ?? null, after ?? null, limit + 1],
+    `${SELECT}
+      WHERE ($1::text IS NULL OR a.state = $1) AND ($2::uuid IS NULL OR a.workstation_id = $2)
+        AND ($3::text IS NULL OR a.kind = $3) AND a.severity >= $4 AND ($5::bigint IS NULL OR a.id < $5)
+      ORDER BY a.id DESC LIMIT $6`,
+    [
+      ...[state ?? null, workstation ?? null, kind ?? null, severity ? SEVERITIES.indexOf(severity) : 0],
+      ...[after ?? null, limit + 1],
+    ],
   );
   const page = rows.slice(0, limit).map(toRow);
   return { rows: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
+}
+
+export async function getAlert(pool: Pool, id: number): Promise<AlertRow> {
+  const { rows } = await pool.query<Raw>(`${SELECT} WHERE a.id = $1`, [id]);
+  if (!rows[0]) throw new Refusal("NOT_FOUND", "There is no such alert.");
+  return toRow(rows[0]);
+}
+
+const LATELY_ROWS = 5_000;
+
+/** The kinds of those that were raised lately, by name. */
+export async function alertKinds(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ kind: string }>(
+    `SELECT DISTINCT kind FROM (SELECT kind FROM alert ORDER BY id DESC LIMIT ${LATELY_ROWS}) lately ORDER BY kind`,
+  );
+  return rows.map(({ kind }) => kind);
 }
 
 /** Moves an alert on, with who and why; answers what it was. */

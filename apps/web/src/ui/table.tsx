@@ -1,7 +1,10 @@
 "use client";
-/** Rows by the ten thousand: only what is in sight is in the page. One row is active; j, k, Enter and Esc move it. */
+/** Rows by the ten thousand: only what is in sight is in the page. A row opens beside the list, or leads to a page of its
+ *  own and is a link then; j, k, Enter and Esc move over both, and only Enter and a click leave the page. */
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useRef } from "react";
+import Link from "next/link";
+import { useRouter } from "next/navigation";
+import { type MouseEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import { cx } from "./class.ts";
 import { useKeys } from "./keys.tsx";
 
@@ -9,6 +12,10 @@ const ROW_PX = 29;
 const OVERSCAN_ROWS = 12;
 /** How near the end the next page is asked for. */
 const AHEAD_ROWS = 20;
+/** Where the columns have no room the list is moved sideways: none is cut off, and what may shrink keeps so much. */
+const SHRUNK_PX = 130;
+const GAP_PX = 16;
+const SIDES_PX = 40;
 
 export type Column<T> = {
   head: string;
@@ -19,21 +26,29 @@ export type Column<T> = {
   cell: (row: T) => ReactNode;
   right?: boolean;
   mono?: boolean;
+  /** What is the link, where rows lead somewhere. */
+  leads?: boolean;
 };
+
+/** A row is shown beside the list … */
+type Opens<T> = { active: string | undefined; onOpen: (row: T | undefined) => void; hrefOf?: undefined };
+/** … or has a page of its own. */
+type Leads<T> = { hrefOf: (row: T) => string; active?: undefined; onOpen?: undefined };
 
 type Props<T> = {
   label: string;
   columns: Column<T>[];
   rows: T[];
   keyOf: (row: T) => string;
-  active: string | undefined;
-  onOpen: (row: T | undefined) => void;
   onEnd?: (() => void) | undefined;
   foot?: ReactNode;
-};
+} & (Opens<T> | Leads<T>);
 
-export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, foot }: Props<T>) {
+export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, ...does }: Props<T>) {
   const scroller = useRef<HTMLDivElement>(null);
+  const router = useRouter();
+  const [cursor, setCursor] = useState<string>();
+  const active = does.hrefOf ? cursor : does.active;
   const virtual = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -54,8 +69,22 @@ export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, f
   const move = (to: number) => {
     const row = rows[Math.max(0, Math.min(rows.length - 1, to))];
     if (!row) return;
-    onOpen(row);
+    if (does.hrefOf) setCursor(keyOf(row));
+    else does.onOpen(row);
     virtual.scrollToIndex(Math.max(0, Math.min(rows.length - 1, to)), { align: "auto" });
+  };
+  useEffect(() => {
+    // from here Enter follows it and Tab goes on
+    if (cursor !== undefined) scroller.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+  }, [cursor]);
+  const close = () => (does.hrefOf ? setCursor(undefined) : does.onOpen(undefined));
+  const follow = (row: T) => (does.hrefOf ? router.push(does.hrefOf(row)) : does.onOpen(row));
+  const onClick = (event: MouseEvent, row: T) => {
+    const target = event.target as Element;
+    if (target.closest("a, button, input, label") || isSelecting(event.currentTarget)) return;
+    if (does.hrefOf && (event.metaKey || event.ctrlKey || event.shiftKey || event.button === 1))
+      window.open(does.hrefOf(row), "_blank", "noopener");
+    else if (event.button === 0) follow(row);
   };
   useKeys((key, event) => {
     if (key === "j" || key === "ArrowDown") {
@@ -64,19 +93,29 @@ export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, f
     } else if (key === "k" || key === "ArrowUp") {
       event.preventDefault();
       move(at < 0 ? 0 : at - 1);
-    } else if (key === "Escape" && active !== undefined) onOpen(undefined);
+    } else if (key === "Escape" && active !== undefined) close();
   });
 
-  const tracks = { gridTemplateColumns: columns.map(({ track }) => track).join(" ") };
+  const wide = columns.map(({ track }) => track.replace("minmax(0,", `minmax(${SHRUNK_PX}px,`));
+  const tracks = { gridTemplateColumns: wide.join(" ") };
+  const minWidth = wide.reduce(
+    (sum, track) => sum + Number.parseInt(/\d+/.exec(track)?.[0] ?? "0", 10) + GAP_PX,
+    SIDES_PX,
+  );
   return (
     // biome-ignore lint/a11y/useSemanticElements: rows are placed by hand, which a <table> cannot have
-    <div role="table" aria-label={label} aria-rowcount={rows.length} className="flex min-h-0 flex-1 flex-col">
+    <div
+      role="table"
+      aria-label={label}
+      aria-rowcount={rows.length}
+      className="flex min-h-0 flex-1 flex-col overflow-x-auto"
+    >
       {/* biome-ignore lint/a11y/useSemanticElements: as above */}
       <div
         role="row"
         tabIndex={-1}
-        className="grid gap-4 border-b border-line px-5 py-1.5 text-xs text-ink-3"
-        style={tracks}
+        className="grid shrink-0 items-center gap-4 border-b border-line px-5 py-1.5 text-xs text-ink-3"
+        style={{ ...tracks, minWidth }}
       >
         {columns.map(({ head, top, right }) => (
           // biome-ignore lint/a11y/useSemanticElements: as above
@@ -90,7 +129,7 @@ export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, f
           </div>
         ))}
       </div>
-      <div ref={scroller} className="min-h-0 flex-1 overflow-auto">
+      <div ref={scroller} className="min-h-0 flex-1 overflow-x-hidden overflow-y-auto" style={{ minWidth }}>
         <div className="relative" style={{ height: virtual.getTotalSize() }}>
           {items.map((item) => {
             const row = rows[item.index];
@@ -104,18 +143,26 @@ export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, f
                 tabIndex={0}
                 aria-rowindex={item.index + 1}
                 aria-selected={key === active}
-                onClick={() => onOpen(row)}
-                onKeyDown={(event) => event.key === "Enter" && onOpen(row)}
+                onClick={(event) => onClick(event, row)}
+                onAuxClick={(event) => onClick(event, row)}
+                onKeyDown={(event) => event.key === "Enter" && event.target === event.currentTarget && follow(row)}
+                onFocus={(event) => does.hrefOf && event.target === event.currentTarget && setCursor(key)}
                 className={cx(
                   "absolute inset-x-0 top-0 grid items-center gap-4 border-b border-line px-5 focus-visible:-outline-offset-2",
                   key === active ? "bg-pick" : "hover:bg-hover",
                 )}
                 style={{ ...tracks, height: ROW_PX, transform: `translateY(${item.start}px)` }}
               >
-                {columns.map(({ head, cell, right, mono }) => (
+                {columns.map(({ head, cell, right, mono, leads }) => (
                   // biome-ignore lint/a11y/useSemanticElements: as above
                   <div role="cell" key={head} className={cx("min-w-0 truncate", right && "text-right", mono && "mono")}>
-                    {cell(row)}
+                    {leads && does.hrefOf ? (
+                      <Link href={does.hrefOf(row)} tabIndex={-1} prefetch={false} className="hover:underline">
+                        {cell(row)}
+                      </Link>
+                    ) : (
+                      cell(row)
+                    )}
                   </div>
                 ))}
               </div>
@@ -126,4 +173,10 @@ export function Table<T>({ label, columns, rows, keyOf, active, onOpen, onEnd, f
       </div>
     </div>
   );
+}
+
+/** Whoever marks a text in a row to copy it does not open the row. */
+function isSelecting(row: Element): boolean {
+  const selection = window.getSelection();
+  return selection !== null && !selection.isCollapsed && selection.containsNode(row, true);
 }

@@ -1,6 +1,7 @@
 /** USB: scans, manifests, and where in the fleet a hash was seen. */
 import { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { EXCEPTION_HOURS_MAX, EXCEPTION_REASON_CHARS_MAX } from "@sallyport/shared/usb/exception.ts";
+import { Finding } from "@sallyport/shared/usb/manifest.ts";
 import { Verdict } from "@sallyport/shared/usb/scan.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
@@ -9,13 +10,16 @@ import { allowed, router } from "../trpc/procedures.ts";
 import { exceptedAct, makeException, refuseRequest, requestOf } from "./exception.ts";
 import { listRequests } from "./requests.ts";
 import { RefusalReason, Revoking, revokedAct, revokeException } from "./revoke.ts";
-import { findHash, getScan, listFiles, listScans } from "./store.ts";
+import { findHash, getFile, getScan, listFiles, listScans } from "./store.ts";
 
 export const FileHash = z
   .string()
   .trim()
   .toLowerCase()
   .regex(/^([0-9a-f]{32}|[0-9a-f]{64})$/, "an md5 has 32 hex digits, a sha256 has 64");
+
+const Position = z.int().min(0).max(2_147_483_647);
+const FileKey = z.object({ finding: Finding, position: Position });
 
 export const usbRouter = router({
   list: allowed("content")
@@ -25,8 +29,11 @@ export const usbRouter = router({
     .input(RecordAt)
     .query(({ ctx, input }) => getScan(ctx.wiring.pool, input.trail, input.index)),
   files: allowed("content")
-    .input(RecordAt.extend({ suspect: z.boolean(), cursor: z.int().min(-1).nullish() }))
-    .query(({ ctx, input }) => listFiles(ctx.wiring.pool, { ...input, after: input.cursor ?? -1 })),
+    .input(RecordAt.extend({ suspect: z.boolean(), cursor: FileKey.nullish() }))
+    .query(({ ctx, input }) => listFiles(ctx.wiring.pool, { ...input, after: input.cursor ?? undefined })),
+  file: allowed("content")
+    .input(RecordAt.extend({ position: Position }))
+    .query(({ ctx, input }) => getFile(ctx.wiring.pool, input)),
   request: allowed("content")
     .input(RecordAt)
     .query(({ ctx, input }) => requestOf(ctx.wiring.pool, input.trail, input.index)),

@@ -113,19 +113,40 @@ export type FileRow = {
 type RawFile = Omit<FileRow, "size"> & { size: string };
 const FILE = "f.position, f.path, f.size, f.md5, f.sha256, f.type, f.finding, f.detail";
 
-/** In the manifest's order, or only what is not clean. */
+/** Where a page of files ends. */
+export type FileKey = { finding: FileRow["finding"]; position: number };
+
+const rank = (finding: string) => `CASE ${finding} WHEN 'infected' THEN 0 WHEN 'unscannable' THEN 1 ELSE 2 END`;
+
+/** What is infected, then what is unscannable, then, unless only those are asked for, the rest of the manifest. */
 export async function listFiles(
   pool: Pool,
-  asked: { trail: number; index: number; after: number; suspect: boolean },
-): Promise<{ rows: FileRow[]; next: number | null }> {
+  asked: { trail: number; index: number; after: FileKey | undefined; suspect: boolean },
+): Promise<{ rows: FileRow[]; next: FileKey | null }> {
   const { rows } = await pool.query<RawFile>(
     `SELECT ${FILE} FROM manifest_file f
-      WHERE f.trail = $1 AND f.index = $2 AND f.position > $3 AND (NOT $4 OR f.finding <> 'clean')
-      ORDER BY f.position LIMIT $5`,
-    [asked.trail, asked.index, asked.after, asked.suspect, PAGE_ROWS_MAX + 1],
+      WHERE f.trail = $1 AND f.index = $2 AND (${rank("f.finding")}, f.position) > (${rank("$3::text")}, $4::int)
+        AND (NOT $5 OR f.finding <> 'clean')
+      ORDER BY ${rank("f.finding")}, f.position LIMIT $6`,
+    [
+      ...[asked.trail, asked.index, asked.after?.finding ?? "infected", asked.after?.position ?? -1],
+      ...[asked.suspect, PAGE_ROWS_MAX + 1],
+    ],
   );
   const page = rows.slice(0, PAGE_ROWS_MAX).map((row) => ({ ...row, size: Number(row.size) }));
-  return { rows: page, next: rows.length > PAGE_ROWS_MAX ? (page.at(-1)?.position ?? null) : null };
+  const last = page.at(-1);
+  const more = rows.length > PAGE_ROWS_MAX && last;
+  return { rows: page, next: more ? { finding: last.finding, position: last.position } : null };
+}
+
+/** One file of a manifest. */
+export async function getFile(pool: Pool, asked: { trail: number; index: number; position: number }): Promise<FileRow> {
+  const { rows } = await pool.query<RawFile>(
+    `SELECT ${FILE} FROM manifest_file f WHERE f.trail = $1 AND f.index = $2 AND f.position = $3`,
+    [asked.trail, asked.index, asked.position],
+  );
+  if (!rows[0]) throw new Refusal("NOT_FOUND", `The manifest has no file ${asked.position}.`);
+  return { ...rows[0], size: Number(rows[0].size) };
 }
 
 export type FoundRow = FileRow & { scan: ScanRow };

@@ -6,6 +6,7 @@ import { allowed, router } from "../trpc/procedures.ts";
 import { describe, move, movedAct, revoke } from "./change.ts";
 import { countFleet, listNeedy } from "./fleet.ts";
 import { LABELS_MAX, Label, WorkstationName } from "./label.ts";
+import { ISOLATIONS, POLICIES, STATUSES } from "./status.ts";
 import { findNames, getWorkstation, listWorkstations, NAMED_MAX, namesOf } from "./store.ts";
 
 /** A workstation has two while one is renewed; more are a fault that its record need not repeat. */
@@ -18,9 +19,18 @@ const After = z.object({ name: z.string().max(253), id: WorkstationId });
 
 export const workstationRouter = router({
   list: allowed("entries")
-    .input(z.object({ search: z.string().max(200).optional(), group: GroupId.optional(), cursor: After.nullish() }))
-    .query(({ ctx, input }) =>
-      listWorkstations(ctx.wiring.pool, { search: input.search, group: input.group, after: input.cursor ?? undefined }),
+    .input(
+      z.object({
+        search: z.string().max(200).optional(),
+        group: GroupId.optional(),
+        status: z.enum(STATUSES).optional(),
+        isolation: z.enum(ISOLATIONS).optional(),
+        policy: z.enum(POLICIES).optional(),
+        cursor: After.nullish(),
+      }),
+    )
+    .query(({ ctx, input: { cursor, ...asked } }) =>
+      listWorkstations(ctx.wiring.pool, new Date(), { ...asked, after: cursor ?? undefined }),
     ),
   get: allowed("entries")
     .input(z.object({ id: WorkstationId }))

@@ -3,6 +3,7 @@
 
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
+import type { Drift } from "@sallyport/shared/state/drift.ts";
 
 export type Tone = "allow" | "hold" | "block" | "info";
 export type Word = { tone: Tone; word: string; reason: string };
@@ -47,6 +48,17 @@ export const STATUS_TONES = {
   revoked: "info",
 } as const satisfies Record<string, Tone>;
 export type StatusWord = keyof typeof STATUS_TONES;
+export const STATUSES = Object.keys(STATUS_TONES) as [StatusWord, ...StatusWord[]];
+
+export type PolicyWord = Drift["state"] | "unpublished";
+export const POLICY_WORDS = {
+  none: { tone: "allow", word: "in force" },
+  partial: { tone: "hold", word: "in part" },
+  behind: { tone: "hold", word: "behind" },
+  unknown: { tone: "hold", word: "not reported" },
+  unpublished: { tone: "info", word: "none published" },
+} as const satisfies Record<PolicyWord, { tone: Tone; word: string }>;
+export const POLICIES = Object.keys(POLICY_WORDS) as [PolicyWord, ...PolicyWord[]];
 
 const said = (word: StatusWord, reason: string): Word => ({ tone: STATUS_TONES[word], word, reason });
 
@@ -69,29 +81,36 @@ export function status(now: number, signs: Signs): Word {
   return said(age <= silentMs ? "late" : "silent", connected);
 }
 
+type Layout = Pick<HypervisorLayout, "hypervisor" | "isolation">;
+
 /** `direct-map` works and nothing contains it: it never looks green. */
-export function isolationWord(layout: Pick<HypervisorLayout, "hypervisor" | "isolation"> | undefined): Word {
-  if (!layout) return { tone: "info", word: "not reported", reason: "no layout has come from this workstation yet" };
-  switch (layout.isolation) {
-    case "iommu":
-      return { tone: "allow", word: "IOMMU", reason: "the guest's devices reach only the guest's own memory" };
-    case "direct-map":
-      return {
-        tone: "hold",
-        word: "DMA not contained",
-        reason: "the guest's devices can reach all memory; use a machine with an IOMMU where that matters",
-      };
-    case "emulated":
-      return {
-        tone: "allow",
-        word: "emulated devices",
-        reason: "the guest has no device of its own; none can reach memory",
-      };
-    case "none":
-      return layout.hypervisor === "none"
-        ? { tone: "hold", word: "no hypervisor", reason: "nothing below this machine separates a guest from dom0" }
-        : { tone: "info", word: "no guest", reason: "no guest is running, so there is nothing to keep apart" };
-    default:
-      return unreachable(layout.isolation);
-  }
+export const ISOLATION_WORDS = {
+  iommu: { tone: "allow", word: "IOMMU", reason: "the guest's devices reach only the guest's own memory" },
+  "direct-map": {
+    tone: "hold",
+    word: "DMA not contained",
+    reason: "the guest's devices can reach all memory; use a machine with an IOMMU where that matters",
+  },
+  emulated: {
+    tone: "allow",
+    word: "emulated devices",
+    reason: "the guest has no device of its own; none can reach memory",
+  },
+  "no-hypervisor": {
+    tone: "hold",
+    word: "no hypervisor",
+    reason: "nothing below this machine separates a guest from dom0",
+  },
+  "no-guest": { tone: "info", word: "no guest", reason: "no guest is running, so there is nothing to keep apart" },
+  unreported: { tone: "info", word: "not reported", reason: "no layout has come from this workstation yet" },
+} as const satisfies Record<string, Word>;
+export type IsolationKey = keyof typeof ISOLATION_WORDS;
+export const ISOLATIONS = Object.keys(ISOLATION_WORDS) as [IsolationKey, ...IsolationKey[]];
+
+export function isolationKey(layout: Layout | undefined): IsolationKey {
+  if (!layout) return "unreported";
+  if (layout.isolation !== "none") return layout.isolation;
+  return layout.hypervisor === "none" ? "no-hypervisor" : "no-guest";
 }
+
+export const isolationWord = (layout: Layout | undefined): Word => ISOLATION_WORDS[isolationKey(layout)];

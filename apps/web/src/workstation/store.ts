@@ -5,7 +5,8 @@ import { Reported } from "@sallyport/shared/state/reported.ts";
 import { readSigned } from "@sallyport/shared/trail/signed.ts";
 import type { Pool } from "pg";
 import { Refusal } from "../trpc/errors.ts";
-import type { Signs } from "./status.ts";
+import { HEALTH_SECONDS, ISOLATION, JOINS, POLICY, STATUS } from "./judged.ts";
+import type { IsolationKey, PolicyWord, Signs, StatusWord } from "./status.ts";
 
 export const PAGE_ROWS_MAX = 200;
 
@@ -51,14 +52,6 @@ export type Raw = {
   health_seconds: number | null;
   records: string | null;
 };
-
-/** What should be in force as `p`, what was reported as `r`; `pv` and `rv` are the revisions of the two. */
-export const JOINS = `
-    LEFT JOIN LATERAL wanted(w.id, w.group_id) p ON true
-    LEFT JOIN reported r ON r.workstation_id = w.id
-    LEFT JOIN revision pv ON pv.digest = p.digest
-    LEFT JOIN revision rv ON rv.digest = (r.document #>> '{policy,digest}')::char(64)`;
-export const HEALTH_SECONDS = "greatest(pv.health_seconds, rv.health_seconds)";
 
 export const SELECT = `
   SELECT w.id, w.name, w.hostname, w.group_id, g.name AS group_name, g.threshold, w.labels, w.state, w.state_reason, w.agent_version,
@@ -111,21 +104,31 @@ export function toRow(raw: Raw): WorkstationRow {
 export type Asked = {
   search?: string | undefined;
   group?: string | undefined;
+  status?: StatusWord | undefined;
+  isolation?: IsolationKey | undefined;
+  policy?: PolicyWord | undefined;
   after?: { name: string; id: string } | undefined;
 };
 export type Page = { rows: WorkstationRow[]; next: { name: string; id: string } | null };
 
-/** By name; one row more than the page tells whether there is another. */
-export async function listWorkstations(pool: Pool, asked: Asked, limit = PAGE_ROWS_MAX): Promise<Page> {
+/** By name; one row more than the page tells whether there is another. A revoked one has neither isolation nor policy to
+ *  worry about, and is listed by them only where those that are revoked are asked for. */
+export async function listWorkstations(pool: Pool, now: Date, asked: Asked, limit = PAGE_ROWS_MAX): Promise<Page> {
   const pattern = asked.search ? `%${asked.search.replace(/[\\%_]/g, "\\$&")}%` : null;
   const { rows } = await pool.query<Raw>(
     `${SELECT}
-      WHERE ($1::text IS NULL OR w.name ILIKE $1 OR w.hostname ILIKE $1 OR w.id::text ILIKE $1
-             OR EXISTS (SELECT 1 FROM unnest(w.labels) l WHERE l ILIKE $1))
-        AND ($2::uuid IS NULL OR w.group_id = $2)
-        AND ($3::text IS NULL OR (w.name, w.id) > ($3, $4::uuid))
-      ORDER BY w.name, w.id LIMIT $5`,
-    [pattern, asked.group ?? null, asked.after?.name ?? null, asked.after?.id ?? null, limit + 1],
+      WHERE ($2::text IS NULL OR w.name ILIKE $2 OR w.hostname ILIKE $2 OR w.id::text ILIKE $2
+             OR EXISTS (SELECT 1 FROM unnest(w.labels) l WHERE l ILIKE $2))
+        AND ($3::uuid IS NULL OR w.group_id = $3)
+        AND ($4::text IS NULL OR (w.name, w.id) > ($4, $5::uuid))
+        AND ($6::text IS NULL OR ${STATUS} = $6)
+        AND ($7::text IS NULL OR (${ISOLATION} = $7 AND (w.state <> 'revoked' OR $6 = 'revoked')))
+        AND ($8::text IS NULL OR (${POLICY} = $8 AND (w.state <> 'revoked' OR $6 = 'revoked')))
+      ORDER BY w.name, w.id LIMIT $9`,
+    [
+      ...[now, pattern, asked.group ?? null, asked.after?.name ?? null, asked.after?.id ?? null],
+      ...[asked.status ?? null, asked.isolation ?? null, asked.policy ?? null, limit + 1],
+    ],
   );
   const page = rows.slice(0, limit).map(toRow);
   const last = page.at(-1);

@@ -28,7 +28,14 @@ const MOVES: Record<AlertState, { to: AlertState; word: string }[]> = {
   closed: [{ to: "open", word: "Reopen" }],
 };
 
-export function AlertDrawer({ alert, onClose }: { alert: AlertRow; onClose: () => void }) {
+type Props = {
+  alert: AlertRow;
+  onClose: () => void;
+  /** Where one that was triaged leaves the list: the one that comes next. */
+  onNext: (() => void) | undefined;
+};
+
+export function AlertDrawer({ alert, onClose, onNext }: Props) {
   const [tab, setTab] = useState("Story");
   return (
     <Drawer
@@ -37,12 +44,12 @@ export function AlertDrawer({ alert, onClose }: { alert: AlertRow; onClose: () =
       onClose={onClose}
       mark={<Mark tone={severityTone(alert.severity)}>{alert.severity}</Mark>}
       title={<Untrusted text={alert.title} />}
-      tabs={[{ name: "Story", content: <Story alert={alert} /> }]}
+      tabs={[{ name: "Story", content: <Story alert={alert} onNext={onNext} /> }]}
     />
   );
 }
 
-function Story({ alert }: { alert: AlertRow }) {
+function Story({ alert, onNext }: Omit<Props, "onClose">) {
   const mayTriage = useMay("triage");
   return (
     <div className="grid gap-4">
@@ -53,7 +60,7 @@ function Story({ alert }: { alert: AlertRow }) {
         names={92}
         rows={[
           ["kind", alert.kind],
-          ["workstation", alert.workstation?.name ?? "the console itself"],
+          ["workstation", alert.workstation ? <Where key="w" {...alert.workstation} /> : "the console itself"],
           ["raised", exact(alert.raisedAt)],
           ["count", alert.count > 1 ? `${count(alert.count)}, last ${exact(alert.lastAt)}` : "once"],
           ["state", alert.state],
@@ -84,12 +91,24 @@ function Story({ alert }: { alert: AlertRow }) {
           )}
         </div>
       )}
-      {mayTriage && <Triage alert={alert} />}
+      {mayTriage && <Triage alert={alert} onNext={onNext} />}
     </div>
   );
 }
 
-function Triage({ alert }: { alert: AlertRow }) {
+const Where = ({ id, name }: { id: string; name: string }) => (
+  <>
+    <Link href={`/workstations/${id}`} className="underline">
+      <Untrusted text={name} />
+    </Link>
+    {" · "}
+    <Link href={`/alerts?state=all&workstation=${id}`} className="underline">
+      all its alerts
+    </Link>
+  </>
+);
+
+function Triage({ alert, onNext }: Omit<Props, "onClose">) {
   const api = useApi();
   const tell = useTell();
   const triage = useMutation(api.alert.triage.mutationOptions());
@@ -102,6 +121,7 @@ function Triage({ alert }: { alert: AlertRow }) {
     try {
       const note = String(new FormData(event.currentTarget).get("note"));
       await triage.mutateAsync({ id: alert.id, state, note });
+      onNext?.();
       tell.done(`Alert ${state === "open" ? "reopened" : state}. It is on the console’s trail under your name.`);
     } catch (error) {
       setFault(error instanceof Error ? error.message : String(error));

@@ -1,16 +1,20 @@
 "use client";
-import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
 import { severityTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
-import { setAddress } from "../../ui/address.ts";
+import { searchOf, setAddress } from "../../ui/address.ts";
 import { count } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
+import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { Only } from "../../workstation/view/only.tsx";
 import type { AlertRow, AlertState } from "../store.ts";
 import { AlertDrawer } from "./alert-drawer.tsx";
 
@@ -62,22 +66,49 @@ function State({ row }: { row: AlertRow }) {
   );
 }
 
-export function Alerts() {
-  const api = useApi();
+/** Those that a page would begin with; "debug or worse" is every one. */
+const WORSE = [...SEVERITIES].reverse().filter((each) => each === "critical" || each === "error" || each === "warning");
+
+/** What is asked for, from the address; what cannot be read there counts as not asked for. */
+function useAsked() {
   const params = useSearchParams();
   const view = VIEWS.find(({ state }) => state === params.get("state"))?.state ?? "open";
+  const asked = {
+    workstation: WorkstationId.safeParse(params.get("workstation")).data,
+    kind: /^[a-z.-]{1,64}$/.exec(params.get("kind") ?? "")?.[0],
+    severity: SEVERITIES.find((each) => each === params.get("severity")),
+  };
   const open = params.get("open") ?? undefined;
+  const go = (change: Partial<Record<"state" | "workstation" | "kind" | "severity" | "open", string | undefined>>) =>
+    setAddress(
+      searchOf({ state: view, ...asked, ...change }),
+      Object.keys(change).every((each) => each === "open") ? "replace" : "push",
+    );
+  return { view, asked, open, go };
+}
+
+export function Alerts() {
+  const api = useApi();
+  const { view, asked, open, go } = useAsked();
+  const kinds = useQuery(api.alert.kinds.queryOptions()).data ?? [];
   const pages = useInfiniteQuery({
-    ...api.alert.list.infiniteQueryOptions(view === "all" ? {} : { state: view }, {
-      getNextPageParam: (page) => page.next,
-    }),
+    ...api.alert.list.infiniteQueryOptions(
+      { ...asked, ...(view !== "all" && { state: view }) },
+      { getNextPageParam: (page) => page.next },
+    ),
     placeholderData: keepPreviousData,
     refetchInterval: EVERY_MS,
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
-  const go = (state: string, at?: string) =>
-    setAddress(`state=${state}${at ? `&open=${at}` : ""}`, state === view ? "replace" : "push");
-  const active = rows.find((row) => String(row.id) === open);
+  const at = rows.findIndex((row) => String(row.id) === open);
+  // one that a link names may be far down, or of another state by now
+  const linked = useQuery({
+    ...api.alert.get.queryOptions({ id: Number(open) }),
+    enabled: at < 0 && /^[1-9]\d{0,14}$/.test(open ?? "") && pages.isSuccess,
+  }).data;
+  const active = rows[at] ?? (linked && String(linked.id) === open ? linked : undefined);
+  const after = rows[at + 1] ?? rows[at - 1];
+  const isNarrowed = Object.values(asked).some(Boolean);
   return (
     <>
       <Header title="Alerts">
@@ -88,13 +119,28 @@ export function Alerts() {
               key={state}
               type="button"
               aria-pressed={view === state}
-              onClick={() => go(state)}
+              onClick={() => go({ state })}
               className="rounded-[6px] px-2 py-1 text-ink-2 hover:bg-hover aria-pressed:bg-pick aria-pressed:font-medium aria-pressed:text-ink"
             >
               {word}
             </button>
           ))}
         </fieldset>
+        <Pick
+          label="Severity"
+          all="Every severity"
+          value={asked.severity ?? ""}
+          options={WORSE.map((each) => [each, each === "critical" ? each : `${each} or worse`])}
+          onChange={(severity) => go({ severity })}
+        />
+        <Pick
+          label="Kind"
+          all="Every kind"
+          value={asked.kind ?? ""}
+          options={kinds.map((each) => [each, each])}
+          onChange={(kind) => go({ kind })}
+        />
+        {asked.workstation && <Only workstation={asked.workstation} onAll={() => go({ workstation: "" })} />}
         <Grow />
         {rows[0] && (
           <span className="text-ink-2">
@@ -109,7 +155,7 @@ export function Alerts() {
           ) : pages.isPending ? (
             <Waiting />
           ) : rows.length === 0 ? (
-            <Empty title={view === "open" ? "Nothing to triage" : "None here"}>
+            <Empty title={isNarrowed ? "No alert matches" : view === "open" ? "Nothing to triage" : "None here"}>
               <p>
                 An infected stick, an IDS alert, a forked or quarantined trail, a refused message or policy, a
                 certificate that nobody renewed raises one; who acknowledged it, and why, is kept on the console’s own
@@ -123,12 +169,19 @@ export function Alerts() {
               rows={rows}
               keyOf={(row) => String(row.id)}
               active={open}
-              onOpen={(row) => go(view, row && String(row.id))}
+              onOpen={(row) => go({ open: row && String(row.id) })}
               onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
             />
           )}
         </div>
-        {active && <AlertDrawer key={active.id} alert={active} onClose={() => go(view)} />}
+        {active && (
+          <AlertDrawer
+            key={active.id}
+            alert={active}
+            onClose={() => go({ open: undefined })}
+            onNext={view === "all" || at < 0 ? undefined : () => go({ open: after && String(after.id) })}
+          />
+        )}
       </div>
     </>
   );

@@ -15,6 +15,7 @@ import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Input } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Ago, exact } from "../../ui/time.tsx";
+import { useTitle } from "../../ui/title.ts";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { Row } from "../store.ts";
@@ -26,6 +27,7 @@ const EXACT_MAX = 12;
 export function Approval({ id }: { id: string }) {
   const api = useApi();
   const found = useQuery({ ...api.approval.get.queryOptions({ id }), refetchInterval: EVERY_MS });
+  useTitle(found.data && `${found.data.text}, approval`);
   const [withdrawing, setWithdrawing] = useState(false);
   const mayWithdraw = useMay("policy");
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;

@@ -1,7 +1,6 @@
 "use client";
 /** What waits for signatures, oldest first, and what is over. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useRouter } from "next/navigation";
 import { useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -22,6 +21,7 @@ const COLUMNS: Column<Row>[] = [
   {
     head: "What, and why",
     track: "minmax(0, 1.6fr)",
+    leads: true,
     cell: (row) => (
       <>
         <Untrusted text={row.text} />
@@ -69,15 +69,13 @@ export function Approvals() {
 }
 
 function Rows({ label, rows, onEnd }: { label: string; rows: Row[]; onEnd?: () => void }) {
-  const router = useRouter();
   return (
     <Table<Row>
       label={label}
       columns={COLUMNS}
       rows={rows}
       keyOf={(row) => row.id}
-      active={undefined}
-      onOpen={(row) => row && router.push(`/approvals/${row.id}`)}
+      hrefOf={(row) => `/approvals/${row.id}`}
       onEnd={onEnd}
     />
   );

@@ -10,6 +10,7 @@ import { Button, ButtonLink } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
+import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { Applied } from "../store.ts";
 import { minute, readMoment } from "../words.ts";
@@ -20,6 +21,7 @@ export function InForceHistory({ id }: { id: string }) {
   const asked = useSearchParams().get("at") ?? "";
   const at = readMoment(asked);
   const workstation = useQuery(api.workstation.get.queryOptions({ id }));
+  useTitle(workstation.data && `${workstation.data.row.name}, policy in force`);
   const answer = useQuery({
     ...api.inForce.at.queryOptions({ workstation: id, at: at ?? "" }),
     enabled: at !== undefined,

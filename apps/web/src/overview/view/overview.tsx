@@ -4,6 +4,7 @@ import Link from "next/link";
 import type { ReactNode } from "react";
 import { severityTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
+import { searchOf } from "../../ui/address.ts";
 import { count, plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
@@ -11,8 +12,8 @@ import { Header } from "../../ui/header.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago, Clock, useNow } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
-import type { Fleet, PolicyWord } from "../../workstation/fleet.ts";
-import { isolationWord, STATUS_TONES, status } from "../../workstation/status.ts";
+import type { Fleet } from "../../workstation/fleet.ts";
+import { ISOLATION_WORDS, POLICY_WORDS, STATUS_TONES, status } from "../../workstation/status.ts";
 import type { WorkstationRow } from "../../workstation/store.ts";
 import { DriftMark, IsolationMark, StatusMark } from "../../workstation/view/words.tsx";
 import { useMay } from "./shell.tsx";
@@ -78,15 +79,8 @@ function Refused({ messages, link }: { messages: number; link: boolean }) {
   );
 }
 
-type Group = { tone: Tone; word: string; count: number };
-
-const POLICY: Record<PolicyWord, { tone: Tone; word: string }> = {
-  none: { tone: "allow", word: "in force" },
-  partial: { tone: "hold", word: "in part" },
-  behind: { tone: "hold", word: "behind" },
-  unknown: { tone: "hold", word: "not reported" },
-  unpublished: { tone: "info", word: "none published" },
-};
+/** So many workstations are so; `asked` lists them. */
+type Group = { tone: Tone; word: string; count: number; asked: Record<string, string> };
 
 function Counts({ fleet }: { fleet: Fleet }) {
   const line = (title: string, groups: Group[]) => (
@@ -94,9 +88,14 @@ function Counts({ fleet }: { fleet: Fleet }) {
       <h2 className="mb-1.5">{title}</h2>
       <ul className="flex flex-wrap gap-x-4 gap-y-1">
         {groups.map((group) => (
-          <li key={group.word} className="flex items-baseline gap-1.5">
-            <span className="text-[17px] font-semibold">{count(group.count)}</span>
-            <Mark tone={group.tone}>{group.word}</Mark>
+          <li key={group.word}>
+            <Link
+              href={`/workstations?${searchOf(group.asked)}`}
+              className="flex items-baseline gap-1.5 hover:underline"
+            >
+              <span className="text-[17px] font-semibold">{count(group.count)}</span>
+              <Mark tone={group.tone}>{group.word}</Mark>
+            </Link>
           </li>
         ))}
       </ul>
@@ -107,15 +106,24 @@ function Counts({ fleet }: { fleet: Fleet }) {
       <div className="grid grid-cols-3 gap-6">
         {line(
           "Status, by what was committed",
-          fleet.status.map(({ word, count: some }) => ({ word, tone: STATUS_TONES[word], count: some })),
+          fleet.status.map(({ word, count: some }) => ({
+            ...{ word, tone: STATUS_TONES[word], count: some },
+            asked: { status: word },
+          })),
         )}
         {line(
           "Isolation of the guest’s devices",
-          fleet.isolation.map(({ layout, count: some }) => ({ ...isolationWord(layout ?? undefined), count: some })),
+          fleet.isolation.map(({ word: isolation, count: some }) => ({
+            ...ISOLATION_WORDS[isolation],
+            ...{ count: some, asked: { isolation } },
+          })),
         )}
         {line(
           "Policy, as agents found it",
-          fleet.policy.map(({ word, count: some }) => ({ ...POLICY[word], count: some })),
+          fleet.policy.map(({ word: policy, count: some }) => ({
+            ...POLICY_WORDS[policy],
+            ...{ count: some, asked: { policy } },
+          })),
         )}
       </div>
     </Card>

@@ -13,6 +13,7 @@ import { Hash } from "../../ui/copy.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { PublicationRow } from "../store.ts";
 import { Editor } from "./editor.tsx";
@@ -26,6 +27,7 @@ export function Group({ id }: { id: string }) {
   const mayWrite = useMay("policy");
   const mayReplay = useMay("content");
   const found = useQuery({ ...api.policy.group.queryOptions({ id }), refetchInterval: EVERY_MS });
+  useTitle(found.data && `${found.data.group.name}, policy`);
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
   const { group, publications } = found.data;

@@ -16,7 +16,12 @@ import { Untrusted } from "../../ui/untrusted.tsx";
 import type { GroupRow } from "../store.ts";
 
 const COLUMNS: Column<GroupRow>[] = [
-  { head: "Group", track: "minmax(120px, 0.6fr)", cell: (row) => <b className="font-medium">{row.name}</b> },
+  {
+    head: "Group",
+    track: "minmax(120px, 0.6fr)",
+    leads: true,
+    cell: (row) => <b className="font-medium">{row.name}</b>,
+  },
   { head: "Workstations", track: "96px", right: true, mono: true, cell: (row) => count(row.workstations) },
   { head: "Wanted", track: "72px", mono: true, cell: (row) => (row.inForce ? `r${row.inForce.order}` : "nothing") },
   {
@@ -45,7 +50,6 @@ const COLUMNS: Column<GroupRow>[] = [
 
 export function Groups() {
   const api = useApi();
-  const router = useRouter();
   const mayWrite = useMay("policy");
   const groups = useQuery(api.policy.groups.queryOptions());
   const [making, setMaking] = useState(false);
@@ -78,8 +82,7 @@ export function Groups() {
           columns={COLUMNS}
           rows={groups.data}
           keyOf={(row) => row.id}
-          active={undefined}
-          onOpen={(row) => row && router.push(`/policy/${row.id}`)}
+          hrefOf={(row) => `/policy/${row.id}`}
         />
       )}
       <MakeGroup open={making} onClose={() => setMaking(false)} />

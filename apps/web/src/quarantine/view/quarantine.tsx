@@ -2,10 +2,11 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
-import { setAddress } from "../../ui/address.ts";
+import { searchOf, setAddress } from "../../ui/address.ts";
 import { bytes, count } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
+import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -14,7 +15,6 @@ import { CODE_WORDS, codeWords } from "../words.ts";
 import { RefusedDrawer } from "./refused-drawer.tsx";
 
 const EVERY_MS = 5_000;
-const PICK = "rounded-[6px] border border-line-strong bg-panel px-2 py-1 pr-6";
 
 const columns = (narrow: boolean, clock: string): Column<RefusedRow>[] => {
   const all: Column<RefusedRow>[] = [
@@ -57,7 +57,7 @@ function useAsked() {
     ...(/^[a-z]{1,32}$/.test(code) && { code }),
   };
   const go = (to: { workstation?: string; code?: string; open?: string }, how: "push" | "replace") =>
-    setAddress(new URLSearchParams(Object.entries(to).filter(([, value]) => value)).toString(), how);
+    setAddress(searchOf(to), how);
   return { asked, open: params.get("open") ?? undefined, go };
 }
 
@@ -73,38 +73,25 @@ export function Quarantine() {
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
   const active = rows.find((row) => String(row.id) === open);
   const { workstation = "", code = "" } = asked;
-  const named = workstation === "" || senders.some(({ id }) => id === workstation);
   return (
     <>
       <Header title="Quarantine">
-        <select
-          aria-label="Workstation"
+        <Pick
+          className="ml-3"
+          label="Workstation"
+          all="Every workstation"
           value={workstation}
-          onChange={(event) => go({ ...asked, workstation: event.target.value }, "push")}
-          className={`ml-3 max-w-[200px] ${PICK}`}
-        >
-          <option value="">Every workstation</option>
-          {!named && <option value={workstation}>{workstation.slice(0, 8)}</option>}
-          {senders.map(({ id, name }) => (
-            <option key={id} value={id}>
-              {name}
-            </option>
-          ))}
-        </select>
-        <select
-          aria-label="Why it was refused"
+          options={senders.map(({ id, name }) => [id, name])}
+          onChange={(next) => go({ ...asked, workstation: next }, "push")}
+        />
+        <Pick
+          className="max-w-[380px]"
+          label="Why it was refused"
+          all="Whatever the reason"
           value={code}
-          onChange={(event) => go({ ...asked, code: event.target.value }, "push")}
-          className={`max-w-[380px] ${PICK}`}
-        >
-          <option value="">Whatever the reason</option>
-          {code !== "" && !(code in CODE_WORDS) && <option value={code}>{code}</option>}
-          {Object.entries(CODE_WORDS).map(([each, words]) => (
-            <option key={each} value={each}>
-              {words}
-            </option>
-          ))}
-        </select>
+          options={Object.entries(CODE_WORDS)}
+          onChange={(next) => go({ ...asked, code: next }, "push")}
+        />
         <Grow />
         {rows[0] && (
           <span className="text-ink-2">

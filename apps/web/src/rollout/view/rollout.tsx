@@ -10,6 +10,7 @@ import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Dot, Mark } from "../../ui/mark.tsx";
 import { Ago, Clock } from "../../ui/time.tsx";
+import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { RolloutFull } from "../store.ts";
 import { Buttons } from "./buttons.tsx";
@@ -23,6 +24,7 @@ export function Rollout({ id }: { id: string }) {
   const api = useApi();
   const mayMove = useMay("policy");
   const found = useQuery({ ...api.rollout.get.queryOptions({ id }), refetchInterval: EVERY_MS });
+  useTitle(found.data && `r${found.data.order} to ${found.data.group.name}`);
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
   const rollout = found.data;

@@ -1,6 +1,5 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
-import { useRouter } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
@@ -25,6 +24,7 @@ const COLUMNS: Column<RolloutListed>[] = [
   {
     head: "What changes, or what stopped it",
     track: "minmax(0, 1.4fr)",
+    leads: true,
     cell: (row) => (
       <>
         <Untrusted text={row.message} />
@@ -43,7 +43,6 @@ const COLUMNS: Column<RolloutListed>[] = [
 
 export function Rollouts() {
   const api = useApi();
-  const router = useRouter();
   const found = useQuery({ ...api.rollout.list.queryOptions({}), refetchInterval: EVERY_MS });
   return (
     <>
@@ -69,8 +68,7 @@ export function Rollouts() {
           columns={COLUMNS}
           rows={found.data}
           keyOf={(row) => row.id}
-          active={undefined}
-          onOpen={(row) => row && router.push(`/rollouts/${row.id}`)}
+          hrefOf={(row) => `/rollouts/${row.id}`}
         />
       )}
     </>

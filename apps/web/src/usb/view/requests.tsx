@@ -2,7 +2,6 @@
 /** Sticks that asked to pass, and what came of each: nobody has answered, it waits for signatures, it may pass until a
  *  moment, that moment has come, somebody took it back, or said no. */
 import { useQuery } from "@tanstack/react-query";
-import { useRouter } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
 import { bytes, plural } from "../../ui/bytes.ts";
@@ -22,6 +21,7 @@ const columns = (asked: string): Column<RequestRow>[] => [
   {
     head: "Stick",
     track: "minmax(0, 0.9fr)",
+    leads: true,
     cell: (row) => (
       <>
         <Untrusted text={row.stick} /> <span className="text-ink-3">· {plural(row.files, "file")}</span>
@@ -66,7 +66,6 @@ function State({ row: { what } }: { row: RequestRow }) {
 
 export function Requests() {
   const api = useApi();
-  const router = useRouter();
   const found = useQuery({ ...api.usb.requests.queryOptions(), refetchInterval: EVERY_MS });
   return (
     <>
@@ -94,14 +93,10 @@ export function Requests() {
           columns={columns(clockTrack(found.data.map(({ time }) => time)))}
           rows={found.data}
           keyOf={(row) => `${row.trail}.${row.index}`}
-          active={undefined}
-          onOpen={(row) =>
-            row &&
-            router.push(
-              row.scan === null
-                ? `/explore?workstation=${row.workstation.id}&open=${row.trail}.${row.index}`
-                : `/usb/${row.trail}/${row.scan}`,
-            )
+          hrefOf={(row) =>
+            row.scan === null
+              ? `/explore?workstation=${row.workstation.id}&open=${row.trail}.${row.index}`
+              : `/usb/${row.trail}/${row.scan}`
           }
         />
       )}

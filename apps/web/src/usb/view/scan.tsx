@@ -1,9 +1,11 @@
 "use client";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import Link from "next/link";
+import { useSearchParams } from "next/navigation";
 import { BlockButton } from "../../deny/view/button.tsx";
 import { findingTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
+import { searchOf, setAddress } from "../../ui/address.ts";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { bytes, count } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
@@ -12,7 +14,8 @@ import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
-import { Ago } from "../../ui/time.tsx";
+import { Ago, Clock } from "../../ui/time.tsx";
+import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { FileRow } from "../store.ts";
 import { Exception } from "./exception.tsx";
@@ -41,12 +44,16 @@ const short = (hash: string | null) =>
     </span>
   );
 
-/** One scan and its manifest. */
+/** One scan and its manifest, what is not clean first. */
 export function Scan({ trail, index }: { trail: number; index: number }) {
   const api = useApi();
-  const [suspect, setSuspect] = useState(false);
-  const [open, setOpen] = useState<FileRow>();
+  const params = useSearchParams();
+  const suspect = params.get("files") === "not-clean";
+  const at = params.get("file") ?? undefined;
+  const go = (only: boolean, file: string | undefined) =>
+    setAddress(searchOf({ files: only ? "not-clean" : "", file }), only === suspect ? "replace" : "push");
   const scan = useQuery(api.usb.get.queryOptions({ trail, index }));
+  useTitle(scan.data && `${scan.data.source ?? "unnamed"}, ${scan.data.verdict} on ${scan.data.workstation.name}`);
   const pages = useInfiniteQuery({
     ...api.usb.files.infiniteQueryOptions({ trail, index, suspect }, { getNextPageParam: (page) => page.next }),
     placeholderData: keepPreviousData,
@@ -63,7 +70,7 @@ export function Scan({ trail, index }: { trail: number; index: number }) {
           {data.reason}
         </span>
         <Grow />
-        <Button aria-pressed={suspect} look={suspect ? "main" : "plain"} onClick={() => setSuspect(!suspect)}>
+        <Button aria-pressed={suspect} look={suspect ? "main" : "plain"} onClick={() => go(!suspect, undefined)}>
           Not clean: {count(data.infected + data.unscannable)}
         </Button>
         <ButtonLink href={`/explore?workstation=${data.workstation.id}&kind=usb.*&open=${trail}.${index}`}>
@@ -74,14 +81,30 @@ export function Scan({ trail, index }: { trail: number; index: number }) {
         <Facts
           names={88}
           rows={[
-            ["Workstation", data.workstation.name],
-            ["Read", <Ago key="r" time={data.time} />],
+            [
+              "Workstation",
+              <span key="w">
+                <Link href={`/workstations/${data.workstation.id}`} className="underline">
+                  <Untrusted text={data.workstation.name} />
+                </Link>
+                {" · "}
+                <Link href={`/usb?workstation=${data.workstation.id}`} className="underline">
+                  its sticks
+                </Link>
+              </span>,
+            ],
+            [
+              "Read",
+              <span key="r">
+                <Clock time={data.time} />, <Ago time={data.time} />
+              </span>,
+            ],
           ]}
         />
         <Facts
           names={88}
           rows={[
-            ["Image", data.image.sha256 ? <Hash key="i" text={data.image.sha256} ends={10} /> : "a folder, no image"],
+            ["Image", data.image.sha256 ? <Image key="i" sha256={data.image.sha256} /> : "a folder, no image"],
             ["Size", data.image.size === null ? "–" : bytes(data.image.size)],
           ]}
         />
@@ -106,33 +129,62 @@ export function Scan({ trail, index }: { trail: number; index: number }) {
           columns={COLUMNS}
           rows={rows}
           keyOf={(row) => String(row.position)}
-          active={open && String(open.position)}
-          onOpen={setOpen}
+          active={at}
+          onOpen={(row) => go(suspect, row && String(row.position))}
           onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
         />
       )}
-      {open && <FileDetail file={open} />}
+      {at !== undefined && /^\d{1,9}$/.test(at) && <FileDetail trail={trail} index={index} position={Number(at)} />}
     </>
   );
 }
 
-function FileDetail({ file }: { file: FileRow }) {
+const Image = ({ sha256 }: { sha256: string }) => (
+  <>
+    <Hash text={sha256} ends={5} />{" "}
+    <Link href={`/usb?hash=${sha256}`} className="underline">
+      seen elsewhere?
+    </Link>
+  </>
+);
+
+function FileDetail({ trail, index, position }: { trail: number; index: number; position: number }) {
+  const api = useApi();
+  const found = useQuery({
+    ...api.usb.file.queryOptions({ trail, index, position }),
+    placeholderData: keepPreviousData,
+  });
+  if (found.isError) return <Fault message={found.error.message} />;
+  if (found.isPending) return null;
+  const file = found.data;
   const hash = (text: string | null) =>
     text === null ? (
       "could not be read whole"
     ) : (
       <>
         {text} <Copy text={text} />{" "}
-        <a className="underline" href={`/usb?hash=${text}`}>
+        <Link className="underline" href={`/usb?hash=${text}`}>
           seen elsewhere?
-        </a>
+        </Link>
       </>
     );
   return (
-    <div className="border-t border-line bg-panel px-5 py-3">
+    <section aria-label="Details" className="border-t border-line bg-panel px-5 py-3">
       <Facts
         rows={[
-          ["Path", <Untrusted key="p" text={file.path} />],
+          [
+            "Path",
+            <span key="p">
+              <Untrusted text={file.path} /> <Copy text={file.path} />
+            </span>,
+          ],
+          [
+            "Finding",
+            <span key="f">
+              <Mark tone={findingTone(file.finding)}>{file.finding}</Mark>{" "}
+              {file.detail !== null && <Untrusted text={file.detail} />}
+            </span>,
+          ],
           ["md5", hash(file.md5)],
           ["sha256", hash(file.sha256)],
         ]}
@@ -142,6 +194,6 @@ function FileDetail({ file }: { file: FileRow }) {
           <BlockButton what={file.sha256} />
         </p>
       )}
-    </div>
+    </section>
   );
 }

@@ -1,17 +1,19 @@
 "use client";
+import { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
-import { useRouter, useSearchParams } from "next/navigation";
+import { useSearchParams } from "next/navigation";
 import { findingTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
-import { setAddress } from "../../ui/address.ts";
+import { searchOf, setAddress } from "../../ui/address.ts";
 import { ButtonLink } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
 import { Dot, Mark } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
-import { Clock } from "../../ui/time.tsx";
+import { Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { Only } from "../../workstation/view/only.tsx";
 import type { ScanRow } from "../store.ts";
 import { Found } from "./found.tsx";
 
@@ -19,29 +21,28 @@ const EVERY_MS = 5_000;
 const VERDICTS = ["block", "hold", "allow"] as const;
 const HASH = /^([0-9a-f]{32}|[0-9a-f]{64})$/;
 
-const COLUMNS: Column<ScanRow>[] = [
-  { head: "Time", track: "140px", mono: true, cell: (row) => <Clock time={row.time} /> },
+const columns = (clock: string): Column<ScanRow>[] => [
+  { head: "Time", track: clock, mono: true, cell: (row) => <Clock time={row.time} /> },
   { head: "Workstation", track: "minmax(90px, 130px)", mono: true, cell: (row) => row.workstation.name },
   {
     head: "Subject",
     track: "minmax(0, 1fr)",
+    leads: true,
     cell: (row) => (
       <>
         <Untrusted text={row.source ?? "unnamed"} />
         <span className="text-ink-3"> · {plural(row.files, "file")}</span>
-        {row.infected > 0 && (
-          <>
-            {" · "}
-            <Dot tone={findingTone("infected")}>{count(row.infected)} infected</Dot>
-          </>
-        )}
-        {row.unscannable > 0 && (
-          <>
-            {" · "}
-            <Dot tone={findingTone("unscannable")}>{count(row.unscannable)} unscannable</Dot>
-          </>
-        )}
       </>
+    ),
+  },
+  {
+    head: "Not clean",
+    track: "minmax(110px, 190px)",
+    cell: (row) => (
+      <span className="inline-flex gap-2.5">
+        {row.infected > 0 && <Dot tone={findingTone("infected")}>{count(row.infected)} infected</Dot>}
+        {row.unscannable > 0 && <Dot tone={findingTone("unscannable")}>{count(row.unscannable)} unscannable</Dot>}
+      </span>
     ),
   },
   { head: "Verdict", track: "76px", cell: (row) => <Mark tone={verdictTone(row.verdict)}>{row.verdict}</Mark> },
@@ -56,38 +57,37 @@ const COLUMNS: Column<ScanRow>[] = [
 
 export function Scans() {
   const api = useApi();
-  const router = useRouter();
   const params = useSearchParams();
   const hash = (params.get("hash") ?? "").trim().toLowerCase();
+  const workstation = WorkstationId.safeParse(params.get("workstation")).data;
   const wanted = VERDICTS.find((each) => each === params.get("verdict"));
   const pages = useInfiniteQuery({
-    ...api.usb.list.infiniteQueryOptions(wanted ? { verdict: wanted } : {}, { getNextPageParam: (page) => page.next }),
+    ...api.usb.list.infiniteQueryOptions({ verdict: wanted, workstation }, { getNextPageParam: (page) => page.next }),
     enabled: !HASH.test(hash),
     placeholderData: keepPreviousData,
     refetchInterval: EVERY_MS,
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
-  const go = (search: Record<string, string>) => {
-    const text = new URLSearchParams(Object.entries(search).filter(([, value]) => value)).toString();
-    setAddress(text, (search.verdict ?? "") === (wanted ?? "") ? "replace" : "push");
-  };
+  const go = (change: { hash?: string; verdict?: string; workstation?: string }) =>
+    setAddress(searchOf({ hash, verdict: wanted, workstation, ...change }), "hash" in change ? "replace" : "push");
   return (
     <>
       <Header title="USB">
         <input
           data-search
           defaultValue={hash}
-          onChange={(event) => go({ hash: event.target.value, verdict: wanted ?? "" })}
+          onChange={(event) => go({ hash: event.target.value })}
           placeholder="md5 or sha256: where in the fleet was this file seen?"
           aria-label="Search by md5 or sha256"
           aria-invalid={hash !== "" && !HASH.test(hash)}
           spellCheck={false}
-          className="mono ml-3 w-[510px] max-w-full rounded-[6px] border border-line-strong bg-panel px-2 py-1"
+          className="mono ml-3 w-[420px] max-w-full rounded-[6px] border border-line-strong bg-panel px-2 py-1"
         />
         <Key>/</Key>
         {hash !== "" && !HASH.test(hash) && (
           <span className="text-ink-2">{hash.length} digits; md5 has 32, sha256 64</span>
         )}
+        {workstation !== undefined && <Only workstation={workstation} onAll={() => go({ workstation: "" })} />}
         <span className="flex-1" />
         <ButtonLink href="/usb/requests" look="bare">
           Requests and exceptions
@@ -99,7 +99,7 @@ export function Scans() {
               key={verdict}
               type="button"
               aria-pressed={wanted === verdict}
-              onClick={() => go({ hash, verdict: wanted === verdict ? "" : verdict })}
+              onClick={() => go({ verdict: wanted === verdict ? "" : verdict })}
               className="rounded-[6px] px-1.5 py-1 hover:bg-hover aria-pressed:bg-pick"
             >
               <Mark tone={verdictTone(verdict)}>{verdict}</Mark>
@@ -114,7 +114,15 @@ export function Scans() {
       ) : pages.isPending ? (
         <Waiting />
       ) : rows.length === 0 ? (
-        <Empty title={wanted ? `No scan ended in ${wanted}` : "No stick has been scanned yet"}>
+        <Empty
+          title={
+            wanted
+              ? `No scan ended in ${wanted}`
+              : workstation
+                ? "No stick has been scanned on it"
+                : "No stick has been scanned yet"
+          }
+        >
           <p>
             Put an image file or a folder into the <code>sticks/</code> folder of the agent’s state, or run{" "}
             <code>npx sallyport-agent scan FILE --json</code>: each is read whole, hashed and scanned, and its manifest
@@ -124,11 +132,10 @@ export function Scans() {
       ) : (
         <Table<ScanRow>
           label="Scans, newest first"
-          columns={COLUMNS}
+          columns={columns(clockTrack(rows.map(({ time }) => time)))}
           rows={rows}
           keyOf={(row) => `${row.trail}.${row.index}`}
-          active={undefined}
-          onOpen={(row) => row && router.push(`/usb/${row.trail}/${row.index}`)}
+          hrefOf={(row) => `/usb/${row.trail}/${row.index}`}
           onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
         />
       )}

@@ -1,18 +1,21 @@
 "use client";
-import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
-import { useRouter, useSearchParams } from "next/navigation";
+import { GroupId } from "@sallyport/shared/base/ids.ts";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useSearchParams } from "next/navigation";
 import { useState } from "react";
 import { AT_ONCE_MAX } from "../../command/many.ts";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
-import { setAddress } from "../../ui/address.ts";
-import { ButtonLink } from "../../ui/button.tsx";
+import { searchOf, setAddress } from "../../ui/address.ts";
+import { Button, ButtonLink } from "../../ui/button.tsx";
 import { count } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
+import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { ISOLATION_WORDS, ISOLATIONS, POLICIES, POLICY_WORDS, STATUSES } from "../status.ts";
 import type { WorkstationRow } from "../store.ts";
 import { type Choice, ChosenBar } from "./chosen.tsx";
 import { DriftMark, IsolationMark, Skew, StatusMark } from "./words.tsx";
@@ -23,6 +26,7 @@ const COLUMNS: Column<WorkstationRow>[] = [
   {
     head: "Workstation",
     track: "minmax(120px, 1.2fr)",
+    leads: true,
     cell: (row) => (
       <>
         <span className="mono">
@@ -32,7 +36,7 @@ const COLUMNS: Column<WorkstationRow>[] = [
       </>
     ),
   },
-  { head: "Status", track: "112px", cell: (row) => <StatusMark signs={row} /> },
+  { head: "Status", track: "118px", cell: (row) => <StatusMark signs={row} /> },
   { head: "Last record", track: "80px", cell: (row) => <Ago time={row.lastReceiptAt} /> },
   {
     head: "Spool",
@@ -50,6 +54,41 @@ const COLUMNS: Column<WorkstationRow>[] = [
     cell: (row) => <DriftMark drift={row.drift} desired={row.desired} />,
   },
 ];
+
+const HEADS = {
+  status: STATUSES.map((each) => [each, each] as const),
+  isolation: ISOLATIONS.map((each) => [each, ISOLATION_WORDS[each].word] as const),
+  policy: POLICIES.map((each) => [each, POLICY_WORDS[each].word] as const),
+};
+
+type Word = readonly [string, string];
+type Heads = { status: readonly Word[]; group: readonly Word[]; isolation: readonly Word[]; policy: readonly Word[] };
+
+/** What a column holds is chosen at its head. */
+function narrowing(
+  asked: Partial<Record<keyof Heads, string | undefined>>,
+  heads: Heads,
+  go: (change: object) => void,
+) {
+  return COLUMNS.map((column): Column<WorkstationRow> => {
+    const { head } = column;
+    const field = head.toLowerCase() as keyof Heads;
+    if (!(field in heads)) return column;
+    return {
+      ...column,
+      top: (
+        <Pick
+          head
+          label={head}
+          all={head}
+          value={asked[field] ?? ""}
+          options={heads[field]}
+          onChange={(value) => go({ [field]: value })}
+        />
+      ),
+    };
+  });
+}
 
 /** A box in each row; a click on it opens nothing. */
 function choosing(rows: readonly WorkstationRow[], choice: Choice, choose: (next: Choice) => void) {
@@ -87,20 +126,38 @@ function Box({ label, isOn, onTurn }: { label: string; isOn: boolean; onTurn: (i
   );
 }
 
+const oneOf = <T extends string>(words: readonly T[], asked: string | null): T | undefined =>
+  words.find((each) => each === asked);
+
+const NOTHING = { search: "", group: "", status: "", isolation: "", policy: "" };
+
+/** What is asked for, from the address; what cannot be read there counts as not asked for. */
+function useAsked() {
+  const params = useSearchParams();
+  const asked = {
+    search: (params.get("search") ?? "").slice(0, 200) || undefined,
+    group: GroupId.safeParse(params.get("group")).data,
+    status: oneOf(STATUSES, params.get("status")),
+    isolation: oneOf(ISOLATIONS, params.get("isolation")),
+    policy: oneOf(POLICIES, params.get("policy")),
+  };
+  const go = (change: Partial<Record<keyof typeof asked, string>>, how: "push" | "replace" = "push") =>
+    setAddress(searchOf({ ...asked, ...change }), how);
+  return { asked, go };
+}
+
 export function Workstations() {
   const api = useApi();
-  const router = useRouter();
-  const params = useSearchParams();
-  const search = params.get("search") ?? "";
-  const open = params.get("at") ?? undefined;
+  const { asked, go } = useAsked();
+  const groups = useQuery(api.policy.groups.queryOptions()).data ?? [];
+  const isNarrowed = Object.values(asked).some(Boolean);
   const pages = useInfiniteQuery({
-    ...api.workstation.list.infiniteQueryOptions(search ? { search: search.slice(0, 200) } : {}, {
-      getNextPageParam: (page) => page.next,
-    }),
+    ...api.workstation.list.infiniteQueryOptions(asked, { getNextPageParam: (page) => page.next }),
     placeholderData: keepPreviousData,
     refetchInterval: EVERY_MS,
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const columns = narrowing(asked, { ...HEADS, group: groups.map(({ id, name }) => [id, name]) }, go);
   const mayTell = useMay("command");
   const [choice, choose] = useState<Choice>(new Map());
   /** Page after page, up to one more than can be told at once: that there are too many is said then. */
@@ -114,14 +171,13 @@ export function Workstations() {
     }
     choose(new Map([...choice, ...known().map((row) => [row.id, row] as const)]));
   };
-  const seek = (value: string) => setAddress(value && `search=${encodeURIComponent(value)}`, "replace");
   return (
     <>
       <Header title="Workstations">
         <input
           data-search
-          defaultValue={search}
-          onChange={(event) => seek(event.target.value)}
+          defaultValue={asked.search}
+          onChange={(event) => go({ search: event.target.value }, "replace")}
           placeholder="Name, host, id or label"
           aria-label="Search workstations"
           className="ml-3 w-[300px] rounded-[6px] border border-line-strong bg-panel px-2 py-1"
@@ -141,27 +197,32 @@ export function Workstations() {
         <Fault message={pages.error.message} again={() => void pages.refetch()} />
       ) : pages.isPending ? (
         <Waiting />
-      ) : rows.length === 0 ? (
-        search ? (
-          <Empty title="No workstation matches">
-            <p>Names, host names, ids and labels are searched.</p>
-          </Empty>
-        ) : (
-          <Empty title="No workstation yet">
-            <p>Make a token under Enrol and paste its one line into a machine’s dom0.</p>
-          </Empty>
-        )
+      ) : rows.length === 0 && !isNarrowed ? (
+        <Empty title="No workstation yet">
+          <p>Make a token under Enrol and paste its one line into a machine’s dom0.</p>
+        </Empty>
       ) : (
         <Table<WorkstationRow>
           label="Workstations, by name"
-          columns={mayTell ? [choosing(rows, choice, choose), ...COLUMNS] : COLUMNS}
+          columns={mayTell ? [choosing(rows, choice, choose), ...columns] : columns}
           rows={rows}
           keyOf={(row) => row.id}
-          active={open}
-          onOpen={(row) => row && router.push(`/workstations/${row.id}`)}
+          hrefOf={(row) => `/workstations/${row.id}`}
           onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
+          foot={rows.length === 0 && <NoneMatches onAll={() => go(NOTHING)} />}
         />
       )}
     </>
+  );
+}
+
+function NoneMatches({ onAll }: { onAll: () => void }) {
+  return (
+    <Empty title="No workstation matches">
+      <p>Names, host names, ids and labels are searched; status, group, isolation and policy are chosen above.</p>
+      <p>
+        <Button onClick={onAll}>Show every workstation</Button>
+      </p>
+    </Empty>
   );
 }

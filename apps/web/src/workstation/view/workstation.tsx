@@ -14,6 +14,7 @@ import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { foundVolume } from "../found.ts";
 import type { TrailRow, WorkstationRow } from "../store.ts";
@@ -28,6 +29,7 @@ export function Workstation({ id }: { id: string }) {
   const api = useApi();
   const mayChange = useMay("workstations");
   const found = useQuery({ ...api.workstation.get.queryOptions({ id }), refetchInterval: EVERY_MS });
+  useTitle(found.data?.row.name);
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
   const { row, trails, certificateNotAfter } = found.data;

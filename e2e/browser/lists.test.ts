@@ -1,0 +1,170 @@
+/** What who works with lists all day does to them: moves by keys, opens in tabs, narrows, shares an address, looks up. */
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
+import { type Console, startConsole } from "./console.ts";
+import { type FleetSeeded, seedFleet } from "./fleet.ts";
+import { makeOwner } from "./people.ts";
+
+let console_: Console;
+let browser: Browser;
+let owner: Page;
+let faults: string[];
+let fleet: FleetSeeded;
+
+beforeAll(async () => {
+  browser = await openBrowser();
+  console_ = await startConsole();
+  ({ page: owner, faults } = await openPage(browser, console_.url));
+  await makeOwner(owner, console_.setupUrl);
+  fleet = await seedFleet(console_.pool, console_.consoleKey);
+}, START_MS_MAX);
+afterAll(async () => {
+  await browser?.close();
+  await console_?.stop();
+});
+
+const row = (page: Page, text: string | RegExp) => page.getByRole("row").filter({ hasText: text });
+const title = (page: Page, text: string | RegExp) => expect.poll(() => page.title(), { timeout: 60_000 }).toMatch(text);
+
+/** The scan of the stick with an infected and an unscannable file. */
+async function blocked(): Promise<{ path: string; sha256: string }> {
+  const { rows } = await console_.pool.query<{ trail: number; index: string; image_sha256: string }>(
+    "SELECT trail, index, image_sha256 FROM scan WHERE source LIKE 'SanDisk%'",
+  );
+  return { path: `/usb/${rows[0]!.trail}/${rows[0]!.index}`, sha256: rows[0]!.image_sha256 };
+}
+
+describe.skipIf(isAbsent())("lists", () => {
+  test("j and k move over rows that have a page of their own, and only Enter leaves for it; the tab is named after it", async () => {
+    await owner.goto("/workstations");
+    await row(owner, "fin-02").waitFor();
+    for (const key of ["j", "j", "k", "j"]) await owner.keyboard.press(key);
+    await expect.poll(() => owner.locator('[role="row"][aria-selected="true"]').textContent()).toContain("fin-03");
+    expect(new URL(owner.url()).pathname).toBe("/workstations");
+    await title(owner, /^Workstations · Sallyport$/);
+    await owner.keyboard.press("Enter");
+    await owner.waitForURL(`**/workstations/${fleet.workstations.get("fin-03")}`);
+    await title(owner, /^fin-03 · Sallyport$/);
+    await owner.goBack();
+    await title(owner, /^Workstations · Sallyport$/);
+  });
+
+  test("a row is a link: Ctrl opens its page in another tab, and marking its text opens nothing", async () => {
+    await owner.goto("/workstations");
+    const link = row(owner, "fin-02").getByRole("link", { name: "fin-02" });
+    expect(await link.getAttribute("href")).toBe(`/workstations/${fleet.workstations.get("fin-02")}`);
+    const coming = owner.context().waitForEvent("page");
+    await row(owner, "fin-02")
+      .getByText("finance")
+      .click({ modifiers: ["ControlOrMeta"] });
+    const tab = await coming;
+    await tab.waitForURL(`**/workstations/${fleet.workstations.get("fin-02")}`);
+    await tab.close();
+    expect(new URL(owner.url()).pathname).toBe("/workstations");
+    await row(owner, "fin-02").getByText("finance").dblclick();
+    expect(await owner.evaluate(() => String(window.getSelection()).trim())).toBe("finance");
+    expect(new URL(owner.url()).pathname).toBe("/workstations");
+    await row(owner, "fin-02").getByText("IOMMU").click();
+    await owner.waitForURL(`**/workstations/${fleet.workstations.get("fin-02")}`);
+  });
+
+  test("a count on the overview lists just those workstations; what is chosen at a column's head stands in the address", async () => {
+    await owner.goto("/");
+    await owner.getByRole("link", { name: /silent/ }).click();
+    await owner.waitForURL("**/workstations?status=silent");
+    await row(owner, "fin-04").waitFor();
+    expect(await owner.getByRole("row").count()).toBe(2); // with the heads
+    await owner.getByLabel("Isolation").selectOption("no hypervisor");
+    await owner.waitForURL("**/workstations?status=silent&isolation=no-hypervisor");
+    await owner.getByText("No workstation matches").waitFor();
+    await owner.goBack();
+    await row(owner, "fin-04").waitFor();
+    await owner.getByLabel("Status").selectOption("Status: every");
+    await owner.getByLabel("Group").selectOption("laboratory");
+    await row(owner, "lab-12").waitFor();
+    await row(owner, "fin-04").waitFor({ state: "detached" });
+    const address = owner.url();
+    await owner.goto("/");
+    await owner.goto(address);
+    await row(owner, "lab-12").waitFor();
+    expect(await row(owner, "fin-02").count()).toBe(0);
+    expect(await owner.getByLabel("Group").inputValue()).toBe(fleet.groups.laboratory);
+  });
+
+  test("on a narrow screen a list is moved sideways, and nothing of it is out of reach", async () => {
+    await owner.setViewportSize({ width: 900, height: 700 });
+    await owner.goto("/workstations");
+    const policy = row(owner, "lab-07").getByText(/r\d+/);
+    await policy.scrollIntoViewIfNeeded();
+    const box = await policy.boundingBox();
+    expect(box!.x + box!.width).toBeLessThanOrEqual(900);
+    await owner.setViewportSize({ width: 1280, height: 800 });
+  });
+
+  test("a scan shows first what is not clean, says where else, and its open file stands in the address", async () => {
+    const scan = await blocked();
+    await owner.goto("/usb");
+    await row(owner, "SanDisk").getByText("1 unscannable").waitFor();
+    await row(owner, "SanDisk").click();
+    await owner.waitForURL(`**${scan.path}`);
+    await title(owner, /^SanDisk Ultra 32 GB, block on lab-07 · Sallyport$/);
+    await row(owner, "clean").first().waitFor();
+    const found = await owner.getByRole("row").allTextContents();
+    expect(found[1]).toContain("infected");
+    expect(found[2]).toContain("unscannable");
+    expect(found[3]).toContain("clean");
+    await owner.keyboard.press("j");
+    await owner.waitForURL("**?file=*");
+    await owner.reload();
+    const details = owner.getByRole("region", { name: "Details" });
+    await details.getByText("infected").waitFor();
+    await details.getByRole("link", { name: "seen elsewhere?" }).last().click();
+    await owner.getByText(/^Seen as a file, 2 times, on 2 workstations\.$/).waitFor();
+    await owner.goto(scan.path);
+    await owner.getByRole("link", { name: "its sticks" }).click();
+    await row(owner, "SanDisk").waitFor();
+    await row(owner, "Kingston").waitFor({ state: "detached" });
+    await owner.getByRole("button", { name: "Of every workstation" }).click();
+    await row(owner, "Kingston").waitFor();
+  });
+
+  test("the hash of a whole image leads to the sticks that have it, though no file does", async () => {
+    const scan = await blocked();
+    await owner.goto(`/usb?hash=${scan.sha256}`);
+    await owner.getByText("the whole image of a stick, 2 times, on 2 workstations").waitFor();
+    await row(owner, "SanDisk").getByRole("link", { name: "the whole image" }).click();
+    await owner.waitForURL(`**${scan.path}`);
+  });
+
+  test("alerts are narrowed, one after the other is triaged, and one that is linked is found wherever it is", async () => {
+    await owner.goto("/alerts");
+    await row(owner, "Kingston").waitFor();
+    await owner.getByLabel("Severity").selectOption("error or worse");
+    await row(owner, "Kingston").waitFor({ state: "detached" });
+    await owner.getByLabel("Kind").selectOption("ids.alert");
+    await owner.waitForURL("**/alerts?state=open&kind=ids.alert&severity=error");
+    await row(owner, "SanDisk").waitFor({ state: "detached" });
+    const left = (await row(owner, "ET MALWARE").count()) - 1;
+    expect(left).toBeGreaterThan(0);
+    await owner.keyboard.press("j");
+    await owner.waitForURL("**&open=*");
+    const first = new URL(owner.url()).searchParams.get("open");
+    const drawer = owner.getByRole("complementary", { name: "Details" });
+    await drawer.getByLabel("Note").fill("known: the red team of this week");
+    await drawer.getByRole("button", { name: "Acknowledge" }).click();
+    await owner.waitForURL((url) => ![null, first].includes(url.searchParams.get("open")));
+    await expect.poll(() => row(owner, "ET MALWARE").count(), { timeout: 60_000 }).toBe(left);
+    await drawer.getByRole("button", { name: "Acknowledge" }).waitFor(); // the next one, still open
+    await owner.goto(`/alerts?state=open&open=${first}`);
+    await drawer.getByText("known: the red team of this week").waitFor();
+    const name = await drawer.locator("dd a").first().textContent();
+    await drawer.getByRole("link", { name: "all its alerts" }).click();
+    await owner.waitForURL("**/alerts?state=all&workstation=*");
+    await owner.getByRole("button", { name: "Of every workstation" }).waitFor();
+    const said = await owner.getByRole("row").allTextContents();
+    expect(said.slice(1).every((text) => text.includes(name!))).toBe(true);
+  });
+
+  test("nothing of it asked another host for anything or broke the pages' own rules", () => expect(faults).toEqual([]));
+});
