@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 export function Header({ title, children }: { title?: ReactNode; children?: ReactNode }) {
   return (
     <header className="sticky top-0 z-20 flex min-h-[49px] shrink-0 flex-wrap items-center gap-2.5 border-b border-line bg-panel px-5 py-2">
-      {title && <h1 className="whitespace-nowrap">{title}</h1>}
+      {title && <h1 className="max-w-full min-w-0 truncate">{title}</h1>}
       {children}
     </header>
   );

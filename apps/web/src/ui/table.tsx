@@ -155,7 +155,12 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, ...does }: 
               >
                 {columns.map(({ head, cell, right, mono, leads }) => (
                   // biome-ignore lint/a11y/useSemanticElements: as above
-                  <div role="cell" key={head} className={cx("min-w-0 truncate", right && "text-right", mono && "mono")}>
+                  <div
+                    role="cell"
+                    key={head}
+                    onMouseEnter={sayWhole}
+                    className={cx("min-w-0 truncate", right && "text-right", mono && "mono")}
+                  >
                     {leads && does.hrefOf ? (
                       <Link href={does.hrefOf(row)} tabIndex={-1} prefetch={false} className="hover:underline">
                         {cell(row)}
@@ -173,6 +178,11 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, ...does }: 
       </div>
     </div>
   );
+}
+
+/** What has no room is said whole to who points at it. */
+function sayWhole({ currentTarget: cell }: MouseEvent<HTMLElement>): void {
+  cell.title = cell.scrollWidth > cell.clientWidth ? (cell.textContent ?? "") : "";
 }
 
 /** Whoever marks a text in a row to copy it does not open the row. */

@@ -55,6 +55,17 @@ const EXACT = new Intl.DateTimeFormat("en-GB", {
 /** The moment to the millisecond, in the browser's zone, which is named. */
 export const exact = (iso: string): string => EXACT.format(new Date(iso));
 
+const SHORT = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  timeZoneName: "short",
+});
+/** The same, short enough for a chip or a column: no year, no fraction. */
+export const moment = (iso: string): string => SHORT.format(new Date(iso));
+
 export function Ago({ time, suffix = true }: { time: string | null; suffix?: boolean }) {
   const at = useNow();
   if (time === null) return <span className="text-ink-3">never</span>;

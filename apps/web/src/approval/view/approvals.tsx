@@ -1,8 +1,9 @@
 "use client";
 /** What waits for signatures, oldest first, and what is over. */
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
+import { setAddress } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
@@ -50,16 +51,16 @@ const COLUMNS: Column<Row>[] = [
 ];
 
 export function Approvals() {
-  const [isOver, setIsOver] = useState(false);
+  const isOver = useSearchParams().get("state") === "over";
   return (
     <>
       <Header title="Approvals">
         <span className="ml-3 text-ink-2">Signed outside the console, by keys that it does not hold.</span>
         <Grow />
-        <Button aria-pressed={!isOver} look={isOver ? "bare" : "plain"} onClick={() => setIsOver(false)}>
+        <Button aria-pressed={!isOver} look={isOver ? "bare" : "plain"} onClick={() => setAddress("", "push")}>
           Waiting
         </Button>
-        <Button aria-pressed={isOver} look={isOver ? "plain" : "bare"} onClick={() => setIsOver(true)}>
+        <Button aria-pressed={isOver} look={isOver ? "plain" : "bare"} onClick={() => setAddress("state=over", "push")}>
           Over
         </Button>
       </Header>

@@ -100,8 +100,8 @@ function Line({ command }: { command: Listed }) {
           {command.by}
         </span>
       </td>
-      <td className="mono whitespace-nowrap">
-        <time dateTime={command.notAfter}>{command.notAfter.slice(5, 16).replace("T", " ")}</time>
+      <td className="whitespace-nowrap">
+        <Ago time={command.notAfter} />
       </td>
     </tr>
   );

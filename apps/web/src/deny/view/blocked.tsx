@@ -1,9 +1,11 @@
 "use client";
 /** What is blocked everywhere at once: what stands and how far it has come, and then what has ended. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useSearchParams } from "next/navigation";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
+import { searchOf, setAddress } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
 import { Facts } from "../../ui/card.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
@@ -42,7 +44,7 @@ const COLUMNS: Column<DenyRow>[] = [
 export function Blocked() {
   const api = useApi();
   const found = useQuery({ ...api.deny.list.queryOptions(), refetchInterval: EVERY_MS });
-  const [open, setOpen] = useState<string>();
+  const open = useSearchParams().get("open") ?? undefined;
   const row = found.data?.find(({ id }) => id === open);
   return (
     <>
@@ -70,7 +72,7 @@ export function Blocked() {
           rows={found.data}
           keyOf={({ id }) => id}
           active={open}
-          onOpen={(row) => setOpen(row?.id)}
+          onOpen={(row) => setAddress(searchOf({ open: row?.id }), "replace")}
         />
       )}
       {row && <Detail key={row.id} row={row} />}

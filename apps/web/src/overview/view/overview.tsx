@@ -52,7 +52,7 @@ export function Overview() {
       ) : (
         <div className="grid gap-3.5 px-5 py-4">
           <Counts fleet={fleet.data} />
-          <div className="grid grid-cols-[minmax(0,1fr)_minmax(0,1fr)] items-start gap-3.5">
+          <div className="grid items-start gap-3.5 lg:grid-cols-[minmax(0,1fr)_minmax(0,1fr)]">
             <div className="grid gap-3.5">
               <Attention rows={rows} needy={needy} />
               {content && <Sticks />}
@@ -103,7 +103,7 @@ function Counts({ fleet }: { fleet: Fleet }) {
   );
   return (
     <Card>
-      <div className="grid grid-cols-3 gap-6">
+      <div className="grid gap-x-6 gap-y-3 lg:grid-cols-3">
         {line(
           "Status, by what was committed",
           fleet.status.map(({ word, count: some }) => ({
@@ -182,12 +182,19 @@ function Alerts() {
           {rows.slice(0, SHOWN).map((row) => (
             <li
               key={row.id}
-              className="grid grid-cols-[84px_minmax(0,1fr)_76px] items-baseline justify-items-start gap-2.5"
+              className="grid grid-cols-[84px_minmax(0,1fr)_minmax(0,84px)_76px] items-baseline justify-items-start gap-2.5"
             >
               <Mark tone={severityTone(row.severity)}>{row.severity}</Mark>
               <Link href={`/alerts?state=open&open=${row.id}`} className="max-w-full truncate hover:underline">
                 <Untrusted text={row.title} />
               </Link>
+              <span className="mono max-w-full truncate text-ink-2">
+                {row.workstation ? (
+                  <Untrusted text={row.workstation.name} />
+                ) : (
+                  <span className="text-ink-3">console</span>
+                )}
+              </span>
               <span className="justify-self-end text-ink-3">
                 <Ago time={row.lastAt} />
               </span>

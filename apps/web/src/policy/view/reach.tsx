@@ -24,9 +24,14 @@ export function Reach({ group }: { group: string }) {
     <Card
       title="Desired against reported"
       aside={
-        <span className="mono">
-          {inForce} in force · {partial} in part · {waiting} waiting{next && " (of the first 200)"}
-        </span>
+        <>
+          <span className="mono">
+            {inForce} in force · {partial} in part · {waiting} waiting{next && " (of the first 200)"}
+          </span>{" "}
+          <Link href={`/workstations?group=${group}`} className="text-ink-3 hover:text-ink hover:underline">
+            all
+          </Link>
+        </>
       }
     >
       {rows.length === 0 ? (

@@ -20,7 +20,8 @@ export function Subject({ row }: { row: RecordRow }) {
   );
 }
 
-/** One row grammar: time · workstation · subject · severity · kind. Beside an open drawer the last gives way.
+/** One row grammar: time · workstation · subject · severity · kind. Beside an open drawer, or in a narrow window, the last
+ *  gives way.
  *  `clock` is how wide times are. */
 export function columns(narrow: boolean, clock: string): Column<RecordRow>[] {
   const all: Column<RecordRow>[] = [

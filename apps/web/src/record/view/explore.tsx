@@ -10,8 +10,10 @@ import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
 import { QueryBar } from "../../ui/query-bar.tsx";
 import { Table } from "../../ui/table.tsx";
-import { clockTrack } from "../../ui/time.tsx";
-import { adding, chips, type Filter, readFilter, readWord, without, writeFilter } from "../filter.ts";
+import { clockTrack, moment } from "../../ui/time.tsx";
+import { useTitle } from "../../ui/title.ts";
+import { useWide } from "../../ui/wide.ts";
+import { adding, type Chip, chips, type Filter, readFilter, readWord, without, writeFilter } from "../filter.ts";
 import type { RecordRow } from "../store.ts";
 import { columns } from "./columns.tsx";
 import { Facets } from "./facets.tsx";
@@ -25,20 +27,33 @@ const NAMING = /^workstation:\s*(.*)$/i;
 
 export const keyOf = (row: { trail: number; index: number }): string => `${row.trail}.${row.index}`;
 
+/** Beside the filters and all columns a line could no longer be read. */
+const WIDE_PX = 1150;
+const TABS = ["Story", "Record", "Raw", "Proof"];
+
 /** Everything the page shows is in its address: filters, the open record, whether it is live. */
 function useAddress() {
   const search = useSearchParams();
   const read = useMemo(() => readFilter(new URLSearchParams(search.toString())), [search]);
-  const go = useCallback((filter: Filter, open: string | undefined, live: boolean, how: "push" | "replace") => {
-    const parts = [writeFilter(filter), live && "live=1", open && `open=${open}`].filter(Boolean).join("&");
-    setAddress(parts, how);
-  }, []);
-  return { ...read, open: search.get("open") ?? undefined, live: search.get("live") === "1", go };
+  const tab = TABS.find((each) => each.toLowerCase() === search.get("tab")) ?? "Story";
+  const go = useCallback(
+    (filter: Filter, open: string | undefined, live: boolean, how: "push" | "replace", at = tab) => {
+      const of = open && `open=${open}${at === "Story" ? "" : `&tab=${at.toLowerCase()}`}`;
+      setAddress([writeFilter(filter), live && "live=1", of].filter(Boolean).join("&"), how);
+    },
+    [tab],
+  );
+  return { ...read, open: search.get("open") ?? undefined, tab, live: search.get("live") === "1", go };
+}
+
+function chipWords({ field, value }: Chip, nameOf: (id: string) => string): string {
+  if (field === "workstation") return nameOf(value);
+  return field === "since" || field === "until" ? moment(value) : value;
 }
 
 export function Explore() {
   const api = useApi();
-  const { filter, faults, open, live, go } = useAddress();
+  const { filter, faults, open, tab, live, go } = useAddress();
   const pages = useInfiniteQuery({
     ...api.record.list.infiniteQueryOptions({ filter }, { getNextPageParam: (page) => page.next }),
     enabled: !live,
@@ -48,6 +63,7 @@ export function Explore() {
   const choices = useQuery(api.record.choices.queryOptions()).data;
   const client = useQueryClient();
   const [typed, setTyped] = useState("");
+  const wide = useWide(WIDE_PX);
   const ids = filter.workstation ?? [];
   const chosen = useQuery({ ...api.workstation.named.queryOptions({ ids }), enabled: ids.length > 0 }).data;
   const naming = NAMING.exec(typed)?.[1];
@@ -63,6 +79,14 @@ export function Explore() {
   const fault = live ? tail.fault : pages.error?.message;
   const pending = live ? tail.rows === undefined : pages.isPending;
   const nameOf = (id: string) => chosen?.find((each) => each.id === id)?.name ?? `${id.slice(0, 8)}…`;
+
+  const filtered = chips(filter).map((chip) => ({
+    chip,
+    key: `${chip.field}=${chip.value}`,
+    name: chip.field === "severity" ? "severity≥" : `${chip.field === "notKind" ? "kind" : chip.field}:`,
+    value: chipWords(chip, nameOf),
+    not: chip.not,
+  }));
 
   const set = (next: Filter) => go(next, open, live, "push");
   const idsOf = async (name: string): Promise<string[]> => {
@@ -85,6 +109,9 @@ export function Explore() {
   const onEnd = () => {
     if (!live && pages.hasNextPage && !pages.isFetchingNextPage) void pages.fetchNextPage();
   };
+  useTitle(
+    filtered.length > 0 ? `${filtered.map(({ name, value }) => `${name}${value}`).join(" ")}, records` : undefined,
+  );
   const active = rows.find((row) => keyOf(row) === open);
   const [trail, index] = (open ?? "").split(".").map(Number);
 
@@ -93,13 +120,7 @@ export function Explore() {
       <Header>
         <QueryBar
           placeholder="kind:usb.scan  severity:warning  workstation:name  guest:name  or any text"
-          chips={chips(filter).map((chip) => ({
-            key: `${chip.field}=${chip.value}`,
-            name: chip.field === "severity" ? "severity≥" : `${chip.field === "notKind" ? "kind" : chip.field}:`,
-            value: chip.field === "workstation" ? nameOf(chip.value) : chip.value,
-            not: chip.not,
-            onRemove: () => set(without(filter, chip)),
-          }))}
+          chips={filtered.map(({ chip, ...shown }) => ({ ...shown, onRemove: () => set(without(filter, chip)) }))}
           suggestions={[
             ...(choices?.kinds ?? []).map((kind) => `kind:${kind}`),
             ...(naming === undefined ? ["workstation:"] : (names ?? []).map(({ name }) => `workstation:${name}`)),
@@ -131,11 +152,11 @@ export function Explore() {
           ) : pending ? (
             <Waiting />
           ) : rows.length === 0 ? (
-            <NothingHere filtered={chips(filter).length > 0} live={live} />
+            <NothingHere filtered={filtered.length > 0} live={live} />
           ) : (
             <Table<RecordRow>
               label="Records, newest first"
-              columns={columns(open !== undefined, clockTrack(rows.map(({ time }) => time)))}
+              columns={columns(open !== undefined || !wide, clockTrack(rows.map(({ time }) => time)))}
               rows={rows}
               keyOf={keyOf}
               active={open}
@@ -153,6 +174,8 @@ export function Explore() {
         </div>
         {open !== undefined && Number.isInteger(trail) && Number.isInteger(index) && (
           <RecordDrawer
+            tab={tab}
+            onTab={(name) => go(filter, open, live, "replace", name)}
             trail={trail as number}
             index={index as number}
             {...(active && { row: active })}

@@ -22,6 +22,7 @@ export function Facets({ filter, onChange, choices, narrow }: Props) {
         key={value}
         type="button"
         aria-pressed={on}
+        title={value}
         onClick={() => onChange(next)}
         className={cx(
           "block w-full truncate rounded-[4px] px-1.5 py-px text-left hover:bg-hover",

@@ -1,6 +1,5 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
 import { ProofTab } from "../../trail/view/proof-tab.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Drawer } from "../../ui/drawer.tsx";
@@ -18,14 +17,15 @@ type Props = {
   trail: number;
   index: number;
   row?: RecordRow;
+  tab: string;
+  onTab: (name: string) => void;
   onClose: () => void;
   onFilter: (field: Field, value: string) => void;
   onOpen: (row: RecordRow) => void;
 };
 
-export function RecordDrawer({ trail, index, row, onClose, onFilter, onOpen }: Props) {
+export function RecordDrawer({ trail, index, row, tab, onTab, onClose, onFilter, onOpen }: Props) {
   const api = useApi();
-  const [tab, setTab] = useState("Story");
   const full = useQuery(api.record.get.queryOptions({ trail, index }));
   const record = full.data;
   const shown = record ?? row;
@@ -37,7 +37,7 @@ export function RecordDrawer({ trail, index, row, onClose, onFilter, onOpen }: P
   return (
     <Drawer
       tab={tab}
-      onTab={setTab}
+      onTab={onTab}
       onClose={onClose}
       mark={shown && <Mark tone={severityTone(shown.severity)}>{shown.severity}</Mark>}
       title={
@@ -52,7 +52,7 @@ export function RecordDrawer({ trail, index, row, onClose, onFilter, onOpen }: P
         )
       }
       tabs={[
-        { name: "Story", content: record ? <StoryTab record={record} onOpen={onOpen} /> : pending },
+        { name: "Story", content: record ? <StoryTab record={record} onOpen={onOpen} onFilter={onFilter} /> : pending },
         { name: "Record", content: record ? <RecordTab record={record} onFilter={onFilter} /> : pending },
         { name: "Raw", content: record ? <RawTab record={record} /> : pending },
         { name: "Proof", content: record ? <ProofTab record={record} /> : pending },

@@ -1,12 +1,13 @@
 "use client";
-/** The record as fields; a value that filters can be clicked. */
+/** The record as fields; a value that filters, or that may be elsewhere, can be clicked. */
+import Link from "next/link";
 import type { ReactNode } from "react";
 import { count } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
 import { exact, span } from "../../ui/time.tsx";
-import { Untrusted } from "../../ui/untrusted.tsx";
 import type { Field } from "../filter.ts";
 import type { RecordFull } from "../store.ts";
+import { CLICKED, Value } from "./value.tsx";
 
 type Props = { record: RecordFull; onFilter: (field: Field, value: string) => void };
 
@@ -14,8 +15,8 @@ export function RecordTab({ record, onFilter }: Props) {
   const pick = (field: Field, value: string, shown: ReactNode = value) => (
     <button
       type="button"
-      className="text-left hover:underline"
-      title={`Filter by ${value}`}
+      className={CLICKED}
+      title={`Filter by ${typeof shown === "string" ? shown : value}`}
       onClick={() => onFilter(field, value)}
     >
       {shown}
@@ -27,7 +28,17 @@ export function RecordTab({ record, onFilter }: Props) {
     ["severity", pick("severity", record.severity)],
     [
       "workstation",
-      record.workstation ? pick("workstation", record.workstation.id, record.workstation.name) : "the console itself",
+      record.workstation ? (
+        <span key="w">
+          {pick("workstation", record.workstation.id, record.workstation.name)}
+          {" · "}
+          <Link href={`/workstations/${record.workstation.id}`} className="underline">
+            its page
+          </Link>
+        </span>
+      ) : (
+        "the console itself"
+      ),
     ],
     ["guest", record.guest ? pick("guest", record.guest) : "–"],
     ["index", count(record.index)],
@@ -40,13 +51,13 @@ export function RecordTab({ record, onFilter }: Props) {
       <Facts rows={rows} names={92} />
       <section>
         <h2 className="mb-2">Body</h2>
-        <Body record={record} />
+        <Body record={record} onFind={(text) => onFilter("text", text)} />
       </section>
     </div>
   );
 }
 
-function Body({ record }: { record: RecordFull }) {
+function Body({ record, onFind }: { record: RecordFull; onFind: (text: string) => void }) {
   if (record.withheld) return <p className="text-ink-2">Your role verifies records without reading them.</p>;
   if (record.content === null)
     return (
@@ -58,7 +69,10 @@ function Body({ record }: { record: RecordFull }) {
   if (record.fault) return <p className="text-hold">◐ The content is kept but cannot be read: {record.fault}</p>;
   return (
     <Facts
-      rows={flatten(record.body).map(([path, value]) => [path, <Untrusted key={path} text={value} />])}
+      rows={flatten(record.body).map(([path, value]) => [
+        path,
+        <Value key={path} text={value} line={record.text} onFind={onFind} />,
+      ])}
       names={128}
     />
   );

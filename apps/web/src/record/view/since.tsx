@@ -1,4 +1,9 @@
 "use client";
+import { type FormEvent, useState } from "react";
+import { Button } from "../../ui/button.tsx";
+import { Dialog } from "../../ui/dialog.tsx";
+import { Input } from "../../ui/field.tsx";
+import { moment, zone } from "../../ui/time.tsx";
 import type { Filter } from "../filter.ts";
 
 const HOUR_MS = 3_600_000;
@@ -11,23 +16,88 @@ const SPANS: [string, number][] = [
 
 /** Sets `since` to a moment, so that the address means the same tomorrow. */
 export function Since({ filter, onChange }: { filter: Filter; onChange: (filter: Filter) => void }) {
+  const [asking, setAsking] = useState(false);
+  const { since, until, ...rest } = filter;
+  const isChosen = since !== undefined || until !== undefined;
   const choose = (value: string) => {
-    const { since: _, until: __, ...rest } = filter;
+    if (value === "between") return setAsking(true);
     const span = SPANS.find(([name]) => name === value)?.[1];
     onChange(span === undefined ? rest : { ...rest, since: new Date(Date.now() - span).toISOString() });
   };
   return (
-    <select
-      aria-label="Received since"
-      value={filter.since ? "chosen" : "all"}
-      onChange={(event) => choose(event.target.value)}
-      className="rounded-[6px] border border-line-strong bg-panel px-2 py-1"
-    >
-      <option value="all">Any time</option>
-      {filter.since && <option value="chosen">Since {new Date(filter.since).toLocaleString()}</option>}
-      {SPANS.map(([name]) => (
-        <option key={name}>{name}</option>
-      ))}
-    </select>
+    <>
+      <select
+        aria-label="Received since"
+        value={isChosen ? "chosen" : "all"}
+        onChange={(event) => choose(event.target.value)}
+        className="max-w-[230px] rounded-[6px] border border-line-strong bg-panel px-2 py-1"
+      >
+        <option value="all">Any time</option>
+        {isChosen && <option value="chosen">{rangeWords(since, until)}</option>}
+        {SPANS.map(([name]) => (
+          <option key={name}>{name}</option>
+        ))}
+        <option value="between">Between…</option>
+      </select>
+      {asking && (
+        <Between
+          {...{ since, until }}
+          onClose={() => setAsking(false)}
+          onChange={(between) => {
+            setAsking(false);
+            onChange({ ...rest, ...between });
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function rangeWords(since: string | undefined, until: string | undefined): string {
+  if (since && until) return `${moment(since)} to ${moment(until)}`;
+  return since ? `Since ${moment(since)}` : `Until ${moment(until!)}`;
+}
+
+type Range = { since?: string; until?: string };
+type BetweenProps = {
+  since: string | undefined;
+  until: string | undefined;
+  onClose: () => void;
+  onChange: (range: Range) => void;
+};
+
+/** A field of a moment takes and gives the browser's own time, with no zone. */
+function inField(iso: string | undefined): string {
+  if (iso === undefined) return "";
+  const at = new Date(iso);
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+function Between({ since, until, onClose, onChange }: BetweenProps) {
+  const [fault, setFault] = useState<string>();
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const form = new FormData(event.currentTarget);
+    const read = (name: string) => {
+      const typed = String(form.get(name));
+      return typed === "" ? undefined : new Date(typed).toISOString();
+    };
+    const [from, to] = [read("since"), read("until")];
+    if (from && to && from >= to) setFault("the end comes before the beginning");
+    else onChange({ ...(from && { since: from }), ...(to && { until: to }) });
+  };
+  return (
+    <Dialog open onClose={onClose} title="Received between" description={`In ${zone()}, the time of this browser.`}>
+      <form onSubmit={submit} className="grid gap-3">
+        <Input label="From" name="since" type="datetime-local" step={1} defaultValue={inField(since)} autoFocus />
+        <Input label="Until" name="until" type="datetime-local" step={1} defaultValue={inField(until)} fault={fault} />
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>Cancel</Button>
+          <Button look="main" type="submit">
+            Show
+          </Button>
+        </div>
+      </form>
+    </Dialog>
   );
 }

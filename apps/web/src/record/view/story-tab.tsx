@@ -7,6 +7,7 @@ import { Fragment, type ReactNode, useState } from "react";
 import { BlockOffers } from "../../deny/view/button.tsx";
 import { Proved, useProved } from "../../trail/view/proved.tsx";
 import { useApi } from "../../trpc/client.tsx";
+import { searchOf } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
@@ -15,21 +16,27 @@ import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { Clock, span } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import type { Field } from "../filter.ts";
 import { TIES } from "../links.ts";
 import type { RecordFull, RecordRow } from "../store.ts";
 import type { Chapter, Story, StoryAlert } from "../story.ts";
 import { tell } from "../tell.ts";
 import { ScanStory } from "./scan-story.tsx";
 import { severityTone } from "./tone.ts";
+import { Value } from "./value.tsx";
 
-type Props = { record: RecordFull; onOpen: (row: RecordRow) => void };
+type Props = {
+  record: RecordFull;
+  onOpen: (row: RecordRow) => void;
+  onFilter: (field: Field, value: string) => void;
+};
 type Proving = { asked: (row: RecordRow) => boolean; ask: (row: RecordRow) => void };
 
 const keyOf = (row: { trail: number; index: number }) => `${row.trail}.${row.index}`;
 export const addressOf = (row: RecordRow): string =>
   `/explore?${row.workstation ? `workstation=${row.workstation.id}&` : ""}open=${keyOf(row)}`;
 
-export function StoryTab({ record, onOpen }: Props) {
+export function StoryTab({ record, onOpen, onFilter }: Props) {
   const api = useApi();
   const { trail, index } = record;
   const found = useQuery(api.record.story.queryOptions({ trail, index }));
@@ -42,7 +49,7 @@ export function StoryTab({ record, onOpen }: Props) {
   const all = story ? [...story.chapters, ...story.elsewhere] : [];
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-5">
-      <Told record={record} />
+      <Told record={record} onFind={(text) => onFilter("text", text)} />
       {!record.withheld && <BlockOffers kind={record.kind} body={record.body} />}
       {story?.alerts.map((alert) => (
         <AlertLine key={alert.id} alert={alert} />
@@ -64,7 +71,7 @@ export function StoryTab({ record, onOpen }: Props) {
   );
 }
 
-function Told({ record }: { record: RecordFull }) {
+function Told({ record, onFind }: { record: RecordFull; onFind: (text: string) => void }) {
   if (record.kind === "usb.scan" && record.body != null) return <ScanStory record={record} />;
   const told = tell(record.kind, record.body);
   if (record.withheld) return <p className="text-ink-2">Your role sees that this happened, not what it says.</p>;
@@ -75,7 +82,13 @@ function Told({ record }: { record: RecordFull }) {
         <Untrusted text={told.sentence} />
       </p>
       {told.facts.length > 0 && (
-        <Facts names={84} rows={told.facts.map(([name, value]) => [name, <Untrusted key={name} text={value} />])} />
+        <Facts
+          names={84}
+          rows={told.facts.map(([name, value]) => [
+            name,
+            <Value key={name} text={value} line={record.text} onFind={onFind} />,
+          ])}
+        />
       )}
     </div>
   );
@@ -92,7 +105,7 @@ function AlertLine({ alert }: { alert: StoryAlert }) {
   );
 }
 
-function Timeline({ record, story, onOpen, proving }: Props & { story: Story; proving: Proving }) {
+function Timeline({ record, story, onOpen, proving }: Omit<Props, "onFilter"> & { story: Story; proving: Proving }) {
   const where = record.workstation ? (
     <>
       {record.guest && (
@@ -128,7 +141,40 @@ function Timeline({ record, story, onOpen, proving }: Props & { story: Story; pr
         Order is by index; times are {record.workstation ? "the agent’s" : "the console’s"} clock.
         {story.bounded && " There are more of the same story than are listed; filter by its values in Record."}
       </p>
+      <Around record={record} />
     </section>
+  );
+}
+
+const MINUTE_MS = 60_000;
+const AROUND_MINUTES = [1, 10, 60];
+
+/** All that was committed around it: here, and in the whole fleet. */
+function Around({ record }: { record: RecordFull }) {
+  const at = Date.parse(record.received);
+  const href = (minutes: number, workstation?: string) => {
+    const moved = (by: number) => new Date(at + by * minutes * MINUTE_MS).toISOString();
+    return `/explore?${searchOf({ workstation, since: moved(-1), until: moved(1), open: keyOf(record) })}`;
+  };
+  const links = (workstation?: string) =>
+    AROUND_MINUTES.map((minutes) => (
+      <Fragment key={minutes}>
+        {" "}
+        <Link href={href(minutes, workstation)} className="underline">
+          ±{minutes} min
+        </Link>
+      </Fragment>
+    ));
+  return (
+    <p className="mt-1 text-xs text-ink-2">
+      All that was received around it
+      {record.workstation && (
+        <>
+          , from <span className="mono">{record.workstation.name}</span>: {links(record.workstation.id)}
+        </>
+      )}
+      , from the whole fleet: {links()}
+    </p>
   );
 }
 

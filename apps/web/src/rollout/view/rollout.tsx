@@ -126,19 +126,16 @@ function Members({ rollout: { members, membersAll, towards } }: { rollout: Rollo
       ) : (
         <ul className="grid gap-1.5" aria-label="Workstations">
           {members.map(({ id, name, wave, toldAt, standing }) => (
-            <li
-              key={id}
-              className="grid grid-cols-[minmax(80px,150px)_44px_104px_minmax(0,1fr)_72px] items-baseline gap-3"
-            >
+            <li key={id} className="grid grid-cols-[minmax(0,1fr)_44px_104px_72px] items-baseline gap-x-3">
               <Link href={`/workstations/${id}`} className="mono truncate hover:underline">
                 <Untrusted text={name} />
               </Link>
               <span className="mono text-ink-3">w{wave + 1}</span>
               <Dot tone={STANDING_TONES[standing.word]}>{standing.word}</Dot>
-              <span className="[overflow-wrap:anywhere] text-ink-2">
+              <span className="text-right text-ink-3">{toldAt ? <Ago time={toldAt} /> : "–"}</span>
+              <span className="col-span-4 [overflow-wrap:anywhere] text-ink-2">
                 <Untrusted text={standing.reason} />
               </span>
-              <span className="text-right text-ink-3">{toldAt ? <Ago time={toldAt} /> : "–"}</span>
             </li>
           ))}
         </ul>

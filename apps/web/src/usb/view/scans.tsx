@@ -23,10 +23,10 @@ const HASH = /^([0-9a-f]{32}|[0-9a-f]{64})$/;
 
 const columns = (clock: string): Column<ScanRow>[] => [
   { head: "Time", track: clock, mono: true, cell: (row) => <Clock time={row.time} /> },
-  { head: "Workstation", track: "minmax(90px, 130px)", mono: true, cell: (row) => row.workstation.name },
+  { head: "Workstation", track: "minmax(84px, 110px)", mono: true, cell: (row) => row.workstation.name },
   {
     head: "Subject",
-    track: "minmax(0, 1fr)",
+    track: "minmax(0, 1.4fr)",
     leads: true,
     cell: (row) => (
       <>
@@ -37,7 +37,7 @@ const columns = (clock: string): Column<ScanRow>[] => [
   },
   {
     head: "Not clean",
-    track: "minmax(110px, 190px)",
+    track: "190px",
     cell: (row) => (
       <span className="inline-flex gap-2.5">
         {row.infected > 0 && <Dot tone={findingTone("infected")}>{count(row.infected)} infected</Dot>}
@@ -46,10 +46,10 @@ const columns = (clock: string): Column<ScanRow>[] => [
     ),
   },
   { head: "Verdict", track: "76px", cell: (row) => <Mark tone={verdictTone(row.verdict)}>{row.verdict}</Mark> },
-  { head: "Reason", track: "minmax(120px, 0.7fr)", cell: (row) => <span className="text-ink-2">{row.reason}</span> },
+  { head: "Reason", track: "minmax(120px, 0.6fr)", cell: (row) => <span className="text-ink-2">{row.reason}</span> },
   {
     head: "Definitions",
-    track: "96px",
+    track: "84px",
     mono: true,
     cell: (row) => row.definitions ?? (row.engine ? "site’s own" : "no scanner"),
   },

@@ -28,6 +28,7 @@ const EVERY_MS = 3_000;
 export function Workstation({ id }: { id: string }) {
   const api = useApi();
   const mayChange = useMay("workstations");
+  const mayRead = useMay("content");
   const found = useQuery({ ...api.workstation.get.queryOptions({ id }), refetchInterval: EVERY_MS });
   useTitle(found.data?.row.name);
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
@@ -41,6 +42,12 @@ export function Workstation({ id }: { id: string }) {
         <DriftMark drift={row.drift} desired={row.desired} />
         <Grow />
         <ButtonLink href={`/explore?workstation=${row.id}`}>Its records</ButtonLink>
+        {mayRead && (
+          <>
+            <ButtonLink href={`/alerts?state=all&workstation=${row.id}`}>Its alerts</ButtonLink>
+            <ButtonLink href={`/usb?workstation=${row.id}`}>Its sticks</ButtonLink>
+          </>
+        )}
         {mayChange && <Changes row={row} />}
       </Header>
       <div className="grid gap-3.5 px-5 py-4">
@@ -50,7 +57,7 @@ export function Workstation({ id }: { id: string }) {
           </p>
         )}
         <Machine row={row} />
-        <div className="grid grid-cols-[minmax(0,1fr)_minmax(0,1.4fr)_minmax(0,0.9fr)] items-start gap-3.5">
+        <div className="grid items-start gap-3.5 lg:grid-cols-[minmax(0,1fr)_minmax(0,1.4fr)_minmax(0,0.9fr)]">
           <Now row={row} certificateNotAfter={certificateNotAfter} />
           <InForce row={row} />
           <Sources row={row} />
@@ -99,7 +106,7 @@ function Now({ row, certificateNotAfter }: { row: WorkstationRow; certificateNot
       "Certificate",
       certificateNotAfter ? (
         <span key="f">
-          until <time dateTime={certificateNotAfter}>{certificateNotAfter.slice(0, 10)}</time>
+          ends <Ago time={certificateNotAfter} />
         </span>
       ) : (
         "none"
