@@ -28,6 +28,8 @@ const Noted = z.object({
   plainBytes: z.int().min(0).optional(),
   /** Where such data lies is not in the header. */
   isElsewhere: z.boolean().optional(),
+  /** The device has its header no more: of the volume are left these copies of it, and the sealed keys. */
+  copies: z.array(z.string()).max(64).optional(),
   escrow: z.array(z.object({ volume: z.string(), ciphertext: z.string(), path: z.string() })).max(64),
 });
 type Noted = z.infer<typeof Noted>;
@@ -49,6 +51,9 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
   async note({ arguments: { volume } }) {
     const { disk, place } = parts;
     const found = await disk.look(place.device);
+    const isGone = found.is === "blank" || (found.is === "other" && !found.uuids.includes(volume));
+    const remains = isGone ? await remainsOf(parts, volume) : undefined;
+    if (remains) return remains;
     if (found.is !== "luks2")
       throw new Error(
         `${place.device} is no LUKS2 volume (${found.is === "other" ? found.what : found.is}). Nothing was destroyed.`,
@@ -73,7 +78,14 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
   async perform({ command, noted, isAgain }): Promise<Outcome> {
     const { disk, place, now } = parts;
     const { volume } = command.arguments;
-    const { device, areaBytes, before, what, plainBytes, isElsewhere, escrow } = Noted.parse(noted);
+    const { device, areaBytes, before, what, plainBytes, isElsewhere, copies, escrow } = Noted.parse(noted);
+    if (copies) {
+      const steps: Part[] = [];
+      for (const path of [...copies, ...escrow.map((each) => each.path)])
+        steps.push(await step(path, () => disk.remove(path)));
+      const after = await disk.hash(device, areaBytes).catch(() => undefined);
+      return ended(steps, { command: command.id, volume, areaBytes, before, after, escrow }, now());
+    }
     const wrong = isAgain ? await anotherThere(disk, device, volume, what) : undefined;
     if (wrong) return { outcome: "failed", reason: wrong };
     const steps: Part[] = [
@@ -113,31 +125,58 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
     const isStill = left === undefined || left.is === "luks2" || (left.is === "other" && left.uuids.includes(volume));
     if (after === undefined || after === before || isStill)
       steps.push({ what: "a look afterwards", outcome: "failed", why: "the header is still there, or cannot be read" });
-    const failed = steps.filter(({ outcome }) => outcome === "failed");
-    const body = DiskWiped.parse({
-      command: command.id,
-      volume,
-      areaBytes,
-      before,
-      ...(after !== undefined && { after }),
-      parts: steps.slice(0, 64),
-      escrow: escrow.map(({ volume: of, ciphertext }) => ({ volume: of, ciphertext })),
-      whole: failed.length === 0,
-    });
-    const words = failed.map(({ what, why }) => `${what}: ${why}`).join("; ");
-    const text = failed.length === 0 ? `Volume ${volume} was wiped` : `Volume ${volume} was not wiped whole: ${words}`;
-    const observation: Observation = {
-      kind: "disk.wiped",
-      severity: "critical",
-      time: now(),
-      text: text.toWellFormed().slice(0, 512),
-      body,
-    };
-    return failed.length === 0
-      ? { outcome: "done", reason: "no key and no header is left", observations: [observation] }
-      : { outcome: "failed", reason: words, observations: [observation] };
+    return ended(steps, { command: command.id, volume, areaBytes, before, after, escrow }, now());
   },
 });
+
+/** An order that could not be carried out whole leaves a device without a header, and copies or sealed keys that a next order
+ *  may still destroy: those that are this volume's. The device, which may be somebody else's by now, is not touched. */
+async function remainsOf({ disk, place, escrow }: WipeParts, volume: string) {
+  const sealed = (await escrow()).filter((each) => each.volume === volume);
+  const copies: string[] = [];
+  let areaBytes = 1;
+  for (const path of place.copies) {
+    const found = await disk.look(path).catch(() => undefined);
+    if (found?.is !== "luks2" || found.uuid !== volume) continue;
+    copies.push(path);
+    areaBytes = Math.max(areaBytes, Math.min(found.header.areaBytes, AREA_BYTES_MAX));
+  }
+  if (copies.length === 0 && sealed.length === 0) return undefined;
+  const before = await disk.hash(place.device, areaBytes);
+  return { device: place.device, areaBytes, before, copies, escrow: sealed } satisfies Noted;
+}
+
+type Known = Pick<DiskWiped, "volume" | "areaBytes"> & {
+  command: string;
+  before: string;
+  after: string | undefined;
+  escrow: Noted["escrow"];
+};
+
+/** What is said of it, on the trail and in the answer. */
+function ended(steps: Part[], { after, escrow, ...known }: Known, time: number): Outcome {
+  const { volume } = known;
+  const failed = steps.filter(({ outcome }) => outcome === "failed");
+  const body = DiskWiped.parse({
+    ...known,
+    ...(after !== undefined && { after }),
+    parts: steps.slice(0, 64),
+    escrow: escrow.map(({ volume: of, ciphertext }) => ({ volume: of, ciphertext })),
+    whole: failed.length === 0,
+  });
+  const words = failed.map(({ what, why }) => `${what}: ${why}`).join("; ");
+  const text = failed.length === 0 ? `Volume ${volume} was wiped` : `Volume ${volume} was not wiped whole: ${words}`;
+  const observation: Observation = {
+    kind: "disk.wiped",
+    severity: "critical",
+    time,
+    text: text.toWellFormed().slice(0, 512),
+    body,
+  };
+  return failed.length === 0
+    ? { outcome: "done", reason: "no key and no header is left", observations: [observation] }
+    : { outcome: "failed", reason: words, observations: [observation] };
+}
 
 /** Since the kill somebody may have put something else there: that is not what was ordered to be wiped. */
 async function anotherThere(

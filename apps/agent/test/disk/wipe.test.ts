@@ -71,15 +71,18 @@ describe.skipIf(without !== null)("a volume that two persons order to be wiped",
     );
     execFileSync("cryptsetup", ["luksHeaderBackup", at("volume"), "--header-backup-file", at("header.backup")]);
     writeFileSync(at("trail.key"), pem());
+    writeFileSync(at("order.json"), ordered(volume, 1));
+    return { volume, before: sumOf(at("volume"), AREA_BYTES) };
+  }
+  function ordered(volume: string, order: number): string {
     const notAfter = new Date(Date.now() + 3_600_000).toISOString();
-    const order = signStatement(
+    const signed = signStatement(
       sha256,
       [ed25519Signer(pem()), ed25519Signer(pem())],
-      { type: "command", audience: { workstation: WORKSTATION }, order: 1, issued: new Date().toISOString(), notAfter },
+      { type: "command", audience: { workstation: WORKSTATION }, order, issued: new Date().toISOString(), notAfter },
       { id: randomUUID(), verb: "wipe", arguments: { volume }, notAfter },
     );
-    writeFileSync(at("order.json"), JSON.stringify(order));
-    return { volume, before: sumOf(at("volume"), AREA_BYTES) };
+    return JSON.stringify(signed);
   }
   const sumOf = (path: string, bytes: number) =>
     createHash("sha256").update(readFileSync(path).subarray(0, bytes)).digest("hex");
@@ -211,9 +214,51 @@ describe.skipIf(without !== null)("a volume that two persons order to be wiped",
     });
   });
 
+  it("in part is wiped whole by a next order: what is left of it, and nothing else", async () => {
+    const { volume } = laid;
+    const copy = readFileSync(at("header.backup"));
+    rmSync(at("header.backup"));
+    expect(live(0).status).toBe(0);
+    // the copy's place was not there then; somebody has put something else on the device since
+    writeFileSync(at("header.backup"), copy);
+    writeFileSync(at("volume"), "of somebody else".repeat(4_000));
+    const before = readFileSync(at("volume"));
+    writeFileSync(at("order.json"), ordered(volume, 2));
+    expect(live(0).status).toBe(0);
+    expect(existsSync(at("header.backup"))).toBe(false);
+    expect(readFileSync(at("volume")).equals(before)).toBe(true);
+    const [, second] = trail().filter(({ kind }) => kind === "disk.wiped");
+    expect(DiskWiped.parse(second?.body)).toMatchObject({
+      ...{ volume, whole: true, parts: [{ what: at("header.backup"), outcome: "gone" }] },
+    });
+    expect(trail().at(-1)?.body).toMatchObject({ outcome: "done" });
+
+    // nothing is left, and a copy of another volume is not this one's
+    await disk.create(at("another"), 32 * 1024 * 1024);
+    await disk.format(at("another"), key);
+    execFileSync("cryptsetup", ["luksHeaderBackup", at("another"), "--header-backup-file", at("header.backup")]);
+    writeFileSync(at("order.json"), ordered(volume, 3));
+    expect(live(0).status).toBe(0);
+    expect(trail().at(-1)?.body).toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining("Nothing was destroyed"),
+    });
+    expect(existsSync(at("header.backup"))).toBe(true);
+  }, 480_000);
+
   it("and is LUKS1 is said to be that, and is not touched", async () => {
     writeFileSync(at("pass"), key);
-    const how = ["luksFormat", "--type", "luks1", "--batch-mode", ...QUICK, "--key-file", at("pass")];
+    const how = [
+      "luksFormat",
+      "--type",
+      "luks1",
+      "--uuid",
+      laid.volume,
+      "--batch-mode",
+      ...QUICK,
+      "--key-file",
+      at("pass"),
+    ];
     execFileSync("cryptsetup", [...how, at("volume")]);
     const before = sumOf(at("volume"), AREA_BYTES);
     expect(live(0).status).toBe(0);
