@@ -4,9 +4,8 @@ import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { isAnswer, whyNot } from "@sallyport/shared/base/why.ts";
 import { Command } from "commander";
 import { askWord } from "./enrol/ask-word.ts";
+import { STATE_DEFAULT, startWords } from "./enrol/start-words.ts";
 import { AGENT_VERSION } from "./version.ts";
-
-const STATE_DEFAULT = "/var/lib/sallyport-agent";
 
 const AFTER = `
 The state folder holds the keys, the spool and the policy in force: --state, else SALLYPORT_AGENT_STATE, else
@@ -79,7 +78,7 @@ program
           words: [`No configuration is written: ${error.message}`],
         }));
         const seen = configuration.words.map((each) => `${escapeForDisplay(each)}\n`).join("");
-        const words = `Enrolled as workstation ${workstation} (${name}). ${signersWords(facts)}\n${seen}Start it: sallyport-agent run --state ${state}\n`;
+        const words = `Enrolled as workstation ${workstation} (${name}). ${signersWords(facts)}\n${seen}${startWords(state)}\n`;
         process.stdout.write(
           json ? `${JSON.stringify({ workstation, name, group, mqtt, state, configuration })}\n` : words,
         );

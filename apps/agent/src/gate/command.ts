@@ -69,6 +69,7 @@ async function runScan(target: string, flags: Flags, readText: ReadText): Promis
         `${escapeForDisplay(body.problems?.[0] ?? "")}. It is unscannable so; install bubblewrap: apt-get install bubblewrap\n`,
       );
     }
+    if (body.scanner === null) process.stderr.write(`${escapeForDisplay(noScanner(clamd))}\n`);
     process.stdout.write(flags.json ? `${JSON.stringify(body)}\n` : `${inWords(body).join("\n")}\n`);
     return exitCode(body);
   } catch (error) {
@@ -77,6 +78,11 @@ async function runScan(target: string, flags: Flags, readText: ReadText): Promis
     return EXIT.error;
   }
 }
+
+const noScanner = (clamd: Clamd | null): string =>
+  clamd === null
+    ? `There is no clamd: no ${CLAMD_CONF} names its socket. Without it nothing is called clean. Install it (apt-get install clamav-daemon), or name its socket by --clamd.`
+    : `No clamd answers at ${clamd.socket}. Without it nothing is called clean. Start it (systemctl start clamav-daemon), or name its socket by --clamd.`;
 
 class Refused extends Error {}
 

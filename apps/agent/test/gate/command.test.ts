@@ -57,6 +57,14 @@ describe.skipIf(absent !== null)("sallyport-agent scan", () => {
     }
   });
 
+  it("says where no scanner answered, and what to do", () => {
+    const { code, out, err } = call(join(work, "clean"), "--clamd", join(work, "none.sock"));
+    expect([code, out.split("\n")[0]]).toEqual([4, expect.stringMatching(/^hold: no scanner answered/)]);
+    expect(err).toBe(
+      `No clamd answers at ${join(work, "none.sock")}. Without it nothing is called clean. Start it (systemctl start clamav-daemon), or name its socket by --clamd.\n`,
+    );
+  });
+
   it("says it in words, with nothing in a name that moves a cursor", () => {
     const { out } = call(join(work, "bad"));
     expect(out).toMatch(/^block: .*infected/);
@@ -79,7 +87,7 @@ describe.skipIf(absent !== null)("sallyport-agent scan", () => {
     for (const [args, message] of [
       [[join(work, "nothing")], /nothing cannot be scanned: there is no such file or folder/],
       [["/dev/null"], /neither a file, a device with blocks nor a folder/],
-      [[join(work, "clean"), "--policy", broken], /broken\.yaml: .*unscannable/s],
+      [[join(work, "clean"), "--policy", broken], /broken\.yaml is no policy:\nusb\.unscannable: /],
       [[join(work, "clean"), "--policy", join(work, "none")], /no policy file/],
       [[join(work, "clean"), "--clamd-conf", join(work, "none")], /no clamd configuration/],
     ] as const) {

@@ -198,6 +198,6 @@ describe("a volume, by policy", () => {
     expect(diskWords(state(good))).toBe(
       "/dev/vg/guest: LUKS2, aes-xts-plain64, 2 keys, tokens: sallyport-recovery, open",
     );
-    expect(diskWords(state({ is: "absent" }))).toBe("/dev/vg/guest: there is none");
+    expect(diskWords(state({ is: "absent" }))).toBe("/dev/vg/guest: there is no such device or file");
   });
 });

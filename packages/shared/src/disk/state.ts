@@ -126,7 +126,7 @@ function contentWords({ volume, content }: DiskState): string {
     case "other":
       return `${volume}: ${content.what}`;
     case "absent":
-      return `${volume}: there is none`;
+      return `${volume}: there is no such device or file`;
     case "unreadable":
       return `${volume}: ${content.why}`;
   }
