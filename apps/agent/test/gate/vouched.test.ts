@@ -92,14 +92,36 @@ describe.skipIf(missing("clamd") !== null)("a member of an archive that clamd ha
     expect(await unpacksOf(blind.socket)).toEqual([]);
   });
 
-  it("past a limit inside of the archive is asked about", async () => {
-    const few = await startClamd({ MaxFiles: "5" });
-    const members = Array.from({ length: 12 }, (_, at) => ({ name: `${at}`, content: at === 11 ? MARKER : `${at}\n` }));
-    const kinds = await unpacksOf(few.socket);
-    expect(kinds).toEqual(["zip", "gzip"]);
-    const found = await look(zipFile(members), kinds, few);
-    expect(found.findings).toContain("a!/11 infected");
-    await few.stop();
+  const deep = (levels: number, content: string): Buffer =>
+    levels === 0 ? Buffer.from(content) : zipFile([{ name: "in", content: deep(levels - 1, content) }]);
+  const wide = (count: number): Buffer =>
+    zipFile(
+      Array.from({ length: count }, (_, at) => ({ name: `${at}`, content: at === count - 1 ? MARKER : `${at}\n` })),
+    );
+  const long = zipFile([
+    ...Array.from({ length: 9 }, (_, at) => ({ name: `${at}`, content: Buffer.alloc(300_000, at) })),
+    { name: "last", content: MARKER },
+  ]);
+  it.each<[string, Record<string, string>, Buffer]>([
+    ["of members", { MaxFiles: "5" }, wide(12)],
+    ["of depth", { MaxRecursion: "3" }, deep(4, MARKER)],
+    ["of bytes in all", { MaxScanSize: "1M" }, long],
+    [
+      "of bytes of one",
+      { MaxFileSize: "200K" },
+      zipFile([{ name: "a", content: Buffer.concat([Buffer.alloc(210_000), Buffer.from(MARKER)]) }]),
+    ],
+  ])("past a limit %s inside of the archive is asked about", async (_, limit, content) => {
+    const server = await startClamd(limit);
+    try {
+      const kinds = await unpacksOf(server.socket);
+      expect(kinds).toEqual(["zip", "gzip"]);
+      const found = await look(content, kinds, server);
+      expect(found.findings).toEqual((await look(content, [], server)).findings);
+      expect(found.findings).not.toContain("a clean");
+    } finally {
+      await server.stop();
+    }
   });
 
   it(`is found the same as if it were asked about: ${ROUNDS} archives at random`, async () => {
