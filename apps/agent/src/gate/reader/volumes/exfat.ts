@@ -8,6 +8,11 @@ const CHUNK_BYTES = 1024 * 1024;
 const FILE = 0x85;
 const STREAM = 0xc0;
 const NAME = 0xc1;
+/** Itself and as many others as its count can say. */
+const SET_RECORDS_MAX = 256;
+/** Flags of a stream. */
+const ALLOCATED = 1;
+const CONTIGUOUS = 2;
 
 type Layout = { source: Source; cluster: number; fatAt: number; fatBytes: number; heapAt: number; clusters: number };
 
@@ -24,6 +29,12 @@ export function exfat(source: Source): Volume | null {
   const bytes = u64(boot, 72) * 2 ** sectorShift;
   const fatBytes = boot.readUInt32LE(84) * 2 ** sectorShift;
   const second = boot[110] === 2 && (boot.readUInt16LE(106) & 1) === 1 ? fatBytes : 0;
+  const problem =
+    bytes > source.size
+      ? `the file system claims ${bytes} bytes, the medium has ${source.size}`
+      : second > 0
+        ? "it says that another allocation table than its first one counts, which not every system heeds"
+        : undefined;
   const layout: Layout = {
     source,
     cluster: 2 ** clusterShift,
@@ -35,59 +46,99 @@ export function exfat(source: Source): Volume | null {
   return {
     fileSystem: "exfat",
     bytes,
-    ...(bytes > source.size ? { problem: `the file system claims ${bytes} bytes, the medium has ${source.size}` } : {}),
+    ...(problem === undefined ? {} : { problem }),
     entries: (bounds) => walk(layout, boot.readUInt32LE(96), bounds),
   };
 }
 
+function place(layout: Layout, cluster: number): number {
+  if (cluster < 2 || cluster >= layout.clusters + 2)
+    throw new Damaged(`names cluster ${cluster} of ${layout.clusters}`);
+  return layout.heapAt + (cluster - 2) * layout.cluster;
+}
+
+/** Null at the chain's end. */
+function next(layout: Layout, cluster: number): number | null {
+  if (cluster * 4 + 4 > layout.fatBytes) throw new Damaged("names a cluster beyond the allocation table");
+  const found = layout.source.read(layout.fatAt + cluster * 4, 4).readUInt32LE(0);
+  return found >= 0xffff_fff8 ? null : found;
+}
+
+function row(layout: Layout, first: number, clusters: number): Extent[] {
+  if (clusters === 0) return [];
+  place(layout, first + clusters - 1);
+  return [{ from: place(layout, first), bytes: clusters * layout.cluster }];
+}
+
 /** @throws Damaged where the chain leaves the heap or circles */
-function extents(layout: Layout, first: number, bytes: number | null, contiguous: boolean): Extent[] {
+function extents(layout: Layout, { cluster: first, size, contiguous }: Item): Extent[] {
+  const count = Math.ceil(size / layout.cluster);
+  if (contiguous) return row(layout, first, count);
   const runs: Extent[] = [];
-  const most = Math.ceil((bytes ?? FOLDER_BYTES_MAX) / layout.cluster);
-  const inside = (cluster: number) => cluster >= 2 && cluster < layout.clusters + 2;
-  const place = (cluster: number) => layout.heapAt + (cluster - 2) * layout.cluster;
-  if (contiguous && most > 0) {
-    if (!inside(first) || !inside(first + most - 1)) throw new Damaged(`names cluster ${first} of ${layout.clusters}`);
-    return [{ from: place(first), bytes: most * layout.cluster }];
-  }
-  let cluster = first;
-  for (let at = 0; at < most; at++) {
-    if (!inside(cluster)) throw new Damaged(`names cluster ${cluster} of ${layout.clusters}`);
+  let cluster: number | null = first;
+  for (let at = 0; at < count && cluster !== null; at++) {
     if (at > layout.clusters) throw new Damaged("has a chain of clusters that runs in a circle");
-    addExtent(runs, place(cluster), layout.cluster);
-    if (at + 1 === most) break;
-    if (cluster * 4 + 4 > layout.fatBytes) throw new Damaged("names a cluster beyond the allocation table");
-    cluster = layout.source.read(layout.fatAt + cluster * 4, 4).readUInt32LE(0);
-    if (cluster >= 0xffff_fff8) break;
+    addExtent(runs, place(layout, cluster), layout.cluster);
+    if (at + 1 < count) cluster = next(layout, cluster);
   }
   return runs;
 }
 
+/** `bytes`: as its own entry says; null for the root, which has none. */
 type Folder = { path: Buffer; cluster: number; bytes: number | null; contiguous: boolean; depth: number };
+
+/** Some systems read a folder to the end of its chain, whatever size it has; what there is of it is read, with what is
+ *  wrong beside it. */
+function folderExtents(layout: Layout, { cluster, bytes, contiguous }: Folder): { runs: Extent[]; problem?: string } {
+  if (bytes !== null && bytes > FOLDER_BYTES_MAX) throw new Damaged("is a folder larger than any can be");
+  if (contiguous) {
+    const runs = row(layout, cluster, Math.max(1, Math.ceil((bytes ?? 0) / layout.cluster)));
+    return { runs, ...disagreement(bytes, runs) };
+  }
+  const runs: Extent[] = [];
+  const seen = new Set<number>();
+  try {
+    for (let at: number | null = cluster; at !== null; at = next(layout, at)) {
+      if (seen.has(at)) throw new Damaged("is a folder that runs in a circle");
+      if (seen.size * layout.cluster >= FOLDER_BYTES_MAX) throw new Damaged("is a folder larger than any can be");
+      addExtent(runs, place(layout, at), layout.cluster);
+      seen.add(at);
+    }
+  } catch (error) {
+    return { runs, problem: reason(error) };
+  }
+  return { runs, ...disagreement(bytes, runs) };
+}
+
+function disagreement(bytes: number | null, runs: Extent[]): { problem?: string } {
+  const found = runs.reduce((sum, run) => sum + run.bytes, 0);
+  if (bytes === null || bytes === found) return {};
+  return { problem: `is a folder of ${bytes} bytes by its entry and of ${found} by its clusters` };
+}
 
 function* walk(layout: Layout, root: number, bounds: Bounds): Generator<Entry> {
   const seen = new Set<number>();
   const folders: Folder[] = [{ path: Buffer.alloc(0), cluster: root, bytes: null, contiguous: false, depth: 0 }];
   for (let folder = folders.pop(); folder; folder = folders.pop()) {
     try {
-      if (folder.bytes === 0) continue;
+      if (folder.bytes === 0 && folder.cluster === 0) continue;
       if (seen.has(folder.cluster)) throw new Damaged("is a folder that is listed twice or holds itself");
       seen.add(folder.cluster);
-      if (folder.bytes !== null && folder.bytes > FOLDER_BYTES_MAX)
-        throw new Damaged("is a folder larger than any can be");
-      const runs = extents(layout, folder.cluster, folder.bytes, folder.contiguous);
-      const size = folder.bytes ?? runs.reduce((sum, run) => sum + run.bytes, 0);
+      const { runs, problem } = folderExtents(layout, folder);
+      const size = runs.reduce((sum, run) => sum + run.bytes, 0);
       for (const item of items(extentSource(layout.source, runs, size))) {
         bounds.take();
         const path = join(folder.path, item.name, folder.depth);
         if (item.folder) {
-          const { cluster, size: bytes, contiguous } = item;
-          folders.push({ path, cluster, bytes, contiguous, depth: folder.depth + 1 });
-          yield { path, kind: "folder", size: 0, content: null };
+          const { cluster, contiguous } = item;
+          folders.push({ path, cluster, bytes: item.size, contiguous, depth: folder.depth + 1 });
+          if (item.problem === undefined) yield { path, kind: "folder", size: 0, content: null };
+          else yield brokenFolder(path, item.problem);
         } else {
           yield fileEntry(path, item.size, () => content(layout, item), item.problem);
         }
       }
+      if (problem !== undefined) yield brokenFolder(folder.path, problem);
     } catch (error) {
       yield brokenFolder(folder.path, reason(error));
     }
@@ -96,7 +147,7 @@ function* walk(layout: Layout, root: number, bounds: Bounds): Generator<Entry> {
 
 /** What lies past the valid length reads as zeros, whatever the clusters hold. */
 function content(layout: Layout, item: Item): Source {
-  const all = extentSource(layout.source, extents(layout, item.cluster, item.size, item.contiguous), item.size);
+  const all = extentSource(layout.source, extents(layout, item), item.size);
   if (item.valid > item.size) throw new Damaged("is said to be valid beyond its end");
   if (item.valid === item.size) return all;
   return extentSource(all, [{ from: 0, bytes: item.valid }], item.size, true);
@@ -112,45 +163,66 @@ type Item = {
   problem?: string;
 };
 
-/** A file is a set of records: itself, its stream, its name in pieces; others may follow and count in the checksum. */
+/** A file is a set of records: itself, its stream, its name in pieces; others may follow and count in the checksum. A set
+ *  that is not whole is told: some systems open its file all the same. Behind the folder's end nobody reads, and what
+ *  happens to be whole there is listed. */
 function* items(folder: Source): Generator<Item> {
   let set: Buffer[] = [];
-  let wanted = 0;
+  let more = 0;
+  let ended = false;
+  function* finish(): Generator<Item> {
+    const wanted = set.length > 0 ? set[0]![1]! + 1 : 0;
+    if (set.length > 0 && (!ended || set.length + more === wanted)) yield fromSet(set, set.length + more === wanted);
+    set = [];
+    more = 0;
+  }
   for (let from = 0; from < folder.size; from += CHUNK_BYTES) {
     const bytes = folder.read(from, Math.min(CHUNK_BYTES, folder.size - from));
     for (let at = 0; at + 32 <= bytes.length; at += 32) {
       const record = bytes.subarray(at, at + 32);
       const type = record[0]!;
-      if (type === FILE) {
-        set = [record];
-        wanted = record[1]!;
-      } else if (type >= STREAM && set.length > 0) set.push(record);
-      else set = [];
-      if (set.length > 0 && set.length === wanted + 1) {
-        const item = fromSet(set);
-        set = [];
-        if (item) yield item;
+      if (type >= STREAM && set.length > 0) {
+        if (set.length < SET_RECORDS_MAX) set.push(record);
+        else more += 1;
+        continue;
       }
+      yield* finish();
+      if (type === FILE) set = [record];
+      ended ||= type === 0;
     }
   }
+  yield* finish();
 }
 
-function fromSet(set: Buffer[]): Item | null {
-  const [file, stream] = set;
-  if (!file || stream?.[0] !== STREAM) return null;
+function fromSet(set: Buffer[], whole: boolean): Item {
+  const [file, second] = set;
+  const stream = second?.[0] === STREAM ? second : Buffer.alloc(32);
   const names = set.slice(2).filter((record) => record[0] === NAME);
   const letters = stream[3]!;
   const name = utf16le(Buffer.concat(names.map((record) => record.subarray(2, 32))).subarray(0, letters * 2));
-  const whole = names.length * 15 >= letters && checksum(set) === file.readUInt16LE(2);
+  const folder = (file!.readUInt16LE(4) & 0x10) !== 0;
+  const [size, valid] = [u64(stream, 24), u64(stream, 8)];
+  // which of the two a folder goes by differs; the larger one holds the other
+  const item = { folder, cluster: stream.readUInt32LE(20), size: folder ? Math.max(size, valid) : size, valid };
+  const problem = problemOf(set, whole && stream === second && letters > 0 && names.length * 15 >= letters);
   return {
-    name,
-    folder: (file.readUInt16LE(4) & 0x10) !== 0,
-    cluster: stream.readUInt32LE(20),
-    size: u64(stream, 24),
-    valid: u64(stream, 8),
-    contiguous: (stream[1]! & 2) !== 0,
-    ...(whole ? {} : { problem: "has a folder entry whose checksum is wrong" }),
+    name: name.length === 0 ? Buffer.from("$Nameless") : name,
+    ...item,
+    contiguous: (stream[1]! & CONTIGUOUS) !== 0,
+    ...(problem === null ? {} : { problem }),
   };
+}
+
+function problemOf(set: Buffer[], whole: boolean): string | null {
+  const [file, stream] = set;
+  if (!whole) return `has a folder entry that is not whole (${set.length} records of ${file![1]! + 1})`;
+  if (checksum(set) !== file!.readUInt16LE(2)) return "has a folder entry whose checksum is wrong";
+  const flags = stream![1]!;
+  if ((flags & CONTIGUOUS) !== 0 && flags !== (CONTIGUOUS | ALLOCATED))
+    return `lies in a row of clusters to some systems and in a chain to others (flags 0x${flags.toString(16)})`;
+  if ((file!.readUInt16LE(4) & 0x10) !== 0 && u64(stream!, 8) !== u64(stream!, 24))
+    return "is a folder of which only a part is said to be valid";
+  return null;
 }
 
 function checksum(set: Buffer[]): number {

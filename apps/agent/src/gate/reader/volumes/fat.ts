@@ -28,7 +28,7 @@ export function fat(source: Source): Volume | null {
   const fats = boot[16]!;
   const media = boot[21]!;
   if (!powerOfTwo(sector) || sector < 512 || sector > 4096 || !powerOfTwo(perCluster)) return null;
-  if (reserved === 0 || fats === 0 || fats > 8 || (media !== 0xf0 && media < 0xf8)) return null;
+  if (reserved === 0 || fats === 0 || (media !== 0xf0 && media < 0xf8)) return null;
 
   const rootEntries = boot.readUInt16LE(17);
   const sectors = boot.readUInt16LE(19) || boot.readUInt32LE(32);
