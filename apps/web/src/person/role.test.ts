@@ -1,5 +1,6 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { ACTS, may, mayManage, ROLES, type Role } from "./role.ts";
+import { ACTS, may, mayManage, ROLE_WORDS, ROLES, type Role } from "./role.ts";
 
 const granted = (role: Role) => Object.keys(ACTS).filter((act) => may(role, act as keyof typeof ACTS));
 
@@ -28,4 +29,9 @@ test("only an owner manages owners; nobody below admin manages anybody", () => {
     "owner>owner",
     "owner>auditor",
   ]);
+});
+
+test("the page on operating the console says of each role what the console says", () => {
+  const page = readFileSync(new URL("../../../../docs/operations.md", import.meta.url), "utf8");
+  for (const role of ROLES) expect(page).toContain(`| \`${role}\` | ${ROLE_WORDS[role]} |`);
 });
