@@ -175,6 +175,28 @@ function order(verb: Verb, args: object, more: { notAfter?: string; order?: numb
   );
 }
 
+/** The journal is written when an order is received, begun, ended and told. */
+const WRITES = [0, 1, 2, 3, 4];
+
+/** The process ends at so many writes of the journal; the next one brings the order to its end, and tells it once. */
+async function killedAfter(writes: number, dom0: ReturnType<typeof machine>, asked: SignedStatement): Promise<void> {
+  const first = await dom0.start(writes);
+  try {
+    first.commands.take(asked);
+    await first.until("command.done");
+  } catch (error) {
+    expect(error).toBeInstanceOf(Killed);
+  }
+  await first.stop();
+  const again = await dom0.start();
+  // the console sends it until it is answered
+  if (!again.commands.holds(asked)) again.commands.take(asked);
+  await again.until("command.done");
+  await again.stop();
+  expect(dom0.trail.map(({ kind }) => kind)).toEqual(["command.received", "command.done"]);
+  expect(dom0.ends()).toMatchObject([{ body: { outcome: "done" } }]);
+}
+
 describe("a command", () => {
   it("is carried out once and answered twice: that it came, and how it ended", async () => {
     const { start, trail, xl } = machine();
@@ -256,27 +278,11 @@ describe("a command", () => {
 });
 
 describe("kill -9", () => {
-  // the journal is written when it is received, begun, ended and told
-  it.each([0, 1, 2, 3, 4])("after %i writes of the journal ends a guest once, and answers once", async (killAfter) => {
-    const { start, trail, xl, ends } = machine();
-    const id = xl.start("work");
-    const destroy = order("destroy-guest", { guest: "work" });
-    const first = await start(killAfter);
-    try {
-      first.commands.take(destroy);
-      await first.until("command.done");
-    } catch (error) {
-      expect(error).toBeInstanceOf(Killed);
-    }
-    await first.stop();
-    const again = await start();
-    // the console sends it until it is answered
-    if (!again.commands.holds(destroy)) again.commands.take(destroy);
-    await again.until("command.done");
-    await again.stop();
-    expect(xl.asked).toEqual([`destroy ${id}`]);
-    expect(trail.map(({ kind }) => kind)).toEqual(["command.received", "command.done"]);
-    expect(ends()).toMatchObject([{ body: { outcome: "done" } }]);
+  it.each(WRITES)("after %i writes of the journal ends a guest once, and answers once", async (killAfter) => {
+    const dom0 = machine();
+    const id = dom0.xl.start("work");
+    await killedAfter(killAfter, dom0, order("destroy-guest", { guest: "work" }));
+    expect(dom0.xl.asked).toEqual([`destroy ${id}`]);
   });
 
   it("while a guest is ended touches no guest that was started since", async () => {
@@ -395,26 +401,12 @@ describe("a guest that does not run", () => {
     expect(body).toMatchObject({ outcome: "failed", reason: expect.stringContaining("resume lets it go on") });
   });
 
-  it.each([0, 1, 2, 3, 4])("is started once over kill -9 after %i writes of the journal", async (killAfter) => {
-    const { start, trail, xl, files, ends } = machine();
-    files.set("work", FILE);
-    xl.lay(FILE, "work");
-    const asked = startGuest();
-    const first = await start(killAfter);
-    try {
-      first.commands.take(asked);
-      await first.until("command.done");
-    } catch (error) {
-      expect(error).toBeInstanceOf(Killed);
-    }
-    await first.stop();
-    const again = await start();
-    if (!again.commands.holds(asked)) again.commands.take(asked);
-    await again.until("command.done");
-    await again.stop();
-    expect(xl.asked).toEqual([`create ${FILE}`]);
-    expect(trail.map(({ kind }) => kind)).toEqual(["command.received", "command.done"]);
-    expect(ends()).toMatchObject([{ body: { outcome: "done" } }]);
+  it.each(WRITES)("is started once over kill -9 after %i writes of the journal", async (killAfter) => {
+    const dom0 = machine();
+    dom0.files.set("work", FILE);
+    dom0.xl.lay(FILE, "work");
+    await killedAfter(killAfter, dom0, startGuest());
+    expect(dom0.xl.asked).toEqual([`create ${FILE}`]);
   });
 
   it("is waited for where the agent ended while it was being built", async () => {
