@@ -1,7 +1,7 @@
 /** The console alone over a real Postgres, with rows as ingest leaves them: for what needs no agent and no broker. */
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
@@ -11,6 +11,7 @@ import { openPool, startPostgres } from "../../apps/web/test/postgres.ts";
 import { seedPartition } from "../../apps/web/test/seed.ts";
 import { ensureBuilt, nextProgram, ROOT } from "../../packages/up/src/build.ts";
 import { ensureKeys } from "../../packages/up/src/keys.ts";
+import { freePort } from "../../packages/up/src/ports.ts";
 import { migrate } from "../../prisma/migrate.ts";
 
 export type Console = {
@@ -78,16 +79,4 @@ async function untilReady(url: string, child: ChildProcess, lines: string[]): Pr
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(`The console did not get ready: ${lines.join("").slice(-2000)}`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().on("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        address && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
 }

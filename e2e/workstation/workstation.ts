@@ -1,12 +1,13 @@
 /** The virtual workstation's verbs, for the command line and for tests: a build → a running machine and what to do to it. */
+
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import net from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { CACHE, fetchWithNeeds } from "../../packages/hv-patches/tools/debian.ts";
 import { withLock } from "../../packages/hv-patches/tools/lock.ts";
 import { findVm, startVm, type Vm, VmTimeout } from "../../packages/hv-patches/tools/qemu.ts";
+import { freePort } from "../../packages/up/src/ports.ts";
 import { type Build, build } from "./build.ts";
 import { DISPLAY, type Doors, machineArguments, makeOverlays, makeShelf, SHELF, startTpm, USB } from "./machine.ts";
 import { type Ssh, sshTo } from "./ssh.ts";
@@ -267,13 +268,4 @@ function open(made: Build, folder: string, doors: Doors, vm: Vm): Workstation {
       await vm.stop();
     },
   };
-}
-
-/** A loopback port that is free now. */
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

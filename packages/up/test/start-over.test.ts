@@ -9,10 +9,9 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ensureKeys } from "../src/keys.ts";
-import { askedPort, choosePort } from "../src/ports.ts";
+import { askedPort, choosePort, freePort } from "../src/ports.ts";
 import { startPostgres } from "../src/postgres.ts";
 import { RunFile } from "../src/run.ts";
-import { freePort } from "./debian.ts";
 
 const SOURCE = fileURLToPath(new URL("../src/", import.meta.url));
 

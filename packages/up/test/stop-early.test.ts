@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ensureKeys } from "../src/keys.ts";
+import { freePort } from "../src/ports.ts";
 import { startPostgres } from "../src/postgres.ts";
 import { startStack } from "../src/start.ts";
 import { Child } from "../src/supervise.ts";
-import { freePort } from "./debian.ts";
 
 describe("a start that is stopped before its end", () => {
   let folder: string;
