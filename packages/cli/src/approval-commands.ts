@@ -1,28 +1,25 @@
-/** `sallyport key …`, `sallyport approval …`, `sallyport sign`: arguments → approver-key.ts and approval.ts. */
+/** `sallyport key …`, `sallyport approval …`: arguments → approver-key.ts and approval.ts. */
 import { writeFileSync } from "node:fs";
 import { Signing } from "@sallyport/shared/approval/proposal.ts";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { whyNot } from "@sallyport/shared/base/why.ts";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { describe, fetchProposal, handIn, listWaiting, policyText, readProposal, type Waiting } from "./approval.ts";
 import { makeApproverKey, readApproverKey } from "./approver-key.ts";
 import { askHidden, isAtTerminal, passphraseFor } from "./ask.ts";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
+import { json, url } from "./options.ts";
 import { type Reach, tokenFor } from "./reach.ts";
 import { readSeen } from "./seen.ts";
-import { addSign } from "./sign.ts";
 
 const TOKEN = "\nThe API token (scope approval) is read from SALLYPORT_TOKEN; make one on the Account page.";
 const PASSPHRASE_CHARS_MIN = 12;
 
 type Options = { url: string; json?: boolean };
 export const reachOf = ({ url }: { url: string }): Reach => ({ url, token: tokenFor(["approval"]) });
-export const urlOption = () =>
-  new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000");
 
 export function addApproval(root: Command, say: (text: string) => void): void {
-  const json = () => new Option("--json", "print JSON");
   const show = (options: { json?: boolean }, value: unknown, text: string) =>
     say(options.json ? JSON.stringify(value, null, 2) : text);
 
@@ -59,7 +56,7 @@ export function addApproval(root: Command, say: (text: string) => void): void {
   approval
     .command("list")
     .description("all that waits, the oldest first")
-    .addOption(urlOption())
+    .addOption(url())
     .addOption(json())
     .addHelpText("after", TOKEN)
     .action(async (options: Options) => {
@@ -72,7 +69,7 @@ export function addApproval(root: Command, say: (text: string) => void): void {
     .argument("<id>", "as `approval list` names it, or a file that `approval fetch` wrote")
     .option("--key <file>", "compare with what this key has signed before")
     .option("--policy", "print the policy that it proposes, for `policy diff` and `policy replay`")
-    .addOption(urlOption())
+    .addOption(url())
     .addOption(json())
     .addHelpText(
       "after",
@@ -90,7 +87,7 @@ export function addApproval(root: Command, say: (text: string) => void): void {
     .description("write one to a file, for a machine that reaches no console")
     .argument("<id>", "as `approval list` names it")
     .requiredOption("--out <file>", "a new file")
-    .addOption(urlOption())
+    .addOption(url())
     .addOption(json())
     .addHelpText("after", TOKEN)
     .action(async (id: string, options: Options & { out: string }) => {
@@ -102,7 +99,7 @@ export function addApproval(root: Command, say: (text: string) => void): void {
     .command("send")
     .description("hand in signatures that were made on another machine")
     .argument("<file>", "what `sallyport sign FILE` wrote; - for standard input")
-    .addOption(urlOption())
+    .addOption(url())
     .addOption(json())
     .addHelpText("after", `${TOKEN}\nExit codes: 0 handed in; 3 the console says no; 1 an error of the command's own.`)
     .action(async (file: string, options: Options) => {
@@ -110,8 +107,6 @@ export function addApproval(root: Command, say: (text: string) => void): void {
       show(options, signed, signedWords(signed));
       if (signed.state === "failed") process.exitCode = 3;
     });
-
-  addSign(root, say);
 }
 
 /** A file, or what the console has under this id. */

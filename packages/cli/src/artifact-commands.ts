@@ -1,6 +1,7 @@
 /** `sallyport artifact …`: arguments → artifact.ts. */
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { addArtifact, listArtifacts, removeArtifact, type Said } from "./artifact.ts";
+import { json, url } from "./options.ts";
 import { tokenFor } from "./reach.ts";
 
 type Options = { url: string; json?: boolean };
@@ -13,8 +14,6 @@ export function addArtifacts(root: Command, say: (text: string) => void): void {
   const artifact = root
     .command("artifact")
     .description("rule sets and scanner definitions that workstations fetch by their sha256 (docs/artifacts.md)");
-  const url = () => new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000");
-  const json = () => new Option("--json", "print JSON");
   const reachOf = ({ url }: Options, scope: string) => ({ url, token: tokenFor([scope]) });
   const tell = (options: Options, { value, text }: Said) => say(options.json ? JSON.stringify(value, null, 2) : text);
 

@@ -16,6 +16,7 @@ import { addException } from "./exception-commands.ts";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
 import { addInForce } from "./in-force.ts";
+import { json, url } from "./options.ts";
 import { openExport } from "./pack.ts";
 import { resetSignIn } from "./people.ts";
 import { checkPolicy, diffPolicies, importUsbguard, policySchema, usbRules } from "./policy.ts";
@@ -24,6 +25,7 @@ import { addReplay } from "./replay-command.ts";
 import { addRepository } from "./repository-commands.ts";
 import { restored } from "./restored.ts";
 import { addRollout } from "./rollout-commands.ts";
+import { addSign } from "./sign.ts";
 import { sentences, unaccounted, verifyExport } from "./verify.ts";
 
 const EXIT_CODES = `
@@ -42,7 +44,6 @@ export function program(): Command {
     .description("Sallyport's command line: verify and export evidence, check policies, back the console up.")
     .version(own.version)
     .addHelpText("after", EXIT_CODES);
-  const json = () => new Option("--json", "print JSON");
 
   root
     .command("verify")
@@ -81,7 +82,7 @@ export function program(): Command {
     .requiredOption("--workstation <name>", "its id, name or host name; `console` for the console's own trail")
     .requiredOption("--out <path>", "a new folder, or a name that ends in .tar for one pack")
     .option("--trail <id>", "an older trail than the newest one")
-    .addOption(new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000"))
+    .addOption(url())
     .addOption(json())
     .addHelpText(
       "after",
@@ -144,6 +145,7 @@ export function program(): Command {
   addCommand(root, say);
   addException(root, say);
   addApproval(root, say);
+  addSign(root, say);
   addConsoleKey(root, say);
   addArtifacts(root, say);
 

@@ -1,10 +1,10 @@
 /** `sallyport command …`: one thing told to several workstations at once, and how each stands, through the console's API. */
-import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { ISOLATION_MS_MAX } from "@sallyport/shared/command/command.ts";
 import { Verb } from "@sallyport/shared/command/verb.ts";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
+import { json, teller, url } from "./options.ts";
 import { askConsole, tokenFor } from "./reach.ts";
 
 type Options = { url: string; json?: boolean };
@@ -43,10 +43,7 @@ export function addCommand(root: Command, say: (text: string) => void): void {
   const command = root
     .command("command")
     .description("tell several workstations one thing, and see how each stands (docs/commands.md)");
-  const url = () => new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000");
-  const json = () => new Option("--json", "print JSON");
-  const tell = (options: Options, value: unknown, text: string): void =>
-    say(options.json ? JSON.stringify(value, null, 2) : text.split("\n").map(escapeForDisplay).join("\n"));
+  const tell = teller(say);
   const ask = ({ url }: Options, path: string, body?: object) =>
     askConsole({ url, token: tokenFor([body ? "command:write" : "command:read"]) }, path, body);
 

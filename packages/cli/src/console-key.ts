@@ -14,6 +14,7 @@ import { z } from "zod";
 import { hash } from "./crypto.ts";
 import { embeddedUrl, isRunning } from "./embedded.ts";
 import { Fault } from "./fault.ts";
+import { json } from "./options.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../apps/web/src/approval/rotate-here.ts", import.meta.url));
 const Said = z.object({
@@ -42,7 +43,7 @@ export function addConsoleKey(root: Command, say: (text: string) => void): void 
       .description(words)
       .addOption(new Option("--state <folder>", "the state folder").env("SALLYPORT_STATE").default(".sallyport"))
       .addOption(new Option("--database <url>", "an outside database").env("DATABASE_URL"))
-      .addOption(new Option("--json", "print JSON"))
+      .addOption(json())
       .addHelpText("after", HELP)
       .action(async (options: Options) => {
         const { value, text } = await act(options);

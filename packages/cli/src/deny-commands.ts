@@ -1,10 +1,10 @@
 /** `sallyport deny …`: what is blocked everywhere at once, added, listed and lifted through the console's API. */
-import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { readDenied } from "@sallyport/shared/policy/deny-text.ts";
 import { deniedWords, OVERLAY_HOURS_DEFAULT, OVERLAY_HOURS_MAX } from "@sallyport/shared/policy/overlay.ts";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
+import { json, teller, url } from "./options.ts";
 import { askConsole, tokenFor } from "./reach.ts";
 
 type Options = { url: string; json?: boolean };
@@ -31,10 +31,7 @@ export function addDeny(root: Command, say: (text: string) => void): void {
   const deny = root
     .command("deny")
     .description("block a file, a device or an address everywhere, now (docs/deny-overlay.md)");
-  const url = () => new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000");
-  const json = () => new Option("--json", "print JSON");
-  const tell = (options: Options, value: unknown, text: string): void =>
-    say(options.json ? JSON.stringify(value, null, 2) : text.split("\n").map(escapeForDisplay).join("\n"));
+  const tell = teller(say);
   const ask = ({ url }: Options, body?: object) =>
     askConsole({ url, token: tokenFor([body ? "deny:write" : "deny:read"]) }, "/api/deny", body);
 

@@ -1,8 +1,8 @@
 /** `sallyport exception …`: sticks that may pass by a person's word, listed, and taken back through the console's API. */
-import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
+import { json, teller, url } from "./options.ts";
 import { askConsole, tokenFor } from "./reach.ts";
 
 type Options = { url: string; json?: boolean };
@@ -24,10 +24,7 @@ const REVOKE = [...READ, "exception:write"];
 
 export function addException(root: Command, say: (text: string) => void): void {
   const exception = root.command("exception").description("sticks that may pass by a person's word (docs/usb-gate.md)");
-  const url = () => new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000");
-  const json = () => new Option("--json", "print JSON");
-  const tell = (options: Options, value: unknown, text: string): void =>
-    say(options.json ? JSON.stringify(value, null, 2) : text.split("\n").map(escapeForDisplay).join("\n"));
+  const tell = teller(say);
   const ask = ({ url }: Options, scopes: string[], body?: object) =>
     askConsole({ url, token: tokenFor(scopes) }, "/api/exception", body);
   const standing = async (options: Options, scopes: string[]) => z.array(Row).parse(await ask(options, scopes));

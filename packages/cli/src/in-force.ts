@@ -1,8 +1,9 @@
 /** `sallyport policy in-force`: what was in force on a workstation at a moment, who approved it, when it was applied. */
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
+import { json, url } from "./options.ts";
 import { askConsole, type Reach, tokenFor } from "./reach.ts";
 
 const Outcome = z.looseObject({ outcome: z.string(), reason: z.string().optional() });
@@ -78,8 +79,8 @@ export function addInForce(policy: Command, say: (text: string) => void): void {
     .description("what was in force on a workstation at a moment, who approved it, when it was applied")
     .requiredOption("--workstation <name>", "its id, name or host name")
     .option("--at <time>", "a moment, as 2026-11-24T08:00:00Z; now without it")
-    .addOption(new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000"))
-    .addOption(new Option("--json", "print JSON"))
+    .addOption(url())
+    .addOption(json())
     .addHelpText(
       "after",
       `

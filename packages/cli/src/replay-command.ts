@@ -3,6 +3,7 @@ import { MEASURES } from "@sallyport/shared/replay/fail-on.ts";
 import { type Command, Option } from "commander";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
+import { json, url } from "./options.ts";
 import { tokenFor } from "./reach.ts";
 import { replayPolicy } from "./replay.ts";
 
@@ -28,8 +29,8 @@ export function addReplay(policy: Command, say: (text: string) => void): void {
         .argParser((text: string, all: string[]) => [...all, text])
         .default([] as string[], "none"),
     )
-    .addOption(new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000"))
-    .addOption(new Option("--json", "print JSON"))
+    .addOption(url())
+    .addOption(json())
     .addHelpText("after", HELP)
     .action(async (file: string | undefined, options: Options) => {
       if ((file === undefined) === (options.revision === undefined))

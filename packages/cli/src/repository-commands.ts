@@ -6,6 +6,7 @@ import { type Command, Option } from "commander";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
 import { readFolder } from "./folder.ts";
+import { json, url } from "./options.ts";
 import { type Reach, tokenFor } from "./reach.ts";
 import {
   applyFolder,
@@ -35,8 +36,6 @@ const CHANGES_CODE = 2;
 const FOLDER = "a folder with one file a group, as floor.yaml (docs/pipelines.md)";
 
 export function addRepository(policy: Command, say: (text: string) => void): void {
-  const url = () => new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000");
-  const json = () => new Option("--json", "print JSON");
   const repository = () =>
     new Option(
       "--repository <address>",

@@ -4,6 +4,7 @@ import type { Command as Move } from "@sallyport/shared/rollout/command.ts";
 import { type Command, Option } from "commander";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
+import { json, url } from "./options.ts";
 import { tokenFor } from "./reach.ts";
 import {
   listRollouts,
@@ -43,8 +44,6 @@ const MOVES: [Move, string][] = [
 
 export function addRollout(root: Command, say: (text: string) => void): void {
   const rollout = root.command("rollout").description("move a policy through a group in waves (docs/rollouts.md)");
-  const url = () => new Option("--url <url>", "the console").env("SALLYPORT_URL").default("http://localhost:3000");
-  const json = () => new Option("--json", "print JSON");
   const timeout = () => new Option("--timeout <minutes>", "how long to watch at most").default(MINUTES_DEFAULT);
   const tell = (options: Options, { value, text, exitCode }: Said): void => {
     say(options.json ? JSON.stringify(value, null, 2) : text);

@@ -1,10 +1,11 @@
 /** `sallyport sign`: what waits is shown, confirmed by a person, and signed with a key that no console has. */
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { CODE_CHARS, describe, fetchProposal, handIn, listWaiting, remember, signProposal } from "./approval.ts";
-import { find, reachOf, signedWords, urlOption, writeNew } from "./approval-commands.ts";
+import { find, reachOf, signedWords, writeNew } from "./approval-commands.ts";
 import { type ApproverKey, readApproverKey } from "./approver-key.ts";
 import { askLine, isAtTerminal, passphraseFor } from "./ask.ts";
 import { Fault } from "./fault.ts";
+import { json, url } from "./options.ts";
 import { readSeen, writeSeen } from "./seen.ts";
 
 type Options = {
@@ -32,8 +33,8 @@ export function addSign(root: Command, say: (text: string) => void): void {
     .option("--confirm <code>", "sign exactly what this code stands for, and ask nothing")
     .option("--out <file>", "with a file: where the signatures go (default: beside it, .signed)")
     .option("--passphrase-file <file>", "the key's pass phrase; else SALLYPORT_PASSPHRASE, else it is asked for")
-    .addOption(urlOption())
-    .addOption(new Option("--json", "print JSON"))
+    .addOption(url())
+    .addOption(json())
     .addHelpText("after", HELP)
     .action(async (what: string | undefined, options: Options) => {
       const key = readApproverKey(options.key);
