@@ -4,11 +4,9 @@ import { ProposalId, Signing } from "@sallyport/shared/approval/proposal.ts";
 import type { Pool } from "pg";
 import { type RecordConsole, withRecord } from "../person/act.ts";
 import { originOf } from "../person/actor.ts";
-import { openToken } from "../person/api-token.ts";
-import { ACTS, may } from "../person/role.ts";
+import { admit } from "../person/api-token.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
-import { answered } from "../trpc/plain.ts";
+import { answered, readJson, refuse } from "../trpc/plain.ts";
 import { takeSigning } from "./sign.ts";
 import { getProposal, listWaiting } from "./store.ts";
 
@@ -16,15 +14,12 @@ export type Parts = { pool: Pool; recordConsole: RecordConsole };
 
 /** A signature for each workstation of a large group. */
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
-const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
 
 /** `path` is what follows /api/approval. */
 export const respondApproval = answered(async (parts: Parts, request: Request, path: readonly string[]) => {
   const { pool, recordConsole } = parts;
-  const opened = await openToken(pool, request.headers.get("authorization"), "approval");
-  if (!opened.ok) return refuse(opened.status, opened.reason);
-  const { bearer } = opened;
-  if (!may(bearer.role, "entries")) return refuse(403, `As ${bearer.role} you may not ${ACTS.entries}.`);
+  const bearer = await admit(pool, request, "approval", "entries");
+  if (bearer instanceof Response) return bearer;
   const id = path[0] === undefined ? undefined : ProposalId.safeParse(path[0]).data;
   if (path.length > 1 || (path[0] !== undefined && id === undefined))
     return refuse(404, "There is nothing of this id that waits for signatures.");
@@ -32,9 +27,7 @@ export const respondApproval = answered(async (parts: Parts, request: Request, p
     return Response.json(id ? await getProposal(pool, id) : { waiting: await listWaiting(pool) });
   const unread = refuseForeign(request, BODY_BYTES_MAX);
   if (unread) return unread;
-  const body: unknown = JSON.parse(await request.text());
-  if (holdsNul(body)) return refuse(400, NUL_REFUSED);
-  const signing = Signing.parse(body);
+  const signing = Signing.parse(await readJson(request));
   if (id !== signing.proposal) return refuse(400, "The signatures are for something else than the address names.");
   const origin = originOf(request.headers);
   const signed = await withRecord(pool, recordConsole, bearer, origin, (tx) =>

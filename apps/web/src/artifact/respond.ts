@@ -5,11 +5,11 @@ import type { Pool } from "pg";
 import type { Slots } from "../export/slots.ts";
 import { type RecordConsole, withRecord } from "../person/act.ts";
 import { type Actor, originOf } from "../person/actor.ts";
-import { openToken } from "../person/api-token.ts";
-import { ACTS, may, type Role } from "../person/role.ts";
+import { openToken, refuseRole } from "../person/api-token.ts";
+import type { Role } from "../person/role.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { answered } from "../trpc/plain.ts";
+import { answered, refuse } from "../trpc/plain.ts";
 import {
   addPiece,
   beginArtifact,
@@ -25,8 +25,6 @@ import { checkName, takeArtifact } from "./take.ts";
 export type Parts = { pool: Pool; recordConsole: RecordConsole; artifactSlots: Slots };
 type By = { id: string; email: string; role: Role; session?: string; token?: string };
 
-const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
-
 /** `path` is what follows /api/artifact; `signedIn` is asked where there is no token. */
 export const respondArtifact = answered(
   async (parts: Parts, signedIn: () => Promise<Actor | undefined>, request: Request, path: readonly string[]) => {
@@ -35,7 +33,8 @@ export const respondArtifact = answered(
     if (!opened.ok) return refuse(opened.status, opened.reason);
     const { by } = opened;
     const act = isRead ? "entries" : "policy";
-    if (!may(by.role, act)) return refuse(403, `As ${by.role} you may not ${ACTS[act]}.`);
+    const refused = refuseRole(by.role, act);
+    if (refused) return refused;
     if (isRead && path.length === 0) return Response.json(await listArtifacts(parts.pool));
     if (request.method === "POST" && path.length === 0) return add(parts, by, request);
     if (request.method === "DELETE" && path.length === 1) return remove(parts, by, request, path[0]!);

@@ -6,12 +6,10 @@ import { COMMAND_LIFE_MS_MAX } from "@sallyport/shared/command/command.ts";
 import { z } from "zod";
 import type { By } from "../person/act.ts";
 import { type Origin, originOf } from "../person/actor.ts";
-import { openToken } from "../person/api-token.ts";
-import { ACTS, may } from "../person/role.ts";
+import { admit } from "../person/api-token.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
-import { answered } from "../trpc/plain.ts";
+import { answered, readJson } from "../trpc/plain.ts";
 import { AT_ONCE_MAX } from "./many.ts";
 import { findTargets, statesOf } from "./store.ts";
 import { type Answer, type Parts, tellEach } from "./tell.ts";
@@ -34,23 +32,17 @@ const Asked = z.strictObject({
 });
 const Ids = z.array(CommandId).min(1).max(AT_ONCE_MAX);
 
-const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
-
 export const respondCommand = answered(async (wiring: Parts, request: Request): Promise<Response> => {
   const isRead = request.method === "GET";
-  const scope = isRead ? "command:read" : "command:write";
-  const opened = await openToken(wiring.pool, request.headers.get("authorization"), scope);
-  if (!opened.ok) return refuse(opened.status, opened.reason);
-  const { bearer } = opened;
-  const act = isRead ? "entries" : "command";
-  if (!may(bearer.role, act)) return refuse(403, `As ${bearer.role} you may not ${ACTS[act]}.`);
+  const bearer = isRead
+    ? await admit(wiring.pool, request, "command:read", "entries")
+    : await admit(wiring.pool, request, "command:write", "command");
+  if (bearer instanceof Response) return bearer;
   if (isRead)
     return Response.json(await statesOf(wiring.pool, Ids.parse(new URL(request.url).searchParams.getAll("id"))));
   const foreign = refuseForeign(request);
   if (foreign) return foreign;
-  const body: unknown = JSON.parse(await request.text());
-  if (holdsNul(body)) throw new Refusal("BAD_REQUEST", NUL_REFUSED);
-  return Response.json(await tellMany(wiring, bearer, originOf(request.headers), Asked.parse(body)));
+  return Response.json(await tellMany(wiring, bearer, originOf(request.headers), Asked.parse(await readJson(request))));
 });
 
 /** Nobody is told before all that were named are found. One that says no does not stop the others.

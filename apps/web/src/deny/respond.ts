@@ -1,12 +1,10 @@
 /** /api/deny → denials for the command line and pipelines, by an API token: the same acts and records as a page's. */
 import { z } from "zod";
 import { originOf } from "../person/actor.ts";
-import { openToken } from "../person/api-token.ts";
-import { ACTS, may } from "../person/role.ts";
+import { admit } from "../person/api-token.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
-import { answered } from "../trpc/plain.ts";
+import { answered, readJson } from "../trpc/plain.ts";
 import type { Wiring } from "../wiring.ts";
 import { Denying, deny, Lifting, lift } from "./act.ts";
 import { findAudience, listDenies } from "./store.ts";
@@ -18,24 +16,18 @@ const Asked = z.union([
   z.strictObject({ lift: Lifting.shape.id, reason: Lifting.shape.reason }),
 ]);
 
-const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
-
 type Parts = Pick<Wiring, "pool" | "recordConsole" | "consoleKey">;
 
 export const respondDeny = answered(async (wiring: Parts, request: Request): Promise<Response> => {
   const isRead = request.method === "GET";
-  const scope = isRead ? "deny:read" : "deny:write";
-  const opened = await openToken(wiring.pool, request.headers.get("authorization"), scope);
-  if (!opened.ok) return refuse(opened.status, opened.reason);
-  const { bearer } = opened;
-  const act = isRead ? "entries" : "deny";
-  if (!may(bearer.role, act)) return refuse(403, `As ${bearer.role} you may not ${ACTS[act]}.`);
+  const bearer = isRead
+    ? await admit(wiring.pool, request, "deny:read", "entries")
+    : await admit(wiring.pool, request, "deny:write", "deny");
+  if (bearer instanceof Response) return bearer;
   if (isRead) return Response.json(await listDenies(wiring.pool, new Date()));
   const foreign = refuseForeign(request);
   if (foreign) return foreign;
-  const body: unknown = JSON.parse(await request.text());
-  if (holdsNul(body)) throw new Refusal("BAD_REQUEST", NUL_REFUSED);
-  const asked = Asked.parse(body);
+  const asked = Asked.parse(await readJson(request));
   const origin = originOf(request.headers);
   if ("lift" in asked)
     return Response.json(await lift(wiring, bearer, origin, { id: asked.lift, reason: asked.reason }));

@@ -6,7 +6,7 @@ import { originOf } from "../person/actor.ts";
 import { type Bearer, openToken } from "../person/api-token.ts";
 import { may } from "../person/role.ts";
 import { inTransaction } from "../transaction.ts";
-import { answered } from "../trpc/plain.ts";
+import { answered, refuse } from "../trpc/plain.ts";
 import { packTrail } from "./pack.ts";
 import { type ExportedTrail, findTrails } from "./query.ts";
 import type { Slots } from "./slots.ts";
@@ -18,16 +18,13 @@ const AGAIN_SECONDS = 10;
 
 export type ExportParts = { pool: Pool; recordConsole: RecordConsole; exportSlots: Slots; unreadMsMax?: number };
 
-const refuse = (status: number, error: string): Response =>
-  Response.json({ error }, { status, headers: status === 503 ? { "retry-after": String(AGAIN_SECONDS) } : {} });
-
 export const respondExport = answered(async (parts: ExportParts, request: Request, workstation: string) => {
   const { pool, exportSlots } = parts;
   if (workstation.includes("\u0000")) return refuse(404, "No workstation's name holds the character U+0000.");
   const opened = await openToken(pool, request.headers.get("authorization"), "export");
   if (!opened.ok) return refuse(opened.status, opened.reason);
   const free = exportSlots.take();
-  if (!free) return refuse(503, `Too many exports run at once. Try again in ${AGAIN_SECONDS} seconds.`);
+  if (!free) return refuse(503, `Too many exports run at once. Try again in ${AGAIN_SECONDS} seconds.`, AGAIN_SECONDS);
   try {
     const asked = await ask(parts, opened.bearer, request, workstation);
     if (asked instanceof Response) {

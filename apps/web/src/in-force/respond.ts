@@ -1,24 +1,20 @@
 /** GET /api/in-force?workstation=…&at=… → what was in force on it then, for the command line and pipelines, by an API token. */
 import { z } from "zod";
-import { openToken } from "../person/api-token.ts";
-import { ACTS, may } from "../person/role.ts";
+import { admit } from "../person/api-token.ts";
 import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
-import { answered } from "../trpc/plain.ts";
+import { answered, refuse } from "../trpc/plain.ts";
 import type { Wiring } from "../wiring.ts";
 import { findWorkstation, inForceAt } from "./store.ts";
 import { notYetWords } from "./words.ts";
 
 const At = z.iso.datetime({ offset: true });
 
-const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
-
 type Parts = Pick<Wiring, "pool"> & { now?: () => number };
 
 export const respondInForce = answered(async (parts: Parts, request: Request): Promise<Response> => {
   const { pool, now = Date.now } = parts;
-  const opened = await openToken(pool, request.headers.get("authorization"), "policy:read");
-  if (!opened.ok) return refuse(opened.status, opened.reason);
-  if (!may(opened.bearer.role, "entries")) return refuse(403, `As ${opened.bearer.role} you may not ${ACTS.entries}.`);
+  const bearer = await admit(pool, request, "policy:read", "entries");
+  if (bearer instanceof Response) return bearer;
   const asked = new URL(request.url).searchParams;
   const named = asked.get("workstation");
   if (!named || named.length > 253)

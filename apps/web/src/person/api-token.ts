@@ -1,7 +1,8 @@
 /** A person's token for the command line and pipelines: only its hash is kept, and it can do what its scopes say. */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
-import type { Role } from "./role.ts";
+import { refuse } from "../trpc/plain.ts";
+import { ACTS, type Act, may, type Role } from "./role.ts";
 
 export const SCOPES = [
   "export",
@@ -62,6 +63,16 @@ export async function openToken(pool: Pool, header: string | null, scope: Scope)
   if (!row.scopes.includes(scope)) return { ok: false, status: 403, reason: `This API token has no scope "${scope}".` };
   return { ok: true, bearer: { id: row.id, email: row.email, role: row.role, token: row.token } };
 }
+
+/** Who asks by an API token of this scope, where the person's role allows it; otherwise what is answered. */
+export async function admit(pool: Pool, request: Request, scope: Scope, act: Act): Promise<Bearer | Response> {
+  const opened = await openToken(pool, request.headers.get("authorization"), scope);
+  if (!opened.ok) return refuse(opened.status, opened.reason);
+  return refuseRole(opened.bearer.role, act) ?? opened.bearer;
+}
+
+export const refuseRole = (role: Role, act: Act): Response | undefined =>
+  may(role, act) ? undefined : refuse(403, `As ${role} you may not ${ACTS[act]}.`);
 
 export type TokenRow = { id: string; name: string; scopes: string[]; expires: string; lastUsedAt: string | null };
 

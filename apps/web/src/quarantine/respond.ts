@@ -1,21 +1,21 @@
 /** GET /api/quarantine/ID → the bytes that were kept, as a file; that someone took them is on the console's trail. */
+
 import type { Pool } from "pg";
 import { type RecordConsole, withRecord } from "../person/act.ts";
 import { type Actor, originOf } from "../person/actor.ts";
-import { ACTS, may } from "../person/role.ts";
+import { refuseRole } from "../person/api-token.ts";
 import { Refusal } from "../trpc/errors.ts";
-import { answered } from "../trpc/plain.ts";
+import { answered, refuse } from "../trpc/plain.ts";
 import { readKept } from "./store.ts";
 
 type Parts = { pool: Pool; recordConsole: RecordConsole };
-
-const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
 
 export const respondKept = answered(
   async (parts: Parts, actor: Actor | undefined, request: Request, untrustedId: string) => {
     const { pool, recordConsole } = parts;
     if (!actor) return refuse(401, "You are signed out. Sign in and try again.");
-    if (!may(actor.role, "quarantine")) return refuse(403, `As ${actor.role} you may not ${ACTS.quarantine}.`);
+    const refused = refuseRole(actor.role, "quarantine");
+    if (refused) return refused;
     const id = /^[1-9]\d{0,14}$/.test(untrustedId) ? Number(untrustedId) : undefined;
     if (id === undefined) return refuse(404, "There is no such message.");
     const bytes = await withRecord(pool, recordConsole, actor, originOf(request.headers), async (tx) => {

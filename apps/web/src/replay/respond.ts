@@ -6,12 +6,11 @@ import { readSince } from "@sallyport/shared/replay/since.ts";
 import type { Pool } from "pg";
 import { z } from "zod";
 import type { Slots } from "../export/slots.ts";
-import { openToken } from "../person/api-token.ts";
-import { ACTS, may, type Role } from "../person/role.ts";
+import { openToken, refuseRole } from "../person/api-token.ts";
+import type { Role } from "../person/role.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
-import { answered } from "../trpc/plain.ts";
+import { answered, readJson, refuse } from "../trpc/plain.ts";
 import { runReplay } from "./run.ts";
 import { findGroup, policyInForce, policyOf } from "./store.ts";
 
@@ -29,9 +28,6 @@ const Asked = z.object({
   since: z.string().max(64),
 });
 
-const refuse = (status: number, error: string): Response =>
-  Response.json({ error }, { status, headers: status === 503 ? { "retry-after": String(AGAIN_SECONDS) } : {} });
-
 export const respondReplay = answered(
   async (
     parts: ReplayParts,
@@ -43,11 +39,12 @@ export const respondReplay = answered(
     const who = await roleOf(parts.pool, session, request);
     if (who instanceof Response) return who;
     // what it shows came out of records' contents
-    if (!may(who.role, "content")) return refuse(403, `As ${who.role} you may not ${ACTS.content}.`);
+    const refused = refuseRole(who.role, "content");
+    if (refused) return refused;
     const free = parts.replaySlots.take();
-    if (!free) return refuse(503, `Other replays are running. Try again in ${AGAIN_SECONDS} seconds.`);
+    if (!free) return refuse(503, `Other replays are running. Try again in ${AGAIN_SECONDS} seconds.`, AGAIN_SECONDS);
     try {
-      const asked = readBody(await request.text());
+      const asked = Asked.parse(await readJson(request));
       const begun = await begin(parts, asked);
       return new Response(streamed(parts, begun, request.signal, free), {
         headers: { "content-type": "application/x-ndjson", "cache-control": "no-store", "x-accel-buffering": "no" },
@@ -68,17 +65,6 @@ async function roleOf(
   if (header === null) return (await session()) ?? refuse(401, "You are signed out. Sign in and try again.");
   const opened = await openToken(pool, header, "policy:read");
   return opened.ok ? opened.bearer : refuse(opened.status, opened.reason);
-}
-
-function readBody(text: string): z.infer<typeof Asked> {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
-    throw new Refusal("BAD_REQUEST", `This is no JSON: ${(error as Error).message}`);
-  }
-  if (holdsNul(body)) throw new Refusal("BAD_REQUEST", NUL_REFUSED);
-  return Asked.parse(body);
 }
 
 type Begun = {

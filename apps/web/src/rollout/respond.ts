@@ -6,12 +6,10 @@ import { Plan } from "@sallyport/shared/rollout/plan.ts";
 import type { Pool } from "pg";
 import { z } from "zod";
 import { originOf } from "../person/actor.ts";
-import { openToken } from "../person/api-token.ts";
-import { ACTS, may } from "../person/role.ts";
+import { admit } from "../person/api-token.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { holdsNul, NUL_REFUSED } from "../trpc/nul.ts";
-import { answered } from "../trpc/plain.ts";
+import { answered, readJson, refuse } from "../trpc/plain.ts";
 import { actOn, Beginning, begin, type Parts, Reason, RolloutId } from "./act.ts";
 import { cutOffOf } from "./start.ts";
 import { getRollout, listRollouts, preview } from "./store.ts";
@@ -25,27 +23,20 @@ const Start = Beginning.omit({ group: true, plan: true }).extend({
 });
 const Move = z.object({ command: z.enum(COMMANDS), reason: Reason, version: z.int().optional() });
 
-const refuse = (status: number, error: string): Response => Response.json({ error }, { status });
-
 /** `path` is what follows /api/rollout. */
 export const respondRollout = answered(async (parts: Parts, request: Request, path: readonly string[]) => {
   const isRead = request.method === "GET";
-  const opened = await openToken(
-    parts.pool,
-    request.headers.get("authorization"),
-    isRead ? "rollout:read" : "rollout:write",
-  );
-  if (!opened.ok) return refuse(opened.status, opened.reason);
-  const { bearer } = opened;
-  if (!may(bearer.role, isRead ? "entries" : "policy"))
-    return refuse(403, `As ${bearer.role} you may not ${ACTS[isRead ? "entries" : "policy"]}.`);
+  const bearer = isRead
+    ? await admit(parts.pool, request, "rollout:read", "entries")
+    : await admit(parts.pool, request, "rollout:write", "policy");
+  if (bearer instanceof Response) return bearer;
   try {
     const id = path[0] === undefined ? undefined : RolloutId.safeParse(path[0]).data;
     if (path.length > 1 || (path[0] !== undefined && id === undefined)) return refuse(404, "There is no such rollout.");
     const unread = isRead ? undefined : refuseForeign(request);
     if (unread) return unread;
     if (isRead) return Response.json(id ? await getRollout(parts.pool, id) : await listRollouts(parts.pool));
-    const body = readBody(await request.text());
+    const body = await readJson(request);
     const origin = originOf(request.headers);
     if (id) return Response.json(await actOn(parts, bearer, origin, { id, ...Move.parse(body) }));
     const asked = Start.parse(body);
@@ -59,17 +50,6 @@ export const respondRollout = answered(async (parts: Parts, request: Request, pa
     throw error;
   }
 });
-
-function readBody(text: string): unknown {
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
-    throw new Refusal("BAD_REQUEST", `This is no JSON: ${(error as Error).message}`);
-  }
-  if (holdsNul(body)) throw new Refusal("BAD_REQUEST", NUL_REFUSED);
-  return body;
-}
 
 async function groupOf(pool: Pool, named: string): Promise<string> {
   const { rows } = await pool.query<{ id: string }>(
