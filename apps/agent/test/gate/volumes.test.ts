@@ -2,12 +2,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MARKER } from "./clamd-server.ts";
-import { exfatImage, fatImage, layOut } from "./images.ts";
+import { exfatImage, type Files, fatImage, layOut, run } from "./images.ts";
 import { missing } from "./packages.ts";
 import { findings, type Scanning, scanning, told } from "./scanning.ts";
 
-const absent = missing("clamd", "bwrap", "mkfs.vfat", "mkfs.exfat", "mcopy");
-
+const absent = missing(...["clamd", "bwrap", "mkfs.vfat", "mkfs.exfat", "mcopy", "mkfs.ext4", "debugfs"]);
 describe.skipIf(absent !== null)("file systems that contradict themselves", () => {
   let on: Scanning;
   beforeAll(async () => {
@@ -93,6 +92,75 @@ describe.skipIf(absent !== null)("file systems that contradict themselves", () =
       tables.bytes[106]! |= 1;
       tables.bytes[110] = 2;
       expect((await scan(tables.bytes)).reason).toMatch(/another allocation table/);
+    });
+  });
+
+  describe("ext", () => {
+    const made = (tree: Files, size: string, ...flags: string[]): Buffer => {
+      const image = on.fresh("ext");
+      run("mke2fs", ["-q", "-F", ...flags, "-d", layOut(on.fresh("tree"), tree), image, size]);
+      return readFileSync(image);
+    };
+    const PLAIN = "^has_journal,^metadata_csum,^resize_inode,^64bit,^flex_bg,^orphan_file";
+
+    it("whose first group is said to begin elsewhere is read where its descriptors are, and told", async () => {
+      const bytes = made({ "file.txt": MARKER }, "4096", "-t", "ext4", "-b", "4096", "-O", PLAIN);
+      const block = (number: number) => bytes.subarray(number * 4096);
+      // where others look, another table of inodes, by which the file is another one
+      const table = block(1).readUInt32LE(8);
+      const inodeBytes = bytes.readUInt16LE(1024 + 88);
+      block(table).copy(block(2000), 0, 0, bytes.readUInt32LE(1024 + 40) * inodeBytes);
+      block(2000).writeUInt32LE(3500, 11 * inodeBytes + 40 + 20);
+      block(3500).fill("good", 0, 4096);
+      block(1).copy(block(2), 0, 0, 32);
+      block(2).writeUInt32LE(2000, 8);
+      bytes.writeUInt32LE(1, 1024 + 20);
+      const body = await scan(bytes);
+      expect(findings(body)).toEqual({ "file.txt": "infected" });
+      expect(body.partitions![0]!.problem).toMatch(/^its first group begins at block 1, where some systems look/);
+    });
+
+    it("with clusters of 1 KiB blocks, and with descriptors in its groups and two copies of its superblock, is clean", async () => {
+      const few = { "d/a.txt": "a", "b.txt": "b".repeat(5_000), "d/small.txt": "s".repeat(100) };
+      const many: Files = Object.fromEntries(Array.from({ length: 252 }, (_, at) => [`${at}.txt`, `${at}`]));
+      const volumes: [Files, Buffer][] = [
+        [few, made(few, "16384", "-t", "ext4", "-b", "1024", "-O", "bigalloc")],
+        [few, made(few, "16384", "-t", "ext4", "-b", "1024", "-O", "bigalloc,meta_bg,^resize_inode", "-g", "2048")],
+        [few, made(few, "16384", "-t", "ext4", "-b", "1024", "-O", "inline_data")],
+        // its last group begins a block of descriptors and has a copy
+        [many, made(many, "8449", "-b", "1024", "-g", "256", "-N", "264", "-O", "sparse_super2,meta_bg,^resize_inode")],
+      ];
+      for (const [tree, bytes] of volumes) {
+        const body = await scan(bytes);
+        expect(findings(body)).toEqual(Object.fromEntries(Object.keys(tree).map((name) => [name, "clean"])));
+        expect([body.verdict, body.problems]).toEqual(["allow", undefined]);
+      }
+    });
+
+    it("a file that is marked as lying in its inode, or as having extents, where that is not so to all, is told", async () => {
+      const flagged = (flags: string, incompat: (before: number) => number, ...mke2fs: string[]) => {
+        const image = on.fresh("ext");
+        writeFileSync(image, made({ "bad.txt": MARKER }, "4096", "-b", "1024", ...mke2fs));
+        if (flags !== "") run("debugfs", ["-w", "-R", `set_inode_field bad.txt flags ${flags}`, image]);
+        const bytes = readFileSync(image);
+        bytes.writeUInt32LE(incompat(bytes.readUInt32LE(1024 + 96)), 1024 + 96);
+        return scan(bytes);
+      };
+      const inside = /^unscannable: lies inside its inode to some systems/;
+      const ext4 = ["-t", "ext4", "-O", PLAIN];
+      expect(told(await flagged("", (had) => had | 0x8000, "-t", "ext2"), "bad.txt")).toMatch(/^infected/);
+      expect(told(await flagged("0x10000000", (had) => had | 0x8000, "-t", "ext2"), "bad.txt")).toMatch(inside);
+      expect(told(await flagged("0x10000000", (had) => had, "-t", "ext2"), "bad.txt")).toMatch(inside);
+      expect(told(await flagged("0x10080000", (had) => had | 0x8000, ...ext4), "bad.txt")).toMatch(inside);
+      expect(told(await flagged("", (had) => had & ~0x40, ...ext4), "/")).toMatch(
+        /^unscannable: has an extent tree, of which its file system has none/,
+      );
+    });
+
+    it("a root that cannot be read has a row with a name", async () => {
+      const bytes = made({ "a.txt": "a" }, "4096", "-b", "1024", "-t", "ext2");
+      bytes.writeUInt32LE(0xffff_ff00, 2048 + 8);
+      expect(told(await scan(bytes), "/")).toMatch(/^unscannable: points to byte/);
     });
   });
 

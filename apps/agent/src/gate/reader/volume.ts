@@ -85,9 +85,9 @@ export const reason = (error: unknown): string => {
 
 export const powerOfTwo = (value: number): boolean => value > 0 && (value & (value - 1)) === 0;
 
-/** A folder that cannot be read is listed, so that what it hides is not passed over. */
+/** A folder that cannot be read is listed, so that what it hides is not passed over; the root as a slash. */
 export const brokenFolder = (path: Buffer, problem: string): Entry => ({
-  path,
+  path: path.length === 0 ? SLASH : path,
   kind: "folder",
   size: 0,
   content: null,

@@ -10,11 +10,15 @@ export type ExtLayout = {
   blocksPerGroup: number;
   inodeBytes: number;
   descriptorBytes: number;
+  /** Where the first group begins. */
   firstBlock: number;
   /** First meta group whose descriptors lie in the group itself; null where none do. */
   metaFrom: number | null;
-  /** Only some groups hold a copy of the superblock. */
-  sparse: boolean;
+  /** Which groups hold a copy of the superblock, beside the first. */
+  copies: "all" | "sparse" | number[];
+  /** Whether files may lie inside their inodes, and have extent trees. */
+  inline: boolean;
+  extents: boolean;
 };
 
 export type Inode = { mode: number; size: number; flags: number; block: Buffer; raw: Buffer };
@@ -47,50 +51,68 @@ export function readInode(layout: ExtLayout, number: number): Inode {
   };
 }
 
+/** The superblock is at byte 1,024, so in the second block where those are of 1 KiB, and the descriptors are behind it. */
+export const superblockIn = (block: number): number => (block === 1024 ? 1 : 0);
+
 function descriptorAt(layout: ExtLayout, group: number): number {
-  const perBlock = Math.floor(layout.block / layout.descriptorBytes);
+  const perBlock = layout.block / layout.descriptorBytes;
   const index = Math.floor(group / perBlock);
   if (layout.metaFrom === null || index < layout.metaFrom) {
-    return (layout.firstBlock + 1) * layout.block + group * layout.descriptorBytes;
+    return (superblockIn(layout.block) + 1) * layout.block + group * layout.descriptorBytes;
   }
   const first = index * perBlock;
-  const start = layout.firstBlock + first * layout.blocksPerGroup + (hasSuperblock(layout, first) ? 1 : 0);
+  // with clusters of blocks the first group begins at block 0, before the superblock's
+  const before = first === 0 && layout.firstBlock < superblockIn(layout.block) ? 1 : 0;
+  const start = layout.firstBlock + first * layout.blocksPerGroup + before + (hasSuperblock(layout, first) ? 1 : 0);
   return start * layout.block + (group % perBlock) * layout.descriptorBytes;
 }
 
-function hasSuperblock(layout: ExtLayout, group: number): boolean {
-  if (!layout.sparse || group <= 1) return true;
-  return [3, 5, 7].some((base) => {
-    let power = base;
-    while (power < group) power *= base;
-    return power === group;
-  });
+function hasSuperblock({ copies }: ExtLayout, group: number): boolean {
+  if (group === 0 || copies === "all") return true;
+  if (copies !== "sparse") return copies.includes(group);
+  return (
+    group === 1 ||
+    [3, 5, 7].some((base) => {
+      let power = base;
+      while (power < group) power *= base;
+      return power === group;
+    })
+  );
 }
 
-/** A small file's content may lie in the inode: 60 bytes, and more in the attribute `system.data` behind it. */
-export function inlineContent(inode: Inode): Source | null {
+/** A small file's content may lie in the inode: 60 bytes, and more in the attribute `system.data` behind it. Linux goes by
+ *  the attribute, others by the flag.
+ *  @throws Damaged where these disagree */
+export function inlineContent(layout: ExtLayout, inode: Inode): Source | null {
   if ((inode.flags & INLINE) === 0) return null;
-  const { raw } = inode;
-  const more = raw.length > 128 ? inlineTail(raw, 128 + raw.readUInt16LE(128)) : Buffer.alloc(0);
+  const more = inlineTail(inode.raw);
+  if (more === null || !layout.inline || (inode.flags & EXTENTS) !== 0)
+    throw new Damaged("lies inside its inode to some systems and outside of it to others");
   const bytes = Buffer.concat([inode.block, more]);
   if (bytes.length < inode.size)
     throw new Damaged(`is said to have ${inode.size} bytes inside an inode that holds ${bytes.length}`);
-  return bytesSource(bytes.subarray(0, inode.size));
+  // a folder is all that is there, whatever its size
+  return bytesSource(inode.mode >> 12 === 4 ? bytes : bytes.subarray(0, inode.size));
 }
 
-function inlineTail(raw: Buffer, at: number): Buffer {
-  if (at + 4 > raw.length || raw.readUInt32LE(at) !== 0xea02_0000) return Buffer.alloc(0);
+/** Null where there is no such attribute. */
+function inlineTail(raw: Buffer): Buffer | null {
+  const extra = raw.length > 130 ? raw.readUInt16LE(128) : 0;
+  const at = 128 + extra;
+  if (extra === 0 || at + 4 > raw.length || raw.readUInt32LE(at) !== 0xea02_0000) return null;
   const first = at + 4;
   for (let entry = first; entry + 16 <= raw.length && raw.readUInt32LE(entry) !== 0; ) {
     const letters = raw[entry]!;
     const name = raw.toString("latin1", entry + 16, entry + 16 + letters);
     if (raw[entry + 1] === 7 && name === "data") {
       const from = first + raw.readUInt16LE(entry + 2);
-      return raw.subarray(from, from + raw.readUInt32LE(entry + 8));
+      const bytes = raw.readUInt32LE(entry + 8);
+      if (raw.readUInt32LE(entry + 4) !== 0 || from + bytes > raw.length) return null;
+      return raw.subarray(from, from + bytes);
     }
     entry += 16 + ((letters + 3) & ~3);
   }
-  return Buffer.alloc(0);
+  return null;
 }
 
 /** In file order, holes named.
@@ -104,6 +126,8 @@ export function fileExtents(layout: ExtLayout, inode: Inode): Extent[] {
     if (nodes > NODES_MAX) throw new Damaged("has a map of blocks longer than any real one");
     return layout.source.read(block * layout.block, layout.block);
   };
+  if ((inode.flags & EXTENTS) !== 0 && !layout.extents)
+    throw new Damaged("has an extent tree, of which its file system has none");
   if (inode.flags & EXTENTS) extentTree(inode.block, map, node, 5);
   else blockMap(layout, inode, map, node);
   return map.extents;

@@ -8,12 +8,20 @@ import {
   type EntryKind,
   fileEntry,
   join,
+  powerOfTwo,
   reason,
   type Volume,
 } from "../volume.ts";
-import { type ExtLayout, fileExtents, type Inode, inlineContent, readInode } from "./ext-inode.ts";
+import { type ExtLayout, fileExtents, type Inode, inlineContent, readInode, superblockIn } from "./ext-inode.ts";
 
 const RECOVER = 0x4;
+const EXTENTS = 0x40;
+const INLINE_DATA = 0x8000;
+/** Of those that a system may be without and read on. */
+const SPARSE_SUPER2 = 0x200;
+/** Of those that a system may be without, so long as it only reads. */
+const SPARSE_SUPER = 0x1;
+const BIGALLOC = 0x200;
 /** compression, journal device: what this reader does not follow. Unknown bits count as such too. */
 const KNOWN_INCOMPAT = 0x2 | 0x4 | 0x10 | 0x40 | 0x80 | 0x100 | 0x200 | 0x2000 | 0x4000 | 0x8000 | 0x1_0000 | 0x2_0000;
 const ENCRYPTED = 0x800;
@@ -26,7 +34,8 @@ export function ext(source: Source): Volume | null {
   if (superblock.readUInt16LE(56) !== 0xef53) return null;
   const incompat = superblock.readUInt32LE(96);
   const compat = superblock.readUInt32LE(92);
-  const fileSystem = incompat & 0x40 ? "ext4" : compat & 0x4 ? "ext3" : "ext2";
+  const fileSystem = incompat & EXTENTS ? "ext4" : compat & 0x4 ? "ext3" : "ext2";
+  const readOnly = superblock.readUInt32LE(100);
   const broken = (problem: string): Volume => ({ fileSystem, bytes: source.size, problem, entries: function* () {} });
   const shift = superblock.readUInt32LE(24);
   if (shift > 6) return broken("the superblock's block size makes no sense");
@@ -40,21 +49,39 @@ export function ext(source: Source): Volume | null {
     inodesPerGroup: superblock.readUInt32LE(40),
     blocksPerGroup: superblock.readUInt32LE(32),
     inodeBytes: superblock.readUInt32LE(76) === 0 ? 128 : superblock.readUInt16LE(88),
-    descriptorBytes: wide ? Math.max(64, superblock.readUInt16LE(254)) : 32,
+    descriptorBytes: wide ? superblock.readUInt16LE(254) : 32,
     firstBlock: superblock.readUInt32LE(20),
     metaFrom: incompat & 0x10 ? superblock.readUInt32LE(260) : null,
-    sparse: (superblock.readUInt32LE(100) & 1) !== 0,
+    copies:
+      compat & SPARSE_SUPER2
+        ? [superblock.readUInt32LE(588), superblock.readUInt32LE(592)]
+        : readOnly & SPARSE_SUPER
+          ? "sparse"
+          : "all",
+    inline: (incompat & INLINE_DATA) !== 0,
+    extents: (incompat & EXTENTS) !== 0,
   };
   const sane =
-    layout.inodesPerGroup > 0 && layout.blocksPerGroup > 0 && layout.inodeBytes >= 128 && layout.inodeBytes <= block;
+    layout.inodesPerGroup > 0 &&
+    layout.blocksPerGroup > 0 &&
+    powerOfTwo(layout.inodeBytes) &&
+    layout.inodeBytes >= 128 &&
+    layout.inodeBytes <= block &&
+    powerOfTwo(layout.descriptorBytes) &&
+    layout.descriptorBytes >= (wide ? 64 : 32) &&
+    layout.descriptorBytes <= 1024;
   if (!sane) return broken("the superblock's numbers make no sense");
   const label = superblock.toString("utf8", 120, 136).replace(/\0.*$/s, "");
-  const problem = problemOf(incompat, blocks * block, source.size);
+  const first = superblockIn(block);
+  const moved = layout.firstBlock !== first && !(readOnly & BIGALLOC && layout.firstBlock === 0);
+  const problem = moved
+    ? `its first group begins at block ${layout.firstBlock}, where some systems look for what others find behind block ${first}`
+    : problemOf(incompat, blocks * block, source.size);
   return {
     fileSystem,
     bytes: blocks * block,
     ...(label !== "" ? { label } : {}),
-    ...(problem ? { problem } : {}),
+    ...(problem === null ? {} : { problem }),
     entries: (bounds) => walk(layout, bounds),
   };
 }
@@ -155,7 +182,7 @@ function link(layout: ExtLayout, path: Buffer, inode: Inode): Entry {
 }
 
 function content(layout: ExtLayout, inode: Inode): Source {
-  const inline = inlineContent(inode);
+  const inline = inlineContent(layout, inode);
   if (inline) return slice(inline, 0, Math.min(inode.size, inline.size));
   const extents: Extent[] = fileExtents(layout, inode);
   return extentSource(layout.source, extents, inode.size, true);
@@ -163,7 +190,7 @@ function content(layout: ExtLayout, inode: Inode): Source {
 
 /** Linear, as the index of a large folder hides in records that a linear reader passes over. */
 function* folderItems(layout: ExtLayout, inode: Inode): Generator<{ name: Buffer; inode: number }> {
-  const inline = inlineContent(inode);
+  const inline = inlineContent(layout, inode);
   if (inode.size > FOLDER_BYTES_MAX) throw new Damaged("is a folder larger than any can be");
   const bytes = inline ? slice(inline, 4, inline.size - 4) : content(layout, inode);
   for (let from = 0; from < bytes.size; from += layout.block) {
