@@ -27,6 +27,7 @@ export function diskHead(head: Buffer): boolean {
     ["EXFAT   ", "NTFS    "].some((name) => mark(3, name)) ||
     [512, 4096].some((at) => mark(at, "EFI PART")) ||
     ["CD001", "BEA01", "TEA01", "NSR0"].some((text) => mark(32_769, text)) ||
+    mark(32_777, "CDROM") ||
     volumesIn(bytesSource(head.subarray(0, 512))).length > 0
   );
 }

@@ -2,91 +2,73 @@
  *  tree is walked and what one shows and the others do not is listed as well. */
 import { Damaged, type Extent, extentSource, type Source } from "../source.ts";
 import { type Bounds, brokenFolder, type Entry, join, reason, type Volume, wtf8 } from "../volume.ts";
+import { descriptors, SECTOR, type Tree } from "./iso-descriptors.ts";
+import { pathKey, pathProblem } from "./iso-paths.ts";
 import { rockRidge, suspSkip } from "./iso-rock.ts";
 
-const SECTOR = 2048;
-const DESCRIPTORS_MAX = 64;
 const FOLDER_BYTES_MAX = 64 * 1024 * 1024;
 
-type Tree = { root: Buffer; joliet: boolean };
-
 export function iso(source: Source): Volume | null {
-  const trees: Tree[] = [];
-  let bytes = 0;
-  let label = "";
-  let block = SECTOR;
-  let udf = false;
-  for (let index = 0; index < DESCRIPTORS_MAX && (17 + index) * SECTOR <= source.size; index++) {
-    const descriptor = source.read((16 + index) * SECTOR, SECTOR);
-    const mark = descriptor.toString("latin1", 1, 6);
-    udf ||= mark === "NSR02" || mark === "NSR03";
-    if (mark !== "CD001") {
-      if (mark === "BEA01" || mark === "TEA01" || mark.startsWith("NSR")) continue;
-      break;
-    }
-    if (descriptor[0] === 1) {
-      block = descriptor.readUInt16LE(128);
-      bytes = descriptor.readUInt32LE(80) * block;
-      label = descriptor.toString("latin1", 40, 72).trimEnd();
-      trees.push({ root: Buffer.from(descriptor.subarray(156, 190)), joliet: false });
-    } else if (descriptor[0] === 2 && /^%\/[@CE]/.test(descriptor.toString("latin1", 88, 91))) {
-      trees.push({ root: Buffer.from(descriptor.subarray(156, 190)), joliet: true });
-    } else if (descriptor[0] === 2) {
-      // ISO 9660:1999, or letters of another kind: a tree all the same
-      trees.push({ root: Buffer.from(descriptor.subarray(156, 190)), joliet: false });
-    }
+  const found = descriptors(source);
+  const { trees, bytes, label } = found;
+  if (trees.length === 0) {
+    if (found.highSierra) return unread(source, "high-sierra", "a High Sierra");
+    return found.udf ? unread(source, "udf", "a UDF") : null;
   }
-  if (trees.length === 0) return udf ? onlyUdf(source) : null;
-  const problem = problemOf(block, bytes, source.size, udf);
+  const problem =
+    found.problem ??
+    (bytes > source.size ? `the file system claims ${bytes} bytes, the medium has ${source.size}` : null) ??
+    (found.highSierra ? "it is a High Sierra file system too, which the gate does not read" : null) ??
+    // the last, as it is the one that is no problem where 7z reads the other
+    (found.udf ? ALSO_UDF : null);
   return {
     fileSystem: "iso9660",
     bytes,
     ...(/^[\x21-\x7e][\x20-\x7e]*$/.test(label) ? { label } : {}),
     ...(problem ? { problem } : {}),
-    entries: (bounds) => walkAll(source, trees, block, bounds),
+    entries: (bounds) => walkAll(source, trees, bounds),
   };
 }
 
 /** What is wrong where a disc has both: inside a file, 7z reads the other one. */
 export const ALSO_UDF = "it is a UDF file system too, which the gate does not read";
 
-const onlyUdf = (source: Source): Volume => ({
-  fileSystem: "udf",
+const unread = (source: Source, fileSystem: string, what: string): Volume => ({
+  fileSystem,
   bytes: source.size,
-  problem: "a UDF file system, which the gate does not read",
+  problem: `${what} file system, which the gate does not read`,
   entries: function* () {},
 });
 
-function problemOf(block: number, bytes: number, have: number, udf: boolean): string | null {
-  if (block !== 512 && block !== 1024 && block !== SECTOR) return "its block size makes no sense";
-  if (bytes > have) return `the file system claims ${bytes} bytes, the medium has ${have}`;
-  if (udf) return ALSO_UDF;
-  return null;
-}
-
-function* walkAll(source: Source, trees: Tree[], block: number, bounds: Bounds): Generator<Entry> {
+/** @throws Damaged at the end, where a path table leads elsewhere */
+function* walkAll(source: Source, trees: Tree[], bounds: Bounds): Generator<Entry> {
   // what is the same bytes in a later tree is the same file under its other name
   const known = new Set<string>();
+  const problems: string[] = [];
   // the names people see come first: Rock Ridge's, else Joliet's
   const plain = trees.filter((tree) => !tree.joliet);
   const joliet = trees.filter((tree) => tree.joliet);
-  const order = plain.some((tree) => hasRockRidge(source, tree, block)) ? [...plain, ...joliet] : [...joliet, ...plain];
+  const order = plain.some((tree) => hasRockRidge(source, tree)) ? [...plain, ...joliet] : [...joliet, ...plain];
   for (const [index, tree] of order.entries()) {
     const mine: string[] = [];
-    for (const { entry, key } of walk(source, tree, block, bounds)) {
-      if (entry.kind === "file" && index > 0 && known.has(key)) continue;
-      if (entry.kind !== "file" && entry.problem === undefined && index > 0) continue;
-      mine.push(key);
+    const folders = new Set<string>();
+    for (const { entry, key, empty } of walk(source, tree, bounds, folders)) {
+      if (entry.problem === undefined && index > 0 && (entry.kind !== "file" || known.has(key))) continue;
+      // only what was looked at as a file, or has nothing to look at: a link to one system is a file to another
+      if (empty || (entry.kind === "file" && entry.content !== null)) mine.push(key);
       yield entry;
     }
     for (const key of mine) known.add(key);
+    const problem = pathProblem(source, tree, record(tree.root, tree.block).at, folders);
+    if (problem !== null) problems.push(problem);
   }
+  if (problems.length > 0) throw new Damaged(problems[0]!);
 }
 
-function hasRockRidge(source: Source, tree: Tree, block: number): boolean {
+function hasRockRidge(source: Source, tree: Tree): boolean {
   try {
-    const root = record(tree.root, block);
-    const [self] = records(source, { path: Buffer.alloc(0), at: root.at, bytes: root.bytes, depth: 0 }, block);
+    const root = record(tree.root, tree.block);
+    const [self] = records(source, { path: Buffer.alloc(0), at: root.at, bytes: root.bytes, depth: 0 }, tree.block);
     return self !== undefined && suspSkip(self.system) !== null;
   } catch (error) {
     reason(error);
@@ -96,9 +78,14 @@ function hasRockRidge(source: Source, tree: Tree, block: number): boolean {
 
 type Record = { name: Buffer; at: number; bytes: number; flags: number; interleaved: boolean; system: Buffer };
 type Folder = { path: Buffer; at: number; bytes: number; depth: number };
+/** `key`: which bytes of the medium it is, each piece by its start and length. */
+type Walked = { entry: Entry; key: string; empty: boolean };
 
-function* walk(source: Source, tree: Tree, block: number, bounds: Bounds): Generator<{ entry: Entry; key: string }> {
+/** @param named gets each folder that a record names, as `pathKey` says it */
+function* walk(source: Source, tree: Tree, bounds: Bounds, named: Set<string>): Generator<Walked> {
+  const { block } = tree;
   const root = record(tree.root, block);
+  named.add(pathKey(root.at, root.at, ROOT_NAME));
   const seen = new Set<number>();
   let skip: number | null = tree.joliet ? null : 0;
   const folders: Folder[] = [{ path: Buffer.alloc(0), at: root.at, bytes: root.bytes, depth: 0 }];
@@ -124,19 +111,22 @@ function* walk(source: Source, tree: Tree, block: number, bounds: Bounds): Gener
         bounds.take();
         const path = join(folder.path, rock?.name ?? plainName(item.name, tree.joliet), folder.depth);
         const kind = rock?.kind ?? (item.flags & 2 ? "folder" : "file");
+        if (item.flags & 2) named.add(pathKey(folder.at, item.at, item.name));
         if (kind === "folder") {
           const at = rock?.child ?? item.at;
           const bytes = rock?.child === undefined ? item.bytes : folderSize(source, at, block);
           (rock?.moved ? moved : folders).push({ path, at, bytes, depth: folder.depth + 1 });
         }
-        const key = `${whole.map((piece) => piece.from).join()}:${whole.reduce((sum, piece) => sum + piece.bytes, 0)}`;
-        yield { entry: entryOf(source, path, kind, whole, item, rock), key };
+        const key = whole.map((piece) => `${piece.from}+${piece.bytes}`).join();
+        const empty = whole.every((piece) => piece.bytes === 0);
+        yield { entry: entryOf(source, path, kind, whole, item, rock), key, empty };
       }
     } catch (error) {
-      yield { entry: brokenFolder(folder.path, reason(error)), key: "" };
+      yield { entry: brokenFolder(folder.path, reason(error)), key: "", empty: false };
     }
   }
 }
+const ROOT_NAME = Buffer.alloc(1);
 
 function entryOf(
   source: Source,

@@ -1,0 +1,371 @@
+/** Discs that show one system something else than another: each tree, piece and descriptor is read, or told. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bytesSource } from "../../src/gate/reader/source.ts";
+import { countdown, reason } from "../../src/gate/reader/volume.ts";
+import { ALSO_UDF } from "../../src/gate/reader/volumes/iso.ts";
+import { volumesIn } from "../../src/gate/reader/volumes/probe.ts";
+import { MARKER } from "./clamd-server.ts";
+import {
+  alternate,
+  type Disc,
+  type DiscRecord,
+  type DiscTree,
+  discImage,
+  discRecord,
+  joliet,
+  linkTo,
+  mode,
+  ROCK_RIDGE,
+  SECTOR,
+} from "./disc-writer.ts";
+import { fatImage, isoImage, layOut } from "./images.ts";
+import { missing } from "./packages.ts";
+import { findings, type Scanning, scanning, sh } from "./scanning.ts";
+
+const absent = missing("clamd", "bwrap", "genisoimage", "xorriso", "mkfs.vfat", "mcopy");
+
+const BAD = `${MARKER}\n`;
+const GOOD = "all is well\n";
+/** By the blocks that `content` below fills. */
+const good = (name: string | Buffer, more: Partial<DiscRecord> = {}): DiscRecord => ({
+  name,
+  block: 41,
+  bytes: GOOD.length,
+  ...more,
+});
+const bad = (name: string | Buffer, more: Partial<DiscRecord> = {}): DiscRecord => ({
+  name,
+  block: 40,
+  bytes: BAD.length,
+  ...more,
+});
+const content = { 40: BAD, 41: GOOD };
+const root = (system: Buffer): DiscRecord => ({ name: "\0", block: 30, bytes: SECTOR, flags: 2, system });
+const ROCK = root(Buffer.concat([ROCK_RIDGE, mode(0o40755)]));
+const FILE = 0o100644;
+const LINK = 0o120777;
+const rock = (kind: number, name: string, ...more: Buffer[]) => ({
+  system: Buffer.concat([mode(kind), alternate(name), ...more]),
+});
+
+/** What the reader makes of a disc: each file with its content, anything else by its kind, and what is wrong. */
+function read(disc: Disc): { files: string[][]; problem: string | null } {
+  const files: string[][] = [];
+  let problem: string | null = null;
+  for (const volume of volumesIn(bytesSource(discImage(disc)))) {
+    problem = volume.problem ?? null;
+    try {
+      for (const { path, kind, content: bytes, problem: wrong } of volume.entries(countdown(1000)))
+        files.push([path.toString(), wrong ?? bytes?.read(0, Math.min(bytes.size, 26)).toString().trim() ?? kind]);
+    } catch (error) {
+      problem ??= `its ${volume.fileSystem} ${reason(error)}`;
+    }
+  }
+  return { files, problem };
+}
+const problem = (disc: Disc) => read(disc).problem;
+const files = (disc: Disc) => read(disc).files;
+
+describe("discs that are more than one", () => {
+  const linked: Disc = {
+    primary: {
+      root: 30,
+      folders: { 30: [ROCK, bad("BAD.TXT;1", rock(LINK, "bad.txt", linkTo("good.txt"))), good("GOOD.TXT;1")] },
+    },
+    joliet: { root: 31, folders: { 31: [bad(joliet("bad.txt;1")), good(joliet("good.txt;1"))] } },
+    content,
+  };
+
+  it("what is a link or a folder in one tree is read where it is a file in the other", () => {
+    expect(files(linked)).toContainEqual(["bad.txt", MARKER]);
+    const folder: Disc = {
+      primary: {
+        root: 30,
+        folders: { 30: [{ name: "DOCS", block: 45, bytes: SECTOR, flags: 2 }, good("GOOD.TXT;1"), ROCK], 45: [] },
+        paths: [{ name: "DOCS", block: 45, parent: 1 }],
+      },
+      joliet: {
+        root: 31,
+        folders: { 31: [good(joliet("good.txt;1")), { name: joliet("setup.exe;1"), block: 45, bytes: SECTOR }] },
+      },
+      content,
+    };
+    expect(files(folder).map(([path]) => path)).toContain("setup.exe");
+    // the other way round as well
+    expect(
+      files({
+        ...folder,
+        primary: { ...folder.primary, folders: { 30: [ROCK, ...folder.primary.folders[30]!.slice(0, 2)], 45: [] } },
+      }).map(([path]) => path),
+    ).toContain("setup.exe");
+  });
+
+  it("a file in pieces is another where its pieces begin alike and end elsewhere", () => {
+    const disc: Disc = {
+      primary: {
+        root: 30,
+        folders: {
+          30: [
+            ROCK,
+            { name: "A.BIN;1", block: 50, bytes: 4096, flags: 0x80, ...rock(FILE, "a.bin") },
+            { name: "A.BIN;1", block: 55, bytes: 100, ...rock(FILE, "a.bin") },
+          ],
+        },
+      },
+      joliet: {
+        root: 31,
+        folders: {
+          31: [
+            { name: joliet("b.bin;1"), block: 50, bytes: 2048, flags: 0x80 },
+            { name: joliet("b.bin;1"), block: 55, bytes: 2148 },
+          ],
+        },
+      },
+      content: { 50: "g".repeat(4096), 55: "x".repeat(2148) },
+    };
+    expect(files(disc).map(([path]) => path)).toEqual(["a.bin", "b.bin"]);
+  });
+
+  it("the same files under both names are listed once, and what is empty too", () => {
+    const disc: Disc = {
+      primary: {
+        root: 30,
+        folders: {
+          30: [
+            ROCK,
+            good("GOOD.TXT;1", rock(FILE, "good.txt")),
+            good("L;1", { bytes: 0, ...rock(LINK, "l", linkTo("x")) }),
+          ],
+        },
+      },
+      joliet: { root: 31, folders: { 31: [good(joliet("good.txt;1")), good(joliet("l;1"), { bytes: 0 })] } },
+      content,
+    };
+    expect(read(disc)).toEqual({
+      files: [
+        ["good.txt", GOOD.trim()],
+        ["l", "link"],
+      ],
+      problem: null,
+    });
+  });
+
+  const two: Disc = {
+    primary: { root: 130, folders: { 130: [good("GOOD.TXT;1", { block: 141 })] } },
+    joliet: { root: 131, folders: { 131: [bad(joliet("bad.txt;1"), { block: 140 })] } },
+    content: { 140: BAD, 141: GOOD },
+  };
+  const BOTH = [
+    ["bad.txt", MARKER],
+    ["GOOD.TXT", GOOD.trim()],
+  ];
+  const marked = (mark: string): Buffer =>
+    Buffer.concat([Buffer.from(mark, "latin1"), Buffer.alloc(SECTOR - mark.length)]);
+  const junk = marked("\x07JUNK!\x01");
+  const filler = marked("\0CD001\x01");
+
+  it("a descriptor behind a sector that is none, or behind many, is read, and the first is told", () => {
+    const told = "it has a descriptor behind a sector that is none, where some systems look and others do not";
+    const behind: Disc = { ...two, order: (primary, other, end) => [primary, junk, other, end] };
+    expect(read(behind)).toEqual({ files: BOTH, problem: told });
+    const first = read({ ...two, order: (primary, _, end) => [junk, primary, end] });
+    expect(first).toEqual({ files: [BOTH[1]], problem: told });
+    for (const count of [70, 81]) {
+      const many = {
+        ...two,
+        order: (p: Buffer, j: Buffer, end: Buffer) => [p, ...Array<Buffer>(count).fill(filler), j, end],
+      };
+      expect([count, read(many)]).toEqual([count, { files: BOTH, problem: null }]);
+    }
+    // behind the last descriptor come files; where there is none, what looks like one has to lead to a folder
+    expect(read({ ...two, order: (p, j, end) => [p, end, junk, j] })).toEqual({ files: [BOTH[1]], problem: null });
+    const elsewhere = (sector: Buffer) => {
+      sector.writeUInt32LE(150, 158);
+      return sector;
+    };
+    const none = { ...two, order: (p: Buffer, j: Buffer) => [p, junk, elsewhere(Buffer.from(j))] };
+    expect(read(none)).toEqual({ files: [BOTH[1]], problem: null });
+  });
+
+  it("descriptors that count in blocks of different sizes, or primary ones that disagree, are told", () => {
+    const sized = (sector: Buffer, block: number, root?: number): Buffer => {
+      const other = Buffer.from(sector);
+      other.writeUInt16LE(block, 128);
+      if (root !== undefined) other.writeUInt32LE(root, 158);
+      return other;
+    };
+    const disagree = "it has two primary descriptors that disagree";
+    const small: Disc = { ...two, order: (primary, _, end) => [primary, sized(primary, 512), end] };
+    expect(read(small)).toMatchObject({ files: expect.arrayContaining([BOTH[1]]), problem: disagree });
+    expect(problem({ ...two, order: (primary, _, end) => [primary, sized(primary, SECTOR, 131), end] })).toBe(disagree);
+    expect(problem({ ...two, order: (primary, other, end) => [primary, sized(other, 1024), end] })).toBe(
+      "its descriptors disagree about the size of a block",
+    );
+    const twice = read({ ...two, order: (primary, _, end) => [primary, Buffer.from(primary), end] });
+    expect(twice).toEqual({ files: [BOTH[1]], problem: null });
+  });
+
+  const sierra = marked(`${"\0".repeat(8)}\x01CDROM\x01`);
+  sierra.writeUInt16LE(SECTOR, 136);
+  discRecord({ name: "\0", block: 130, bytes: SECTOR, flags: 2 }).copy(sierra, 180);
+  const sierraBeside: Disc = { ...two, order: (primary, _, end) => [primary, sierra, end] };
+  const sierraAlone: Disc = { ...two, order: () => [sierra] };
+
+  it("a High Sierra disc is told, alone and beside ISO 9660", () => {
+    const alone = "a High Sierra file system, which the gate does not read";
+    const too = "it is a High Sierra file system too, which the gate does not read";
+    expect(problem(sierraBeside)).toBe(too);
+    expect(problem({ ...two, order: (primary, _, end) => [primary, end, sierra] })).toBe(too);
+    expect(problem(sierraAlone)).toBe(alone);
+    expect(problem({ ...two, order: (_, __, end) => [filler, sierra, end] })).toBe(alone);
+  });
+
+  const far: Disc = {
+    ...two,
+    order: (p, _, end) => [p, ...Array<Buffer>(12).fill(filler), end, marked("\0NSR02\x01")],
+  };
+
+  it("a UDF disc is told, and apart where its mark lies behind more descriptors than 7z is asked about", () => {
+    expect(problem({ ...two, order: (p, _, end) => [p, end, marked("\0BEA01\x01"), marked("\0NSR03\x01")] })).toBe(
+      ALSO_UDF,
+    );
+    const wide = [marked("\0BEA01\x01"), junk, marked("\0NSR03\x01")];
+    expect(problem({ ...two, order: (p, _, end) => [p, end, ...wide] })).toBe(ALSO_UDF);
+    expect(problem(far)).toBe("it is a UDF file system too, behind more descriptors than any disc has");
+  });
+
+  const docs = (block: number) => [{ name: "DOCS", block, parent: 1 }];
+  const tree = (more: Partial<DiscTree>): DiscTree => ({
+    root: 30,
+    folders: {
+      30: [{ name: "DOCS", block: 45, bytes: SECTOR, flags: 2 }],
+      45: [good("GOOD.TXT;1")],
+      46: [good("OTHER.TXT;1")],
+    },
+    paths: docs(45),
+    ...more,
+  });
+  const astray: Disc = { primary: tree({ paths: docs(46) }), content: { 41: GOOD } };
+
+  it("a path table that leads elsewhere than the folders is told, in each tree and by either order of bytes", () => {
+    const other = "its iso9660 has a path table that leads to another folder than its folders do";
+    expect(problem(astray)).toBe(other);
+    expect(problem({ primary: tree({ bigPaths: docs(46) }), content })).toBe(other);
+    const more = [...docs(45), { name: "MORE", block: 46, parent: 2 }];
+    expect(problem({ primary: tree({ paths: more }), content })).toBe(other);
+    const empty = { root: 31, folders: { 31: [] } };
+    expect(problem({ primary: tree({}), joliet: { ...empty, paths: docs(46) }, content })).toBe(other);
+    expect(problem({ primary: tree({ paths: [{ name: "DOCS", block: 45, parent: 7 }] }), content })).toBe(
+      "its iso9660 has a path table that cannot be read: it names a folder before the one that holds it",
+    );
+    // one that leaves a folder out hides it and shows nothing else
+    for (const paths of [docs(45), []])
+      expect(read({ primary: tree({ paths }), content })).toEqual({
+        files: [
+          ["DOCS", "folder"],
+          ["DOCS/GOOD.TXT", GOOD.trim()],
+        ],
+        problem: null,
+      });
+  });
+
+  describe.skipIf(absent !== null)("by the scan", () => {
+    let on: Scanning;
+    beforeAll(async () => {
+      on = await scanning();
+    });
+    afterAll(() => on?.stop());
+
+    it("a stick that is such a disc is held or blocked, and such a disc as a file is unscannable", async () => {
+      const image = (disc: Disc): string => {
+        const path = on.fresh("disc");
+        writeFileSync(path, discImage(disc));
+        return path;
+      };
+      expect(findings(await on.look(image(linked)))["bad.txt"]).toBe("infected");
+      expect(await on.look(image(astray))).toMatchObject({
+        verdict: "hold",
+        reason: expect.stringMatching(/a path table that leads to another folder/),
+      });
+      const clean = { 140: GOOD, 141: GOOD };
+      const made = { astray, sierra: sierraAlone, both: sierraBeside, far };
+      const inside = Object.entries(made).map(([name, disc]) => [
+        `${name}.iso`,
+        discImage(disc === astray ? disc : { ...disc, content: clean }),
+      ]);
+      const body = await on.look(layOut(on.fresh("made"), Object.fromEntries(inside)));
+      for (const name of Object.keys(made))
+        expect([name, findings(body)[`${name}.iso`]]).toEqual([name, "unscannable"]);
+    });
+  });
+});
+
+describe.skipIf(absent !== null)("discs as people make them", () => {
+  let on: Scanning;
+  let tree: string;
+  beforeAll(async () => {
+    on = await scanning();
+    const deep = "1/2/3/4/5/6/7/8/9/10/deep.txt";
+    tree = layOut(on.fresh("tree"), {
+      [deep]: "d",
+      "a/same.txt": "s",
+      "A long name, with ünïcode.text": "u",
+      empty: "",
+    });
+    symlinkSync("a/same.txt", join(tree, "link"));
+    symlinkSync("a", join(tree, "folder-link"));
+  });
+  afterAll(() => on?.stop());
+
+  const FILES = ["1/2/3/4/5/6/7/8/9/10/deep.txt", "A long name, with ünïcode.text", "a/same.txt", "empty"];
+  const clean = async (image: string, files = FILES) => {
+    const body = await on.look(image);
+    expect([image, body.verdict, body.reason]).toEqual([image, "allow", expect.anything()]);
+    // links have no content
+    const listed = body.manifest.filter(({ sha256 }) => sha256 !== null).map(({ path }) => path);
+    expect([image, listed.sort()]).toEqual([image, [...files].sort()]);
+  };
+  const xorriso = (image: string, ...args: string[]): string => {
+    execFileSync("xorriso", ["-outdev", `stdio:${image}`, "-joliet", "on", ...args], { stdio: "ignore" });
+    return image;
+  };
+
+  it("with Rock Ridge, Joliet and folders moved for their depth, by genisoimage and xorriso, list each file once", async () => {
+    await clean(isoImage(on.fresh("disc"), tree, "-R", "-J"));
+    await clean(isoImage(on.fresh("disc"), tree, "-r", "-J", "-D", "-hide-rr-moved"));
+    for (const flags of ["-R -J", "-R -J -iso-level 3", "-R -J -rr_reloc_dir moved"]) {
+      sh(tree, `xorriso -as mkisofs -quiet ${flags} -o ${join(tree, "..", "made.iso")} .`);
+      await clean(join(tree, "..", "made.iso"));
+    }
+    // a partition that is the same disc by another start
+    sh(tree, `xorriso -as mkisofs -quiet -R -J -partition_offset 16 -o ${join(tree, "..", "made.iso")} .`);
+    await clean(join(tree, "..", "made.iso"), [...FILES, ...FILES]);
+  });
+
+  it("written in several sessions list what the last one shows", async () => {
+    const image = xorriso(on.fresh("disc"), "-map", tree, "/", "-commit");
+    await clean(image);
+    execFileSync("xorriso", ["-dev", `stdio:${image}`, "-rm_r", "/a", "--", "-commit"], { stdio: "ignore" });
+    await clean(
+      image,
+      FILES.filter((name) => name !== "a/same.txt"),
+    );
+  });
+
+  it("that lie on a small stick, so near to its start that their descriptors are in the disc's own places, are files", async () => {
+    const inner = readFileSync(isoImage(on.fresh("disc"), tree, "-R", "-J"));
+    for (const bits of [12, 16] as const) {
+      const image = fatImage(on.fresh("fat"), layOut(on.fresh("tree"), { "disc.iso": inner }), bits);
+      const sectors = readFileSync(image).subarray(16 * SECTOR, 100 * SECTOR);
+      expect(sectors.includes("\x01CD001\x01")).toBe(true);
+      const body = await on.look(image);
+      expect([body.verdict, body.partitions?.map(({ fileSystem }) => fileSystem)]).toEqual(["allow", [`fat${bits}`]]);
+    }
+    mkdirSync(join(tree, "in"));
+    writeFileSync(join(tree, "in", "disc.iso"), inner);
+    expect((await on.look(isoImage(on.fresh("disc"), tree, "-R", "-J"))).verdict).toBe("allow");
+  });
+});
