@@ -53,6 +53,11 @@ const chosen = async (page: Page) => {
     await page.getByRole("checkbox", { name: `Choose ${name}`, exact: true }).check();
 };
 
+const around = async (page: Page) => {
+  await page.keyboard.press("j");
+  await page.getByRole("link", { name: "±10 min" }).first().click();
+};
+
 function pictures(
   { groups, workstations }: FleetSeeded,
   rollouts: RolloutsSeeded,
@@ -65,6 +70,7 @@ function pictures(
   return [
     { name: "overview", path: "/" },
     { name: "workstations", path: "/workstations" },
+    { name: "workstations-narrowed", path: "/workstations?policy=behind", widths: [900, ...WIDTHS] },
     { name: "workstations-chosen", path: "/workstations", act: chosen },
     {
       name: "workstations-tell",
@@ -120,6 +126,7 @@ function pictures(
     { name: "explore-raw", path: `/explore?open=${scan}`, act: tab("Raw") },
     { name: "explore-proof", path: `/explore?open=${scan}`, act: tab("Proof") },
     { name: "explore-ids", path: "/explore?kind=ids.alert", act: (page) => page.keyboard.press("j") },
+    { name: "explore-around", path: "/explore?kind=ids.alert", act: around },
     { name: "explore-live", path: "/explore?live=1" },
     { name: "usb", path: "/usb" },
     { name: "usb-scan", path: `/usb/${scan.replace(".", "/")}`, act: (page) => page.keyboard.press("j") },
@@ -143,6 +150,11 @@ function pictures(
     { name: "usb-nowhere", path: `/usb?hash=${"0".repeat(64)}` },
     { name: "alerts", path: "/alerts" },
     { name: "alert", path: "/alerts", act: (page) => page.keyboard.press("j") },
+    {
+      name: "alerts-chosen",
+      path: "/alerts?severity=error",
+      act: (page) => page.getByRole("checkbox", { name: "Choose all that are listed" }).check(),
+    },
     { name: "quarantine", path: "/quarantine" },
     { name: "quarantine-one", path: "/quarantine", act: (page) => page.keyboard.press("j") },
     { name: "policy", path: "/policy" },

@@ -77,6 +77,13 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, ...does }: 
     // from here Enter follows it and Tab goes on
     if (cursor !== undefined) scroller.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
   }, [cursor]);
+  const isShown = useRef(false);
+  useEffect(() => {
+    // an address may name a row far down
+    if (at < 0 || isShown.current) return;
+    isShown.current = true;
+    virtual.scrollToIndex(at, { align: "auto" });
+  }, [at, virtual]);
   const close = () => (does.hrefOf ? setCursor(undefined) : does.onOpen(undefined));
   const follow = (row: T) => (does.hrefOf ? router.push(does.hrefOf(row)) : does.onOpen(row));
   const onClick = (event: MouseEvent, row: T) => {

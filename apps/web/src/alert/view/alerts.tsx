@@ -3,10 +3,13 @@ import { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
+import { useState } from "react";
+import { useMay } from "../../overview/view/shell.tsx";
 import { severityTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { count } from "../../ui/bytes.ts";
+import { choosing } from "../../ui/choose.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
@@ -17,6 +20,7 @@ import { Untrusted } from "../../ui/untrusted.tsx";
 import { Only } from "../../workstation/view/only.tsx";
 import type { AlertRow, AlertState } from "../store.ts";
 import { AlertDrawer } from "./alert-drawer.tsx";
+import { ChosenAlerts } from "./chosen.tsx";
 
 const EVERY_MS = 3_000;
 const VIEWS: { state: AlertState | "all"; word: string }[] = [
@@ -108,6 +112,16 @@ export function Alerts() {
   }).data;
   const active = rows[at] ?? (linked && String(linked.id) === open ? linked : undefined);
   const after = rows[at + 1] ?? rows[at - 1];
+  const mayTriage = useMay("triage");
+  const triaged = mayTriage && (view === "open" || view === "acknowledged") ? view : undefined;
+  const [chosen, choose] = useState<ReadonlyMap<string, AlertRow>>(new Map());
+  const boxes = choosing({
+    rows,
+    keyOf: ({ id }) => String(id),
+    nameOf: ({ title }) => title,
+    ...{ chosen, onChoose: choose },
+  });
+  const listed = columns(active !== undefined, clockTrack(rows.map(({ raisedAt }) => raisedAt)));
   const isNarrowed = Object.values(asked).some(Boolean);
   return (
     <>
@@ -119,7 +133,10 @@ export function Alerts() {
               key={state}
               type="button"
               aria-pressed={view === state}
-              onClick={() => go({ state })}
+              onClick={() => {
+                choose(new Map());
+                go({ state });
+              }}
               className="rounded-[6px] px-2 py-1 text-ink-2 hover:bg-hover aria-pressed:bg-pick aria-pressed:font-medium aria-pressed:text-ink"
             >
               {word}
@@ -148,6 +165,7 @@ export function Alerts() {
           </span>
         )}
       </Header>
+      {triaged && chosen.size > 0 && <ChosenAlerts chosen={chosen} now={triaged} onNone={() => choose(new Map())} />}
       <div className="flex min-h-0 flex-1">
         <div className="flex min-h-0 min-w-0 flex-1 flex-col">
           {pages.isError ? (
@@ -165,7 +183,7 @@ export function Alerts() {
           ) : (
             <Table<AlertRow>
               label="Alerts, newest first"
-              columns={columns(active !== undefined, clockTrack(rows.map(({ raisedAt }) => raisedAt)))}
+              columns={triaged ? [boxes, ...listed] : listed}
               rows={rows}
               keyOf={(row) => String(row.id)}
               active={open}

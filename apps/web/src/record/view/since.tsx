@@ -54,7 +54,7 @@ export function Since({ filter, onChange }: { filter: Filter; onChange: (filter:
 }
 
 function rangeWords(since: string | undefined, until: string | undefined): string {
-  if (since && until) return `${moment(since)} to ${moment(until)}`;
+  if (since && until) return "Between two moments";
   return since ? `Since ${moment(since)}` : `Until ${moment(until!)}`;
 }
 

@@ -9,6 +9,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { count } from "../../ui/bytes.ts";
+import { choosing } from "../../ui/choose.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
 import { Pick } from "../../ui/pick.tsx";
@@ -90,42 +91,6 @@ function narrowing(
   });
 }
 
-/** A box in each row; a click on it opens nothing. */
-function choosing(rows: readonly WorkstationRow[], choice: Choice, choose: (next: Choice) => void) {
-  const isAll = rows.length > 0 && rows.every(({ id }) => choice.has(id));
-  const turn = (some: readonly WorkstationRow[], isOn: boolean) => {
-    const next = new Map(choice);
-    for (const row of some)
-      if (isOn) next.set(row.id, row);
-      else next.delete(row.id);
-    choose(next);
-  };
-  const column: Column<WorkstationRow> = {
-    head: "Chosen",
-    track: "24px",
-    top: <Box label="Choose all that are listed" isOn={isAll} onTurn={(isOn) => turn(rows, isOn)} />,
-    cell: (row) => <Box label={`Choose ${row.name}`} isOn={choice.has(row.id)} onTurn={(isOn) => turn([row], isOn)} />,
-  };
-  return column;
-}
-
-function Box({ label, isOn, onTurn }: { label: string; isOn: boolean; onTurn: (isOn: boolean) => void }) {
-  const stop = (event: { stopPropagation(): void }) => event.stopPropagation();
-  return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: only keeps a click beside the box from opening the row
-    <label className="flex h-full items-center" onClick={stop}>
-      <input
-        type="checkbox"
-        aria-label={label}
-        checked={isOn}
-        onChange={(event) => onTurn(event.target.checked)}
-        onKeyDown={stop}
-        className="size-3.5 accent-ink"
-      />
-    </label>
-  );
-}
-
 const oneOf = <T extends string>(words: readonly T[], asked: string | null): T | undefined =>
   words.find((each) => each === asked);
 
@@ -204,7 +169,20 @@ export function Workstations() {
       ) : (
         <Table<WorkstationRow>
           label="Workstations, by name"
-          columns={mayTell ? [choosing(rows, choice, choose), ...columns] : columns}
+          columns={
+            mayTell
+              ? [
+                  choosing({
+                    rows,
+                    keyOf: ({ id }) => id,
+                    nameOf: ({ name }) => name,
+                    chosen: choice,
+                    onChoose: choose,
+                  }),
+                  ...columns,
+                ]
+              : columns
+          }
           rows={rows}
           keyOf={(row) => row.id}
           hrefOf={(row) => `/workstations/${row.id}`}
