@@ -1,12 +1,17 @@
 /** File systems that contradict themselves: what one system would open is listed or told, and what is whole is clean. */
+import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MARKER } from "./clamd-server.ts";
-import { exfatImage, type Files, fatImage, layOut, run } from "./images.ts";
+import { exfatImage, type Files, fatImage, layOut, ntfsImage, run } from "./images.ts";
 import { missing } from "./packages.ts";
 import { findings, type Scanning, scanning, told } from "./scanning.ts";
 
-const absent = missing(...["clamd", "bwrap", "mkfs.vfat", "mkfs.exfat", "mcopy", "mkfs.ext4", "debugfs"]);
+const absent = missing(
+  ...["clamd", "bwrap", "mkfs.vfat", "mkfs.exfat", "mcopy", "mkfs.ext4", "debugfs", "mkfs.ntfs", "ntfscp"],
+);
+const MIB = 1024 * 1024;
+
 describe.skipIf(absent !== null)("file systems that contradict themselves", () => {
   let on: Scanning;
   beforeAll(async () => {
@@ -164,6 +169,96 @@ describe.skipIf(absent !== null)("file systems that contradict themselves", () =
     });
   });
 
+  describe("NTFS", () => {
+    const put = (image: string, content: string, name: string, ...flags: string[]) => {
+      const part = on.fresh("part");
+      writeFileSync(part, content);
+      run("ntfscp", ["-f", ...flags, image, part, name]);
+    };
+    const two = () => ntfsVolume(ntfsImage(on.fresh("ntfs"), { "file.txt": "good", "other.txt": MARKER }));
+
+    it("a record with many attributes keeps some in others, and is clean", async () => {
+      const image = ntfsImage(on.fresh("ntfs"), { "file.txt": "good" });
+      for (let at = 0; at < 16; at++) put(image, `${at} `.repeat(30), "file.txt", "-N", `stream${at}`);
+      expect(
+        ntfsVolume(image)
+          .attributes(64)
+          .some((each) => each.readUInt32LE(0) === 0x20),
+      ).toBe(true);
+      const body = await on.look(image);
+      expect(Object.keys(findings(body)).length).toBe(17);
+      expect([body.verdict, body.problems]).toEqual(["allow", undefined]);
+    });
+
+    it("a list of attributes that names another stream than the one beside it is told", async () => {
+      const volume = two();
+      const [own, other] = [volume.attributes(64), volume.attributes(65)];
+      const data = other.find((each) => each.readUInt32LE(0) === 0x80)!;
+      volume.write(65, [data], (record) => record.writeBigUInt64LE((1n << 48n) | 64n, 32));
+      const named = (each: Buffer, record: number) => {
+        const line = Buffer.alloc(32);
+        line.writeUInt32LE(each.readUInt32LE(0), 0);
+        line.set([32, 0, 0, 26], 4);
+        line.writeBigUInt64LE((1n << 48n) | BigInt(record), 16);
+        line.writeUInt16LE(each.readUInt16LE(14), 24);
+        return line;
+      };
+      const isData = (each: Buffer) => each.readUInt32LE(0) === 0x80;
+      const lines = [...own.filter((each) => !isData(each)).map((each) => named(each, 64)), named(data, 65)];
+      const list = Buffer.concat([Buffer.alloc(24), ...lines]);
+      list.writeUInt32LE(0x20, 0);
+      list.writeUInt32LE(list.length, 4);
+      list.writeUInt16LE(99, 14);
+      list.writeUInt32LE(list.length - 24, 16);
+      list.writeUInt16LE(24, 20);
+      const at = own.findIndex((each) => each.readUInt32LE(0) > 0x20);
+      volume.write(64, [...own.slice(0, at), list, ...own.slice(at)]);
+      // what ntfs-3g opens by the name of the good one
+      expect(run("ntfscat", ["-f", volume.image, "file.txt"])).toBe(MARKER);
+      const body = await on.look(volume.image);
+      expect(findings(body)).toEqual({ "$Orphan/record-64": "unscannable" });
+      expect(told(body, "$Orphan/record-64")).toBe("unscannable: has an attribute that its list does not name");
+    });
+
+    it("a record that says it is a part of another, and is opened by its name all the same, is told", async () => {
+      const volume = two();
+      volume.write(65, volume.attributes(65), (record) => record.writeBigUInt64LE((1n << 48n) | 70n, 32));
+      expect(run("ntfscat", ["-f", volume.image, "other.txt"])).toBe(MARKER);
+      const body = await on.look(volume.image);
+      expect(findings(body)).toEqual({ "file.txt": "clean", "$Orphan/record-65": "unscannable" });
+    });
+
+    it("what lies in the volume's own files, and is not what belongs there, is listed", async () => {
+      const image = ntfsImage(on.fresh("ntfs"), { "a.txt": "a" });
+      expect(findings(await on.look(image))).toEqual({ "a.txt": "clean" });
+      put(image, MARKER, "$AttrDef", "-N", "$SDS");
+      put(image, MARKER, "$AttrDef");
+      const volume = ntfsVolume(image);
+      const spare = volume.attributes(12);
+      const file = volume.attributes(64).find((each) => each.readUInt32LE(0) === 0x80)!;
+      volume.write(12, [...spare.filter((each) => each.readUInt32LE(0) !== 0x80), file]);
+      expect(findings(await on.look(image))).toEqual({
+        "a.txt": "clean",
+        "$Own/record-4": "infected",
+        "$Own/record-4:$SDS": "infected",
+        "$Own/record-12": "clean",
+      });
+    });
+
+    it("one of the volume's own records that an index names as a file is told", async () => {
+      const volume = ntfsVolume(ntfsImage(on.fresh("ntfs"), { "a.txt": "a" }));
+      // the sequence of a record is its number, by which the name points to it as well
+      volume.rename("a.txt", (2n << 48n) | 2n);
+      const log = execFileSync("ntfscat", ["-f", volume.image, "a.txt"], { maxBuffer: 4 * MIB });
+      expect(log.length).toBe(2 * MIB);
+      const body = await on.look(volume.image);
+      expect(body.manifest.map((row) => `${row.path}: ${row.detail ?? row.finding}`).sort()).toEqual([
+        "a.txt: clean",
+        "a.txt: is a name for the volume's own record 2",
+      ]);
+    });
+  });
+
   it("a FAT with nine tables is one, as it is to Linux", async () => {
     for (const bits of [12, 16, 32] as const) {
       const two = readFileSync(fatImage(on.fresh("fat"), layOut(on.fresh("tree"), { "d/bad.txt": MARKER }), bits));
@@ -227,6 +322,57 @@ function exfatVolume(image: string) {
   };
   while (bytes[volume.at] !== 0) volume.at += 32;
   return volume;
+}
+
+/** Records of the master file table, with their fix-ups undone and done. */
+function ntfsVolume(image: string) {
+  const bytes = readFileSync(image);
+  const table = Number(bytes.readBigUInt64LE(48)) * bytes.readUInt16LE(11) * bytes[13]!;
+  const place = (number: number) => table + number * 1024;
+  const read = (number: number): Buffer => {
+    const record = Buffer.from(bytes.subarray(place(number), place(number) + 1024));
+    const kept = record.readUInt16LE(4);
+    for (const at of [1, 2]) record.copy(record, at * 512 - 2, kept + at * 2, kept + at * 2 + 2);
+    return record;
+  };
+  return {
+    image,
+    /** To which record the indexes' entries of this name point. */
+    rename(name: string, to: bigint) {
+      const letters = Buffer.from(name, "utf16le");
+      for (let at = bytes.indexOf(letters); at >= 0; at = bytes.indexOf(letters, at + 1))
+        // an index's entry has the reference where a record's own has its attribute's header
+        if ((bytes.readBigUInt64LE(at - 82) & 0xffff_ffff_ffffn) === 64n) bytes.writeBigUInt64LE(to, at - 82);
+      writeFileSync(image, bytes);
+    },
+    attributes(number: number): Buffer[] {
+      const record = read(number);
+      const found: Buffer[] = [];
+      for (let at = record.readUInt16LE(20); record.readUInt32LE(at) !== 0xffff_ffff; ) {
+        const length = record.readUInt32LE(at + 4);
+        found.push(record.subarray(at, at + length));
+        at += length;
+      }
+      return found;
+    },
+    write(number: number, attributes: Buffer[], change: (record: Buffer) => void = () => {}) {
+      const record = read(number);
+      const from = record.readUInt16LE(20);
+      const all = Buffer.concat([...attributes, Buffer.from("ffffffff00000000", "hex")]);
+      record.fill(0, from);
+      all.copy(record, from);
+      record.writeUInt32LE(from + all.length, 24);
+      record.writeUInt16LE(100, 40);
+      change(record);
+      const kept = record.readUInt16LE(4);
+      for (const at of [1, 2]) {
+        record.copy(record, kept + at * 2, at * 512 - 2, at * 512);
+        record.copy(record, at * 512 - 2, kept, kept + 2);
+      }
+      record.copy(bytes, place(number));
+      writeFileSync(image, bytes);
+    },
+  };
 }
 
 /** Seven more copies of the table that it has twice. */

@@ -14,6 +14,8 @@ export type NtfsLayout = {
 export type Attribute = {
   record: number;
   type: number;
+  /** By which a list tells it from others of its record. */
+  id: number;
   name: Buffer;
   flags: number;
   /** The value, where it lies in the record. */
@@ -25,7 +27,8 @@ export type Attribute = {
   initialised: number;
 };
 
-export type MftRecord = { folder: boolean; base: number; attributes: Attribute[] };
+/** `part`: holds attributes of another record, which names it in its list. */
+export type MftRecord = { folder: boolean; part: boolean; attributes: Attribute[] };
 export type Table = { count: number; record(number: number): MftRecord | null };
 
 const COMPRESSED = 0x00ff;
@@ -104,11 +107,12 @@ function parse(layout: NtfsLayout, bytes: Buffer, number: number): MftRecord | n
     found.push(attribute(layout, bytes.subarray(at, at + length), type, number));
     at += length;
   }
-  return { folder: (flags & 2) !== 0, base: u64(bytes.subarray(32, 40).fill(0, 6, 8), 0), attributes: found };
+  const part = bytes.subarray(32, 40).some((byte) => byte !== 0);
+  return { folder: (flags & 2) !== 0, part, attributes: found };
 }
 
 /** The last two bytes of each sector are kept aside, so that a torn write shows. */
-function undoFixups(bytes: Buffer): void {
+export function undoFixups(bytes: Buffer): void {
   const at = bytes.readUInt16LE(4);
   const count = bytes.readUInt16LE(6);
   for (let index = 1; index < count; index++) {
@@ -123,6 +127,7 @@ function attribute(layout: NtfsLayout, bytes: Buffer, type: number, record: numb
   const common = {
     record,
     type,
+    id: bytes.readUInt16LE(14),
     name: utf16le(bytes.subarray(nameAt, nameAt + bytes[9]! * 2)),
     flags: bytes.readUInt16LE(12),
   };
@@ -173,6 +178,9 @@ function runsOf(layout: NtfsLayout, bytes: Buffer): Extent[] {
 export function contentOf(layout: NtfsLayout, parts: Attribute[]): Source {
   const sorted = [...parts].sort((a, b) => a.firstCluster - b.firstCluster);
   const first = sorted[0]!;
+  // which of them a system takes depends on whether it goes by the list of attributes
+  if (sorted.length > 1 && (sorted[1]!.firstCluster === 0 || sorted.some((part) => part.resident !== null)))
+    throw new Damaged("has a stream that begins twice");
   if (first.flags & ENCRYPTED) throw new Damaged("encrypted");
   if (first.resident) return bytesSource(Buffer.from(first.resident));
   if (first.flags & COMPRESSED) throw new Damaged("compressed by NTFS, which the gate does not unpack");

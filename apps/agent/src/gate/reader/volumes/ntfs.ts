@@ -1,8 +1,18 @@
 /** NTFS, by its master file table from end to end rather than by its folders' indexes, so that a record no index names
  *  is listed as well. Layout after the Linux-NTFS project's documentation. */
 import { Damaged, type Source, u64 } from "../source.ts";
-import { type Bounds, type Entry, fileEntry, powerOfTwo, reason, type Volume } from "../volume.ts";
-import { type Attribute, attributes, contentOf, type NtfsLayout, openTable, type Table } from "./ntfs-record.ts";
+import { type Bounds, type Entry, fileEntry, join, powerOfTwo, reason, type Volume } from "../volume.ts";
+import { namedIn } from "./ntfs-index.ts";
+import { isOrdinary, isOwnName } from "./ntfs-own.ts";
+import {
+  type Attribute,
+  attributes,
+  contentOf,
+  type MftRecord,
+  type NtfsLayout,
+  openTable,
+  type Table,
+} from "./ntfs-record.ts";
 
 const NAME = 0x30;
 const DATA = 0x80;
@@ -69,7 +79,7 @@ function* walk(layout: NtfsLayout, table: Table, bounds: Bounds): Generator<Entr
   for (let number = 0; number < table.count; number++) {
     try {
       const record = table.record(number);
-      if (!record?.folder || record.base !== 0) continue;
+      if (!record?.folder || record.part) continue;
       bounds.take();
       const [name] = namesOf(allAttributes(table, record.attributes, layout));
       if (name && number !== ROOT) folders.set(number, name);
@@ -77,63 +87,96 @@ function* walk(layout: NtfsLayout, table: Table, bounds: Bounds): Generator<Entr
       reason(error); // the second pass lists it with the reason
     }
   }
+  const claimed = new Set<number>();
+  const parts: number[] = [];
   for (let number = 0; number < table.count; number++) {
     try {
       const record = table.record(number);
-      if (record?.base !== 0) continue;
-      if (number < OWN_RECORDS && number !== ROOT) {
-        yield* ownStreams(layout, record.attributes, number);
+      if (record === null) continue;
+      if (record.part) {
+        parts.push(number);
         continue;
       }
-      yield* entriesOf(layout, table, folders, number, record.folder, record.attributes, bounds);
+      if (number < OWN_RECORDS && number !== ROOT) {
+        const all = allAttributes(table, record.attributes, layout, claimed);
+        yield* ownStreams(layout, all, number);
+        yield* ownNames(layout, all, number, Buffer.from(`$Own/record-${number}`), bounds);
+      } else yield* entriesOf(layout, table, folders, { number, ...record }, claimed, bounds);
     } catch (error) {
       yield fileEntry(Buffer.from(`$Orphan/record-${number}`), 0, () => layout.source, reason(error));
     }
   }
-}
-
-/** What the volume's own files may have beside their content. */
-const OWN_STREAMS = new Set(["$Bad", "$SDS", "$Info", "$SRAT"]);
-
-/** A stream that somebody hung on one of the volume's own files is content as any other. */
-function* ownStreams(layout: NtfsLayout, all: Attribute[], number: number): Generator<Entry> {
-  for (const attribute of all) {
-    if (attribute.type !== DATA || attribute.name.length === 0 || OWN_STREAMS.has(attribute.name.toString())) continue;
-    const path = Buffer.concat([Buffer.from(`$Own/record-${number}:`), attribute.name]);
-    yield fileEntry(path, attribute.size, () => contentOf(layout, [attribute]));
+  // what opens a file by its record's number alone may open such a one
+  for (const number of parts) {
+    if (claimed.has(number)) continue;
+    bounds.take();
+    const problem = "is a part of another record, whose list does not name it";
+    yield fileEntry(Buffer.from(`$Orphan/record-${number}`), 0, () => layout.source, problem);
   }
 }
+
+/** What somebody put on the volume's own files is content as any other: it has no name there, and an index may give it one. */
+function* ownStreams(layout: NtfsLayout, all: Attribute[], number: number): Generator<Entry> {
+  for (const parts of streamsOf(all)) {
+    const { name } = parts[0]!;
+    if (isOrdinary(number, name.toString(), parts, () => contentOf(layout, parts))) continue;
+    const path = Buffer.concat([Buffer.from(`$Own/record-${number}${name.length === 0 ? "" : ":"}`), name]);
+    yield fileEntry(path, sizeOf(parts), () => contentOf(layout, parts));
+  }
+}
+
+/** An index that gives one of the volume's own files a name makes a file of what is not listed as one. */
+function* ownNames(
+  layout: NtfsLayout,
+  all: Attribute[],
+  folder: number,
+  path: Buffer,
+  bounds: Bounds,
+): Generator<Entry> {
+  for (const { record, name } of namedIn(layout, all, OWN_RECORDS)) {
+    if (folder === ROOT && isOwnName(record, name.toString())) continue;
+    bounds.take();
+    const problem = `is a name for the volume's own record ${record}`;
+    yield fileEntry(join(path, name, 0), 0, () => layout.source, problem);
+  }
+}
+
+const streamsOf = (all: Attribute[]): Attribute[][] => [
+  ...Map.groupBy(
+    all.filter((attribute) => attribute.type === DATA),
+    (attribute) => attribute.name.toString("hex"),
+  ).values(),
+];
+
+const sizeOf = (parts: Attribute[]): number => parts.reduce((most, part) => Math.max(most, part.size), 0);
 
 function* entriesOf(
   layout: NtfsLayout,
   table: Table,
   folders: Folders,
-  number: number,
-  folder: boolean,
-  own: Attribute[],
+  { number, folder, attributes: own }: MftRecord & { number: number },
+  claimed: Set<number>,
   bounds: Bounds,
 ): Generator<Entry> {
-  const all = allAttributes(table, own, layout);
+  const all = allAttributes(table, own, layout, claimed);
   const names = namesOf(all);
-  const streams = Map.groupBy(
-    all.filter((attribute) => attribute.type === DATA),
-    (attribute) => attribute.name.toString("hex"),
-  );
+  const streams = streamsOf(all);
   const reparse = all.find((attribute) => attribute.type === REPARSE);
   const paths = number === ROOT ? [Buffer.alloc(0)] : names.map((name) => pathOf(folders, name));
   if (paths.length === 0) {
-    if (streams.size === 0) return;
+    if (streams.length === 0) return;
     paths.push(Buffer.from(`$Orphan/record-${number}`));
   }
+  yield* ownNames(layout, all, number, paths[0]!, bounds);
   for (const path of paths) {
     bounds.take();
     if (folder) yield { path, kind: "folder", size: 0, content: null };
     else if (reparse) yield reparsed(path, reparse);
-    for (const parts of streams.values()) {
+    for (const parts of streams) {
       const { name } = parts[0]!;
       const full = name.length === 0 ? path : Buffer.concat([path, Buffer.from(":"), name]);
-      const size = parts.find((part) => part.firstCluster === 0)?.size ?? 0;
-      if (reparse && name.length === 0 && size === 0) continue;
+      const size = sizeOf(parts);
+      if (reparse && name.length === 0 && size === 0 && parts.length === 1) continue;
       yield fileEntry(full, size, () => contentOf(layout, parts));
     }
   }
@@ -169,27 +212,39 @@ function pathOf(folders: Folders, name: Name): Buffer {
   );
 }
 
-/** A record that is full keeps attributes in other records, named by its list. */
-function allAttributes(table: Table, own: Attribute[], layout: NtfsLayout): Attribute[] {
-  const list = own.find((attribute) => attribute.type === LIST);
+/** A record that is full keeps attributes in other records, named by its list. `claimed`: those records, added to.
+ *  @throws Damaged where the list and what there is disagree: some systems go by the one, some by the other */
+function allAttributes(table: Table, own: Attribute[], layout: NtfsLayout, claimed?: Set<number>): Attribute[] {
+  const lists = own.filter((attribute) => attribute.type === LIST);
+  const [list] = lists;
   if (!list) return own;
-  const bytes = list.resident ?? readWhole(contentOf(layout, [list]));
-  const others = new Set<number>();
-  for (let at = 0; at + 26 <= bytes.length; ) {
-    const length = bytes.readUInt16LE(at + 4);
-    if (length < 26) break;
-    others.add(bytes.readUInt32LE(at + 16) + bytes.readUInt16LE(at + 20) * 0x1_0000_0000);
+  const bytes = readWhole(contentOf(layout, lists));
+  const named = new Map<string, number>();
+  for (let at = 0; at < bytes.length; ) {
+    const length = at + 26 <= bytes.length ? bytes.readUInt16LE(at + 4) : 0;
+    if (length < 26) throw new Damaged("has a list of attributes that breaks off");
+    const record = bytes.readUInt32LE(at + 16) + bytes.readUInt16LE(at + 20) * 0x1_0000_0000;
+    named.set(keyOf(record, bytes.readUInt32LE(at), bytes.readUInt16LE(at + 24)), record);
     at += length;
   }
   const all = [...own];
-  for (const number of others) {
-    if (own.some((attribute) => attribute.record === number)) continue;
+  for (const number of new Set(named.values())) {
+    if (number === list.record) continue;
+    claimed?.add(number);
     const record = table.record(number);
     if (!record) throw new Damaged(`keeps attributes in record ${number}, which is not in use`);
     all.push(...record.attributes);
   }
+  const found = new Set(
+    all.filter((attribute) => attribute.type !== LIST).map(({ record, type, id }) => keyOf(record, type, id)),
+  );
+  for (const key of found) if (!named.has(key)) throw new Damaged("has an attribute that its list does not name");
+  for (const key of named.keys())
+    if (!found.has(key)) throw new Damaged("has a list that names an attribute which is not there");
   return all;
 }
+
+const keyOf = (record: number, type: number, id: number): string => `${record}:${type}:${id}`;
 
 function readWhole(source: Source): Buffer {
   if (source.size > 1024 * 1024) throw new Damaged("has a list of attributes larger than any real one");
