@@ -1,10 +1,9 @@
 /** What waits is taken back by a person, or ends by itself; either is a record. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ConsoleAct } from "@sallyport/shared/record/console.ts";
-import type { Severity } from "@sallyport/shared/record/severity.ts";
 import type { Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
 import type { Act } from "../person/act.ts";
+import type { RecordAct } from "../trail/recorder.ts";
 import { inTransaction } from "../transaction.ts";
 import { endProposal } from "./propose.ts";
 import { lockWaiting } from "./sign.ts";
@@ -24,11 +23,6 @@ export async function withdraw(
     after: { state: "withdrawn", proposal: asked.id, reason: asked.reason },
   };
 }
-
-type RecordAct = (
-  tx: PoolClient,
-  record: { kind: string; severity: Severity; text: string; body: ConsoleAct },
-) => Promise<unknown>;
 
 /** Those whose time is over are ended, one transaction each; answers how many. Several workers may look at once. */
 export async function endExpired(pool: Pool, recordConsole: RecordAct): Promise<number> {

@@ -1,17 +1,11 @@
 /** A volume that was wiped → its sealed recovery keys are gone from here: from the inventory and from the record that
  *  brought them, whose entry and proof stand. Told on the console's trail, in the same transaction. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { ConsoleAct } from "@sallyport/shared/record/console.ts";
-import type { Severity } from "@sallyport/shared/record/severity.ts";
-import type { Pool, PoolClient } from "pg";
+import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { findRanges, IN_RANGE, inRange } from "../trail/ranges.ts";
+import type { RecordAct } from "../trail/recorder.ts";
 import { inTransaction } from "../transaction.ts";
-
-type RecordAct = (
-  tx: PoolClient,
-  record: { kind: string; severity: Severity; text: string; body: ConsoleAct },
-) => Promise<unknown>;
 
 type Doomed = {
   trail: number;

@@ -1,11 +1,11 @@
 /** One look at one rollout, in one transaction: facts → `advance` → rows. A worker that is killed in it has done nothing;
  *  of several workers one looks and the others pass. Called by rollouts.ts. */
 
-import type { ConsoleAct } from "@sallyport/shared/record/console.ts";
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
 import { type Advanced, advance } from "@sallyport/shared/rollout/advance.ts";
 import { tellsThrough } from "@sallyport/shared/rollout/state.ts";
 import type { Pool, PoolClient } from "pg";
+import type { RecordAct } from "../trail/recorder.ts";
 import { inTransaction } from "../transaction.ts";
 import { apply, ROLLOUT, type RolloutRow, readRow, wake } from "./apply.ts";
 import { loadFacts, loadMembers, type Member } from "./facts.ts";
@@ -18,10 +18,6 @@ const LOOK_MS_MIN = 900;
 /** No look for longer than this, or a clock that went back, is a break. */
 const BREAK_MS = 60_000;
 
-export type RecordAct = (
-  tx: PoolClient,
-  record: { kind: string; severity: Severity; text: string; body: ConsoleAct },
-) => Promise<unknown>;
 export type StepDeps = { pool: Pool; recordConsole: RecordAct };
 
 /** `passed`: another worker has it or just had it, or it is over. `telling`: some of the waves let go are still to be told. */

@@ -16,6 +16,12 @@ import type { ConsoleKey } from "./key.ts";
 import { growRange } from "./ranges.ts";
 import { sha256 } from "./sha256.ts";
 
+/** What the console does of itself, in the transaction that does it. */
+export type RecordAct = (
+  tx: PoolClient,
+  record: { kind: string; severity: Severity; text: string; body: ConsoleAct },
+) => Promise<unknown>;
+
 export type ConsoleRecord = { kind: string; severity: Severity; text: string; body: PersonAct | ConsoleAct };
 
 /** One writer at a time to the console's trail, whichever process it is in. */
