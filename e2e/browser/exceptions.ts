@@ -8,7 +8,7 @@ import { inTransaction } from "../../apps/web/src/transaction.ts";
 import { makeException, refuseRequest } from "../../apps/web/src/usb/exception.ts";
 import { listExceptions, revokeException } from "../../apps/web/src/usb/revoke.ts";
 import { seedTrail, seedWorkstation } from "../../apps/web/test/seed.ts";
-import { stick } from "./fleet.ts";
+import { stick } from "./sticks.ts";
 
 const ANSWERS = ["allowed", "revoked", "refused", "image"] as const;
 type Answer = (typeof ANSWERS)[number];

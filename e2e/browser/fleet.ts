@@ -2,140 +2,23 @@
 import { createHash } from "node:crypto";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
 import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
-import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
 import type pg from "pg";
 import { raise } from "../../apps/web/src/alert/raise.ts";
 import { publish } from "../../apps/web/src/policy/publish.ts";
 import { makeGroup } from "../../apps/web/src/policy/store.ts";
 import type { ConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { type Seen, seedTrail, seedWorkstation } from "../../apps/web/test/seed.ts";
+import { evidenceOf } from "./machine-evidence.ts";
+import { LAYOUT, MACHINES, type Machine } from "./machines.ts";
 import { seedRefused } from "./refused.ts";
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const hex = (text: string, algorithm = "sha256") => createHash(algorithm).update(text).digest("hex");
+const hex = (text: string) => createHash("sha256").update(text).digest("hex");
 const SECTIONS = ["usb", "network", "ids", "log", "disk", "agent"];
-
-export const STOLEN_STICK = { sha256: hex("stick of the invoice"), size: 31_914_983_424 };
-const INVOICE = "Rechnungen/2026/invoice_2026_Q3 final (2).zip!/invoice.scr";
-/** 500 characters and no space: what breaks a layout that was only tried with lorem ipsum. */
-const LONG_LINE = `GET /update?token=${"a9f3e1c7".repeat(48)} HTTP/1.1 from 198.51.100.23 \u001b[31mnot red\u202e`;
 
 export type FleetSeeded = {
   groups: Record<"laboratory" | "finance" | "front desk", string>;
   workstations: Map<string, string>;
 };
-
-const LAYOUT = {
-  direct: {
-    hypervisor: "xen",
-    version: "4.20.1",
-    isolation: "direct-map",
-    regions: [
-      { owner: "win11-lab", from: "0x0", to: "0x300000000", oneToOne: true },
-      { owner: "xen", from: "0x300000000", to: "0x308000000" },
-      { owner: "dom0", from: "0x308000000", to: "0x3c0000000" },
-      { owner: "debian-build", from: "0x3c0000000", to: "0x400000000" },
-    ],
-    devices: [
-      { sbdf: "0000:01:00.0", class: "VGA", owner: "win11-lab", interrupt: "MSI" },
-      { sbdf: "0000:00:14.0", class: "USB", owner: "dom0" },
-    ],
-    audit: { pages: 3_145_728, wrong: 0 },
-  },
-  iommu: {
-    hypervisor: "xen",
-    version: "4.20.1",
-    isolation: "iommu",
-    iommu: "vt-d",
-    regions: [
-      { owner: "xen", from: "0x0", to: "0x8000000" },
-      { owner: "dom0", from: "0x8000000", to: "0x100000000" },
-      { owner: "fin-office", from: "0x100000000", to: "0x500000000" },
-    ],
-    devices: [{ sbdf: "0000:02:00.0", class: "VGA", owner: "fin-office", interrupt: "MSI-X" }],
-  },
-  bare: { hypervisor: "none", isolation: "none", regions: [], devices: [] },
-} as unknown as Record<"direct" | "iommu" | "bare", HypervisorLayout>;
-
-type Machine = {
-  name: string;
-  group: keyof FleetSeeded["groups"];
-  labels: string[];
-  agoMs: number;
-  layout?: keyof typeof LAYOUT;
-  order?: number;
-  failed?: string;
-  /** What the firewall says of vifs that are bound to no card. */
-  unbound?: string;
-  spool?: number;
-  skewMs?: number;
-  guest: string;
-};
-
-const MACHINES: Machine[] = [
-  {
-    name: "lab-07",
-    group: "laboratory",
-    labels: ["canary", "floor:3"],
-    agoMs: 20_000,
-    layout: "direct",
-    order: 3,
-    guest: "win11-lab",
-  },
-  {
-    name: "lab-12",
-    group: "laboratory",
-    labels: ["floor:3"],
-    agoMs: 45_000,
-    layout: "direct",
-    order: 2,
-    spool: 412,
-    unbound:
-      "NOT BOUND to a card, so that its guest may use any MAC: vif-lab; xenstore does not answer (xenstore-ls: no answer in 10 s). Set firewall.vifs[].mac.",
-    guest: "win11-lab",
-  },
-  {
-    name: "lab-19",
-    group: "laboratory",
-    labels: [],
-    agoMs: 25 * MINUTE_MS,
-    layout: "direct",
-    order: 3,
-    skewMs: -7_300,
-    guest: "win11-lab",
-  },
-  { name: "fin-02", group: "finance", labels: ["board"], agoMs: 5_000, layout: "iommu", order: 1, guest: "fin-office" },
-  {
-    name: "fin-03",
-    group: "finance",
-    labels: [],
-    agoMs: 30_000,
-    layout: "iommu",
-    order: 1,
-    failed: "disk",
-    guest: "fin-office",
-  },
-  {
-    name: "fin-04",
-    group: "finance",
-    labels: ["spare"],
-    agoMs: 5 * HOUR_MS,
-    layout: "iommu",
-    order: 1,
-    spool: 18_204,
-    guest: "fin-office",
-  },
-  {
-    name: "reception-with-a-rather-long-host-name-01",
-    group: "front desk",
-    labels: ["public", "kiosk", "floor:0"],
-    agoMs: 60_000,
-    layout: "bare",
-    guest: "kiosk",
-  },
-  { name: "spare-01", group: "front desk", labels: [], agoMs: 90_000, guest: "kiosk" },
-];
 
 export async function seedFleet(pool: pg.Pool, key: ConsoleKey): Promise<FleetSeeded> {
   const tx = await pool.connect();
@@ -186,7 +69,7 @@ export async function seedFleet(pool: pg.Pool, key: ConsoleKey): Promise<FleetSe
       skewMs: machine.skewMs ?? 120,
     });
     workstations.set(machine.name, id);
-    const seen = evidence(machine);
+    const seen = evidenceOf(machine);
     const trail = await seedTrail(pool, id, seen);
     await seedAlerts(pool, id, trail, seen);
     if (machine.layout) await seedReport(pool, id, groups[machine.group], machine, digests);
@@ -275,185 +158,3 @@ async function seedAlerts(pool: pg.Pool, id: string, trail: number, seen: Seen[]
     );
   }
 }
-
-const guestLine = (guest: string, app: string, process: string, message: string, level: Seen["severity"] = "info") => ({
-  kind: "guest.log",
-  severity: level,
-  guest,
-  text: `${app}[${process}]: ${message}`,
-  body: {
-    via: "udp",
-    from: "vif1.0",
-    format: "rfc5424",
-    app,
-    process,
-    message,
-    claimedHost: "WIN11",
-    claimedTime: "2026-11-24T08:00:00Z",
-  },
-});
-
-const connection = (flow: string, port: number) => ({
-  flow,
-  source: "10.137.0.14",
-  sourcePort: port,
-  destination: "203.0.113.66",
-  destinationPort: 8443,
-  protocol: "TCP",
-  eventTime: "2026-11-24T08:00:00.000+0000",
-});
-
-function evidence({ name, guest, agoMs }: Machine): Seen[] {
-  const flow = "1889216389123456789";
-  const opened = {
-    kind: "trail.opened",
-    severity: "notice",
-    text: `a trail was opened on ${name}`,
-    body: {
-      trail: "33333333-3333-4333-8333-333333333333",
-      agentVersion: "0.1.0",
-      hostname: name,
-      session: "11111111-1111-4111-8111-111111111111",
-    },
-  } as const;
-  const said = [
-    guestLine(guest, "kernel", "0", "usb 1-2: new high-speed USB device number 7 using xhci_hcd"),
-    guestLine(guest, "sshd", "411", "Failed password for root from 203.0.113.9 port 40022 ssh2", "warning"),
-    guestLine(guest, "sshd", "411", "Connection closed by authenticating user root 203.0.113.9 port 40022 [preauth]"),
-    guestLine(guest, "nginx", "980", LONG_LINE),
-    guestLine(guest, "systemd", "1", "Started Daily apt download activities."),
-    guestLine(guest, "MsMpEng", "2204", "Echtzeitschutz: Signaturversion 1.401.2.0 geladen"),
-  ];
-  const seen: Omit<Seen, "agoMs">[] = [opened, ...said];
-  if (name.startsWith("lab") || name.startsWith("fin-02")) {
-    seen.push(
-      {
-        kind: "ids.event",
-        severity: "info",
-        text: `tls ${"win.example-cdn.net"} 10.137.0.14:51544 → 203.0.113.66:8443`,
-        guest,
-        body: { ...connection(flow, 51_544), type: "tls", event: {} },
-      },
-      {
-        kind: "ids.alert",
-        severity: "error",
-        text: "ET MALWARE Cobalt Strike Beacon Observed 10.137.0.14:51544 → 203.0.113.66:8443",
-        guest,
-        body: {
-          ...connection(flow, 51_544),
-          signature: "ET MALWARE Cobalt Strike Beacon Observed",
-          signatureId: 2_032_362,
-          generator: 1,
-          revision: 2,
-          category: "Malware Command and Control Activity Detected",
-          action: "allowed",
-          event: {},
-        },
-      },
-      {
-        kind: "net.drop",
-        severity: "notice",
-        text: "dropped 203.0.113.66:8443 → 10.137.0.14:51544 by egress-default",
-        guest,
-        body: {
-          ...connection("", 51_544),
-          source: "203.0.113.66",
-          sourcePort: 8443,
-          destination: "10.137.0.14",
-          destinationPort: 51_544,
-          rule: "egress-default",
-          in: "vif1.0",
-          bytes: 1420,
-          event: {},
-        },
-      },
-    );
-  }
-  if (name === "lab-07" || name === "fin-02")
-    seen.push(...stick(name === "lab-07" ? "SanDisk Ultra 32 GB" : "unnamed stick", true));
-  if (name === "lab-12") seen.push(...stick("Kingston DT100 – Quartalszahlen und anderes", false));
-  seen.push(...said.slice(1, 3), {
-    kind: "agent.health",
-    severity: "info",
-    text: "up 4 d, 61 MB resident, clock synchronised, 412 GB free",
-    body: {
-      agentVersion: "0.1.0",
-      node: "v24.21.0",
-      uptimeSeconds: 345_600,
-      residentBytes: 61_000_000,
-      clock: { synchronised: true },
-      spool: { records: 0, bytes: 0, bytesMax: 2 ** 30 },
-      versions: { suricata: "7.0.10" },
-    },
-  });
-  return seen.map((each, at) => ({ ...each, agoMs: agoMs + (seen.length - at) * 1_700 }));
-}
-
-/** A stick from being seen to being pulled out; one that is not bad is held, and asks to pass. */
-export function stick(source: string, bad: boolean): Omit<Seen, "agoMs">[] {
-  const id = `1-2/0781:5581/${hex(source).slice(0, 8)}`;
-  const file = (path: string, size: number, type: string, finding = "clean", detail?: string) => ({
-    path,
-    size,
-    md5: hex(path, "md5"),
-    sha256: hex(path),
-    type,
-    finding,
-    ...(detail && { detail }),
-  });
-  const manifest = [
-    ...Array.from({ length: 34 }, (_, at) =>
-      file(`Fotos/2026-11/IMG_${4_100 + at}.jpg`, 3_400_000 + at * 7_919, "image/jpeg"),
-    ),
-    file(
-      "Rechnungen/2026/Übersicht Quartal 3 mit allen Anlagen und dem Schriftverkehr, endgültige Fassung.xlsx",
-      88_214,
-      "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ),
-    file("geheim.7z", 5_242_880, "application/x-7z-compressed", "unscannable", "encrypted"),
-    ...(bad ? [file(INVOICE, 214_528, "application/x-dosexec", "infected", "Win.Trojan.Agent-6412")] : []),
-  ];
-  const verdict = bad ? "block" : "hold";
-  const reason = bad ? "1 file is infected" : "1 file could not be looked into";
-  const scan = {
-    source,
-    image: bad ? STOLEN_STICK : { sha256: hex(source), size: 7_969_177_600 },
-    stick: id,
-    verdict,
-    reason,
-    rule: bad ? "infected" : "unscannable",
-    manifest,
-    scanner: { engine: "ClamAV 1.4.3", definitions: "27312", date: "2026-11-21T07:31:00.000Z" },
-    confined: "bubblewrap",
-  };
-  const step = (kind: string, text: string, body: object = {}) => ({
-    kind,
-    severity: "info" as const,
-    text,
-    body: { stick: id, ...body },
-  });
-  return [
-    step("usb.device", `stick seen on port 1-2, held: one interface 08:06:50, claims serial 4C530001…1217`),
-    step("usb.step", "classified: storage, allowed to be read"),
-    step("usb.step", "read once and sealed, 362 MB/s", { imageSha256: scan.image.sha256 }),
-    {
-      kind: "usb.scan",
-      severity: bad ? "error" : "warning",
-      text: `${source}: ${verdict}, ${manifest.length} files, ${bad ? 1 : 0} infected, 1 unscannable; ${reason}`,
-      body: { ...scan, device: id },
-    },
-    ...(bad ? [] : [asks(source, manifest.length, reason)]),
-    step("usb.removed", "removed by the user, 41 s later"),
-  ];
-}
-
-/** What a held stick waits for: a person who lets exactly these contents pass. */
-const asks = (stick: string, files: number, reason: string): Omit<Seen, "agoMs"> => ({
-  kind: "usb.request",
-  severity: "warning",
-  text: `${stick} waits for a person: ${reason}`,
-  body: {
-    ...{ stick, request: hex(`request ${stick}`), descriptors: hex(`descriptors ${stick}`), device: `${stick}=` },
-    ...{ manifest: hex(`manifest ${stick}`), files, rule: "unscannable", reason },
-  },
-});
