@@ -1,5 +1,4 @@
 /** Groups with approvers, and something of each kind that waits for them or did. */
-
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";

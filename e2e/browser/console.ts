@@ -1,5 +1,4 @@
 /** The console alone over a real Postgres, with rows as ingest leaves them: for what needs no agent and no broker. */
-
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,6 @@
 /** A stolen console: its key, its database and its broker in a thief's hands, who runs its very code against a real agent.
  *  Whatever would loosen a workstation is refused by it, and told on its trail with the reason; what is left to the thief
  *  is to take away for a while. */
-
 import { createHash, randomBytes, randomUUID, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,5 +1,4 @@
 /** The virtual workstation's verbs, for the command line and for tests: a build → a running machine and what to do to it. */
-
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";

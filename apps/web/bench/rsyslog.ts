@@ -1,6 +1,5 @@
 /** What a site would use instead: rsyslog's own way into Postgres (ompgsql), over TCP on this machine, into a plain table
  *  of the same server. Its queue is memory: nothing of what it acknowledged is safe, which is the faster of its ways. */
-
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";

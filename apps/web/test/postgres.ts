@@ -1,6 +1,5 @@
 /** A real, empty Postgres for one test file: its own server, folder and port. With DATABASE_URL set, a database of its
  *  own in that server instead, so that the same tests run against Debian's Postgres. */
-
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

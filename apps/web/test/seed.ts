@@ -1,5 +1,4 @@
 /** Rows as ingest would leave them: a signed trail with real hashes, so that pages and proofs have something true. */
-
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { toBase64, toHex } from "@sallyport/shared/base/bytes.ts";
 import type { GuestId, Sha256, Time, TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";

@@ -1,5 +1,4 @@
 /** Signing as a person does it, at a terminal: questions, a pass phrase that is not shown, and the word yes. */
-
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,5 +1,4 @@
 /** A trail as a workstation would sign it, laid out as an export, for tests. */
-
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

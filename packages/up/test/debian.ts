@@ -1,5 +1,4 @@
 /** Debian's own PostgreSQL 15 and Mosquitto, started for one test in a folder of their own. */
-
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

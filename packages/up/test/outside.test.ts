@@ -1,6 +1,5 @@
 /** The main path against Debian's own servers, by DATABASE_URL and MQTT_URL, with two workers side by side: prepared and
  *  installed as docs/operations.md says, the console as it is built, and a person who signs in at it. */
-
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";

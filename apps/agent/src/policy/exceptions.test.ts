@@ -1,5 +1,4 @@
 /** What a workstation makes of exceptions: whose they are, when they end, and that one takes no other's place. */
-
 import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";

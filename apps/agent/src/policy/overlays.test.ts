@@ -1,5 +1,4 @@
 /** What a workstation makes of deny overlays: whose they are, that the console's key is enough, when they end. */
-
 import { readFileSync } from "node:fs";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";

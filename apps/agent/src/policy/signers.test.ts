@@ -1,5 +1,4 @@
 /** Whom a workstation believes: through new approvers, and a console's key that follows another. */
-
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";

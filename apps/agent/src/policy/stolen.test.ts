@@ -1,5 +1,4 @@
 /** The console's key in a thief's hand, and approvers who still want to be heard; a console whose clock is wrong. */
-
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";

@@ -1,6 +1,5 @@
 /** Orders from a console to an agent as a process of its own: believed, carried out once over kill -9, answered on its
  *  trail; and what a stolen console cannot do with its key alone. */
-
 import { randomUUID } from "node:crypto";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { Verb } from "@sallyport/shared/command/verb.ts";

@@ -1,5 +1,4 @@
 /** A policy file that is not what was written, on a real disk beside a real spool. */
-
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,7 +1,6 @@
 /** The guest's volume from its making to its end, with the agent as a process of its own: the recovery key reaches the
  *  console sealed and opens the volume for who holds the organisation's key; two persons wipe it, a stolen console does
  *  not. */
-
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,6 +1,5 @@
 /** One key of the console follows another, on an agent as a process of its own: receipts are believed under either while it
  *  was told of both, and under the old one no more when it was told of the new one alone. */
-
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";

@@ -1,5 +1,4 @@
 /** GET /api/quarantine/ID → the bytes that were kept, as a file; that someone took them is on the console's trail. */
-
 import type { Pool } from "pg";
 import { type RecordConsole, withRecord } from "../person/act.ts";
 import { type Actor, originOf } from "../person/actor.ts";
