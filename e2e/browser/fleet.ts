@@ -9,14 +9,14 @@ import { makeGroup } from "../../apps/web/src/policy/store.ts";
 import type { ConsoleKey } from "../../apps/web/src/trail/key.ts";
 import { type Seen, seedTrail, seedWorkstation } from "../../apps/web/test/seed.ts";
 import { evidenceOf } from "./machine-evidence.ts";
-import { LAYOUT, MACHINES, type Machine } from "./machines.ts";
+import { type GroupName, LAYOUT, MACHINES, type Machine } from "./machines.ts";
 import { seedRefused } from "./refused.ts";
 
 const hex = (text: string) => createHash("sha256").update(text).digest("hex");
 const SECTIONS = ["usb", "network", "ids", "log", "disk", "agent"];
 
 export type FleetSeeded = {
-  groups: Record<"laboratory" | "finance" | "front desk", string>;
+  groups: Record<GroupName, string>;
   workstations: Map<string, string>;
 };
 
@@ -27,7 +27,7 @@ export async function seedFleet(pool: pg.Pool, key: ConsoleKey): Promise<FleetSe
     finance: await makeGroup(tx, "finance", key),
     "front desk": await makeGroup(tx, "front desk", key),
   };
-  const revisions: [keyof typeof groups, string, string][] = [
+  const revisions: [GroupName, string, string][] = [
     ["laboratory", POLICY_TEMPLATE, "The defaults, written down"],
     [
       "laboratory",

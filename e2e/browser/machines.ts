@@ -1,6 +1,5 @@
 /** The machines of the fleet that pages are looked at with: one for each state a page has to show. */
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
-import type { FleetSeeded } from "./fleet.ts";
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -37,9 +36,11 @@ export const LAYOUT = {
   bare: { hypervisor: "none", isolation: "none", regions: [], devices: [] },
 } as unknown as Record<"direct" | "iommu" | "bare", HypervisorLayout>;
 
+export type GroupName = "laboratory" | "finance" | "front desk";
+
 export type Machine = {
   name: string;
-  group: keyof FleetSeeded["groups"];
+  group: GroupName;
   labels: string[];
   agoMs: number;
   layout?: keyof typeof LAYOUT;

@@ -4,38 +4,10 @@ import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
 import { namesOf } from "@sallyport/shared/policy/network/lower.ts";
 import type { NetworkSection } from "@sallyport/shared/policy/network.ts";
-import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
-import { isAsWanted, type Room, roomWords } from "./network-untracked.ts";
+import type { Found, Seen } from "./network-found.ts";
+import { isAsWanted, roomWords } from "./network-untracked.ts";
 import { type FirewallConfig, holding, textOf, wayOf } from "./network-wanted.ts";
-
-/** What a look found. Names are part of it, so that judging needs nothing else. */
-export type Found =
-  | { state: "unable"; reason: string }
-  | {
-      state: "seen";
-      names: Record<string, string[]>;
-      cards: Record<string, string>;
-      unbound: string[];
-      unresolved: string[];
-      /** Names with more addresses than rules take, with how many. */
-      crowded: Record<string, number>;
-      path: { to: string[] | "any"; port: number };
-      about: string | null;
-      differs: string[];
-      misplaced: string[];
-      room: Room | null;
-      nowSeconds: number;
-      behindSeconds: number;
-      repaired: string | null;
-      isolatedUntil: string | null;
-      denied: readonly DeniedAddress[];
-      counters: Record<string, number>;
-      /** By guest and reason, over all rulesets. */
-      drops: Record<string, Record<string, number>>;
-    };
-
-export type Seen = Extract<Found, { state: "seen" }>;
 
 export function judge(wanted: NetworkSection, found: Found, config: FirewallConfig, hash: Hash): SectionState {
   if (found.state === "unable") return { outcome: "not-applied", reason: found.reason };

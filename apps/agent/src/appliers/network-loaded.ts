@@ -2,7 +2,7 @@
 import { asideOf } from "@sallyport/shared/policy/network/compile.ts";
 import { TABLE } from "@sallyport/shared/policy/network/nft.ts";
 import type { Ruleset } from "../dom0/ruleset.ts";
-import type { Seen } from "./network-judge.ts";
+import type { Seen } from "./network-found.ts";
 import { differences, hooked, type ReadTable, readTable, type TableContent } from "./network-table.ts";
 
 /** Where a copy of a table is checked that judges no packet. */

@@ -8,7 +8,7 @@ import type { BrokerPath, Opening, Vif, Wire } from "@sallyport/shared/policy/ne
 import { lower } from "@sallyport/shared/policy/network/lower.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import { withCards } from "./network-cards.ts";
-import type { Seen } from "./network-judge.ts";
+import type { Seen } from "./network-found.ts";
 import type { Way } from "./network-untracked.ts";
 
 export type FirewallConfig = { wire: Wire; vifs: readonly Vif[]; own: readonly Opening[] };

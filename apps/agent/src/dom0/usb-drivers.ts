@@ -5,7 +5,7 @@ import { release } from "node:os";
 import { join } from "node:path";
 import { readDescriptors } from "@sallyport/shared/usb/descriptors.ts";
 import { DoorError } from "./dom0.ts";
-import type { UsbPlace } from "./usb.ts";
+import type { UsbPlace } from "./usb-place.ts";
 
 /** Those that only read and write blocks; `ums_…` are usb-storage's own, for single models. */
 const STORAGE = /^(?:uas|usb_storage|ums_[a-z0-9_]+)$/;

@@ -4,7 +4,7 @@ import { readlink, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DoorError } from "./dom0.ts";
 import { known, list, write, writeBack } from "./sysfs.ts";
-import type { UsbPlace } from "./usb.ts";
+import type { UsbPlace } from "./usb-place.ts";
 
 /** An interface that the kernel made of a device: its kind, `08:06:50`, with `??` for what is not written yet; whether a
  *  driver may have it, and which has it. */

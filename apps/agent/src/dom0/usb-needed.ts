@@ -2,7 +2,7 @@
  *  default route. To hold one would cut off the machine. Reads sysfs and /proc, and changes nothing. */
 import { readdir, readFile, realpath } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { UsbPlace } from "./usb.ts";
+import type { UsbPlace } from "./usb-place.ts";
 
 /** `why` is for people: `sda2 is mounted at /`. */
 export type Needed = { port: string; why: string };

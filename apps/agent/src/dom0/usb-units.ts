@@ -4,7 +4,7 @@ import { readFile, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
 import { list, text } from "./sysfs.ts";
-import type { UsbPlace } from "./usb.ts";
+import type { UsbPlace } from "./usb-place.ts";
 
 /** One logical unit. `node` is null where it is no disk or disc; `bytes` is 0 where no medium is in it. */
 export type UnitSeen = { lun: number; node: string | null; bytes: number };

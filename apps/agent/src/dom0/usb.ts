@@ -10,10 +10,8 @@ import { DoorError } from "./dom0.ts";
 import { isGone, known, list, text, write, writeBack } from "./sysfs.ts";
 import { storageDrivers } from "./usb-drivers.ts";
 import { type UsbFaces, usbFaces } from "./usb-faces.ts";
+import type { UsbPlace } from "./usb-place.ts";
 import { type UnitSeen, unitsOf } from "./usb-units.ts";
-
-/** `modules`: what the kernel's modules say of themselves; the running kernel's in /lib/modules otherwise. */
-export type UsbPlace = { sysfs: string; dev: string; modules?: string | undefined };
 
 /** A root hub. What it says of new devices: `0` holds them, `1` and `2` let them in. */
 export type Controller = { name: string; authorizedDefault: string };

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { UsbPlace } from "../dom0/usb.ts";
+import type { UsbPlace } from "../dom0/usb-place.ts";
 
 /** Alternate settings of one interface: `[["08:06:50"]]` is a stick, `[["08:06:50"], ["03:01:01"]]` one with a keyboard. */
 export type SimInterfaces = readonly (readonly string[])[];

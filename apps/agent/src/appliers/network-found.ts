@@ -1,0 +1,31 @@
+/** What a look at the firewall finds: what is judged, shown, and acted on. */
+import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
+import type { Room } from "./network-untracked.ts";
+
+/** Names are part of it, so that judging needs nothing else. */
+export type Found =
+  | { state: "unable"; reason: string }
+  | {
+      state: "seen";
+      names: Record<string, string[]>;
+      cards: Record<string, string>;
+      unbound: string[];
+      unresolved: string[];
+      /** Names with more addresses than rules take, with how many. */
+      crowded: Record<string, number>;
+      path: { to: string[] | "any"; port: number };
+      about: string | null;
+      differs: string[];
+      misplaced: string[];
+      room: Room | null;
+      nowSeconds: number;
+      behindSeconds: number;
+      repaired: string | null;
+      isolatedUntil: string | null;
+      denied: readonly DeniedAddress[];
+      counters: Record<string, number>;
+      /** By guest and reason, over all rulesets. */
+      drops: Record<string, Record<string, number>>;
+    };
+
+export type Seen = Extract<Found, { state: "seen" }>;
