@@ -1,7 +1,8 @@
 /** Gate → the confined rebuilder: gets the sealed image to read, an empty one to write, and the list of what passed; no
  *  other file, no network, no privileges, bounded in time, memory and length. */
 import { constants, type FileHandle, open } from "node:fs/promises";
-import type { Readable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { RebuildOrder } from "../gate/rebuild/main.ts";
 import type { Passing } from "../gate/rebuild/plan.ts";
 import { boundedLines, emptyRoom, startConfined, wrapperFor } from "./confine.ts";
@@ -31,6 +32,7 @@ export type StartRebuild = (rebuild: Rebuild) => Promise<Rebuilding>;
 
 /** It works in memory; nothing is written beside the copy. */
 const WORK_BYTES = 16 * 1024 * 1024;
+const LINES_AT_ONCE = 512;
 
 /** Never without bubblewrap, whoever we are: what comes of it is a guest's. @throws DoorError where it cannot be started */
 export const startRebuild: StartRebuild = async (rebuild) => {
@@ -50,11 +52,18 @@ export const startRebuild: StartRebuild = async (rebuild) => {
     const stdio = ["pipe", "pipe", "pipe", source.fd, ...(out ? [out.fd] : [])] as const;
     const bound = { secondsMax, ...(signal ? { signal } : {}) };
     const { child, ended } = await startConfined(room, wrapper.value, told, stdio, bound);
-    child.stdin?.on("error", () => {}); // one that ends early says so by how it ends
-    for (const file of passing) child.stdin?.write(`${JSON.stringify(file)}\n`);
-    child.stdin?.end();
+    // one that ends early says so by how it ends
+    pipeline(Readable.from(inLines(passing)), child.stdin as Writable).catch(() => {});
     return { lines: boundedLines(child.stdout as Readable), ended };
   } finally {
     await source.close();
   }
 };
+
+/** No more than it takes at once: the next are written when it has read those. */
+function* inLines(passing: readonly Passing[]): Generator<string> {
+  for (let from = 0; from < passing.length; from += LINES_AT_ONCE) {
+    const some = passing.slice(from, from + LINES_AT_ONCE);
+    yield some.map((file) => `${JSON.stringify(file)}\n`).join("");
+  }
+}

@@ -16,9 +16,11 @@ import { isNodeOf, type UnitSeen } from "../dom0/usb-units.ts";
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { SpoolClosed } from "../spool/intake.ts";
 import { asJudged, asStick, deliver, handOver, letIn, made, takeBack } from "./give.ts";
+import { inTurns } from "./in-turns.ts";
 import { type GateAct, type GateEvent, type Image, listedOf, type Rules } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import type { RebuildParts, Rebuilt } from "./rebuild.ts";
+import { listing } from "./records.ts";
 import { stickBytes } from "./room.ts";
 import { holdOwn, type Passage } from "./under-way.ts";
 
@@ -209,7 +211,7 @@ async function findUnits({ passage, ports, settleMs }: Acting): Promise<UnitSeen
 }
 
 /** Each unit's sealed image, as it lies there. */
-export async function scanImages({ passage, volume, scan, tell }: Acting): Promise<ScanBody[]> {
+export async function scanImages({ passage, volume, scan, tell, rules }: Acting): Promise<ScanBody[]> {
   const images = imagesOf(passage);
   const { device } = passage.state;
   const scans: ScanBody[] = [];
@@ -217,6 +219,7 @@ export async function scanImages({ passage, volume, scan, tell }: Acting): Promi
     const source = images.length === 1 ? stickId(device) : `${stickId(device)} unit ${lun}`;
     const onProgress = (files: number) => void tell([], `${device.port}: scanning, ${files} files`).catch(() => {});
     const body = await scan(volume.path(file), { source, sha256, onProgress, signal: passage.stop.signal });
+    await inTurns(listing(body.manifest, rules.hash));
     scans.push({ ...body, image: { sha256, size: bytes } });
   }
   return scans;

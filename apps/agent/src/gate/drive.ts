@@ -7,8 +7,10 @@ import type { GateStep } from "@sallyport/shared/record/usb.ts";
 import { ruleFacts, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import { pause } from "../pace.ts";
 import { SpoolClosed } from "../spool/intake.ts";
+import { prepareAhead } from "../spool/prepare.ts";
 import { type Acting, perform } from "./acts.ts";
 import { PAST_POSITION } from "./circumstances.ts";
+import { inTurns } from "./in-turns.ts";
 import { appeared, type GateAct, type GateState, type Next, step } from "./passage.ts";
 import * as words from "./passage-words.ts";
 import { strict } from "./reconsider.ts";
@@ -18,6 +20,8 @@ import { type Gate, hashesOf, type Passage, passageOf, ROOM_MS, stickOf, unawait
 
 /** A guest that does not let go of a stick that has gone is asked again this often. */
 const UNDO_MS = 5_000;
+/** A long manifest's parts are a hundred kilobytes each. */
+const RECORDS_AT_ONCE = 8;
 
 export function begin(gate: Gate, key: string, device: UsbDevice): void {
   enter(gate, passageOf(key, { step: "seen", device }), appeared(device, gate.parts.now()));
@@ -38,6 +42,7 @@ async function drive(gate: Gate, passage: Passage, first: Next): Promise<void> {
     passage.state = next.state;
     if (WRITES_NO_MORE.has(next.state.step)) passage.setAside = 0;
     remember(gate, passage);
+    if (next.records.length > RECORDS_AT_ONCE) await inTurns(prepareAhead(next.records));
     if (!(await mayAct(gate, passage, next))) {
       next = await nextOf(gate, passage);
       continue;

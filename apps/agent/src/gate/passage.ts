@@ -8,12 +8,14 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { GateStep, UsbAttachBody, UsbMode } from "@sallyport/shared/record/usb.ts";
 import { deniedReason, OVERLAY_RULE } from "@sallyport/shared/usb/decide.ts";
 import { isPinned, ruleFacts, type UsbDevice, type UsbPin } from "@sallyport/shared/usb/device.ts";
-import { type Exception, exceptionFor, type Grounds, stickManifest } from "@sallyport/shared/usb/exception.ts";
+import { type Exception, exceptionFor, type Grounds, stickDigest } from "@sallyport/shared/usb/exception.ts";
 import { judgeDevice } from "@sallyport/shared/usb/judge.ts";
 import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
+import { atOnce } from "./in-turns.ts";
 import { failed, lost, pulled, stopped } from "./passage-ends.ts";
 import * as words from "./passage-words.ts";
+import { listing } from "./records.ts";
 
 /** A logical unit's image on the gate's volume. */
 export type Image = { lun: number; bytes: number; sha256: string; file: string };
@@ -173,9 +175,9 @@ function rescanned(
 /** What exceptions are tied to. */
 export const listedOf = (scans: readonly ScanBody[], hash: Hash): Listed => ({
   files: scans.reduce((sum, { manifest }) => sum + manifest.length, 0),
-  manifest: stickManifest(
+  manifest: stickDigest(
     hash,
-    scans.map(({ manifest }) => manifest),
+    scans.map(({ manifest }) => atOnce(listing(manifest, hash)).digest),
   ),
 });
 

@@ -9,6 +9,7 @@ import { z } from "zod";
 import { DoorError } from "../dom0/dom0.ts";
 import type { StartRebuild } from "../dom0/usb-rebuild.ts";
 import type { UsbVolume } from "../dom0/usb-volume.ts";
+import { AT_ONCE, each, inTurns, type Work } from "./in-turns.ts";
 import type { Image } from "./passage.ts";
 import { imageBytesMax } from "./rebuild/exfat.ts";
 import type { RebuildOrder } from "./rebuild/main.ts";
@@ -41,10 +42,11 @@ const nameOf = (file: ManifestFile): string => file.path ?? `\0base64:${file.pat
 const shown = (name: string): string => name.replace("\0", "").slice(0, NAME_CHARS_MAX).toWellFormed();
 
 /** What goes into the copy. An archive's members travel in it. Pure. */
-export function choose(manifest: Manifest, policy: UsbSection, grounds: Grounds): Chosen {
-  const paths = new Set(manifest.map((file) => `${file.partition ?? 0}/${latin(file)}`));
+export function* choose(manifest: Manifest, policy: UsbSection, grounds: Grounds): Work<Chosen> {
+  const paths = new Set(yield* each(manifest, (file) => `${file.partition ?? 0}/${latin(file)}`));
   const chosen: Chosen = { passing: [], bytes: 0, leftOut: { count: 0, first: [] } };
-  for (const file of manifest) {
+  for (const [at, file] of manifest.entries()) {
+    if (at % AT_ONCE === AT_ONCE - 1) yield;
     if (isMember(file, paths)) continue;
     const why = leftOut(file, policy, grounds);
     if (why === undefined) {
@@ -103,7 +105,7 @@ export async function rebuildImage(
   parts: RebuildParts,
 ): Promise<Rebuilt> {
   const { volume, policy, now } = parts;
-  const { passing, bytes, leftOut: left } = choose(manifest, policy, grounds);
+  const { passing, bytes, leftOut: left } = await inTurns(choose(manifest, policy, grounds));
   const bytesMax = imageBytesMax(bytes, passing.length);
   const room = parts.setAside(bytesMax);
   if (!room.ok) throw new DoorError(`its copy is not made: ${room.error}`);

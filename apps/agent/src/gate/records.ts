@@ -4,16 +4,40 @@ import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Severity } from "@sallyport/shared/record/severity.ts";
-import { countFindings, manifestDigest, splitManifest } from "@sallyport/shared/usb/manifest.ts";
+import {
+  countFindings,
+  fileBytes,
+  linesDigest,
+  type Manifest,
+  type ManifestFile,
+  manifestLine,
+  splitBy,
+} from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody, Verdict } from "@sallyport/shared/usb/scan.ts";
+import { atOnce, each, sorted, type Work } from "./in-turns.ts";
 
 /** Below a record's 256 KiB with room for partitions, gaps and problems. */
 const PART_BYTES_MAX = 120 * 1024;
 const TEXT_CHARS_MAX = 500;
 
+export type Listing = { parts: ManifestFile[][]; digest: string };
+/** A manifest does not change once it was made. */
+const listings = new WeakMap<Manifest, Listing>();
+
+/** What takes long with many files. Worked out in turns before its records are made, it is known then. */
+export function* listing(manifest: Manifest, hash: Hash): Work<Listing> {
+  const known = listings.get(manifest);
+  if (known) return known;
+  const bytes = yield* each(manifest, fileBytes);
+  const lines = yield* each(manifest, manifestLine);
+  const digest = linesDigest(yield* sorted(lines, (a, b) => (a < b ? -1 : a > b ? 1 : 0)), hash);
+  const made = { parts: splitBy(manifest, bytes, PART_BYTES_MAX), digest };
+  listings.set(manifest, made);
+  return made;
+}
+
 export function scanObservations(body: ScanBody, time: number, hash: Hash): Observation<"usb.scan">[] {
-  const parts = splitManifest(body.manifest, PART_BYTES_MAX);
-  const root = manifestDigest(body.manifest, hash);
+  const { parts, digest: root } = atOnce(listing(body.manifest, hash));
   const counts = countFindings(body.manifest);
   const found = `${counts.files} files, ${counts.infected} infected, ${counts.unscannable} unscannable`;
   const text = escapeForDisplay(`${body.source ?? "a stick"}: ${body.verdict}, ${found}; ${body.reason}`)

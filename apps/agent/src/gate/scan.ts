@@ -7,6 +7,7 @@ import { type Manifest, ManifestFile } from "@sallyport/shared/usb/manifest.ts";
 import { Outside, Partition, type ScanBody, type ScanFacts, Scanner } from "@sallyport/shared/usb/scan.ts";
 import { z } from "zod";
 import type { StartReader } from "../dom0/confine.ts";
+import { each, inTurns, sorted, type Work } from "./in-turns.ts";
 import type { ScannerLimits } from "./reader/events.ts";
 import { unpacksOf } from "./scanner-unpacks.ts";
 
@@ -85,7 +86,7 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
   const scanned: ScanFacts = {
     source: (options.source ?? target).slice(0, 1024).toWellFormed(),
     ...(facts.image ? { image: facts.image } : {}),
-    manifest: inOrder(settle(facts.manifest, facts.scanner, policy, started)),
+    manifest: await inTurns(inOrder(settle(facts.manifest, facts.scanner, policy, started))),
     scanner: facts.scanner && { ...facts.scanner, ...(options.set !== undefined && { set: options.set }) },
     ...(reading.kind === "image" ? { partitions: facts.partitions, outside: facts.outside } : {}),
     ...(problems.length > 0 ? { problems: problems.map((text) => text.slice(0, 512).toWellFormed()) } : {}),
@@ -182,11 +183,12 @@ function settle(manifest: ManifestFile[], scanner: Scanner | null, policy: UsbSe
   );
 }
 
-function inOrder(manifest: Manifest): Manifest {
+function* inOrder(manifest: Manifest): Work<Manifest> {
   const key = (file: ManifestFile) => file.path ?? Buffer.from(file.pathBase64 ?? "", "base64").toString("latin1");
-  const keyed = manifest.map((file) => ({ file, key: key(file) }));
-  keyed.sort(
+  const keyed = yield* each(manifest, (file) => ({ file, key: key(file) }));
+  const ordered = yield* sorted(
+    keyed,
     (a, b) => (a.file.partition ?? 0) - (b.file.partition ?? 0) || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0),
   );
-  return keyed.map(({ file }) => file);
+  return ordered.map(({ file }) => file);
 }

@@ -7,7 +7,9 @@ import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { Dropped } from "../dom0/stick-folder.ts";
 import { pause } from "../pace.ts";
 import type { Source } from "../sources/source.ts";
-import { scanObservations } from "./records.ts";
+import { prepareAhead } from "../spool/prepare.ts";
+import { inTurns } from "./in-turns.ts";
+import { listing, scanObservations } from "./records.ts";
 
 export type WatchSticks = {
   list: () => Promise<Dropped[]>;
@@ -69,8 +71,9 @@ export function sticksSource({ folder, list, scan, hash, now, pauseMs = PAUSE_MS
     name: "sticks",
     async run(outlet, signal) {
       outlet.state({ state: "running", at: folder });
-      const observed = (body: ScanBody, dropped: Dropped) => {
+      const observed = async (body: ScanBody, dropped: Dropped) => {
         try {
+          await inTurns(listing(body.manifest, hash));
           return scanObservations(body, now(), hash);
         } catch (error) {
           return scanObservations(unread(error, dropped), now(), hash);
@@ -83,7 +86,9 @@ export function sticksSource({ folder, list, scan, hash, now, pauseMs = PAUSE_MS
           known: (dropped) => outlet.position(position(dropped).name) === stateOf(dropped),
           scan: (dropped) => scan(dropped.path, dropped.name.toWellFormed(), signal),
           onScan: async (body, dropped) => {
-            await outlet.emit({ observations: observed(body, dropped), position: position(dropped) });
+            const observations = await observed(body, dropped);
+            await inTurns(prepareAhead(observations));
+            await outlet.emit({ observations, position: position(dropped) });
           },
           pauseMs,
         },

@@ -21,9 +21,22 @@ export type Prepared = {
   content: Buffer;
 };
 
+/** What was prepared before there was a parcel of it. */
+const ahead = new WeakMap<Observation, Prepared>();
+
+/** Where many large ones come in one parcel: one at each turn, so that nobody waits for all of them. */
+export function* prepareAhead(observations: readonly Observation[]): Generator<undefined, void> {
+  for (const observation of observations) {
+    ahead.set(observation, prepare(observation));
+    yield;
+  }
+}
+
 /** A body that JSON cannot say exactly, or that is too large, is a mistake of the source: what it meant is kept,
  *  bounded, as `agent.malformed`, and those behind it are not held up. */
 export function prepare(observation: Observation): Prepared {
+  const known = ahead.get(observation);
+  if (known) return known;
   const { kind, severity, time, guest } = observation;
   try {
     const content = Buffer.from(canonicalText({ body: observation.body, text: line(observation.text) }));

@@ -27,8 +27,8 @@ export function narrow(facts: ScanFacts): ScanFacts {
 
 export function narrowFiles(files: readonly ManifestFile[]): ManifestFile[] {
   const kept = new Map<string, ManifestFile>();
-  for (const { type, ...file } of files) {
-    const finding = file.finding === "unscannable" && file.detail === STALE ? "clean" : file.finding;
+  for (const { type, finding: found, detail } of files) {
+    const finding = found === "unscannable" && detail === STALE ? "clean" : found;
     const key = `${finding} ${type}`;
     if (kept.has(key) || (kept.size >= TYPES_MAX && finding === "clean")) continue;
     kept.set(key, { path: finding, size: 0, md5: null, sha256: null, type, finding });

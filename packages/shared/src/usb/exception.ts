@@ -88,8 +88,14 @@ const areImages = (bound: readonly WholeImage[], has: Bound["images"]): boolean 
   bound.every(({ bytes, sha256 }, unit) => bytes === has[unit]!.bytes && sha256 === has[unit]!.sha256);
 
 /** Over all logical units in order; of one unit it is that unit's own. */
-export function stickManifest(sha256: Hash, manifests: readonly (readonly ManifestFile[])[]): string {
-  const digests = manifests.map((manifest) => manifestDigest(manifest, sha256));
+export const stickManifest = (sha256: Hash, manifests: readonly (readonly ManifestFile[])[]): string =>
+  stickDigest(
+    sha256,
+    manifests.map((manifest) => manifestDigest(manifest, sha256)),
+  );
+
+/** Of its units' digests in order. */
+export function stickDigest(sha256: Hash, digests: readonly string[]): string {
   const [only, ...more] = digests;
   if (only !== undefined && more.length === 0) return only;
   return toHex(sha256(toUtf8(`${digests.join("\n")}\n`)));

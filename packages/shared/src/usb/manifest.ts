@@ -43,12 +43,15 @@ export type Manifest = z.infer<typeof Manifest>;
 
 /** What an exception is bound to: sha256 over the sorted lines of (path, size, sha256), partition first where there
  *  is one. Neither the order of reading nor findings change it. */
-export function manifestDigest(manifest: readonly ManifestFile[], sha256: Hash): string {
-  const lines = manifest.map((file) =>
-    canonicalText([file.partition ?? 0, file.path ?? null, file.pathBase64 ?? null, file.size, file.sha256]),
-  );
-  return toHex(sha256(toUtf8(`${lines.sort().join("\n")}\n`)));
-}
+export const manifestDigest = (manifest: readonly ManifestFile[], sha256: Hash): string =>
+  linesDigest(manifest.map(manifestLine).sort(), sha256);
+
+export const manifestLine = (file: ManifestFile): string =>
+  canonicalText([file.partition ?? 0, file.path ?? null, file.pathBase64 ?? null, file.size, file.sha256]);
+
+/** Of all of a manifest's lines, sorted by UTF-16 code units. */
+export const linesDigest = (sorted: readonly string[], sha256: Hash): string =>
+  toHex(sha256(toUtf8(`${sorted.join("\n")}\n`)));
 
 export type Counts = { files: number; clean: number; infected: number; unscannable: number };
 
@@ -60,16 +63,27 @@ export function countFindings(manifest: readonly ManifestFile[]): Counts {
 
 /** Splits a manifest so that each part's canonical text stays within `bytesMax`; one file is never split. */
 export function splitManifest(manifest: readonly ManifestFile[], bytesMax: number): ManifestFile[][] {
+  return splitBy(manifest, manifest.map(fileBytes), bytesMax);
+}
+
+/** Of a file's canonical text and what parts it from the next. */
+export const fileBytes = (file: ManifestFile): number => toUtf8(canonicalText(file)).length + 1;
+
+/** `bytes` has each file's own. */
+export function splitBy(
+  manifest: readonly ManifestFile[],
+  bytes: readonly number[],
+  bytesMax: number,
+): ManifestFile[][] {
   const parts: ManifestFile[][] = [[]];
-  let bytes = 0;
-  for (const file of manifest) {
-    const length = toUtf8(canonicalText(file)).length + 1;
-    if (bytes + length > bytesMax && parts.at(-1)!.length > 0) {
+  let sum = 0;
+  for (const [at, file] of manifest.entries()) {
+    if (sum + bytes[at]! > bytesMax && parts.at(-1)!.length > 0) {
       parts.push([]);
-      bytes = 0;
+      sum = 0;
     }
     parts.at(-1)!.push(file);
-    bytes += length;
+    sum += bytes[at]!;
   }
   return parts;
 }
