@@ -36,3 +36,13 @@ export function Fault({ message, again }: { message: string; again?: () => void 
     </div>
   );
 }
+
+type Asked = { isError: boolean; isPending: boolean; error: { message: string } | null; refetch: () => unknown };
+
+/** A list that was asked for: what went wrong, that it is on its way, what is said where it has no rows, or the list itself. */
+export function Listed(props: { asked: Asked; isEmpty: boolean; empty: ReactNode; children: ReactNode }) {
+  const { asked, isEmpty, empty, children } = props;
+  if (asked.isError) return <Fault message={asked.error?.message ?? ""} again={() => void asked.refetch()} />;
+  if (asked.isPending) return <Waiting />;
+  return isEmpty ? empty : children;
+}

@@ -39,6 +39,11 @@ export function Input({ label, hint, fault, className, ...rest }: Labelled & Inp
   );
 }
 
+/** Whoever acts says why; it stands on a trail. In the form's data, `reason`. */
+export function Why(props: Omit<Parameters<typeof Input>[0], "label"> & { maxLength: number }) {
+  return <Input label="Why" name="reason" required minLength={3} {...props} />;
+}
+
 export function Select({ label, hint, fault, children, ...rest }: Labelled & SelectHTMLAttributes<HTMLSelectElement>) {
   const id = useId();
   return (

@@ -10,7 +10,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { count } from "../../ui/bytes.ts";
 import { choosing } from "../../ui/choose.tsx";
-import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { Pick } from "../../ui/pick.tsx";
@@ -168,19 +168,19 @@ export function Alerts() {
       {triaged && chosen.size > 0 && <ChosenAlerts chosen={chosen} now={triaged} onNone={() => choose(new Map())} />}
       <div className="flex min-h-0 flex-1">
         <div className="flex min-h-0 min-w-0 flex-1 flex-col">
-          {pages.isError ? (
-            <Fault message={pages.error.message} again={() => void pages.refetch()} />
-          ) : pages.isPending ? (
-            <Waiting />
-          ) : rows.length === 0 ? (
-            <Empty title={isNarrowed ? "No alert matches" : view === "open" ? "Nothing to triage" : "None here"}>
-              <p>
-                An infected stick, an IDS alert, a forked or quarantined trail, a refused message or policy, a
-                certificate that nobody renewed raises one; who acknowledged it, and why, is kept on the console’s own
-                trail.
-              </p>
-            </Empty>
-          ) : (
+          <Listed
+            asked={pages}
+            isEmpty={rows.length === 0}
+            empty={
+              <Empty title={isNarrowed ? "No alert matches" : view === "open" ? "Nothing to triage" : "None here"}>
+                <p>
+                  An infected stick, an IDS alert, a forked or quarantined trail, a refused message or policy, a
+                  certificate that nobody renewed raises one; who acknowledged it, and why, is kept on the console’s own
+                  trail.
+                </p>
+              </Empty>
+            }
+          >
             <Table<AlertRow>
               label="Alerts, newest first"
               columns={triaged ? [boxes, ...listed] : listed}
@@ -190,7 +190,7 @@ export function Alerts() {
               onOpen={(row) => go({ open: row && String(row.id) })}
               onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
             />
-          )}
+          </Listed>
         </div>
         {active && (
           <AlertDrawer

@@ -12,7 +12,7 @@ import { Card, Facts } from "../../ui/card.tsx";
 import { Copy } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
-import { Input } from "../../ui/field.tsx";
+import { Why } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Ago, exact } from "../../ui/time.tsx";
 import { useTitle } from "../../ui/title.ts";
@@ -228,15 +228,7 @@ function Withdraw({ row, onClose }: { row: Row; onClose: () => void }) {
       description="Nobody can sign it any more, and the signatures that were given are forgotten. It can be asked for again."
     >
       <form onSubmit={submit} className="grid gap-3">
-        <Input
-          label="Why"
-          name="reason"
-          required
-          minLength={3}
-          maxLength={500}
-          autoFocus
-          fault={withdraw.error?.message}
-        />
+        <Why maxLength={500} autoFocus fault={withdraw.error?.message} />
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>Cancel</Button>
           <Button look="danger" type="submit" disabled={withdraw.isPending}>

@@ -11,7 +11,7 @@ import { Card } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
-import { Input } from "../../ui/field.tsx";
+import { Input, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { SignersRow } from "../store.ts";
@@ -180,7 +180,7 @@ function Choose({ row, onClose }: { row: SignersRow; onClose: () => void }) {
             hint="Beside the console’s own signature. Leave room for a key that is lost: two of three rather than two of two."
           />
         )}
-        <Input label="Why" name="reason" required minLength={3} maxLength={500} fault={set.error?.message} />
+        <Why maxLength={500} fault={set.error?.message} />
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>Cancel</Button>
           <Button look="main" type="submit" disabled={set.isPending}>

@@ -1,7 +1,7 @@
 "use client";
 /** Telling a workstation something: what it will do is said before it is signed; what destroys wants its name typed. */
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
-import { VERB_RULES, Verb, type VerbRule } from "@sallyport/shared/command/verb.ts";
+import { VERB_RULES, type Verb, type VerbRule } from "@sallyport/shared/command/verb.ts";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
 import { type FormEvent, useState } from "react";
@@ -9,7 +9,7 @@ import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Input, Select } from "../../ui/field.tsx";
+import { Input, Select, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { foundVolume } from "../../workstation/found.ts";
 import type { WorkstationRow } from "../../workstation/store.ts";
@@ -55,21 +55,11 @@ export function Ask({ row, first, verbs, onClose }: Props) {
   return (
     <Dialog open onClose={onClose} title={`Tell ${name} to do something`} width={520}>
       <form onSubmit={submit} className="grid gap-3">
-        <Select label="Command" value={verb} onChange={(event) => setVerb(Verb.parse(event.target.value))} autoFocus>
-          {verbs.map((each) => (
-            <option key={each} value={each}>
-              {VERB_WORDS[each]}
-            </option>
-          ))}
-        </Select>
+        <Which verb={verb} verbs={verbs} onChoose={setVerb} />
         <Effect rule={rule} />
         <Arguments verb={verb} row={row} />
         <Within verb={verb} />
-        <Input
-          label="Why"
-          name="reason"
-          required
-          minLength={3}
+        <Why
           maxLength={300}
           placeholder={verb === "isolate" ? "it speaks to a stranger" : undefined}
           hint="Stands on the console’s own trail."
@@ -102,6 +92,21 @@ export function Ask({ row, first, verbs, onClose }: Props) {
         </div>
       </form>
     </Dialog>
+  );
+}
+
+type Choice<V extends Verb> = { verb: V; verbs: readonly V[]; onChoose: (verb: V) => void };
+
+export function Which<V extends Verb>({ verb, verbs, onChoose }: Choice<V>) {
+  const choose = (value: string) => onChoose(verbs.find((each) => each === value) ?? verb);
+  return (
+    <Select label="Command" value={verb} onChange={(event) => choose(event.target.value)} autoFocus>
+      {verbs.map((each) => (
+        <option key={each} value={each}>
+          {VERB_WORDS[each]}
+        </option>
+      ))}
+    </Select>
   );
 }
 

@@ -10,14 +10,14 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Input, Select } from "../../ui/field.tsx";
+import { Why } from "../../ui/field.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { type Chosen, type Foreseen, foreseen, ManyVerb, STATES_MAX } from "../many.ts";
 import type { Stands } from "../store.ts";
 import type { Answer } from "../tell.ts";
 import { standing, VERB_WORDS } from "../words.ts";
-import { Effect, Within } from "./ask.tsx";
+import { Effect, Which, Within } from "./ask.tsx";
 
 const EVERY_MS = 3_000;
 const WIDTH = 620;
@@ -58,18 +58,7 @@ export function TellMany({ chosen, first, onClose }: Props) {
     // who was told is answered here: it stays until it is
     <Dialog open onClose={() => !tell.isPending && onClose()} title={title} width={WIDTH}>
       <form onSubmit={submit} className="grid gap-3">
-        <Select
-          label="Command"
-          value={verb}
-          onChange={(event) => setVerb(ManyVerb.parse(event.target.value))}
-          autoFocus
-        >
-          {ManyVerb.options.map((one) => (
-            <option key={one} value={one}>
-              {VERB_WORDS[one]}
-            </option>
-          ))}
-        </Select>
+        <Which verb={verb} verbs={ManyVerb.options} onChoose={setVerb} />
         <Effect rule={VERB_RULES[verb]} />
         <ul
           aria-label="What becomes of it at each"
@@ -85,11 +74,7 @@ export function TellMany({ chosen, first, onClose }: Props) {
           ))}
         </ul>
         <Within verb={verb} />
-        <Input
-          label="Why"
-          name="reason"
-          required
-          minLength={3}
+        <Why
           maxLength={300}
           placeholder={verb === "isolate" ? "they speak to a stranger" : undefined}
           hint="Stands on the console’s own trail, once for each of them."

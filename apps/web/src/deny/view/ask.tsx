@@ -9,7 +9,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Input, Select } from "../../ui/field.tsx";
+import { Input, Select, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 
 const SPANS: readonly [number, string][] = [
@@ -116,11 +116,7 @@ export function AskDeny({ first = "", onClose }: Props) {
             </option>
           ))}
         </Select>
-        <Input
-          label="Why"
-          name="reason"
-          required
-          minLength={3}
+        <Why
           maxLength={200}
           hint="Stands on the console’s own trail, and on each workstation’s."
           fault={add.error?.message}

@@ -9,8 +9,8 @@ import { searchOf, setAddress } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
 import { Facts } from "../../ui/card.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
-import { Input } from "../../ui/field.tsx";
+import { Empty, Listed } from "../../ui/empty.tsx";
+import { Why } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
@@ -44,8 +44,9 @@ const COLUMNS: Column<DenyRow>[] = [
 export function Blocked() {
   const api = useApi();
   const found = useQuery({ ...api.deny.list.queryOptions(), refetchInterval: EVERY_MS });
+  const rows = found.data ?? [];
   const open = useSearchParams().get("open") ?? undefined;
-  const row = found.data?.find(({ id }) => id === open);
+  const row = rows.find(({ id }) => id === open);
   return (
     <>
       <Header title="Blocked">
@@ -53,28 +54,28 @@ export function Blocked() {
         <Grow />
         <BlockButton look="danger" />
       </Header>
-      {found.isError ? (
-        <Fault message={found.error.message} again={() => void found.refetch()} />
-      ) : found.isPending ? (
-        <Waiting />
-      ) : found.data.length === 0 ? (
-        <Empty title="Nothing is blocked by hand">
-          <p>
-            A hash, a device or an address that must not spread is blocked here on every connected workstation within
-            seconds, signed by the console’s key alone, and ends by itself. The same button stands beside files of a
-            scan and in the story of a device, a drop or an alert.
-          </p>
-        </Empty>
-      ) : (
+      <Listed
+        asked={found}
+        isEmpty={rows.length === 0}
+        empty={
+          <Empty title="Nothing is blocked by hand">
+            <p>
+              A hash, a device or an address that must not spread is blocked here on every connected workstation within
+              seconds, signed by the console’s key alone, and ends by itself. The same button stands beside files of a
+              scan and in the story of a device, a drop or an alert.
+            </p>
+          </Empty>
+        }
+      >
         <Table<DenyRow>
           label="What is blocked, the newest first, then what has ended"
           columns={COLUMNS}
-          rows={found.data}
+          rows={rows}
           keyOf={({ id }) => id}
           active={open}
           onOpen={(row) => setAddress(searchOf({ open: row?.id }), "replace")}
         />
-      )}
+      </Listed>
       {row && <Detail key={row.id} row={row} />}
     </>
   );
@@ -129,7 +130,7 @@ function Lift({ row, onClose }: { row: DenyRow; onClose: () => void }) {
       description={`It passes again on ${row.whose} wherever the policy lets it. Workstations that are away go on blocking it until they return.`}
     >
       <form onSubmit={submit} className="grid gap-3">
-        <Input label="Why" name="reason" required minLength={3} maxLength={200} autoFocus fault={lift.error?.message} />
+        <Why maxLength={200} autoFocus fault={lift.error?.message} />
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>Cancel</Button>
           <Button look="danger" type="submit" disabled={lift.isPending}>

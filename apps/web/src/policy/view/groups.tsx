@@ -7,7 +7,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Empty, Listed } from "../../ui/empty.tsx";
 import { Input } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
@@ -52,6 +52,7 @@ export function Groups() {
   const api = useApi();
   const mayWrite = useMay("policy");
   const groups = useQuery(api.policy.groups.queryOptions());
+  const rows = groups.data ?? [];
   const [making, setMaking] = useState(false);
   return (
     <>
@@ -60,31 +61,31 @@ export function Groups() {
         <Grow />
         {mayWrite && <Button onClick={() => setMaking(true)}>New group…</Button>}
       </Header>
-      {groups.isError ? (
-        <Fault message={groups.error.message} again={() => void groups.refetch()} />
-      ) : groups.isPending ? (
-        <Waiting />
-      ) : groups.data.length === 0 ? (
-        <Empty title="No group yet">
-          <p>
-            A group is the workstations that share one policy and its signers. Make one, then enrol workstations into
-            it.
-          </p>
-          {mayWrite && (
-            <Button look="main" className="justify-self-center" onClick={() => setMaking(true)}>
-              New group…
-            </Button>
-          )}
-        </Empty>
-      ) : (
+      <Listed
+        asked={groups}
+        isEmpty={rows.length === 0}
+        empty={
+          <Empty title="No group yet">
+            <p>
+              A group is the workstations that share one policy and its signers. Make one, then enrol workstations into
+              it.
+            </p>
+            {mayWrite && (
+              <Button look="main" className="justify-self-center" onClick={() => setMaking(true)}>
+                New group…
+              </Button>
+            )}
+          </Empty>
+        }
+      >
         <Table<GroupRow>
           label="Groups"
           columns={COLUMNS}
-          rows={groups.data}
+          rows={rows}
           keyOf={(row) => row.id}
           hrefOf={(row) => `/policy/${row.id}`}
         />
-      )}
+      </Listed>
       <MakeGroup open={making} onClose={() => setMaking(false)} />
     </>
   );

@@ -7,7 +7,7 @@ import { useActor } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Input } from "../../ui/field.tsx";
+import { Input, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { GroupRow } from "../store.ts";
@@ -92,15 +92,7 @@ function SourceDialog({ group, onClose }: { group: GroupRow; onClose: () => void
             placeholder="https://git.example.org/fleet/policies"
           />
         )}
-        <Input
-          label="Why"
-          name="reason"
-          required
-          minLength={3}
-          maxLength={500}
-          autoFocus={isBack}
-          fault={set.error?.message}
-        />
+        <Why maxLength={500} autoFocus={isBack} fault={set.error?.message} />
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>Cancel</Button>
           <Button look="main" type="submit" disabled={set.isPending}>

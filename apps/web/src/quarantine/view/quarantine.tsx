@@ -4,7 +4,7 @@ import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { bytes, count } from "../../ui/bytes.ts";
-import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
@@ -101,18 +101,18 @@ export function Quarantine() {
       </Header>
       <div className="flex min-h-0 flex-1">
         <div className="flex min-h-0 min-w-0 flex-1 flex-col">
-          {pages.isError ? (
-            <Fault message={pages.error.message} again={() => void pages.refetch()} />
-          ) : pages.isPending ? (
-            <Waiting />
-          ) : rows.length === 0 ? (
-            <Empty title={workstation || code ? "Nothing refused matches" : "Nothing was refused"}>
-              <p>
-                A batch, a presence or a report that is forged, reordered, replayed, altered or sent under another’s
-                name is never committed: its bytes are kept here, with the reason, and an alert is raised.
-              </p>
-            </Empty>
-          ) : (
+          <Listed
+            asked={pages}
+            isEmpty={rows.length === 0}
+            empty={
+              <Empty title={workstation || code ? "Nothing refused matches" : "Nothing was refused"}>
+                <p>
+                  A batch, a presence or a report that is forged, reordered, replayed, altered or sent under another’s
+                  name is never committed: its bytes are kept here, with the reason, and an alert is raised.
+                </p>
+              </Empty>
+            }
+          >
             <Table<RefusedRow>
               label="Refused messages, newest first"
               columns={columns(active !== undefined, clockTrack(rows.map(({ received }) => received)))}
@@ -122,7 +122,7 @@ export function Quarantine() {
               onOpen={(row) => go({ ...asked, ...(row && { open: String(row.id) }) }, "replace")}
               onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
             />
-          )}
+          </Listed>
         </div>
         {active && <RefusedDrawer key={active.id} row={active} onClose={() => go(asked, "replace")} />}
       </div>

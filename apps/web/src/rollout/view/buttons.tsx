@@ -7,7 +7,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Input } from "../../ui/field.tsx";
+import { Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import type { RolloutFull } from "../store.ts";
 
@@ -63,7 +63,7 @@ function Ask({ rollout, command, onClose }: { rollout: RolloutFull; command: Com
       description={effect(rollout, command)}
     >
       <form onSubmit={submit} className="grid gap-3">
-        <Input label="Why" name="reason" required minLength={3} maxLength={500} autoFocus fault={act.error?.message} />
+        <Why maxLength={500} autoFocus fault={act.error?.message} />
         <div className="flex justify-end gap-2">
           <Button onClick={onClose}>Cancel</Button>
           <Button look={command === "abort" ? "danger" : "main"} type="submit" disabled={act.isPending}>

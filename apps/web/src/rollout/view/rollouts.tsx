@@ -2,7 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
-import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -44,6 +44,7 @@ const COLUMNS: Column<RolloutListed>[] = [
 export function Rollouts() {
   const api = useApi();
   const found = useQuery({ ...api.rollout.list.queryOptions({}), refetchInterval: EVERY_MS });
+  const rows = found.data ?? [];
   return (
     <>
       <Header title="Rollouts">
@@ -51,26 +52,26 @@ export function Rollouts() {
         <Grow />
         <ButtonLink href="/policy">Policy</ButtonLink>
       </Header>
-      {found.isError ? (
-        <Fault message={found.error.message} again={() => void found.refetch()} />
-      ) : found.isPending ? (
-        <Waiting />
-      ) : found.data.length === 0 ? (
-        <Empty title="Nothing has been rolled out yet">
-          <p>
-            Change a group’s policy under Policy and choose “Roll out…”: a few workstations get it first, it is watched
-            there, and only then do the others. What goes wrong pauses it, or takes it back.
-          </p>
-        </Empty>
-      ) : (
+      <Listed
+        asked={found}
+        isEmpty={rows.length === 0}
+        empty={
+          <Empty title="Nothing has been rolled out yet">
+            <p>
+              Change a group’s policy under Policy and choose “Roll out…”: a few workstations get it first, it is
+              watched there, and only then do the others. What goes wrong pauses it, or takes it back.
+            </p>
+          </Empty>
+        }
+      >
         <Table<RolloutListed>
           label="Rollouts, those under way first"
           columns={COLUMNS}
-          rows={found.data}
+          rows={rows}
           keyOf={(row) => row.id}
           hrefOf={(row) => `/rollouts/${row.id}`}
         />
-      )}
+      </Listed>
     </>
   );
 }

@@ -5,7 +5,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
 import { bytes, plural } from "../../ui/bytes.ts";
-import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
@@ -67,6 +67,7 @@ function State({ row: { what } }: { row: RequestRow }) {
 export function Requests() {
   const api = useApi();
   const found = useQuery({ ...api.usb.requests.queryOptions(), refetchInterval: EVERY_MS });
+  const rows = found.data ?? [];
   return (
     <>
       <Header title="Requests and exceptions">
@@ -76,22 +77,22 @@ export function Requests() {
         <Grow />
         <ButtonLink href="/usb">Scans</ButtonLink>
       </Header>
-      {found.isError ? (
-        <Fault message={found.error.message} again={() => void found.refetch()} />
-      ) : found.isPending ? (
-        <Waiting />
-      ) : found.data.length === 0 ? (
-        <Empty title="No stick has asked to pass">
-          <p>
-            A stick that policy holds asks here. Whoever writes policy may let exactly its contents pass on that one
-            workstation for a while; that is signed, is on the trail, and ends by itself.
-          </p>
-        </Empty>
-      ) : (
+      <Listed
+        asked={found}
+        isEmpty={rows.length === 0}
+        empty={
+          <Empty title="No stick has asked to pass">
+            <p>
+              A stick that policy holds asks here. Whoever writes policy may let exactly its contents pass on that one
+              workstation for a while; that is signed, is on the trail, and ends by itself.
+            </p>
+          </Empty>
+        }
+      >
         <Table<RequestRow>
           label="Requests, the newest first"
-          columns={columns(clockTrack(found.data.map(({ time }) => time)))}
-          rows={found.data}
+          columns={columns(clockTrack(rows.map(({ time }) => time)))}
+          rows={rows}
           keyOf={(row) => `${row.trail}.${row.index}`}
           hrefOf={(row) =>
             row.scan === null
@@ -99,7 +100,7 @@ export function Requests() {
               : `/usb/${row.trail}/${row.scan}`
           }
         />
-      )}
+      </Listed>
     </>
   );
 }

@@ -10,7 +10,7 @@ import { Button, ButtonLink } from "../../ui/button.tsx";
 import { bytes, count } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
 import { Copy, Hash } from "../../ui/copy.tsx";
-import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Empty, Fault, Listed, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
@@ -117,13 +117,11 @@ export function Scan({ trail, index }: { trail: number; index: number }) {
         />
       </div>
       {data.verdict === "hold" && <Exception trail={trail} index={index} />}
-      {pages.isError ? (
-        <Fault message={pages.error.message} again={() => void pages.refetch()} />
-      ) : pages.isPending ? (
-        <Waiting />
-      ) : rows.length === 0 ? (
-        <Empty title={suspect ? "Everything was clean" : "Nothing was on it"} />
-      ) : (
+      <Listed
+        asked={pages}
+        isEmpty={rows.length === 0}
+        empty={<Empty title={suspect ? "Everything was clean" : "Nothing was on it"} />}
+      >
         <Table<FileRow>
           label="Files of the manifest"
           columns={COLUMNS}
@@ -133,7 +131,7 @@ export function Scan({ trail, index }: { trail: number; index: number }) {
           onOpen={(row) => go(suspect, row && String(row.position))}
           onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
         />
-      )}
+      </Listed>
       {at !== undefined && /^\d{1,9}$/.test(at) && <FileDetail trail={trail} index={index} position={Number(at)} />}
     </>
   );

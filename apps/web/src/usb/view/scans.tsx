@@ -7,7 +7,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { ButtonLink } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
-import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
 import { Dot, Mark } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
@@ -109,35 +109,37 @@ export function Scans() {
       </Header>
       {HASH.test(hash) ? (
         <Found hash={hash} />
-      ) : pages.isError ? (
-        <Fault message={pages.error.message} again={() => void pages.refetch()} />
-      ) : pages.isPending ? (
-        <Waiting />
-      ) : rows.length === 0 ? (
-        <Empty
-          title={
-            wanted
-              ? `No scan ended in ${wanted}`
-              : workstation
-                ? "No stick has been scanned on it"
-                : "No stick has been scanned yet"
+      ) : (
+        <Listed
+          asked={pages}
+          isEmpty={rows.length === 0}
+          empty={
+            <Empty
+              title={
+                wanted
+                  ? `No scan ended in ${wanted}`
+                  : workstation
+                    ? "No stick has been scanned on it"
+                    : "No stick has been scanned yet"
+              }
+            >
+              <p>
+                Put an image file or a folder into the <code>sticks/</code> folder of the agent’s state, or run{" "}
+                <code>npx sallyport-agent scan FILE --json</code>: each is read whole, hashed and scanned, and its
+                manifest appears here.
+              </p>
+            </Empty>
           }
         >
-          <p>
-            Put an image file or a folder into the <code>sticks/</code> folder of the agent’s state, or run{" "}
-            <code>npx sallyport-agent scan FILE --json</code>: each is read whole, hashed and scanned, and its manifest
-            appears here.
-          </p>
-        </Empty>
-      ) : (
-        <Table<ScanRow>
-          label="Scans, newest first"
-          columns={columns(clockTrack(rows.map(({ time }) => time)))}
-          rows={rows}
-          keyOf={(row) => `${row.trail}.${row.index}`}
-          hrefOf={(row) => `/usb/${row.trail}/${row.index}`}
-          onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
-        />
+          <Table<ScanRow>
+            label="Scans, newest first"
+            columns={columns(clockTrack(rows.map(({ time }) => time)))}
+            rows={rows}
+            keyOf={(row) => `${row.trail}.${row.index}`}
+            hrefOf={(row) => `/usb/${row.trail}/${row.index}`}
+            onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
+          />
+        </Listed>
       )}
     </>
   );

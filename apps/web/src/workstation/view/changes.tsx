@@ -7,7 +7,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
 import { Dialog } from "../../ui/dialog.tsx";
-import { Input, Select } from "../../ui/field.tsx";
+import { Input, Select, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { readLabels } from "../label.ts";
 import type { WorkstationRow } from "../store.ts";
@@ -171,12 +171,9 @@ function Revoke({ row, onClose }: Props) {
             </li>
             <li>It keeps the last good policy in force. There is no undo: it comes back by enrolling anew.</li>
           </ul>
-          <Input
-            label="Why"
+          <Why
             value={reason}
             onChange={(event) => setReason(event.target.value)}
-            required
-            minLength={3}
             maxLength={300}
             autoFocus
             placeholder="stolen from the front desk"

@@ -10,7 +10,7 @@ import { searchOf, setAddress } from "../../ui/address.ts";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { count } from "../../ui/bytes.ts";
 import { choosing } from "../../ui/choose.tsx";
-import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
+import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
@@ -158,15 +158,15 @@ export function Workstations() {
           onNone={() => choose(new Map())}
         />
       )}
-      {pages.isError ? (
-        <Fault message={pages.error.message} again={() => void pages.refetch()} />
-      ) : pages.isPending ? (
-        <Waiting />
-      ) : rows.length === 0 && !isNarrowed ? (
-        <Empty title="No workstation yet">
-          <p>Make a token under Enrol and paste its one line into a machine’s dom0.</p>
-        </Empty>
-      ) : (
+      <Listed
+        asked={pages}
+        isEmpty={rows.length === 0 && !isNarrowed}
+        empty={
+          <Empty title="No workstation yet">
+            <p>Make a token under Enrol and paste its one line into a machine’s dom0.</p>
+          </Empty>
+        }
+      >
         <Table<WorkstationRow>
           label="Workstations, by name"
           columns={
@@ -189,7 +189,7 @@ export function Workstations() {
           onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
           foot={rows.length === 0 && <NoneMatches onAll={() => go(NOTHING)} />}
         />
-      )}
+      </Listed>
     </>
   );
 }
