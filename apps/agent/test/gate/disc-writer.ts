@@ -97,6 +97,7 @@ export const alternate = (name: string): Buffer =>
   Buffer.from(`NM${String.fromCharCode(5 + name.length)}\x01\0${name}`);
 export const linkTo = (name: string): Buffer =>
   Buffer.from(`SL${String.fromCharCode(7 + name.length)}\x01\0\0${String.fromCharCode(name.length)}${name}`);
+export const childAt = (block: number): Buffer => Buffer.concat([Buffer.from("CL\x0c\x01", "latin1"), both32(block)]);
 export const ROCK_RIDGE = Buffer.from("SP\x07\x01\xbe\xef\0", "latin1");
 const TERMINATOR = Buffer.concat([Buffer.from("\xffCD001\x01", "latin1"), Buffer.alloc(SECTOR - 7)]);
 

@@ -10,6 +10,7 @@ import { volumesIn } from "../../src/gate/reader/volumes/probe.ts";
 import { MARKER } from "./clamd-server.ts";
 import {
   alternate,
+  childAt,
   type Disc,
   type DiscRecord,
   type DiscTree,
@@ -52,10 +53,10 @@ const rock = (kind: number, name: string, ...more: Buffer[]) => ({
 });
 
 /** What the reader makes of a disc: each file with its content, anything else by its kind, and what is wrong. */
-function read(disc: Disc): { files: string[][]; problem: string | null } {
+function readImage(image: Buffer): { files: string[][]; problem: string | null } {
   const files: string[][] = [];
   let problem: string | null = null;
-  for (const volume of volumesIn(bytesSource(discImage(disc)))) {
+  for (const volume of volumesIn(bytesSource(image))) {
     problem = volume.problem ?? null;
     try {
       for (const { path, kind, content: bytes, problem: wrong } of volume.entries(countdown(1000)))
@@ -66,6 +67,7 @@ function read(disc: Disc): { files: string[][]; problem: string | null } {
   }
   return { files, problem };
 }
+const read = (disc: Disc) => readImage(discImage(disc));
 const problem = (disc: Disc) => read(disc).problem;
 const files = (disc: Disc) => read(disc).files;
 
@@ -80,7 +82,7 @@ describe("discs that are more than one", () => {
   };
 
   it("what is a link or a folder in one tree is read where it is a file in the other", () => {
-    expect(files(linked)).toContainEqual(["bad.txt", MARKER]);
+    expect(files(linked)).toContainEqual(["BAD.TXT", MARKER]);
     const folder: Disc = {
       primary: {
         root: 30,
@@ -272,6 +274,57 @@ describe("discs that are more than one", () => {
       });
   });
 
+  it("what Rock Ridge calls a link, a file or a folder is read as what it is without it too", () => {
+    const folder: DiscRecord = { name: "DOCS", block: 45, bytes: SECTOR, flags: 2 };
+    const disc = (...records: DiscRecord[]): Disc => ({
+      primary: { root: 30, folders: { 30: [ROCK, ...records], 45: [good("GOOD.TXT;1")] } },
+      content,
+    });
+    expect(files(disc(bad("BAD.TXT;1", rock(LINK, "there", linkTo("x")))))).toEqual([
+      ["there", "link"],
+      ["BAD.TXT", MARKER],
+    ]);
+    for (const kind of [LINK, FILE])
+      expect(files(disc({ ...folder, ...rock(kind, "docs") })).map(([path]) => path)).toContain("docs/GOOD.TXT");
+    const only = files(disc({ ...folder, flags: 0, ...rock(0o40755, "docs") })).map(([path]) => path);
+    expect(only.sort()).toEqual(["DOCS", "docs", "docs/GOOD.TXT"]);
+    // a mark behind another field is one to Linux
+    const late = root(Buffer.concat([mode(0o40755), ROCK_RIDGE]));
+    const moved = { system: Buffer.concat([childAt(45), alternate("docs")]) };
+    const hidden: Disc = {
+      primary: { root: 30, folders: { 30: [late, good("D;1", { bytes: 0, ...moved })], 45: [good("GOOD.TXT;1")] } },
+      content,
+    };
+    expect(files(hidden).map(([path]) => path)).toEqual(["docs", "docs/GOOD.TXT"]);
+  });
+
+  it("a folder that records itself elsewhere, and pieces that disagree or do not end, are told", () => {
+    const disc = (...records: DiscRecord[]): Disc => ({ primary: { root: 30, folders: { 30: records } }, content });
+    const self = { name: "\0", block: 30, bytes: SECTOR, flags: 2 };
+    const told = (...records: DiscRecord[]) => files(disc(...records)).map(([, what]) => what);
+    expect(told({ ...self, block: 46 })).toEqual(["is a folder whose record of itself leads elsewhere"]);
+    expect(told({ ...self, bytes: 2 * SECTOR })).toEqual(["is a folder whose record of itself leads elsewhere"]);
+    expect(told({ ...self, flags: 0 })).toEqual(["is a folder whose record of itself or of its parent is no folder's"]);
+    expect(told(bad("BAD.TXT;1", { flags: 0x80 }))).toEqual(["is a folder that ends before its last file's pieces do"]);
+    const pieces = [good("A.TXT;1", { flags: 0x80 }), good("B.TXT;1")];
+    expect(told(...pieces)).toContain("is in pieces that disagree about its name or its kind");
+    expect(told(good("A.TXT;1", { flags: 0x80 }), good("A.TXT;1"))).toHaveLength(1);
+  });
+
+  it("where a block has 512 bytes, records behind a gap are found in the next one, as Linux does", () => {
+    const image = discImage({ primary: { root: 30, folders: { 30: [] } }, content: {} });
+    const at = 16 * SECTOR;
+    image.writeUInt16LE(512, at + 128);
+    image.writeUInt32LE(120, at + 158);
+    for (const table of [140, 148]) image.writeUInt32LE(0, at + table);
+    const folder = [0, 1].map((name) => discRecord({ name: Buffer.from([name]), block: 120, bytes: SECTOR, flags: 2 }));
+    image.fill(0, 30 * SECTOR, 31 * SECTOR);
+    Buffer.concat(folder).copy(image, 30 * SECTOR);
+    discRecord(bad("BAD.TXT;1", { block: 160 })).copy(image, 30 * SECTOR + 512);
+    image.write(BAD, 160 * 512);
+    expect(readImage(image)).toEqual({ files: [["BAD.TXT", MARKER]], problem: null });
+  });
+
   describe.skipIf(absent !== null)("by the scan", () => {
     let on: Scanning;
     beforeAll(async () => {
@@ -285,7 +338,7 @@ describe("discs that are more than one", () => {
         writeFileSync(path, discImage(disc));
         return path;
       };
-      expect(findings(await on.look(image(linked)))["bad.txt"]).toBe("infected");
+      expect(findings(await on.look(image(linked)))["BAD.TXT"]).toBe("infected");
       expect(await on.look(image(astray))).toMatchObject({
         verdict: "hold",
         reason: expect.stringMatching(/a path table that leads to another folder/),

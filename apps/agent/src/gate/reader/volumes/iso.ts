@@ -69,7 +69,7 @@ function hasRockRidge(source: Source, tree: Tree): boolean {
   try {
     const root = record(tree.root, tree.block);
     const [self] = records(source, { path: Buffer.alloc(0), at: root.at, bytes: root.bytes, depth: 0 }, tree.block);
-    return self !== undefined && suspSkip(self.system) !== null;
+    return self !== undefined && suspSkip(source, self.system, tree.block) !== null;
   } catch (error) {
     reason(error);
     return false;
@@ -97,36 +97,64 @@ function* walk(source: Source, tree: Tree, bounds: Bounds, named: Set<string>): 
       if (seen.has(folder.at)) throw new Damaged("is a folder that is listed twice or holds itself");
       seen.add(folder.at);
       if (folder.bytes > FOLDER_BYTES_MAX) throw new Damaged("is a folder larger than any can be");
-      let pieces: Extent[] = [];
+      let pieces: Record[] = [];
       for (const item of records(source, folder, block)) {
         if (item.name.length === 1 && item.name[0]! <= 1) {
-          if (folder.depth === 0 && item.name[0] === 0 && skip === 0) skip = suspSkip(item.system);
+          if (folder.depth === 0 && item.name[0] === 0 && skip === 0) skip = suspSkip(source, item.system, block);
+          const wrong = ownProblem(item, folder);
+          if (wrong !== null) yield broken(folder.path, wrong);
           continue;
         }
-        const rock = skip === null ? null : rockRidge(source, item.system, skip, block);
-        pieces.push({ from: item.at, bytes: item.bytes });
+        pieces.push(item);
         if (item.flags & 0x80) continue;
         const whole = pieces;
         pieces = [];
         bounds.take();
-        const path = join(folder.path, rock?.name ?? plainName(item.name, tree.joliet), folder.depth);
-        const kind = rock?.kind ?? (item.flags & 2 ? "folder" : "file");
-        if (item.flags & 2) named.add(pathKey(folder.at, item.at, item.name));
-        if (kind === "folder") {
+        const rock = skip === null ? null : rockRidge(source, item.system, skip, block);
+        const plain = join(folder.path, plainName(item.name, tree.joliet), folder.depth);
+        const path = rock?.name ? join(folder.path, rock.name, folder.depth) : plain;
+        const isFolder = (item.flags & 2) !== 0;
+        const kind = rock?.kind ?? (isFolder ? "folder" : "file");
+        if (isFolder) named.add(pathKey(folder.at, item.at, item.name));
+        if (kind === "folder" || isFolder) {
           const at = rock?.child ?? item.at;
           const bytes = rock?.child === undefined ? item.bytes : folderSize(source, at, block);
           (rock?.moved ? moved : folders).push({ path, at, bytes, depth: folder.depth + 1 });
         }
-        const key = whole.map((piece) => `${piece.from}+${piece.bytes}`).join();
-        const empty = whole.every((piece) => piece.bytes === 0);
-        yield { entry: entryOf(source, path, kind, whole, item, rock), key, empty };
+        const extents = whole.map(({ at, bytes }) => ({ from: at, bytes }));
+        const key = extents.map(({ from, bytes }) => `${from}+${bytes}`).join();
+        const empty = extents.every(({ bytes }) => bytes === 0);
+        const wrong = whole.slice(0, -1).some(({ name, flags, system }) => {
+          const other = skip === null ? null : rockRidge(source, system, skip, block);
+          const alike = name.equals(item.name) && ((flags ^ item.flags) & 2) === 0;
+          return !alike || (other?.kind ?? kind) !== kind || other?.child !== undefined;
+        });
+        if (wrong) yield broken(path, "is in pieces that disagree about its name or its kind");
+        yield { entry: entryOf(source, path, kind, extents, item, rock), key, empty };
+        // who does not know Rock Ridge reads what it calls a link, a device or a folder as a file
+        if (kind !== "file" && !isFolder && !empty)
+          yield { entry: entryOf(source, plain, "file", extents, item, null), key, empty };
       }
+      if (pieces.length > 0) yield broken(folder.path, "is a folder that ends before its last file's pieces do");
     } catch (error) {
-      yield { entry: brokenFolder(folder.path, reason(error)), key: "", empty: false };
+      yield broken(folder.path, reason(error));
     }
   }
 }
 const ROOT_NAME = Buffer.alloc(1);
+const broken = (path: Buffer, problem: string): Walked => ({
+  entry: brokenFolder(path, problem),
+  key: "",
+  empty: false,
+});
+
+/** Linux goes by a folder's record of itself, others by the one in its parent. */
+function ownProblem({ name, at, bytes, flags }: Record, folder: Folder): string | null {
+  if ((flags & 2) === 0) return "is a folder whose record of itself or of its parent is no folder's";
+  if (name[0] === 0 && (at !== folder.at || bytes > folder.bytes))
+    return "is a folder whose record of itself leads elsewhere";
+  return null;
+}
 
 function entryOf(
   source: Source,
@@ -166,7 +194,11 @@ function* records(source: Source, folder: Folder, block: number): Generator<Reco
     const bytes = source.read(folder.at + from, Math.min(SECTOR, folder.bytes - from));
     for (let at = 0; at + 34 <= bytes.length; ) {
       const length = bytes[at]!;
-      if (length === 0) break;
+      if (length === 0) {
+        // the next ones begin with the next block: to some, one of 2,048 bytes, to Linux, one of the disc's own
+        at += block - (at % block);
+        continue;
+      }
       if (length < 34 || at + length > bytes.length)
         throw new Damaged("is a folder with a record that ends outside it");
       yield record(bytes.subarray(at, at + length), block);
