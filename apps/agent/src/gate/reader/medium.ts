@@ -5,8 +5,9 @@ import type { Area, Event } from "./events.ts";
 import type { Examiner } from "./examine.ts";
 import { foreign } from "./foreign.ts";
 import { each } from "./lanes.ts";
-import { outside, partitions, type Range } from "./partitions.ts";
+import { outside, partitions } from "./partitions.ts";
 import { LimitReached, type Source, slice } from "./source.ts";
+import type { Range } from "./tables/range.ts";
 import { type Bounds, reason, type Volume } from "./volume.ts";
 import { volumesIn } from "./volumes/probe.ts";
 

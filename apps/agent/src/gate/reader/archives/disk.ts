@@ -1,8 +1,10 @@
 /** A disk, partition, floppy or disc as a file → its files, by the same readers as for the stick itself. */
 
 import { foreign } from "../foreign.ts";
-import { outside, partitions, type Range, type Tables } from "../partitions.ts";
+import { outside, partitions } from "../partitions.ts";
 import { bytesSource, Damaged, type Source, slice } from "../source.ts";
+import { labelHead } from "../tables/labels.ts";
+import type { Range, Tables } from "../tables/range.ts";
 import { countdown, type Entry, reason, type Volume } from "../volume.ts";
 import { ALSO_UDF } from "../volumes/iso.ts";
 import { volumesIn } from "../volumes/probe.ts";
@@ -28,7 +30,8 @@ export function diskHead(head: Buffer): boolean {
     [512, 4096].some((at) => mark(at, "EFI PART")) ||
     ["CD001", "BEA01", "TEA01", "NSR0"].some((text) => mark(32_769, text)) ||
     mark(32_777, "CDROM") ||
-    volumesIn(bytesSource(head.subarray(0, 512))).length > 0
+    volumesIn(bytesSource(head.subarray(0, 512))).length > 0 ||
+    labelHead(head)
   );
 }
 
@@ -65,8 +68,10 @@ export function* diskMembers(source: Source): Generator<Member> {
   const over = volumes.map((volume) => ({ from: 0, bytes: Math.min(volume.bytes, source.size) }));
   let gaps = 0;
   const footer = source.read(source.size - 512, 8).toString("latin1") === "conectix" ? 512 : 0;
-  const own = [...tables.own, { from: source.size - footer, bytes: footer }];
-  for (const gap of outside(source.size, [...own, ...tables.partitions, ...over])) {
+  const taken = [...tables.own, ...tables.partitions, ...over];
+  // what has nothing but a table that is not read is no more than its own bytes
+  const own = { from: source.size - footer, bytes: footer };
+  for (const gap of taken.length === 0 ? [] : outside(source.size, [...taken, own])) {
     const content = slice(source, gap.from, gap.bytes);
     if (onlyZeros(content)) continue;
     gaps += 1;

@@ -130,9 +130,6 @@ export const CLOSED: readonly { what: string; mark: Mark }[] = [
   { what: "a bcachefs file system, which the gate does not read", mark: ascii(4120, BCACHE) },
   { what: "a ReFS file system, which the gate does not read", mark: ascii(3, "ReFS\0\0\0\0") },
   { what: "a RomFS file system, which the gate does not read", mark: ascii(0, "-rom1fs-") },
-  { what: "a disk with Amiga's partition table, which the gate does not read", mark: ascii(0, "RDSK") },
-  { what: "a disk with SGI's partition table, which the gate does not read", mark: ascii(0, "\x0b\xe5\xa9\x41") },
-  { what: "a disk with an Apple partition map, which the gate does not read", mark: ascii(512, "PM\0\0") },
 ];
 
 /** In the last 512 bytes. */

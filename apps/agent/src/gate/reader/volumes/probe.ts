@@ -18,10 +18,21 @@ const PROBES: [string, Probe][] = [
 export function volumesIn(source: Source): Volume[] {
   return PROBES.flatMap(([fileSystem, probe]) => {
     try {
-      return probe(source) ?? [];
+      const volume = probe(source);
+      return volume === null ? [] : withCopy(source, volume);
     } catch (error) {
       const problem = `its ${fileSystem} ${reason(error)}`;
       return { fileSystem, bytes: source.size, problem, entries: function* () {} };
     }
   });
+}
+
+/** NTFS keeps a copy of its first sector in the one behind what it claims. */
+function withCopy(source: Source, volume: Volume): Volume {
+  const { fileSystem, bytes } = volume;
+  if (fileSystem !== "ntfs") return volume;
+  const sector = source.read(0, 512).readUInt16LE(11);
+  if (sector === 0 || bytes + sector > source.size) return volume;
+  const copied = source.read(bytes, sector).equals(source.read(0, sector));
+  return copied ? { ...volume, bytes: bytes + sector } : volume;
 }
