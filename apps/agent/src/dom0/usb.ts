@@ -8,6 +8,7 @@ import { DESCRIPTORS_BYTES_MAX } from "@sallyport/shared/usb/descriptors.ts";
 import { type RawDevice, readDevice, type UsbDevice, usbguardHash } from "@sallyport/shared/usb/device.ts";
 import { DoorError } from "./dom0.ts";
 import { isGone, known, list, text, write, writeBack } from "./sysfs.ts";
+import { type ClaimPort, claimPort, type PortClaim } from "./usb-claim.ts";
 import { storageDrivers } from "./usb-drivers.ts";
 import { type UsbFaces, usbFaces } from "./usb-faces.ts";
 import type { UsbPlace } from "./usb-place.ts";
@@ -24,13 +25,19 @@ export type UsbPorts = Omit<UsbFaces, "authoriseShut"> & {
   holdNew(controller: string): Promise<void>;
   /** Controllers that come later begin closed. @throws DoorError where the kernel does not take it */
   holdLater(): Promise<void>;
-  /** Hubs before what is behind them; root hubs are not among them. */
+  /** Hubs before what is behind them; root hubs are not among them. A claim of a port that has nothing ends. */
   plugged(): Promise<Plugged[]>;
   /** Nothing where it has gone. */
   read(port: string): Promise<Result<UsbDevice> | undefined>;
   /** Written and read back. False where the device has gone. With `shut` no driver may have any of its interfaces until
-   *  `open`. @throws DoorError where it is not so afterwards */
+   *  `open`. A claim of its port ends: once it is held, and before it is let in, since the kernel configures nothing at a
+   *  claimed port. @throws DoorError where it is not so afterwards */
   authorise(port: string, yes: boolean, shut?: "shut"): Promise<boolean>;
+  /** From now on no driver of dom0's is given what is let in there, whoever asks for one; a program may have it. One that
+   *  stands stays. @throws DoorError where the kernel does not give it */
+  claim(port: string): Promise<void>;
+  /** Every claim ends. */
+  close(): Promise<void>;
   /** Those of dom0's drivers that may read it, to be tried in order; `descriptors` is the sum of what was judged.
    *  @throws DoorError where it is another by now, or where a driver that reads no sticks would take it */
   drivers(port: string, descriptors: string): Promise<string[]>;
@@ -41,8 +48,8 @@ const DEVICE = /^(?:usb\d+|\d+-\d+(?:\.\d+)*)$/;
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
 
-export function usbPorts(place: UsbPlace): UsbPorts {
-  const { sysfs } = place;
+export function usbPorts(place: UsbPlace, claimAt: ClaimPort = claimPort()): UsbPorts {
+  const { sysfs, dev } = place;
   const devices = join(sysfs, "bus/usb/devices");
   const at = (...names: string[]) => join(devices, ...names);
   const names = async () => (await list(devices)).filter((name) => DEVICE.test(name));
@@ -74,6 +81,38 @@ export function usbPorts(place: UsbPlace): UsbPorts {
     }
   }
 
+  /** One after another for each port. */
+  const turns = new Map<string, Promise<unknown>>();
+  function oneByOne<T>(port: string, work: () => Promise<T>): Promise<T> {
+    const done = (turns.get(port) ?? Promise.resolve()).then(work);
+    turns.set(
+      port,
+      done.catch(() => {}),
+    );
+    return done;
+  }
+  /** By port; nothing while the kernel is asked. */
+  const claims = new Map<string, PortClaim | undefined>();
+  /** Whether there was one. */
+  async function unclaim(port: string): Promise<boolean> {
+    if (!claims.has(port)) return false;
+    return oneByOne(port, async () => {
+      const stood = claims.get(port);
+      claims.delete(port);
+      await stood?.letGo();
+      return stood !== undefined;
+    });
+  }
+  function claim(port: string): Promise<void> {
+    claims.set(port, claims.get(port));
+    return oneByOne(port, async () => {
+      if (claims.get(port)?.isOver() === false) return;
+      const [bus, address] = ["busnum", "devnum"].map((name) => known(at(parentOf(port), name))?.padStart(3, "0"));
+      if (bus === undefined || address === undefined) throw new DoorError(`there is no hub that has a port ${port}`);
+      claims.set(port, await claimAt(join(dev, "bus/usb", bus, address), Number(/\d+$/.exec(port)?.[0])));
+    });
+  }
+
   const { authoriseShut, ...faces } = usbFaces(place);
   return {
     ...faces,
@@ -96,7 +135,9 @@ export function usbPorts(place: UsbPlace): UsbPorts {
     },
     async plugged() {
       const found: Plugged[] = [];
-      for (const port of await names()) {
+      const there = await names();
+      for (const port of [...claims.keys()]) if (!there.includes(port)) await unclaim(port);
+      for (const port of there) {
         if (port.startsWith("usb")) continue;
         const [bus, address] = [number(at(port, "busnum")), number(at(port, "devnum"))];
         const authorised = known(at(port, "authorized"));
@@ -111,8 +152,20 @@ export function usbPorts(place: UsbPlace): UsbPorts {
       const parent = await raw(parentOf(port));
       return readDevice(sha256, found, parent ? usbguardHash(sha256, parent) : "");
     },
-    authorise: (port, yes, shut) =>
-      yes && shut ? authoriseShut(port) : writeBack(at(port, "authorized"), yes ? "1" : "0"),
+    async authorise(port, yes, shut) {
+      if (!yes) {
+        const isHeld = await writeBack(at(port, "authorized"), "0");
+        await unclaim(port);
+        return isHeld;
+      }
+      // what another let in meanwhile has no configuration
+      if (await unclaim(port)) await write(at(port, "authorized"), "0");
+      return shut ? authoriseShut(port) : writeBack(at(port, "authorized"), "1");
+    },
+    claim,
+    async close() {
+      for (const port of [...claims.keys()]) await unclaim(port);
+    },
     async drivers(port, descriptors) {
       const bytes = (await raw(port))?.descriptors ?? new Uint8Array();
       if (Buffer.from(sha256(bytes)).toString("hex") !== descriptors)

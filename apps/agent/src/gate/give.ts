@@ -15,8 +15,8 @@ const BIND_MS = 30_000;
 const BIND_EVERY_MS = 50;
 /** What reads sticks; `ums-…` are usb-storage's own, for single models. */
 const STORAGE_DRIVER = /^(?:uas|usb-storage|ums-[a-z0-9-]+)$/;
-/** What a guest holds a device by: QEMU through the kernel's own door for programs, or Xen's back end. */
-const GUEST_DRIVERS = new Set(["usbfs", "usbback"]);
+/** What QEMU holds a guest's device by: the kernel's own door for programs. */
+const GUEST_DRIVER = "usbfs";
 
 /** Makes what the guest gets and chooses how it will be called; both are journalled before the guest has them. */
 export async function deliver(
@@ -83,7 +83,11 @@ export async function letIn({ passage, ports }: Acting, whose: "reader" | "guest
     asJudged(device, made((await ports.faces(device.port)).map(({ type }) => type)));
     if (!(await isSame())) return false;
     if (whose === "reader") await bind();
-    if (whose === "guest") await ports.open(device.port);
+    if (whose === "guest") {
+      // not before: the kernel configures nothing at a claimed port
+      await ports.claim(device.port);
+      await ports.open(device.port);
+    }
     return await isSame();
   } catch (error) {
     await ports.authorise(device.port, false);
@@ -100,7 +104,7 @@ export function asStick(faces: readonly Face[]): void {
 
 /** A driver of dom0's that has what is the guest's. */
 export const foreign = (faces: readonly Face[]): string | undefined =>
-  faces.find(({ driver }) => driver !== null && !GUEST_DRIVERS.has(driver))?.driver ?? undefined;
+  faces.find(({ driver }) => driver !== null && driver !== GUEST_DRIVER)?.driver ?? undefined;
 
 /** Without those that sysfs is still making: they are looked at again before anything is read. */
 export const made = (bound: readonly string[]): string[] => bound.filter((type) => !type.includes("?"));

@@ -55,8 +55,8 @@ async function lose({ away, parts }: Gate, passage: Passage, reason: string, gue
   await holdOwn(parts.ports, passage.state.device).catch(() => false);
 }
 
-/** Each look, of what is let in and nobody works on: no driver of dom0's has what is the guest's, and dom0's own is not shut
- *  out by a moment in which something else was let in. */
+/** Each look, of what is let in and nobody works on: no driver of dom0's has what is the guest's, nor is given it, and dom0's
+ *  own is not shut out by a moment in which something else was let in. */
 export async function keepApart(gate: Gate, passage: Passage, at: Plugged): Promise<void> {
   const { ports, rules } = gate.parts;
   const { state } = passage;
@@ -66,9 +66,29 @@ export async function keepApart(gate: Gate, passage: Passage, at: Plugged): Prom
     return;
   }
   if (state.mode !== "device") return;
+  const isOurs = () => passage.state === state && passage.idle && !passage.stop.signal.aborted;
+  claimAgain(gate, passage, isOurs).catch(gate.fault);
   const driver = foreign(await ports.faces(at.port));
-  if (driver === undefined || passage.state !== state || !passage.idle) return;
+  if (driver === undefined || !isOurs()) return;
   gate.parts.log.error({ stick: stickOf(passage), driver }, "usb.driver");
   const reason = `dom0's driver ${driver} has taken what the guest let go of; it is offered again when the guest was started again`;
   await lose(gate, passage, reason, passage.guest);
+}
+
+const asking = new WeakSet<Passage>();
+
+/** Where the claim of its port ended with an earlier life of the agent, or by somebody's hand. Beside the look, since a hub
+ *  that is busy with another device answers late. */
+async function claimAgain({ parts }: Gate, passage: Passage, isOurs: () => boolean): Promise<void> {
+  if (asking.has(passage)) return;
+  asking.add(passage);
+  try {
+    await parts.ports.claim(passage.state.device.port);
+  } catch (error) {
+    if (!(error instanceof DoorError)) throw error;
+    const reason = `nothing keeps it from dom0's drivers when the guest lets go of it: ${error.message}`;
+    if (isOurs()) send(passage, { event: "failed", reason });
+  } finally {
+    asking.delete(passage);
+  }
 }

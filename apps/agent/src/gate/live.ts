@@ -119,6 +119,7 @@ async function runGate(parts: LiveParts, outlet: Outlet, signal: AbortSignal): P
       await holdOwn(parts.ports, device).catch(() => false);
     }
     await Promise.all([...beside, ...[...passages.values()].map(({ done }) => done)]);
+    await parts.ports.close();
     await parts.volume.close();
   }
 }

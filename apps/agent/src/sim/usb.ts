@@ -1,5 +1,6 @@
 /** A pretend kernel with USB ports: a real folder laid out as sysfs, which answers what is written to `authorized` by
- *  making interfaces and binding drivers to those that are open (logical units, nodes), or letting go of them. dom0/usb.ts reads it as it reads /sys. */
+ *  making interfaces and binding drivers to those that are open and at no claimed port (logical units, nodes), or letting go
+ *  of them. dom0/usb.ts reads it as it reads /sys. */
 import {
   existsSync,
   mkdirSync,
@@ -11,6 +12,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { DoorError } from "../dom0/dom0.ts";
+import { parentOf } from "../dom0/usb.ts";
+import type { ClaimPort } from "../dom0/usb-claim.ts";
 import type { UsbPlace } from "../dom0/usb-place.ts";
 
 /** Alternate settings of one interface: `[["08:06:50"]]` is a stick, `[["08:06:50"], ["03:01:01"]]` one with a keyboard. */
@@ -34,6 +38,11 @@ export type SimDevice = {
 
 export type SimUsb = {
   place: UsbPlace;
+  claimPort: ClaimPort;
+  /** Whether anybody claims it. */
+  claimed(port: string): boolean;
+  /** Ends what stands there, as the end of the process that has it would. */
+  endClaim(port: string): void;
   plug(port: string, device?: SimDevice): void;
   unplug(port: string): void;
   /** A controller that comes later: it begins as the kernel's own parameter says. */
@@ -91,6 +100,37 @@ export function simDescriptors({ vendor = "0951", product = "1666", interfaces =
   return Buffer.concat([device, configuration, Buffer.from(faces)]);
 }
 
+/** Where it is known who claims a port of which hub: a process that lives. */
+const claimFile = ({ dev }: UsbPlace, hub: string, port: number): string =>
+  join(dev, `claims-${hub.slice(`${dev}/bus/usb/`.length).replace("/", "-")}-${port}`);
+const isClaimed = (path: string): boolean => {
+  if (!existsSync(path)) return false;
+  try {
+    return process.kill(Number(readFileSync(path, "utf8").split(" ")[0]), 0);
+  } catch {
+    return false;
+  }
+};
+let claimsMade = 0;
+
+/** The kernel's side of a claim, for any process over this place. */
+export function simClaimPort(place: UsbPlace): ClaimPort {
+  return async (hub, port) => {
+    if (!existsSync(hub)) throw new DoorError(`there is no hub ${hub}`);
+    const path = claimFile(place, hub, port);
+    if (isClaimed(path)) throw new DoorError(`port ${port} of ${hub} is claimed by another`);
+    const own = `${process.pid} ${++claimsMade}`;
+    writeFileSync(path, own);
+    const isOver = () => !existsSync(path) || readFileSync(path, "utf8") !== own;
+    return {
+      isOver,
+      async letGo() {
+        if (!isOver()) rmSync(path, { force: true });
+      },
+    };
+  };
+}
+
 export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault = "1" } = {}): SimUsb {
   const place = { sysfs: join(root, "sys"), dev: join(root, "dev"), modules: join(root, "modules") };
   const at = (...names: string[]) => join(place.sysfs, "bus/usb/devices", ...names);
@@ -123,14 +163,25 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
       descriptors,
       ...facts,
     });
+    addNode(name);
   };
-  for (const name of controllers) controller(name, authorizedDefault);
+  /** By which the hub's ports are claimed. */
+  const nodeOf = (hub: string): string =>
+    join(place.dev, "bus/usb", ...["busnum", "devnum"].map((name) => read(at(hub, name)).padStart(3, "0")));
+  const claimOf = (port: string) => claimFile(place, nodeOf(parentOf(port)), Number(/\d+$/.exec(port)?.[0]));
+  const addNode = (name: string): void => {
+    mkdirSync(join(nodeOf(name), ".."), { recursive: true });
+    writeFileSync(nodeOf(name), "");
+  };
   const controllerOf = (port: string) => `usb${port.split("-")[0]}`;
   const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8").trim() : "0");
+  for (const name of controllers) controller(name, authorizedDefault);
 
   /** Interfaces are made of it, open or not as its controller says. */
   function configure(port: string): void {
     const entry = plugged.get(port)!;
+    // the kernel chooses no configuration for what is at a claimed port
+    if (isClaimed(claimOf(port))) return;
     entry.bound = true;
     entry.bindings++;
     const { device } = entry;
@@ -155,6 +206,7 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
     const entry = plugged.get(port);
     const face = at(port, `${port}:1.${number}`);
     if (!entry?.bound || read(join(face, "authorized")) !== "1" || existsSync(join(face, "driver"))) return;
+    if (isClaimed(claimOf(port))) return;
     const driver = driverOf(entry, face);
     if (driver === undefined || (asked !== undefined && asked !== driver)) return;
     mkdirSync(join(place.sysfs, "bus/usb/drivers", driver), { recursive: true });
@@ -206,6 +258,9 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
 
   return {
     place,
+    claimPort: simClaimPort(place),
+    claimed: (port) => isClaimed(claimOf(port)),
+    endClaim: (port) => rmSync(claimOf(port), { force: true }),
     plug(port, device = {}) {
       addresses += 1;
       const {
@@ -227,12 +282,14 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
         speed: "480",
         descriptors: device.descriptors ?? simDescriptors(device),
       });
+      addNode(port);
       plugged.set(port, { device, bound: false, nodes: [], bindings: 0, drivers: [] });
       put(at(port), { authorized: read(at(controllerOf(port), "authorized_default")) === "0" ? "0" : "1" });
     },
     unplug(port) {
       release(port);
       plugged.delete(port);
+      rmSync(nodeOf(port), { force: true });
       rmSync(at(port), { recursive: true, force: true });
     },
     join: (name) => controller(name, read(join(later, "authorized_default")) === "0" ? "0" : "1"),

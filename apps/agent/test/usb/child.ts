@@ -12,7 +12,7 @@ import { usbPorts } from "../../src/dom0/usb.ts";
 import { usbEvents } from "../../src/dom0/usb-watch.ts";
 import { liveGate } from "../../src/gate/live.ts";
 import { simGuest } from "../../src/sim/guest.ts";
-import type { SimUsb } from "../../src/sim/usb.ts";
+import { type SimUsb, simClaimPort } from "../../src/sim/usb.ts";
 import { Intake } from "../../src/spool/intake.ts";
 import { gateParts } from "./gate.ts";
 import { openKilled } from "./spool.ts";
@@ -37,10 +37,11 @@ const more = existsSync(join(root, "gate.json"))
   : { pins: [], directRules: [] };
 const guest = simGuest(join(root, "guest"));
 const place = { sysfs: join(root, "host/sys"), dev: join(root, "host/dev"), modules: join(root, "host/modules") };
-const ports = usbPorts(place);
+const claimPort = simClaimPort(place);
+const ports = usbPorts(place, claimPort);
 const gate = liveGate({
   ...gateParts({
-    kernel: { place } as SimUsb,
+    kernel: { place, claimPort } as SimUsb,
     policy: UsbSection.parse({ ...DEFAULT_USB, unscannable: "allow", directRules: more.directRules }),
     pins: more.pins,
     exceptions: [],

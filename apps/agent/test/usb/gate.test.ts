@@ -11,7 +11,9 @@ import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startReader } from "../../src/dom0/confine.ts";
+import { DoorError } from "../../src/dom0/dom0.ts";
 import { usbPorts } from "../../src/dom0/usb.ts";
+import type { ClaimPort } from "../../src/dom0/usb-claim.ts";
 import { usbEvents } from "../../src/dom0/usb-watch.ts";
 import type { LiveParts } from "../../src/gate/live.ts";
 import { scan } from "../../src/gate/scan.ts";
@@ -298,7 +300,7 @@ describe.skipIf(absent !== null)("a stick", () => {
   it.each(["a keyboard in its place", "another serial"])(
     "that is another device by the time it would be read is not let in for what was judged: %s",
     async (other) => {
-      const ports = usbPorts(bench.kernel.place);
+      const ports = usbPorts(bench.kernel.place, bench.kernel.claimPort);
       const letIn: string[] = [];
       let isFirst = true;
       bench.start({
@@ -387,7 +389,7 @@ describe.skipIf(absent !== null)("a stick", () => {
     expect(bench.said("usb.device").filter((text) => text.includes("usb2"))).toEqual([]);
   });
   it("that would not fit is refused before it is read, with the sizes", async () => {
-    const ports = usbPorts(bench.kernel.place);
+    const ports = usbPorts(bench.kernel.place, bench.kernel.claimPort);
     const units: typeof ports.units = async (port) =>
       (await ports.units(port)).map((unit) => ({ ...unit, bytes: 2 ** 50 }));
     bench.start({ ports: { ...ports, units } });
@@ -575,7 +577,7 @@ describe("a device that is used as it is", () => {
     ["dom0's", { deviceRules: [] }, ["1-2"]],
   ])("and once more when it is let in, as %s: nothing that was not judged may be bound", async (_, policy, pinned) => {
     bench.policy = UsbSection.parse(policy);
-    const ports = usbPorts(bench.kernel.place);
+    const ports = usbPorts(bench.kernel.place, bench.kernel.claimPort);
     const device = { units: [], binds: ["08:06:50", "03:01:01"] };
     bench.kernel.plug("1-2", device);
     const read = await ports.read("1-2");
@@ -614,17 +616,80 @@ describe("dom0's drivers", () => {
     bench.kernel.plug("1-2", keyboard);
     await bench.until("that is on record", () => attachOf() !== undefined);
   };
-  it("never have what is the guest's: not before it gets it, and not once it lets go", async () => {
+  it("are not given what is the guest's: not before it gets it, and not when it lets go", async () => {
     await given();
     expect(bench.kernel.drivers("1-2")).toEqual([]);
     // what comes next is open again
     expect(bench.kernel.facesOf()).toBe("1");
+    bench.kernel.reattach("1-2");
+    expect(bench.kernel.drivers("1-2")).toEqual([]);
+    expect(bench.said("usb.removed")).toEqual([]);
+    bench.kernel.unplug("1-2");
+    await bench.until("that is on record", () => bench.said("usb.removed").length === 1);
+    await bench.until("nothing claims the port", () => !bench.kernel.claimed("1-2"));
+  });
+  it("that have what is the guest's all the same have it cut off", async () => {
+    await given();
+    bench.kernel.endClaim("1-2");
     bench.kernel.reattach("1-2");
     expect(bench.kernel.drivers("1-2")).toEqual(["usbhid"]);
     await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
     await bench.until("that is on record", () => bench.said("usb.removed").length === 1);
     expect(bench.said("usb.removed")[0]).toMatch(/dom0's driver usbhid has taken what the guest let go of/);
     await bench.until("the guest has it no more", () => !isGiven());
+    expect(bench.kernel.claimed("1-2")).toBe(false);
+  });
+  it("are kept off again when the claim was ended by somebody, or with the agent's own life", async () => {
+    await given();
+    bench.kernel.endClaim("1-2");
+    await bench.until("the port is claimed again", () => bench.kernel.claimed("1-2"));
+    await bench.stop();
+    expect(bench.kernel.claimed("1-2")).toBe(false);
+    bench.start();
+    await bench.until("the port is claimed again", () => bench.kernel.claimed("1-2"));
+    expect(bench.said("usb.removed")).toEqual([]);
+    expect(isGiven()).toBe(true);
+  });
+  it("that nothing keeps off are a reason to give the guest no device, and to take back one that it has", async () => {
+    let isRefusing = true;
+    const claims: ClaimPort = async (hub, port) => {
+      if (isRefusing) throw new DoorError("the kernel says no");
+      return bench.kernel.claimPort(hub, port);
+    };
+    bench.policy = UsbSection.parse(direct);
+    bench.start({ ports: usbPorts(bench.kernel.place, claims) });
+    await bench.until("the controller holds", () => bench.kernel.defaultOf() === "0");
+    bench.kernel.plug("1-2", keyboard);
+    await bench.until("it is refused", isRefused);
+    expect(bench.said("usb.step").at(-1)).toMatch(/the kernel says no/);
+    expect([isGiven(), bench.kernel.drivers("1-2")]).toEqual([false, []]);
+    await bench.until("it is held", () => !bench.kernel.authorised("1-2"));
+    bench.kernel.unplug("1-2");
+    await bench.until("it is gone", () => bench.said("usb.removed").length === 1);
+
+    isRefusing = false;
+    bench.kernel.plug("1-3", keyboard);
+    await bench.until("that is on record", () => attachOf() !== undefined);
+    isRefusing = true;
+    bench.kernel.endClaim("1-3");
+    await bench.until("the guest has it no more", () => !isGiven());
+    await bench.until("it is held", () => !bench.kernel.authorised("1-3"));
+    expect(bench.said("usb.step").at(-1)).toMatch(
+      /nothing keeps it from dom0's drivers when the guest lets go of it: the kernel says no/,
+    );
+  });
+  it("have a pinned keyboard that comes where the guest's device was", async () => {
+    bench.kernel.plug("1-2", { ...keyboard, vendor: "04d9" });
+    const read = await usbPorts(bench.kernel.place).read("1-2");
+    bench.kernel.unplug("1-2");
+    bench.pins = [{ port: "1-2", descriptors: read?.ok ? read.value.descriptors : "" }];
+    await given();
+    // another by the next look, which udev has let in
+    bench.kernel.unplug("1-2");
+    bench.kernel.plug("1-2", { ...keyboard, vendor: "04d9" });
+    writeFileSync(join(bench.kernel.place.sysfs, "bus/usb/devices/1-2/authorized"), "1\n");
+    await bench.until("dom0's driver has it", () => bench.kernel.drivers("1-2").includes("usbhid"));
+    expect(bench.kernel.claimed("1-2")).toBe(false);
   });
   it("are no more asked once the guest has ended, and it is judged anew when the guest is back", async () => {
     await given();
@@ -642,7 +707,7 @@ describe("dom0's drivers", () => {
   });
   it("have a pinned keyboard also where it came in the moment that shuts others out", async () => {
     bench.kernel.plug("1-1", keyboard);
-    const read = await usbPorts(bench.kernel.place).read("1-1");
+    const read = await usbPorts(bench.kernel.place, bench.kernel.claimPort).read("1-1");
     bench.kernel.unplug("1-1");
     bench.pins = [{ port: "1-1", descriptors: read?.ok ? read.value.descriptors : "" }];
     const shut = join(bench.kernel.place.sysfs, "bus/usb/devices/usb1/interface_authorized_default");
@@ -885,7 +950,7 @@ describe("what is no stick", () => {
   it("a pinned keyboard lives from the first moment, another at its port does not", async () => {
     const keyboard = { interfaces: [["03:01:01"]], vendor: "046d", product: "c31c", units: [] };
     bench.kernel.plug("1-1", keyboard);
-    const read = await usbPorts(bench.kernel.place).read("1-1");
+    const read = await usbPorts(bench.kernel.place, bench.kernel.claimPort).read("1-1");
     bench.pins = [{ port: "1-1", descriptors: read?.ok ? read.value.descriptors : "" }];
     bench.start();
     await bench.until("it is dom0's", () => bench.said("usb.attach").length === 1);
@@ -906,7 +971,7 @@ describe("what is no stick", () => {
     bench.kernel.unplug("1-2");
     bench.kernel.plug("1-2", { interfaces: [["03:01:01"]], units: [] });
     writeFileSync(join(bench.kernel.place.sysfs, "bus/usb/devices/1-2/devnum"), "2\n");
-    await usbPorts(bench.kernel.place).authorise("1-2", true);
+    await usbPorts(bench.kernel.place, bench.kernel.claimPort).authorise("1-2", true);
     bench.start();
     await bench.until("the keyboard is refused", () => steps().includes("refused at held"));
     expect(bench.kernel.authorised("1-2")).toBe(false);
@@ -916,7 +981,7 @@ describe("what is no stick", () => {
   });
   it("a pinned keyboard at the port of a stick that has gone is not cut off when the gate ends", async () => {
     const keyboard = { interfaces: [["03:01:01"]], vendor: "046d", product: "c31c", units: [] };
-    const ports = usbPorts(bench.kernel.place);
+    const ports = usbPorts(bench.kernel.place, bench.kernel.claimPort);
     bench.kernel.plug("1-2", keyboard);
     const read = await ports.read("1-2");
     bench.pins = [{ port: "1-2", descriptors: read?.ok ? read.value.descriptors : "" }];

@@ -68,7 +68,7 @@ export function gateParts(
   const volume = usbVolume(bench.volume, bench.spool === undefined ? {} : { spool: bench.spool });
   const now = Date.now;
   return {
-    ports: usbPorts(bench.kernel.place),
+    ports: usbPorts(bench.kernel.place, bench.kernel.claimPort),
     place: bench.kernel.place,
     volume,
     attach: bench.attach,

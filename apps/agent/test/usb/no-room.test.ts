@@ -118,7 +118,7 @@ describe.skipIf(absent !== null)("without room for records, the guest loses a st
 describe.skipIf(absent !== null)("without room for records", () => {
   it("nothing is let in, and the loop goes on: what somebody else opens is closed, as often as it takes", async () => {
     const authorise: string[] = [];
-    const ports = usbPorts(bench.kernel.place);
+    const ports = usbPorts(bench.kernel.place, bench.kernel.claimPort);
     bench.start({
       ports: {
         ...ports,
@@ -145,7 +145,7 @@ describe.skipIf(absent !== null)("without room for records", () => {
     expect(bench.said("usb.device").some((text) => text.includes("cannot be judged"))).toBe(true);
   });
   it("what waits for it is held again where somebody else lets it in", async () => {
-    const ports = usbPorts(bench.kernel.place);
+    const ports = usbPorts(bench.kernel.place, bench.kernel.claimPort);
     let holds = 0;
     bench.start({
       ports: {
@@ -176,7 +176,7 @@ describe.skipIf(absent !== null)("without room for records", () => {
     });
     bench.kernel.plug(PORT, { units: [stick] });
     await bench.until("it is held, and what comes next waits", () => bench.said("usb.step").length === 1);
-    await usbPorts(bench.kernel.place).authorise(PORT, true);
+    await usbPorts(bench.kernel.place, bench.kernel.claimPort).authorise(PORT, true);
     await bench.until("it is held again", () => !bench.kernel.authorised(PORT));
     expect(bench.said("usb.step")).toHaveLength(1);
     bench.makeRoom();
@@ -184,7 +184,7 @@ describe.skipIf(absent !== null)("without room for records", () => {
     await bench.until("the guest has it", isGiven);
   });
   it("a pinned keyboard that is there stays alive", async () => {
-    const ports = usbPorts(bench.kernel.place);
+    const ports = usbPorts(bench.kernel.place, bench.kernel.claimPort);
     bench.kernel.plug("1-1", { interfaces: [["03:01:01"]] });
     const read = await ports.read("1-1");
     bench.pins = [{ port: "1-1", descriptors: read?.ok ? read.value.descriptors : "" }];
@@ -245,7 +245,7 @@ describe.skipIf(absent !== null)("without room for records", () => {
     const ports = Array.from({ length: 80 }, (_, at) => `1-${at + 2}`);
     for (const port of ports) bench.kernel.plug(port, { interfaces: [["03:01:01"]] });
     await bench.until("some wait untouched", () => passed.length >= 16);
-    const own = usbPorts(bench.kernel.place);
+    const own = usbPorts(bench.kernel.place, bench.kernel.claimPort);
     await own.authorise(passed[3]!, true);
     await bench.until("it is held again", () => !bench.kernel.authorised(passed[3]!));
     const gone = passed.slice(0, 3);
@@ -267,7 +267,7 @@ describe.skipIf(absent !== null)("without room for records", () => {
   });
   it("a gate that stops does not wait for it", async () => {
     const read: string[] = [];
-    const ports = usbPorts(bench.kernel.place);
+    const ports = usbPorts(bench.kernel.place, bench.kernel.claimPort);
     bench.start({
       ports: {
         ...ports,

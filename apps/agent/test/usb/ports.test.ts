@@ -122,6 +122,25 @@ describe("the ports", () => {
     execFileSync("mkdir", [join(kernel.place.sysfs, "bus/usb/devices/1-2/authorized")]);
     await expect(ports.authorise("1-2", false)).rejects.toThrow(DoorError);
   });
+  it("that are claimed give no driver what is let in there, until it is held", async () => {
+    const ports = usbPorts(kernel.place, kernel.claimPort);
+    kernel.plug("1-1", { interfaces: [["09:00:00"]] });
+    await ports.holdNew("usb1");
+    kernel.plug("1-1.4");
+    await ports.authorise("1-1.4", true, "shut");
+    await ports.claim("1-1.4");
+    await ports.claim("1-1.4");
+    await ports.open("1-1.4", "probe");
+    kernel.reattach("1-1.4");
+    expect([kernel.drivers("1-1.4"), kernel.claimed("1-1.4")]).toEqual([[], true]);
+    await ports.authorise("1-1.4", false);
+    expect(kernel.claimed("1-1.4")).toBe(false);
+    await ports.claim("1-1.4");
+    kernel.unplug("1-1.4");
+    await ports.plugged();
+    expect(kernel.claimed("1-1.4")).toBe(false);
+    await expect(ports.claim("7-1")).rejects.toThrow(/there is no hub that has a port 7-1/);
+  });
   it("know what hangs on what", () => {
     expect(["1-2", "1-2.3", "2-1.4.1"].map(parentOf)).toEqual(["usb1", "1-2", "2-1.4"]);
   });
