@@ -4,6 +4,6 @@ lib=/usr/lib/sallyport-agent
 if [ "$1" = run ]; then
 	export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-1}"
 	exec "$lib/node" --disable-warning=ExperimentalWarning \
-		--max-old-space-size=128 --max-semi-space-size=2 --max-opt=2 --v8-pool-size=1 "$lib/lib/cli.js" "$@"
+		--max-old-space-size=512 --max-semi-space-size=2 --max-opt=2 --v8-pool-size=1 "$lib/lib/cli.js" "$@"
 fi
 exec "$lib/node" --disable-warning=ExperimentalWarning "$lib/lib/cli.js" "$@"
