@@ -1,9 +1,13 @@
 /** Promise: what the console tells a workstation is done there, each state of it is shown, and its inverse takes it back. */
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import type { Verb } from "@sallyport/shared/command/verb.ts";
 import { expect, it } from "vitest";
 import { useGuarded } from "./boot.ts";
 import { type Guarded, until } from "./guarded.ts";
-import { GUESTS } from "./rules.ts";
+import { commandLine } from "./persons.ts";
+import { GUESTS, USB } from "./rules.ts";
+import { makeStick, sha256 } from "./sticks.ts";
 
 /** Tells the workstation, and follows the order to its end: sent by the console, received and done on the trail. */
 async function tell(at: Guarded, verb: Verb, args: Record<string, string>): Promise<{ id: string; reason: string }> {
@@ -56,6 +60,41 @@ it("a pack of diagnostics arrives", async () => {
   expect(part("xl list")).toMatch(/^primary\s+\d+/m);
   expect(part("xl dmesg")).toContain("Xen version");
   expect(part("nftables")).toContain("table bridge sallyport");
+});
+
+it("a stick that the guest has is scanned again, and goes where the definitions of now find something on it", async () => {
+  const { workstation, enforce, record, records } = at();
+  const [stick, later] = ["later.img", "later.ndb"].map((name) => path.join(workstation.folder, name)) as [
+    string,
+    string,
+  ];
+  const letter = "nobody knows yet that this is a worm\n";
+  makeStick(stick, { "letter.txt": letter }, 2);
+  writeFileSync(later, `Sallyport.Later:0:*:${Buffer.from(letter).toString("hex")}\n`);
+  await (await commandLine(at()))("artifact", "add", "later.ndb");
+  await enforce({ usb: { ...USB, rescan: false } }, "Scanned again by a person's word alone");
+  const since = new Date();
+  await workstation.plug(stick);
+  const attach = await record("usb.attach", { since });
+  const definitions = [...USB.definitions, { name: "later.ndb", sha256: sha256(readFileSync(later)) }];
+  // they are no reason to scan it here, so that the order is
+  const came = new Date();
+  await enforce({ usb: { ...USB, rescan: false, definitions } }, "What was found out since");
+  await record("usb.scanner", {
+    since: came,
+    fits: ({ body }) => body.state === "current" && body.files?.length === 2,
+  });
+  expect(await records("usb.scan", came)).toEqual([]);
+  expect((await tell(at(), "rescan", {})).reason).toBe("1 images are scanned again");
+  const scan = await record("usb.scan", { since: came });
+  expect(scan.body).toMatchObject({ verdict: "block", rule: "infected" });
+  const verdict = await record("usb.verdict", { since: came, fits: ({ body }) => body.stick === attach.body.stick });
+  expect(verdict.text).toMatch(/scanned again with .*, and policy would block what is on it/);
+  const disk = `/dev/${attach.body.handles[0]}`;
+  const gone = async () => !(await workstation.guest("primary", `ls ${disk} 2> /dev/null || true`)).includes(disk);
+  await until(gone, "the guest has lost it");
+  await workstation.unplug();
+  await record("usb.removed", { since: came });
 });
 
 it("a guest is paused, goes on, is ended, and is started again by an order", async () => {
