@@ -103,13 +103,19 @@ export function simDescriptors({ vendor = "0951", product = "1666", interfaces =
 /** Where it is known who claims a port of which hub: a process that lives. */
 const claimFile = ({ dev }: UsbPlace, hub: string, port: number): string =>
   join(dev, `claims-${hub.slice(`${dev}/bus/usb/`.length).replace("/", "-")}-${port}`);
+/** Its number comes again, not at the same tick of the clock. */
+const lifeOf = (pid: number | string): string | undefined => {
+  try {
+    const [, fields = ""] = /\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, "latin1")) ?? [];
+    return `${pid} ${fields.split(" ")[19]}`;
+  } catch {
+    return undefined; // it has ended
+  }
+};
 const isClaimed = (path: string): boolean => {
   if (!existsSync(path)) return false;
-  try {
-    return process.kill(Number(readFileSync(path, "utf8").split(" ")[0]), 0);
-  } catch {
-    return false;
-  }
+  const [pid = "", since] = readFileSync(path, "utf8").split(" ");
+  return lifeOf(pid) === `${pid} ${since}`;
 };
 let claimsMade = 0;
 
@@ -119,7 +125,7 @@ export function simClaimPort(place: UsbPlace): ClaimPort {
     if (!existsSync(hub)) throw new DoorError(`there is no hub ${hub}`);
     const path = claimFile(place, hub, port);
     if (isClaimed(path)) throw new DoorError(`port ${port} of ${hub} is claimed by another`);
-    const own = `${process.pid} ${++claimsMade}`;
+    const own = `${lifeOf(process.pid)} ${++claimsMade}`;
     writeFileSync(path, own);
     const isOver = () => !existsSync(path) || readFileSync(path, "utf8") !== own;
     return {
