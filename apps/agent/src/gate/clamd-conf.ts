@@ -45,6 +45,7 @@ export function readClamdConf(text: string): ClamdConf {
       program: least(SHAPES.program, bytes),
     },
     limitsReported: YES.test(values.get("AlertExceedsMax") ?? "no"),
+    remembers: !YES.test(values.get("DisableCache") ?? "no"),
     doubts: doubtsOf(values),
   };
 }

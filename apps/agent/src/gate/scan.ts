@@ -63,7 +63,8 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
   const { limits, archives } = policy;
   const clamd = options.clamd && {
     ...options.clamd,
-    unpacks: options.clamd.unpacks ?? (await unpacksOf(options.clamd.socket, options.set)),
+    // one that remembers may have called an archive clean for its twin's sake, and not have looked into this one
+    unpacks: options.clamd.remembers === false ? await unpacksOf(options.clamd.socket, options.set) : [],
   };
   const reading = await options.start({
     path: target,

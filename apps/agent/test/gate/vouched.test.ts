@@ -1,11 +1,14 @@
 /** What clamd has seen inside of an archive is not shown to it again; which never makes clean what it would not call so by
  *  itself. Archives at random, whole and broken, are looked at both ways. */
 import { gzipSync } from "node:zlib";
+import { DEFAULT_USB } from "@sallyport/shared/policy/usb.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { StartReader } from "../../src/dom0/confine.ts";
 import { asker } from "../../src/gate/reader/content.ts";
 import type { Order, Row, Unpackable } from "../../src/gate/reader/events.ts";
 import { examiner } from "../../src/gate/reader/examine.ts";
 import { bytesSource } from "../../src/gate/reader/source.ts";
+import { scan } from "../../src/gate/scan.ts";
 import { unpacksOf } from "../../src/gate/scanner-unpacks.ts";
 import { type ClamdServer, MARKER, startClamd } from "./clamd-server.ts";
 import { missing } from "./packages.ts";
@@ -82,6 +85,24 @@ describe.skipIf(missing("clamd") !== null)("a member of an archive that clamd ha
     const passed = await look(zipFile([sound]), ["zip"]);
     expect(passed.asked).toBe(2);
     expect(passed.findings).toEqual(["a infected", "a!/sound infected"]);
+  });
+
+  it("is asked about where clamd may have kept the archive's answer from a twin of the same MD5", async () => {
+    const told: unknown[] = [];
+    for (const DisableCache of ["yes", "no"]) {
+      const server = await startClamd({ DisableCache });
+      const start: StartReader = async ({ clamd: given }) => {
+        told.push([DisableCache, given?.unpacks]);
+        throw new Error("that is all that is asked");
+      };
+      const options = { policy: DEFAULT_USB, clamd: server, start, now: () => new Date(), lanes: 1 };
+      await expect(scan("stick.img", options)).rejects.toThrow("that is all that is asked");
+      await server.stop();
+    }
+    expect(told).toEqual([
+      ["yes", ["zip", "gzip"]],
+      ["no", []],
+    ]);
   });
 
   it("is so by clamd's own word: one that looks into no archives, or knows no test file, vouches for nothing", async () => {

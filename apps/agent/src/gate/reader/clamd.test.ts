@@ -59,10 +59,11 @@ describe("clamd.conf", () => {
         program: { bytes: 10 * 1024 * 1024, setting: "MaxEmbeddedPE" },
       },
       limitsReported: false,
+      remembers: true,
       doubts: [],
     });
     const text =
-      "# LocalSocket /no\nLocalSocket /run/clamav/clamd.ctl\nStreamMaxLength 10M\nMaxFileSize 1G\nMaxScanSize 0\nMaxScanTime 0\nAlertExceedsMax true\nMaxHTMLNormalize 1M\nMaxScriptNormalize 0\n";
+      "# LocalSocket /no\nLocalSocket /run/clamav/clamd.ctl\nStreamMaxLength 10M\nMaxFileSize 1G\nMaxScanSize 0\nMaxScanTime 0\nAlertExceedsMax true\nMaxHTMLNormalize 1M\nMaxScriptNormalize 0\nDisableCache yes\n";
     expect(readClamdConf(text)).toEqual({
       socket: "/run/clamav/clamd.ctl",
       database: "/var/lib/clamav",
@@ -74,6 +75,7 @@ describe("clamd.conf", () => {
         program: { bytes: 10 * 1024 * 1024, setting: "MaxEmbeddedPE" },
       },
       limitsReported: true,
+      remembers: false,
       doubts: [],
     });
   });

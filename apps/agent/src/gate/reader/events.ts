@@ -51,6 +51,8 @@ export type ScannerLimits = {
   shapes?: ShapeLimits;
   /** Whether it says so when a limit inside a document stopped it. */
   limitsReported: boolean;
+  /** Whether it may answer for a file what it found of another with the same MD5; taken for so where nothing says. */
+  remembers?: boolean;
   /** Archives that it was just seen to look into (scanner-unpacks.ts). */
   unpacks?: readonly Unpackable[];
 };
