@@ -1,5 +1,4 @@
 /** Spool → link, at our own pace: a bounded window, go-back-N from the newest receipt, nothing released without one. */
-
 import { zstdCompressSync } from "node:zlib";
 import type { Index, SessionId } from "@sallyport/shared/base/ids.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
@@ -10,7 +9,6 @@ import type { Log } from "../dom0/log.ts";
 import {
   BATCH_FULL_RECORDS,
   BATCH_TARGET_BYTES,
-  RECEIPT_WAIT_MS,
   RECEIPT_WAIT_MS_MAX,
   RECONNECT_DELAY_MS,
   STAND_WAIT_MS,
@@ -19,7 +17,10 @@ import {
 import type { Published } from "../link/link.ts";
 import { Bell, jittered } from "../pace.ts";
 import type { Previous, Spool } from "../spool/spool.ts";
+import { Doubt } from "./doubt.ts";
 import { judge } from "./judge.ts";
+import { receiptForged, sendingStopped } from "./records.ts";
+import { SendWindow } from "./window.ts";
 
 export type UplinkParts = {
   spool: Spool;
@@ -49,22 +50,17 @@ export class Uplink {
   /** Until then the console may still say where it stands. */
   #standUntil = 0;
   #alarm: string | undefined;
-  /** Since when a receipt is in doubt, and when the console is to be asked about it. */
-  #doubtSince: number | undefined;
-  #askAt: number | undefined;
-  #next = 0;
+  readonly #doubt = new Doubt();
+  readonly #window: SendWindow;
   #sizeAtStart: number;
-  /** Ends of the batches in flight. */
-  #inFlight: number[] = [];
-  #resendAt = 0;
-  #waitMs = RECEIPT_WAIT_MS;
   #lingerSince: number | undefined;
+  /** When trails were opened, within the last hour. */
   #opened: number[] = [];
   #forgedToldAt = Number.NEGATIVE_INFINITY;
 
   constructor(parts: UplinkParts) {
     this.#parts = parts;
-    this.#next = parts.spool.committed;
+    this.#window = new SendWindow(parts.spool.committed);
     this.#sizeAtStart = parts.spool.size;
     parts.spool.onGrown(() => this.#bell.ring());
   }
@@ -83,7 +79,7 @@ export class Uplink {
 
   disconnected(): void {
     this.#connected = false;
-    this.#inFlight = [];
+    this.#window.clear();
   }
 
   /** A receipt off the wire. */
@@ -113,23 +109,24 @@ export class Uplink {
   /** Does one thing; returns how long nothing else need be done unless the bell rings. */
   async #step(): Promise<number> {
     const { spool } = this.#parts;
+    const window = this.#window;
     const now = performance.now();
     if (this.#alarm) {
-      if (now < this.#resendAt) return this.#resendAt - now;
-      this.#later();
+      if (window.untilDue(now) > 0) return window.untilDue(now);
+      window.backOff(now);
       this.#parts.askStand();
-      return this.#resendAt - now;
+      return window.untilDue(now);
     }
     if (now < this.#standUntil) return this.#standUntil - now;
-    if (this.#inFlight.length > 0 && now >= this.#resendAt) {
-      this.#parts.log.warn({ from: spool.committed, waitedMs: Math.round(this.#waitMs) }, "uplink.no-receipt");
-      this.#later();
+    if (window.batches > 0 && window.untilDue(now) <= 0) {
+      this.#parts.log.warn({ from: spool.committed, waitedMs: Math.round(window.waitMs) }, "uplink.no-receipt");
+      window.backOff(now);
       this.#goBack();
       this.#parts.askStand();
     }
-    const untilReceipt = this.#inFlight.length > 0 ? Math.max(1, this.#resendAt - now) : RECEIPT_WAIT_MS_MAX;
-    const unsent = spool.size - this.#next;
-    if (unsent <= 0 || this.#inFlight.length >= this.#parts.windowBatches()) return untilReceipt;
+    const untilReceipt = window.batches > 0 ? Math.max(1, window.untilDue(now)) : RECEIPT_WAIT_MS_MAX;
+    const unsent = spool.size - window.next;
+    if (unsent <= 0 || window.batches >= this.#parts.windowBatches()) return untilReceipt;
     const linger = this.#linger(unsent, now);
     if (linger > 0) return Math.min(linger, untilReceipt);
     return (await this.#send()) === "sent" ? 0 : jittered(RECONNECT_DELAY_MS);
@@ -137,7 +134,7 @@ export class Uplink {
 
   /** How long what is there may still wait for others. */
   #linger(unsent: number, now: number): number {
-    if (unsent >= BATCH_FULL_RECORDS || this.#parts.spool.urgentThrough > this.#next) return 0;
+    if (unsent >= BATCH_FULL_RECORDS || this.#parts.spool.urgentThrough > this.#window.next) return 0;
     this.#lingerSince ??= now;
     return this.#lingerSince + this.#parts.lingerMs() - now;
   }
@@ -145,7 +142,7 @@ export class Uplink {
   async #send(): Promise<Published> {
     const { spool, session, publish, log } = this.#parts;
     this.#lingerSince = undefined;
-    const from = this.#next;
+    const from = this.#window.next;
     const { records, end, edge } = spool.read(from, BATCH_RECORDS_MAX, BATCH_TARGET_BYTES);
     const header = {
       trail: spool.trail,
@@ -156,9 +153,7 @@ export class Uplink {
       checkpoint: spool.checkpoint(edge),
     };
     const batch = encodeBatch(zstdCompressSync, header, records.map(batchLine).join(""));
-    this.#next = end;
-    if (this.#inFlight.length === 0) this.#resendAt = performance.now() + jittered(this.#waitMs);
-    this.#inFlight.push(end);
+    this.#window.sent(end, performance.now());
     log.debug({ from, count: records.length, bytes: batch.length }, "batch.sent");
     const trail = spool.trail;
     const published = await publish(batch);
@@ -175,7 +170,7 @@ export class Uplink {
         sizeAtStart: this.#sizeAtStart,
         base: spool.base,
         last: spool.lastReceipt,
-        doubted: this.#doubtSince !== undefined && performance.now() - this.#doubtSince >= STAND_WAIT_MS,
+        doubted: this.#doubt.decides(performance.now()),
         knowsTrail: (trail) => spool.knowsTrail(trail),
         rootAt: (size) => spool.rootAt(size),
       },
@@ -189,7 +184,7 @@ export class Uplink {
       case "ignore":
         return;
       case "doubt":
-        this.#doubt(judgement.why);
+        this.#inDoubt(judgement.why);
         return;
       case "alarm":
         this.#raise(judgement.why);
@@ -200,28 +195,20 @@ export class Uplink {
     }
   }
 
-  /** The second receipt decides; what else was late has come by the time that it is asked for. */
-  #doubt(why: string): void {
-    if (this.#doubtSince !== undefined) return;
+  #inDoubt(why: string): void {
+    if (!this.#doubt.begin(performance.now())) return;
     this.#parts.log.warn({ why }, "receipt.doubted");
-    this.#doubtSince = performance.now();
-    this.#askAt = this.#doubtSince + STAND_WAIT_MS;
     this.#bell.ring();
   }
 
-  /** Returns how long until it is to be asked. */
+  /** Asks the console where a receipt is in doubt for long enough; returns how long until then. */
   #askInDoubt(): number {
-    if (this.#askAt === undefined) return RECEIPT_WAIT_MS_MAX;
-    const left = this.#askAt - performance.now();
+    const left = this.#doubt.untilAsked(performance.now());
+    if (left === undefined) return RECEIPT_WAIT_MS_MAX;
     if (left > 0) return left;
-    this.#askAt = undefined;
+    this.#doubt.asked();
     this.#parts.askStand();
     return RECEIPT_WAIT_MS_MAX;
-  }
-
-  #doubtIsOver(): void {
-    this.#doubtSince = undefined;
-    this.#askAt = undefined;
   }
 
   #take(receipt: Receipt, again: boolean): void {
@@ -232,14 +219,11 @@ export class Uplink {
       this.#parts.log.error({ size: receipt.size, error: (error as Error).message }, "receipt.not-kept");
     }
     this.#alarm = undefined;
-    this.#doubtIsOver();
-    this.#inFlight = this.#inFlight.filter((end) => end > receipt.size);
-    if (progress || this.#inFlight.length === 0) {
-      this.#waitMs = RECEIPT_WAIT_MS;
-      this.#resendAt = performance.now() + jittered(this.#waitMs);
-    }
+    this.#doubt.end();
+    this.#window.settled(receipt.size, progress, performance.now());
     // a console that stands further than what was sent in this session, or one that is missing something
-    if (this.#next < receipt.size || again || (receipt.answer === "stand" && this.#inFlight.length > 0)) this.#goBack();
+    if (this.#window.next < receipt.size || again || (receipt.answer === "stand" && this.#window.batches > 0))
+      this.#goBack();
     this.#standUntil = 0;
     this.#bell.ring();
   }
@@ -259,7 +243,7 @@ export class Uplink {
     spool.hearEpoch(receipt);
     this.#sizeAtStart = spool.size;
     this.#alarm = undefined;
-    this.#doubtIsOver();
+    this.#doubt.end();
     this.#standUntil = 0;
     this.#goBack();
     this.#bell.ring();
@@ -268,48 +252,24 @@ export class Uplink {
   #raise(why: string): void {
     if (this.#alarm !== why) {
       this.#parts.log.error({ why }, "uplink.alarm");
-      this.#parts.tell({
-        kind: "agent.malformed",
-        severity: "critical",
-        time: this.#parts.now(),
-        text: `Sending stopped: ${why}`.slice(0, 512),
-        body: { source: "receipt", reason: why.slice(0, 512), bytes: 0, rawBase64: "", truncated: false },
-      });
+      this.#parts.tell(sendingStopped(why, this.#parts.now()));
     }
     this.#alarm = why;
-    this.#inFlight = [];
-    this.#resendAt = performance.now() + jittered(this.#waitMs);
+    this.#window.clear();
+    this.#window.wait(performance.now());
     this.#bell.ring();
   }
 
-  /** A receipt that the console's key did not sign releases nothing; it is told, but not for each one of a flood. */
+  /** Told, but not for each one of a flood. */
   #forged(why: string, untrusted: Uint8Array): void {
     this.#parts.log.error({ why }, "receipt.forged");
     if (performance.now() - this.#forgedToldAt < FORGED_TOLD_EVERY_MS) return;
     this.#forgedToldAt = performance.now();
-    this.#parts.tell({
-      kind: "agent.malformed",
-      severity: "error",
-      time: this.#parts.now(),
-      text: "A receipt came that the console did not sign; nothing was released",
-      body: {
-        source: "receipt",
-        reason: why.slice(0, 512),
-        bytes: untrusted.length,
-        rawBase64: Buffer.from(untrusted.subarray(0, 4_096)).toString("base64"),
-        truncated: untrusted.length > 4_096,
-      },
-    });
+    this.#parts.tell(receiptForged(why, untrusted, this.#parts.now()));
   }
 
   #goBack(): void {
-    this.#next = this.#parts.spool.committed;
-    this.#inFlight = [];
+    this.#window.goBack(this.#parts.spool.committed);
     this.#lingerSince = undefined;
-  }
-
-  #later(): void {
-    this.#waitMs = Math.min(this.#waitMs * 2, RECEIPT_WAIT_MS_MAX);
-    this.#resendAt = performance.now() + jittered(this.#waitMs);
   }
 }
