@@ -90,7 +90,7 @@ describe("in the console", () => {
     command: ["ask.ts"],
     policy: ["managed.ts", "publish.ts", "repository.ts"], // asked by whoever would write; a folder applied in one transaction
     quarantine: ["respond.ts"],
-    record: ["heard.ts", "tail.ts", "story.ts", "windows.ts"], // the live tail, and what a search is cut into
+    record: ["heard.ts", "tail.ts", "story.ts", "histogram.ts", "windows.ts"], // the live tail; what a search is cut into
     replay: ["gather.ts", "gathered.ts", "respond.ts", "run.ts"], // the worker's loop, and an HTTP answer page by page
     rollout: ["act.ts", "apply.ts", "facts.ts", "respond.ts", "start.ts", "step.ts", "supersede.ts"], // also the worker's
     trail: ["ranges.ts", "recorder.ts", "restored.ts"], // where a trail's records lie; the console's own trail

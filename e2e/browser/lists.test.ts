@@ -208,6 +208,51 @@ describe.skipIf(isAbsent())("lists", () => {
     await owner.waitForURL("**/workstations/*");
   });
 
+  test("bars over time count what the search matches; a click, a drag or the keyboard narrows the time to some of them", async () => {
+    await owner.goto("/explore?kind=ids.alert");
+    await row(owner, "ET MALWARE").first().waitFor();
+    const { rows } = await console_.pool.query<{ n: number }>(
+      "SELECT count(*)::int AS n FROM record WHERE kind = 'ids.alert'",
+    );
+    const chart = owner.getByRole("region", { name: "Over time" });
+    await chart.getByText(`${rows[0]!.n} records`, { exact: true }).waitFor();
+    const bars = owner.getByRole("slider", { name: "Records over time" });
+    const listed = () => owner.getByRole("row").filter({ hasText: "ET MALWARE" }).count();
+    const all = await listed();
+    const { x, y, width, height } = (await bars.boundingBox())!;
+    const records = await chart
+      .locator("rect[data-records]")
+      .evaluateAll((each) => each.map((bar) => Number(bar.getAttribute("data-records"))));
+    expect(records.reduce((sum, each) => sum + each, 0)).toBe(rows[0]!.n);
+    const middleOf = (bar: number) => x + ((bar + 0.5) / records.length) * width;
+    const first = records.findIndex((each) => each > 0);
+    await owner.mouse.click(middleOf(first), y + height / 2);
+    await owner.waitForURL("**/explore?kind=ids.alert&since=*&until=*");
+    await expect.poll(listed).toBe(records[first]);
+    await owner.goBack();
+    await expect.poll(listed).toBe(all);
+    await owner.mouse.move(middleOf(first), y + 2);
+    await owner.mouse.down();
+    await owner.mouse.move(middleOf(records.length - 1), y + 2, { steps: 4 });
+    await owner.mouse.up();
+    await owner.waitForURL("**/explore?kind=ids.alert&since=*&until=*");
+    await expect.poll(listed).toBe(all);
+    await owner.goBack();
+    await expect.poll(() => new URL(owner.url()).search).toBe("?kind=ids.alert");
+    await bars.focus();
+    await owner.keyboard.press("Home");
+    for (let at = 0; at < first; at++) await owner.keyboard.press("ArrowRight");
+    await expect.poll(() => bars.getAttribute("aria-valuetext")).toMatch(new RegExp(`: ${records[first]} records?$`));
+    await owner.keyboard.press("Shift+End");
+    await expect.poll(() => bars.getAttribute("aria-valuetext")).toMatch(new RegExp(`: ${rows[0]!.n} records$`));
+    await owner.keyboard.press("Enter");
+    await owner.waitForURL("**/explore?kind=ids.alert&since=*&until=*");
+    await expect.poll(listed).toBe(all);
+    expect(await owner.getByRole("complementary", { name: "Details" }).count()).toBe(0);
+    await owner.getByRole("button", { name: "Live" }).click();
+    await chart.waitFor({ state: "detached" });
+  });
+
   test("around a record stands what its workstation said then; a time between two moments is asked for in the browser's own", async () => {
     await owner.goto("/explore?kind=ids.alert");
     await row(owner, "ET MALWARE").first().waitFor();

@@ -119,6 +119,18 @@ function pictures(
     { name: "workstation-ids", path: `/workstations/${workstations.get("fin-02")}` },
     { name: "workstation-bare", path: `/workstations/${workstations.get("spare-01")}` },
     { name: "explore", path: "/explore", widths: [1024, ...WIDTHS] },
+    {
+      name: "explore-bars",
+      path: "/explore",
+      widths: [900, ...WIDTHS],
+      act: async (page) => {
+        const bars = page.getByRole("slider", { name: "Records over time" });
+        const { x, y, width } = (await bars.boundingBox())!;
+        await page.mouse.move(x + width * 0.6, y + 8);
+        await page.mouse.down();
+        await page.mouse.move(x + width * 0.8, y + 8);
+      },
+    },
     { name: "explore-filtered", path: "/explore?severity=warning&kind=guest.log&kind=ids.*&text=port" },
     { name: "explore-empty", path: "/explore?text=nothing-says-this" },
     { name: "explore-story", path: `/explore?open=${scan}` },

@@ -6,9 +6,12 @@ import { packTrail } from "../src/export/pack.ts";
 import { findTrails } from "../src/export/query.ts";
 import { loadTails, storedLeaves } from "../src/ingest/trails.ts";
 import type { Filter } from "../src/record/filter.ts";
+import { countOverTime } from "../src/record/histogram.ts";
 import { getRecord, listChoices, listMoved, listRecords } from "../src/record/store.ts";
 import { tellStory } from "../src/record/story.ts";
 import { proveRecord } from "../src/trail/store.ts";
+import type { Context } from "../src/trpc/context.ts";
+import { appRouter } from "../src/trpc/router.ts";
 import { requestOf } from "../src/usb/exception.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedTrail, seedWorkstation } from "./seed.ts";
@@ -65,25 +68,33 @@ afterAll(async () => {
   await postgres?.stop();
 });
 
-/** Every statement in a transaction of its own, which is asked what it locked before it ends. */
+const LOCKED = `SELECT count(DISTINCT l.relation)::int AS n FROM pg_locks l JOIN pg_inherits i ON i.inhrelid = l.relation
+  WHERE l.pid = pg_backend_pid() AND i.inhparent = 'record'::regclass`;
+
+/** Every statement in a transaction, its own or the asker's, which is asked what it locked before it ends. */
 function counting(real: pg.Pool): pg.Pool {
+  const look = async (tx: pg.PoolClient) => locked.push((await tx.query<{ n: number }>(LOCKED)).rows[0]!.n);
   const query = async (sql: string, values?: unknown[]) => {
     const tx = await real.connect();
     try {
       await tx.query("BEGIN");
       const answer = await tx.query(sql, values);
-      const { rows } = await tx.query<{ n: number }>(
-        `SELECT count(DISTINCT l.relation)::int AS n FROM pg_locks l JOIN pg_inherits i ON i.inhrelid = l.relation
-          WHERE l.pid = pg_backend_pid() AND i.inhparent = 'record'::regclass`,
-      );
+      await look(tx);
       await tx.query("COMMIT");
-      locked.push(rows[0]!.n);
       return answer;
     } finally {
       tx.release();
     }
   };
-  return { query } as unknown as pg.Pool;
+  const connect = async () => {
+    const tx = await real.connect();
+    const asked = async (sql: string, values?: unknown[]) => {
+      if (sql === "COMMIT") await look(tx);
+      return tx.query(sql, values);
+    };
+    return { query: asked, release: (broken?: Error) => tx.release(broken) };
+  };
+  return { query, connect } as unknown as pg.Pool;
 }
 
 async function lockedBy(act: () => Promise<unknown>): Promise<number> {
@@ -193,4 +204,61 @@ test("a search that finds nothing, or one record far back, goes there window by 
   );
   const since = new Date(Date.now() - 10 * SPAN_MS).toISOString();
   expect(await lockedBy(() => list({ since }, 200))).toBeLessThanOrEqual(12);
+});
+
+test("bars over years are counted some partitions at a time, all of them, and no further than there is time", async () => {
+  const now = new Date();
+  const over = (filter: Filter, msMax?: number) =>
+    countOverTime(counted, filter, now, msMax === undefined ? {} : { msMax });
+  const sum = (counts: number[]) => counts.reduce((before, each) => before + each, 0);
+  const locks = await lockedBy(async () => {
+    const { counts, countedFrom } = await over({});
+    expect(sum(counts)).toBe(RECORDS);
+    expect(countedFrom).toBeNull();
+    expect(sum((await over({ kind: ["usb.*"] })).counts)).toBe(RECORDS / 100);
+    expect(sum((await over({ text: ["line 7"] })).counts)).toBe(11);
+    expect(sum((await over({ text: ["nowhere"] })).counts)).toBe(0);
+  });
+  expect(locks).toBeLessThanOrEqual(WINDOW_PARTITIONS_MAX);
+  const since = new Date(now.getTime() - 10 * SPAN_MS).toISOString();
+  const until = new Date(now.getTime() - 5 * SPAN_MS).toISOString();
+  const all = await listRecords(pool, { since, until }, undefined, 200, true);
+  const bars = await over({ since, until });
+  const received = all.rows.map((row) => Math.floor((Date.parse(row.received) - Date.parse(bars.from)) / bars.stepMs));
+  expect(bars.counts).toEqual(bars.counts.map((_, bar) => received.filter((each) => each === bar).length));
+  expect(await lockedBy(() => over({ since, until }))).toBeLessThanOrEqual(12);
+  const none = await over({}, -1);
+  expect(sum(none.counts)).toBe(0);
+  expect(none.countedFrom).not.toBeNull();
+});
+
+test("a partition that was counted when it was sealed is not read again, where a bar holds it whole", async () => {
+  const [at] = (
+    await pool.query<{ from: Date }>(
+      `UPDATE record_partition SET sealed_at = now(), records = 1000 WHERE name = 'record_7' RETURNING received_from AS "from"`,
+    )
+  ).rows;
+  const whole = await countOverTime(pool, {}, new Date());
+  expect(Math.max(...whole.counts)).toBeGreaterThanOrEqual(1000);
+  const filtered = await countOverTime(pool, { severity: "debug" }, new Date());
+  expect(Math.max(...filtered.counts)).toBeLessThan(100);
+  // bars of minutes cut it
+  const since = at!.from.toISOString();
+  const until = new Date(at!.from.getTime() + SPAN_MS).toISOString();
+  expect((await countOverTime(pool, { since, until }, new Date())).counts.reduce((sum, each) => sum + each, 0)).toBe(2);
+  // a time that begins in its middle does not hold it
+  const late = new Date(at!.from.getTime() + SPAN_MS / 2).toISOString();
+  expect(Math.max(...(await countOverTime(pool, { since: late }, new Date())).counts)).toBeLessThan(1000);
+  await pool.query("UPDATE record_partition SET sealed_at = NULL, records = 0 WHERE name = 'record_7'");
+});
+
+test.each([
+  ["viewer", 11],
+  ["auditor", RECORDS],
+] as const)("bars tell a %s no more of what records say than a list would", async (role, found) => {
+  const actor = { id: role, email: `${role}@example.org`, name: role, role, session: "s", twoFactor: true };
+  const wiring = { pool } as unknown as Context["wiring"];
+  const asked = appRouter.createCaller({ wiring, actor, still: async () => actor, origin: {}, host: "x" } as Context);
+  const { counts } = await asked.record.histogram({ filter: { text: ["line 7"] } });
+  expect(counts.reduce((sum, each) => sum + each, 0)).toBe(found);
 });

@@ -1,15 +1,21 @@
 /** Records: pages of them, and one in full. */
 import { TRPCError, tracked } from "@trpc/server";
 import { z } from "zod";
-import { may } from "../person/role.ts";
+import { may, type Role } from "../person/role.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { Cursor, Filter, Moment, RecordAt } from "./filter.ts";
+import { countOverTime } from "./histogram.ts";
 import { getRecord, listChoices, listRecords, PAGE_ROWS_MAX } from "./store.ts";
 import { tellStory } from "./story.ts";
 import { tailRecords } from "./tail.ts";
 
 /** Live tails of one process, over everybody: each costs a query a quarter of a second at worst. */
 const TAILS_MAX = 200;
+
+/** Without contents the text cannot be searched either: hits, and how many, would tell what it says. */
+function searchable({ text, ...rest }: Filter, role: Role): Filter {
+  return text && may(role, "content") ? { ...rest, text } : rest;
+}
 
 export const recordRouter = router({
   list: allowed("entries")
@@ -21,13 +27,18 @@ export const recordRouter = router({
       }),
     )
     .query(({ ctx, input, signal }) => {
-      const contents = may(ctx.actor.role, "content");
-      // without contents the text cannot be searched either: hits would tell what it says
-      const filter = contents ? input.filter : { ...input.filter, text: undefined };
-      return listRecords(ctx.wiring.pool, filter as Filter, input.cursor ?? undefined, input.limit, contents, {
+      const { role } = ctx.actor;
+      const filter = searchable(input.filter, role);
+      return listRecords(ctx.wiring.pool, filter, input.cursor ?? undefined, input.limit, may(role, "content"), {
         signal,
       });
     }),
+
+  histogram: allowed("entries")
+    .input(z.object({ filter: Filter }))
+    .query(({ ctx, input, signal }) =>
+      countOverTime(ctx.wiring.pool, searchable(input.filter, ctx.actor.role), new Date(), { signal }),
+    ),
 
   tail: allowed("entries")
     .input(z.object({ filter: Filter, lastEventId: Moment.nullish().catch(undefined) }))

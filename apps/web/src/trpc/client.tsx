@@ -1,7 +1,14 @@
 "use client";
 /** Pages → routers. */
 import { MutationCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { createTRPCClient, httpBatchLink, httpSubscriptionLink, splitLink, TRPCClientError } from "@trpc/client";
+import {
+  createTRPCClient,
+  httpBatchLink,
+  httpLink,
+  httpSubscriptionLink,
+  splitLink,
+  TRPCClientError,
+} from "@trpc/client";
 import { createTRPCContext } from "@trpc/tanstack-react-query";
 import { type ReactNode, useState } from "react";
 import { BATCH_CALLS_MAX } from "./bounds.ts";
@@ -13,6 +20,9 @@ export const useApiClient = context.useTRPCClient;
 
 const RETRIES_MAX = 2;
 const URL_CHARS_MAX = 8000;
+
+/** Of a query that takes longer than others: they are not answered together, and so do not wait for it. */
+export const ALONE = { trpc: { context: { alone: true } } } as const;
 
 function mayRetry(failures: number, error: Error): boolean {
   const status = error instanceof TRPCClientError ? (error.data?.httpStatus as number | undefined) : undefined;
@@ -34,7 +44,11 @@ export function ApiProvider({ children }: { children: ReactNode }) {
         splitLink({
           condition: ({ type }) => type === "subscription",
           true: httpSubscriptionLink({ url: "/api/trpc" }),
-          false: httpBatchLink({ url: "/api/trpc", maxURLLength: URL_CHARS_MAX, maxItems: BATCH_CALLS_MAX }),
+          false: splitLink({
+            condition: ({ context }) => context.alone === true,
+            true: httpLink({ url: "/api/trpc" }),
+            false: httpBatchLink({ url: "/api/trpc", maxURLLength: URL_CHARS_MAX, maxItems: BATCH_CALLS_MAX }),
+          }),
         }),
       ],
     }),

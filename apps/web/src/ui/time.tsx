@@ -66,6 +66,21 @@ const SHORT = new Intl.DateTimeFormat("en-GB", {
 /** The same, short enough for a chip or a column: no year, no fraction. */
 export const moment = (iso: string): string => SHORT.format(new Date(iso));
 
+const TO_MINUTE: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+const TO_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const TO_THE_MINUTE = new Intl.DateTimeFormat("en-GB", TO_MINUTE);
+const TO_THE_SECOND = new Intl.DateTimeFormat("en-GB", { ...TO_MINUTE, second: "2-digit" });
+
+/** A moment as finely as steps of so long need it. */
+function stepped(stepMs: number): Intl.DateTimeFormat {
+  return stepMs < MINUTE ? TO_THE_SECOND : stepMs < DAY ? TO_THE_MINUTE : TO_DAY;
+}
+export const tick = (ms: number, stepMs: number): string => stepped(stepMs).format(ms);
+/** "29 Nov, 14:05–14:10" */
+export const ticks = (fromMs: number, toMs: number, stepMs: number): string =>
+  // days begin elsewhere than in this zone, perhaps
+  (stepMs < MINUTE ? TO_THE_SECOND : TO_THE_MINUTE).formatRange(fromMs, toMs);
+
 export function Ago({ time, suffix = true }: { time: string | null; suffix?: boolean }) {
   const at = useNow();
   if (time === null) return <span className="text-ink-3">never</span>;

@@ -18,6 +18,7 @@ import type { RecordRow } from "../store.ts";
 import { columns } from "./columns.tsx";
 import { Facets } from "./facets.tsx";
 import { LINES_MAX } from "./lines.ts";
+import { OverTime } from "./over-time.tsx";
 import { RecordDrawer } from "./record-drawer.tsx";
 import { Since } from "./since.tsx";
 import { useTail } from "./use-tail.ts";
@@ -147,6 +148,7 @@ export function Explore() {
       <div className="flex min-h-0 flex-1">
         <Facets filter={filter} onChange={set} choices={choices} narrow={open !== undefined} />
         <div className="flex min-h-0 min-w-0 flex-1 flex-col">
+          {!live && rows.length > 0 && <OverTime filter={filter} onNarrow={(range) => set({ ...filter, ...range })} />}
           {fault !== undefined ? (
             <Fault message={fault} again={() => (live ? tail.again() : void pages.refetch())} />
           ) : pending ? (
