@@ -4,9 +4,9 @@ import { type Container, containers, onlyDisk } from "./archives/format.ts";
 import { budget, isStream, type Member, type Stream } from "./archives/member.ts";
 import { openArchive, type Unpacked } from "./archives/open.ts";
 import type { Answer } from "./clamd.ts";
-import { type Ask, isMediumsFault, type Seen } from "./content.ts";
+import { type Ask, chunksOf, isMediumsFault, type Seen } from "./content.ts";
 import { lockedDocument } from "./documents/locked.ts";
-import { type Shape, shaper } from "./documents/shape.ts";
+import { type Shape, shapesOf } from "./documents/shape.ts";
 import type { Order, Row } from "./events.ts";
 import { type Kept, seeOnce } from "./keep.ts";
 import { each, lanes } from "./lanes.ts";
@@ -74,17 +74,17 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
     let kept: Kept | null = null;
     try {
       let out = 0;
-      const shaped = shaper(order.clamd?.shapes ?? {}, isStream(content) ? size : content.size);
       const count = (chunk: Buffer) => {
         out += chunk.length;
         bytes += chunk.length;
-        shaped.add(chunk);
         if (isStream(content)) archives.unpacked(chunk.length, out, content.packed);
       };
       kept = await inTurn(() => seeOnce(content, size, ask, order.workDir, count, vouched));
       const { seen, source, places } = kept;
       const type = await typeOf(seen.head);
-      let judged = ownFinding(seen, type, shaped.shapes());
+      let judged = ownFinding(seen, type);
+      if (judged.finding === "clean" && order.clamd?.shapes)
+        judged = overlooked(await shapesOf(order.clamd.shapes, seen.size, chunksOf(source ?? content))) ?? judged;
       if (source !== null) {
         const locked = lockedDocument(seen.head, source);
         if (locked !== null && judged.finding !== "infected") judged = { finding: "unscannable", detail: locked };
@@ -120,16 +120,19 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
       : judged;
   }
 
-  function ownFinding(seen: Seen, type: string, [shape]: readonly Shape[]): Judged {
+  /** Of a shape of which the scanner looks into smaller files only. */
+  function overlooked([shape]: readonly Shape[]): Judged | null {
+    const limit = shape && order.clamd?.shapes?.[shape];
+    if (!limit) return null;
+    const detail = `larger than the ${limit.bytes} bytes of ${SHAPES[shape]} that the scanner looks into (${limit.setting} in clamd.conf)`;
+    return { finding: "unscannable", detail };
+  }
+
+  function ownFinding(seen: Seen, type: string): Judged {
     const judged = fromAnswer(seen.answer);
     const twin = twins.get(seen.md5);
     if (twin === undefined) twins.set(seen.md5, seen.sha256);
     else if (twin !== seen.sha256 && judged.finding !== "infected") return { finding: "unscannable", detail: TWIN };
-    const limit = shape && order.clamd?.shapes?.[shape];
-    if (judged.finding === "clean" && shape && limit) {
-      const detail = `larger than the ${limit.bytes} bytes of ${SHAPES[shape]} that the scanner looks into (${limit.setting} in clamd.conf)`;
-      return { finding: "unscannable", detail };
-    }
     const silent = order.clamd !== null && !order.clamd.limitsReported && SCANNER_OPENS.has(type);
     if (judged.finding !== "clean" || !silent || seen.size * DEFLATE_RATIO_MAX <= order.clamd!.fileBytes) return judged;
     return {

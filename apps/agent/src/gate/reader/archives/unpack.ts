@@ -4,7 +4,8 @@ import { createGunzip, createZstdDecompress } from "node:zlib";
 import { Damaged, type Source, slice } from "../source.ts";
 import type { Member } from "./member.ts";
 
-const CHUNK_BYTES = 256 * 1024;
+/** Read and unpacked at once: each piece is a turn of another thread. */
+export const CHUNK_BYTES = 256 * 1024;
 
 /** @throws Damaged where the packed bytes are not what they should be, or something other than zeros lies behind them */
 export async function* unpack(source: Source, through: Transform): AsyncGenerator<Buffer> {
@@ -37,7 +38,7 @@ function onlyZeros(source: Source, from: number): boolean {
 async function* zstdFrames(source: Source): AsyncGenerator<Buffer> {
   for (let at = 0; at < source.size; ) {
     const frame = frameAt(source, at);
-    if (!frame.skipped) yield* unpack(slice(source, at, frame.bytes), createZstdDecompress());
+    if (!frame.skipped) yield* unpack(slice(source, at, frame.bytes), createZstdDecompress({ chunkSize: CHUNK_BYTES }));
     at += frame.bytes;
   }
 }
@@ -86,7 +87,7 @@ function* single(
 
 /** Plain: clamd has the same zlib, and what it does not unpack to the end is no gzip here either. */
 export const gzip = (source: Source, archive: Buffer): Generator<Member> =>
-  single(source, archive, () => unpack(source, createGunzip()), true);
+  single(source, archive, () => unpack(source, createGunzip({ chunkSize: CHUNK_BYTES })), true);
 export const zstd = (source: Source, archive: Buffer): Generator<Member> =>
   single(source, archive, () => zstdFrames(source));
 

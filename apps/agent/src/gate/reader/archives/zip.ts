@@ -6,7 +6,7 @@ import { reason } from "../volume.ts";
 import { embedded, search } from "./embedded.ts";
 import type { Member, Stream } from "./member.ts";
 import type { Packed } from "./repacked.ts";
-import { unpack } from "./unpack.ts";
+import { CHUNK_BYTES, unpack } from "./unpack.ts";
 
 const END_MARK = Buffer.from([0x50, 0x4b, 5, 6]);
 const END64_LOCATOR = 0x0706_4b50;
@@ -271,7 +271,9 @@ function inflated(body: Source, size: number, sum: number): Stream {
     let checked = 0;
     let out = 0;
     const pieces =
-      body.size <= AT_ONCE_BYTES && size <= 4 * AT_ONCE_BYTES ? once(body, size) : unpack(body, createInflateRaw());
+      body.size <= AT_ONCE_BYTES && size <= 4 * AT_ONCE_BYTES
+        ? once(body, size)
+        : unpack(body, createInflateRaw({ chunkSize: CHUNK_BYTES }));
     for await (const piece of pieces) {
       out += piece.length;
       if (out > size) throw new Damaged("unpacks to more than it says");

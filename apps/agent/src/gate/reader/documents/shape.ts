@@ -46,42 +46,36 @@ function isTwoByteText(head: Buffer): boolean {
   return true;
 }
 
-export type Shaped = { add(chunk: Buffer): void; shapes(): Shape[] };
-
-/** `size` in bytes where it is known: nothing is looked for in what is within all limits. */
-export function shaper(limits: ShapeLimits, size: number | null): Shaped {
+/** Of `size` bytes that the scanner called clean: what it takes them for and left something out of. Read only where one of the
+ *  limits is below them, which is seldom. */
+export async function shapesOf(limits: ShapeLimits, size: number, chunks: AsyncIterable<Buffer>): Promise<Shape[]> {
   const least = Math.min(...Object.values(limits).map(({ bytes }) => bytes));
-  if (size !== null && size <= least) return { add() {}, shapes: () => [] };
+  if (size <= least) return [];
   let head = Buffer.alloc(0);
-  let passed = 0;
   let text = false;
   let page = pages();
   let program: Programs | null = null;
-  return {
-    add(chunk) {
-      if (head.length < HEAD_BYTES) {
-        head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)]);
-        const known = KNOWN.some((mark) => begins(head, mark));
-        text = !known && isText(head);
-        page = pages();
-        // one that it takes for bytes is a page by its first ones all the same
-        if (!known) page.add(head.toString("latin1").replaceAll("\0", ""));
-        if (passed === 0 && begins(head, PROGRAM)) program = programs();
-      }
-      if (text || begins(head, GIF)) page.add(chunk.toString("latin1"));
-      program?.add(chunk);
-      passed += chunk.length;
-    },
-    shapes() {
-      const found: Shape[] = [];
-      const beyond = (shape: Shape, bytes: number) => bytes > (limits[shape]?.bytes ?? Number.MAX_SAFE_INTEGER);
-      if (page.found() && beyond("page", passed)) found.push("page");
-      if (text && beyond("text", passed)) found.push("text");
-      const inner = program?.first() ?? null;
-      if (inner !== null && beyond("program", passed - inner)) found.push("program");
-      return found;
-    },
-  };
+  for await (const chunk of chunks) {
+    if (head.length < HEAD_BYTES) {
+      const isFirst = head.length === 0;
+      head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)]);
+      const known = KNOWN.some((mark) => begins(head, mark));
+      text = !known && isText(head);
+      page = pages();
+      // one that it takes for bytes is a page by its first ones all the same
+      if (!known) page.add(head.toString("latin1").replaceAll("\0", ""));
+      if (isFirst && begins(head, PROGRAM)) program = programs();
+    }
+    if (text || begins(head, GIF)) page.add(chunk.toString("latin1"));
+    program?.add(chunk);
+  }
+  const found: Shape[] = [];
+  const beyond = (shape: Shape, bytes: number) => bytes > (limits[shape]?.bytes ?? Number.MAX_SAFE_INTEGER);
+  if (page.found() && beyond("page", size)) found.push("page");
+  if (text && beyond("text", size)) found.push("text");
+  const inner = program?.first() ?? null;
+  if (inner !== null && beyond("program", size - inner)) found.push("program");
+  return found;
 }
 
 function pages() {
