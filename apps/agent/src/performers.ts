@@ -10,7 +10,7 @@ import type { Dom0 } from "./dom0/dom0.ts";
 import { faultOfRootFile } from "./dom0/root-file.ts";
 import { listDropped } from "./dom0/stick-folder.ts";
 import { xlOf } from "./dom0/xl.ts";
-import type { RescanDesk } from "./gate/rescan.ts";
+import type { RescanDesk } from "./gate/rescan-desk.ts";
 import { programVersions } from "./sources/health/versions.ts";
 import type { Emit } from "./sources/source.ts";
 

@@ -21,7 +21,7 @@ import { usbEvents } from "./dom0/usb-watch.ts";
 import { lanesFor } from "./gate/lanes.ts";
 import { liveGate } from "./gate/live.ts";
 import { rebuildImage } from "./gate/rebuild.ts";
-import { RescanDesk } from "./gate/rescan.ts";
+import { RescanDesk } from "./gate/rescan-desk.ts";
 import { standingOf, tellStanding, ungatedSource } from "./gate/standing.ts";
 import type { Source, SourceState } from "./sources/source.ts";
 import { spoolPath } from "./spool/open.ts";

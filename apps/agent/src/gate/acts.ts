@@ -1,67 +1,21 @@
 /** What a step asks for → done through dom0, and the events that come of it. What the host refuses is a `failed` event,
  *  never an end of the gate. */
-import type { Result } from "@sallyport/shared/base/result.ts";
+
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
-import type { Observation } from "@sallyport/shared/record/record.ts";
 import { isPinned, stickId } from "@sallyport/shared/usb/device.ts";
-import type { Exception, Grounds } from "@sallyport/shared/usb/exception.ts";
-import type { Manifest } from "@sallyport/shared/usb/manifest.ts";
-import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
-import type { Attach } from "../dom0/attach.ts";
 import { DoorError } from "../dom0/dom0.ts";
-import type { UsbPorts } from "../dom0/usb.ts";
-import type { UsbPlace } from "../dom0/usb-place.ts";
 import { isNodeOf, type UnitSeen } from "../dom0/usb-units.ts";
-import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { SpoolClosed } from "../spool/intake.ts";
+import type { Acting } from "./acting.ts";
 import { asJudged, asStick, deliver, handOver, letIn, made, takeBack } from "./give.ts";
 import { inTurns } from "./in-turns.ts";
-import { type GateAct, type GateEvent, type Image, listedOf, type Rules } from "./passage.ts";
+import type { GateAct, GateEvent, Image } from "./passage-state.ts";
+import { listedOf } from "./passage-verdict.ts";
 import * as words from "./passage-words.ts";
-import type { RebuildParts, Rebuilt } from "./rebuild.ts";
 import { listing } from "./records.ts";
 import { stickBytes } from "./room.ts";
 import { holdOwn, type Passage } from "./under-way.ts";
-
-export type ScanImage = (
-  path: string,
-  about: { source: string; sha256: string; onProgress: (files: number) => void; signal: AbortSignal },
-) => Promise<ScanBody>;
-export type RebuildImage = (
-  image: Image,
-  manifest: Manifest,
-  grounds: Grounds,
-  parts: Pick<RebuildParts, "setAside" | "writes" | "signal">,
-) => Promise<Rebuilt>;
-
-export type ActParts = {
-  ports: UsbPorts;
-  place: UsbPlace;
-  volume: UsbVolume;
-  /** Nothing: no guest is named, so nothing can be handed on. */
-  attach: Attach | undefined;
-  scan: ScanImage;
-  rebuild: RebuildImage;
-  rules: Rules;
-  now: () => number;
-  /** No other logical unit has come within this time: then these are all. */
-  settleMs: number;
-  /** Records, and words for the workstation's page. */
-  tell: (records: readonly Observation[], now: string) => Promise<void>;
-};
-export type Acting = ActParts & {
-  passage: Passage;
-  /** What conditions of device rules are told, from now on kept with this device. */
-  circumstances: () => Circumstances;
-  /** Handles that are anybody's; chosen, and owed, one after another: else two that finish together choose the same. */
-  taken: () => string[];
-  oneByOne: (choose: () => Promise<unknown>) => Promise<void>;
-  /** So much more may be written for this one, in the place of what was set aside for it before. */
-  setAside: (bytes: number) => Result<void>;
-  exceptions: readonly Exception[];
-  floor: number;
-};
 
 /** Until a driver shows the first unit. */
 const UNITS_MS = 30_000;

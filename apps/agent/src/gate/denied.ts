@@ -3,7 +3,7 @@ import { deniedDevice, deniedFile, deniedHashes } from "@sallyport/shared/policy
 import { deniedReason } from "@sallyport/shared/usb/decide.ts";
 import { isPinned, ruleFacts } from "@sallyport/shared/usb/device.ts";
 import { deniedDeviceReason } from "@sallyport/shared/usb/judge.ts";
-import type { GateState, Rules } from "./passage.ts";
+import type { GateState, Rules } from "./passage-state.ts";
 
 /** Why a device that is on its way, or with the guest, may not be any more; nothing where it may. `holds` says whether a
  *  file of this hash is on it; absent where nobody knows any more what is. */

@@ -2,19 +2,19 @@
  *  away: where there is no room it is done, and written down when there is. Killed in between, the next life finds in the
  *  journal that the guest had it, and that it has it no more. */
 
-import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { GateStep } from "@sallyport/shared/record/usb.ts";
-import { ruleFacts, type UsbDevice } from "@sallyport/shared/usb/device.ts";
+import type { UsbDevice } from "@sallyport/shared/usb/device.ts";
 import { pause } from "../pace.ts";
 import { SpoolClosed } from "../spool/intake.ts";
 import { prepareAhead } from "../spool/prepare.ts";
-import { type Acting, perform } from "./acts.ts";
+import { acting } from "./acting.ts";
+import { perform } from "./acts.ts";
 import { PAST_POSITION } from "./circumstances.ts";
 import { inTurns } from "./in-turns.ts";
-import { appeared, type GateAct, type GateState, type Next, step } from "./passage.ts";
+import { appeared, step } from "./passage.ts";
+import type { GateAct, GateState, Next } from "./passage-state.ts";
 import * as words from "./passage-words.ts";
 import { strict } from "./reconsider.ts";
-import { hasRoom } from "./room.ts";
 import { contentsBasis, deviceBasis } from "./stricter.ts";
 import { type Gate, hashesOf, type Passage, passageOf, ROOM_MS, stickOf, unawaited } from "./under-way.ts";
 
@@ -141,43 +141,6 @@ async function nextOf({ parts, over }: Gate, passage: Passage): Promise<Next | u
     passage.idle = false;
   }
   return undefined;
-}
-
-export function acting(gate: Gate, passage: Passage): Acting {
-  const { parts, passages, past, commit, show } = gate;
-  const all = [...passages.values()];
-  return {
-    ...parts,
-    rules: parts.rules(),
-    async tell(records: readonly Observation[], now: string) {
-      show(now);
-      if (records.length > 0) await commit(records);
-    },
-    circumstances() {
-      const allowed = all.flatMap(({ state }) => (state.step === "attached" ? [ruleFacts(state.device)] : []));
-      passage.moment = past.moment(Math.max(parts.now(), parts.floor()), allowed);
-      return past.circumstances(passage.moment);
-    },
-    taken: () => [...passages.values()].flatMap(({ debts }) => debts.handles),
-    oneByOne(choose) {
-      const done = gate.chosen.then(async () => void (await choose()));
-      gate.chosen = done.catch(() => {});
-      return done;
-    },
-    setAside(bytes) {
-      const { volume } = parts;
-      const still = (each: Passage) =>
-        Math.max(0, each.setAside - (each.writing === undefined ? 0 : volume.takenBytes(each.writing)));
-      const others = [...passages.values()].reduce((sum, each) => sum + (each === passage ? 0 : still(each)), 0);
-      const { spoolBytesMax } = gate.outlet.settings().agent;
-      const room = hasRoom(bytes, { space: volume.space(), others, spoolBytesMax });
-      if (room.ok) passage.setAside = bytes;
-      return room;
-    },
-    exceptions: parts.exceptions(),
-    floor: parts.floor(),
-    passage,
-  };
 }
 
 /** A guest that does not let go is asked again, until it does or there is another reason to stop. */

@@ -4,8 +4,8 @@ import { isSamePlugging, type UsbDevice } from "@sallyport/shared/usb/device.ts"
 import type { Attach } from "../dom0/attach.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Face } from "../dom0/usb-faces.ts";
-import type { Acting } from "./acts.ts";
-import type { Delivery, GateAct, GateEvent, GateState } from "./passage.ts";
+import type { Acting } from "./acting.ts";
+import type { Delivery, GateAct, GateEvent, GateState } from "./passage-state.ts";
 import type { Rebuilt } from "./rebuild.ts";
 
 const DETACH_TRIES = 5;

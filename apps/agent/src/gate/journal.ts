@@ -3,7 +3,7 @@
 import { GateStep, UsbMode } from "@sallyport/shared/record/usb.ts";
 import { UsbDevice } from "@sallyport/shared/usb/device.ts";
 import { z } from "zod";
-import type { GateState } from "./passage.ts";
+import type { GateState } from "./passage-state.ts";
 import { Basis } from "./stricter.ts";
 
 /** Its name among the sources' positions. */

@@ -11,7 +11,7 @@ import { PAST_POSITION, rulePast } from "./circumstances.ts";
 import { begin } from "./drive.ts";
 import { journalled, POSITION } from "./journal.ts";
 import { keepApart, keeping } from "./keep.ts";
-import type { GateState } from "./passage.ts";
+import type { GateState } from "./passage-state.ts";
 import * as words from "./passage-words.ts";
 import { reconsiderer } from "./reconsider.ts";
 import { recover } from "./recover.ts";

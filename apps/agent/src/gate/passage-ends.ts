@@ -1,5 +1,5 @@
 /** How a passage ends before its time: pulled out, refused by what the host says, stopped by a rule. Pure. */
-import type { GateAct, GateState, Next } from "./passage.ts";
+import type { GateAct, GateState, Next } from "./passage-state.ts";
 import * as words from "./passage-words.ts";
 
 /** Gone in the middle is refused; gone from the guest is removed; what had its end already is only let go. */

@@ -16,7 +16,7 @@ import { stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
 import { type Exception, handsOver, requestId } from "@sallyport/shared/usb/exception.ts";
 import type { Judgement } from "@sallyport/shared/usb/judge.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
-import type { Delivery, Gift, Image, Listed } from "./passage.ts";
+import type { Delivery, Gift, Image, Listed } from "./passage-state.ts";
 import { scanObservations } from "./records.ts";
 
 const TEXT_CHARS_MAX = 500;

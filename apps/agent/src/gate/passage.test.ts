@@ -9,7 +9,9 @@ import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { deniedHere } from "./denied.ts";
-import { appeared, type GateEvent, type GateState, listedOf, type Next, type Rules, step } from "./passage.ts";
+import { appeared, step } from "./passage.ts";
+import type { GateEvent, GateState, Next, Rules } from "./passage-state.ts";
+import { listedOf } from "./passage-verdict.ts";
 
 const NOW = Date.parse("2026-11-24T08:46:00.000Z");
 const device: UsbDevice = {

@@ -10,7 +10,7 @@ import { DoorError } from "../dom0/dom0.ts";
 import type { StartRebuild } from "../dom0/usb-rebuild.ts";
 import type { UsbVolume } from "../dom0/usb-volume.ts";
 import { AT_ONCE, each, inTurns, type Work } from "./in-turns.ts";
-import type { Image } from "./passage.ts";
+import type { Image } from "./passage-state.ts";
 import { imageBytesMax } from "./rebuild/exfat.ts";
 import type { RebuildOrder } from "./rebuild/main.ts";
 import type { Passing } from "./rebuild/plan.ts";

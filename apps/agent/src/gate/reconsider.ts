@@ -4,7 +4,7 @@ import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import { OVERLAY_RULE } from "@sallyport/shared/usb/decide.ts";
 import { asOf } from "./circumstances.ts";
 import { deniedHere } from "./denied.ts";
-import type { GateState } from "./passage.ts";
+import type { GateState } from "./passage-state.ts";
 import { type Stricter, stricterNow } from "./stricter.ts";
 import { type Gate, holdsOf, type Passage, send } from "./under-way.ts";
 

@@ -6,7 +6,7 @@ import type { Plugged } from "../dom0/usb.ts";
 import { pause } from "../pace.ts";
 import { enter } from "./drive.ts";
 import { Journal, type JournalEntry, POSITION } from "./journal.ts";
-import type { GateState } from "./passage.ts";
+import type { GateState } from "./passage-state.ts";
 import * as words from "./passage-words.ts";
 import {
   type Debts,

@@ -3,10 +3,10 @@
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { Scanner } from "@sallyport/shared/usb/scan.ts";
 import { DoorError } from "../dom0/dom0.ts";
-import { Bell } from "../pace.ts";
 import { SpoolClosed } from "../spool/intake.ts";
+import { acting } from "./acting.ts";
 import { scanImages } from "./acts.ts";
-import { acting } from "./drive.ts";
+import { RescanDesk } from "./rescan-desk.ts";
 import { contentsBasis, deviceBasis } from "./stricter.ts";
 import { type Gate, hashesOf, type Passage, send, stickOf } from "./under-way.ts";
 
@@ -14,20 +14,6 @@ const LOOK_MS = 60_000;
 
 const nameOf = ({ engine, definitions, date, set }: Scanner): string =>
   canonicalText([engine, definitions, date, set ?? null]);
-
-/** A person's order from outside of the gate: which sticks' images are there, and one of them to be scanned again, whatever
- *  definitions it was scanned with. */
-export class RescanDesk {
-  readonly bell = new Bell();
-  readonly asked = new Set<string>();
-  /** The gate that runs says it. */
-  held: () => string[] = () => [];
-
-  ask(stick: string): void {
-    this.asked.add(stick);
-    this.bell.ring();
-  }
-}
 
 /** A stick whose image is still there, and of which nothing is under way. */
 const isStill = ({ state, idle, stop }: Passage): boolean =>

@@ -5,7 +5,7 @@ import type { UsbDevice } from "@sallyport/shared/usb/device.ts";
 import type { ScanFacts } from "@sallyport/shared/usb/scan.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { GateState } from "./passage.ts";
+import type { GateState } from "./passage-state.ts";
 import { Basis, contentsBasis, deviceBasis, stricterNow } from "./stricter.ts";
 
 const AT = Date.parse("2026-11-24T08:46:00.000Z");

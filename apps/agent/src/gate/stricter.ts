@@ -13,7 +13,7 @@ import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
 import { ScanFacts } from "@sallyport/shared/usb/scan.ts";
 import { z } from "zod";
 import { forJournal, Moment } from "./circumstances.ts";
-import type { GateState, Rules } from "./passage.ts";
+import type { GateState, Rules } from "./passage-state.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** More denied hashes than these are known by their sum alone once the agent was started again. */

@@ -1,7 +1,7 @@
 /** Whether a file of a hash is on a stick, as often as a policy asks. */
 import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
-import type { GateState } from "./passage.ts";
+import type { GateState } from "./passage-state.ts";
 import { hashesOf, holdsOf } from "./under-way.ts";
 
 const sumOf = (name: string) => createHash("sha256").update(name).digest("hex");

@@ -1,18 +1,48 @@
 /** One device's passage as the gate has it in hand, and what it needs of the gate. */
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { stickId, type UsbDevice } from "@sallyport/shared/usb/device.ts";
-import type { Exception } from "@sallyport/shared/usb/exception.ts";
+import type { Exception, Grounds } from "@sallyport/shared/usb/exception.ts";
+import type { Manifest } from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody, Scanner } from "@sallyport/shared/usb/scan.ts";
+import type { Attach } from "../dom0/attach.ts";
 import type { Log } from "../dom0/log.ts";
 import type { Plugged, UsbPorts } from "../dom0/usb.ts";
+import type { UsbPlace } from "../dom0/usb-place.ts";
+import type { UsbVolume } from "../dom0/usb-volume.ts";
 import type { Outlet } from "../sources/source.ts";
 import { SpoolClosed } from "../spool/intake.ts";
-import type { ActParts } from "./acts.ts";
 import type { Moment, RulePast } from "./circumstances.ts";
-import type { GateEvent, GateState, Rules } from "./passage.ts";
-import type { Rebuilt } from "./rebuild.ts";
-import type { RescanDesk } from "./rescan.ts";
+import type { GateEvent, GateState, Image, Rules } from "./passage-state.ts";
+import type { RebuildParts, Rebuilt } from "./rebuild.ts";
+import type { RescanDesk } from "./rescan-desk.ts";
 import type { Basis } from "./stricter.ts";
+
+export type ScanImage = (
+  path: string,
+  about: { source: string; sha256: string; onProgress: (files: number) => void; signal: AbortSignal },
+) => Promise<ScanBody>;
+export type RebuildImage = (
+  image: Image,
+  manifest: Manifest,
+  grounds: Grounds,
+  parts: Pick<RebuildParts, "setAside" | "writes" | "signal">,
+) => Promise<Rebuilt>;
+
+export type ActParts = {
+  ports: UsbPorts;
+  place: UsbPlace;
+  volume: UsbVolume;
+  /** Nothing: no guest is named, so nothing can be handed on. */
+  attach: Attach | undefined;
+  scan: ScanImage;
+  rebuild: RebuildImage;
+  rules: Rules;
+  now: () => number;
+  /** No other logical unit has come within this time: then these are all. */
+  settleMs: number;
+  /** Records, and words for the workstation's page. */
+  tell: (records: readonly Observation[], now: string) => Promise<void>;
+};
 
 export type LiveParts = Omit<ActParts, "tell" | "rules"> & {
   rules: () => Rules;

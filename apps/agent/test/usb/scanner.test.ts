@@ -5,7 +5,7 @@ import { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startReader } from "../../src/dom0/confine.ts";
-import { RescanDesk } from "../../src/gate/rescan.ts";
+import { RescanDesk } from "../../src/gate/rescan-desk.ts";
 import { scan } from "../../src/gate/scan.ts";
 import { type ClamdServer, MARKER, startClamd } from "../gate/clamd-server.ts";
 import { fatImage, layOut, partitioned } from "../gate/images.ts";
