@@ -2,7 +2,8 @@
 import { type Bucket, fullBucket, take } from "../policy/bucket.ts";
 import type { LogSection } from "../policy/log.ts";
 import { SEVERITIES, type Severity } from "../record/severity.ts";
-import { MINUTE_MS } from "./input.ts";
+import { type LinesInput, MINUTE_MS, type Seen } from "./input.ts";
+import type { Told } from "./turned.ts";
 
 /** Of one guest, by one way, in one minute. `rateHeld`: held back then by the limit; `severityHeld` by its severity. */
 export type Minute = { bySeverity: Map<Severity, number>; rateHeld: number; severityHeld: number };
@@ -62,5 +63,53 @@ export class Lines {
       this.#buckets.delete(this.#buckets.keys().next().value!);
     this.#buckets.set(about, bucket);
     return kept;
+  }
+}
+
+const words = ({ kept, held }: Kept): string => `${kept} kept, ${held} held back`;
+
+/** Lines under two sections, a minute of a guest and a way at a time: how many are kept hangs on all of it. */
+export class LineFlips {
+  readonly #told: Told;
+  readonly #lines;
+  readonly #minutes = new Map<string, { minute: Minute; row: Seen; via: LinesInput["via"] }>();
+
+  constructor(before: LogSection, after: LogSection, told: Told) {
+    this.#told = told;
+    this.#lines = { before: new Lines(before, before), after: new Lines(after, before) };
+  }
+
+  add(row: Seen, { via, severity, held }: LinesInput): void {
+    const key = `${row.guest} ${via}`;
+    const found = this.#minutes.get(key) ?? { minute: noMinute(), row, via };
+    this.#minutes.set(key, found);
+    if (held === "rate") found.minute.rateHeld += row.count;
+    else if (held === "severity") found.minute.severityHeld += row.count;
+    else {
+      const level = severity ?? "info";
+      found.minute.bySeverity.set(level, (found.minute.bySeverity.get(level) ?? 0) + row.count);
+    }
+  }
+
+  /** The minute is over. */
+  flush(): void {
+    for (const [key, { minute, row, via }] of this.#minutes) {
+      const about = `${row.trail} ${key}`;
+      const before = this.#lines.before.keeps(about, row.bucket, minute);
+      const after = this.#lines.after.keeps(about, row.bucket, minute);
+      this.#told.unknown(
+        "the severity of lines that were held back is not recorded",
+        Math.max(before.unknown, after.unknown),
+      );
+      const gained = after.kept - before.kept;
+      // what is not known on either side is no flip
+      const count = Math.max(0, Math.abs(gained) - Math.abs(after.unknown - before.unknown));
+      if (count === 0) continue;
+      this.#told.turned({
+        ...{ flip: gained < 0 ? "new-lost-lines" : "new-kept-lines", count, rule: "log limits" },
+        ...{ row, input: { kind: "lines", via }, before: words(before), after: words(after) },
+      });
+    }
+    this.#minutes.clear();
   }
 }
