@@ -3,39 +3,33 @@
  *  with an address of its own, and is proved here when asked. */
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
-import { Fragment, type ReactNode, useState } from "react";
+import { useState } from "react";
 import { BlockOffers } from "../../deny/view/button.tsx";
-import { Proved, useProved } from "../../trail/view/proved.tsx";
+import { useProved } from "../../trail/view/proved.tsx";
 import { useApi } from "../../trpc/client.tsx";
-import { searchOf } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
-import { count, plural } from "../../ui/bytes.ts";
+import { count } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
-import { cx } from "../../ui/class.ts";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Mark } from "../../ui/mark.tsx";
-import { Clock, span } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { Field } from "../filter.ts";
-import { TIES } from "../links.ts";
-import type { RecordFull, RecordRow } from "../store.ts";
-import type { Chapter, Story, StoryAlert } from "../story.ts";
+import type { RecordFull } from "../store.ts";
+import type { StoryAlert } from "../story.ts";
 import { tell } from "../tell.ts";
 import { ScanStory } from "./scan-story.tsx";
+import { keyOf } from "./story-address.ts";
+import { Elsewhere } from "./story-elsewhere.tsx";
+import type { OnOpen, Proving } from "./story-line.tsx";
+import { Timeline } from "./story-timeline.tsx";
 import { severityTone } from "./tone.ts";
 import { Value } from "./value.tsx";
 
 type Props = {
   record: RecordFull;
-  onOpen: (row: RecordRow) => void;
+  onOpen: OnOpen;
   onFilter: (field: Field, value: string) => void;
 };
-type Proving = { asked: (row: RecordRow) => boolean; ask: (row: RecordRow) => void };
-
-const keyOf = (row: { trail: number; index: number }) => `${row.trail}.${row.index}`;
-export const addressOf = (row: RecordRow): string =>
-  `/explore?${row.workstation ? `workstation=${row.workstation.id}&` : ""}open=${keyOf(row)}`;
-
 export function StoryTab({ record, onOpen, onFilter }: Props) {
   const api = useApi();
   const { trail, index } = record;
@@ -105,206 +99,7 @@ function AlertLine({ alert }: { alert: StoryAlert }) {
   );
 }
 
-function Timeline({ record, story, onOpen, proving }: Omit<Props, "onFilter"> & { story: Story; proving: Proving }) {
-  const where = record.workstation ? (
-    <>
-      {record.guest && (
-        <>
-          <span className="mono">{record.guest}</span> on{" "}
-        </>
-      )}
-      <span className="mono">{record.workstation.name}</span>
-    </>
-  ) : (
-    "the console"
-  );
-  const tied = story.chapters.filter(({ ties }) => ties.length > 0).length;
-  return (
-    <section aria-label="In order">
-      <h2 className="mb-2">
-        Before and after, {where}
-        {tied > 0 && <span className="font-normal text-ink-3"> · {plural(tied, "record")} of the same story</span>}
-      </h2>
-      <ol className="ml-1 border-l-[1.5px] border-line-strong">
-        {story.chapters.map((row, at) => {
-          const before = story.chapters[at - 1];
-          const between = before ? row.index - before.index - 1 : 0;
-          return (
-            <Fragment key={row.index}>
-              {between > 0 && before && <Between count={between} ms={Date.parse(row.time) - Date.parse(before.time)} />}
-              <ChapterLine row={row} here={row.index === record.index} onOpen={onOpen} proving={proving} />
-            </Fragment>
-          );
-        })}
-      </ol>
-      <p className="text-xs text-ink-3">
-        Order is by index; times are {record.workstation ? "the agent’s" : "the console’s"} clock.
-        {story.bounded && " There are more of the same story than are listed; filter by its values in Record."}
-      </p>
-      <Around record={record} />
-    </section>
-  );
-}
-
-const MINUTE_MS = 60_000;
-const AROUND_MINUTES = [1, 10, 60];
-
-/** All that was committed around it: here, and in the whole fleet. */
-function Around({ record }: { record: RecordFull }) {
-  const at = Date.parse(record.received);
-  const href = (minutes: number, workstation?: string) => {
-    const moved = (by: number) => new Date(at + by * minutes * MINUTE_MS).toISOString();
-    return `/explore?${searchOf({ workstation, since: moved(-1), until: moved(1), open: keyOf(record) })}`;
-  };
-  const links = (workstation?: string) =>
-    AROUND_MINUTES.map((minutes) => (
-      <Fragment key={minutes}>
-        {" "}
-        <Link href={href(minutes, workstation)} className="underline">
-          ±{minutes} min
-        </Link>
-      </Fragment>
-    ));
-  return (
-    <p className="mt-1 text-xs text-ink-2">
-      All that was received around it
-      {record.workstation && (
-        <>
-          , from <span className="mono">{record.workstation.name}</span>: {links(record.workstation.id)}
-        </>
-      )}
-      , from the whole fleet: {links()}
-    </p>
-  );
-}
-
-function Between({ count: records, ms }: { count: number; ms: number }) {
-  return (
-    <li className="pb-2.5 pl-3.5 text-xs text-ink-3">
-      {plural(records, "other record")}
-      {ms >= 1000 && `, ${span(ms)}`}
-    </li>
-  );
-}
-
-function ChapterLine({
-  row,
-  here,
-  onOpen,
-  proving,
-}: {
-  row: Chapter;
-  here: boolean;
-  onOpen: Props["onOpen"];
-  proving: Proving;
-}) {
-  const tone = severityTone(row.severity);
-  const tied = row.ties.length > 0;
-  return (
-    <li className="group relative pb-2.5 pl-3.5" aria-current={here ? "true" : undefined}>
-      <span
-        aria-hidden
-        className={cx(
-          "absolute top-[6px] -left-[4.5px] h-[7px] w-[7px] rounded-full",
-          here && "ring-3 ring-pick",
-          tone === "block" ? "bg-block" : tone === "hold" ? "bg-hold" : here || tied ? "bg-ink" : "bg-ink-3",
-        )}
-      />
-      <div className="flex items-baseline gap-2">
-        <span className="mono shrink-0 text-ink-3">
-          <Clock time={row.time} />
-        </span>
-        <span className="mono min-w-0 truncate text-ink-2">{row.kind}</span>
-        <Ties row={row} />
-        <span className="ml-auto shrink-0">
-          <Proved at={row} asked={proving.asked(row)} onAsk={() => proving.ask(row)} />
-        </span>
-      </div>
-      {here ? (
-        <span className="font-medium">this record</span>
-      ) : (
-        <Open row={row} onOpen={onOpen} dim={!tied}>
-          {row.text === null ? `record ${count(row.index)}` : <Untrusted text={row.text.slice(0, 200)} />}
-        </Open>
-      )}
-    </li>
-  );
-}
-
-function Ties({ row }: { row: Chapter }) {
-  if (row.ties.length === 0) return null;
-  return (
-    <span className="shrink-0 rounded-[4px] border border-line px-1 text-[11px] text-ink-2">
-      {row.ties.map((tie) => TIES[tie]).join(", ")}
-    </span>
-  );
-}
-
-/** A click opens it here; the address opens it anywhere. */
-function Open({
-  row,
-  onOpen,
-  dim,
-  children,
-}: {
-  row: RecordRow;
-  onOpen: Props["onOpen"];
-  dim: boolean;
-  children: ReactNode;
-}) {
-  return (
-    <Link
-      href={addressOf(row)}
-      onClick={(event) => {
-        if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-        event.preventDefault();
-        onOpen(row);
-      }}
-      className={cx("line-clamp-2 hover:underline [overflow-wrap:anywhere]", dim && "text-ink-2")}
-    >
-      {children}
-    </Link>
-  );
-}
-
-function Elsewhere({
-  record,
-  rows,
-  onOpen,
-  proving,
-}: {
-  record: RecordFull;
-  rows: Chapter[];
-  onOpen: Props["onOpen"];
-  proving: Proving;
-}) {
-  return (
-    <section aria-label="Elsewhere">
-      <h2 className="mb-2">{record.kind === "usb.scan" ? "Seen elsewhere in the fleet" : "What was done for it"}</h2>
-      <ul className="grid gap-2">
-        {rows.map((row) => (
-          <li key={keyOf(row)} className="group">
-            <div className="flex items-baseline gap-2">
-              <span className="mono shrink-0 text-ink-3">
-                <Clock time={row.time} />
-              </span>
-              <span className="mono min-w-0 truncate">{row.workstation?.name ?? "console"}</span>
-              <Ties row={row} />
-              <span className="ml-auto shrink-0">
-                <Proved at={row} asked={proving.asked(row)} onAsk={() => proving.ask(row)} />
-              </span>
-            </div>
-            <Open row={row} onOpen={onOpen} dim={false}>
-              <Untrusted text={(row.text ?? row.kind).slice(0, 200)} />
-            </Open>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-/** This record is proved at once, the others when asked: each costs a proof and two round trips. */
+/** This record is proved at once, the others when asked. */
 function Verified({ record, count: records, onAll }: { record: RecordFull; count: number; onAll: () => void }) {
   const proved = useProved(record, true);
   if (proved.isPending) return null;
