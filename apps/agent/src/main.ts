@@ -1,17 +1,16 @@
 /** The only wiring: sources → spool → uplink → link, and desired → policy → reconcile → report. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { fromBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { SessionId } from "@sallyport/shared/base/ids.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
-import type { Observation } from "@sallyport/shared/record/record.ts";
 import { BROKER_LOST_MS } from "./appliers/network.ts";
 import { artifacts as fetchedArtifacts } from "./artifact/artifacts.ts";
 import { boundSources } from "./bounded-files.ts";
 import { Commands } from "./command/commands.ts";
 import { JOURNAL_BYTES_MAX, journalFile } from "./command/journal-file.ts";
 import { type AgentConfig, artifactsFolder, domainOf, sourcesOf, sticksFolder, xlConfigOf } from "./config.ts";
+import { connection } from "./connection.ts";
 import { artifactStore } from "./dom0/artifact-store.ts";
 import { ed25519Signer, sha256 } from "./dom0/crypto.ts";
 import { receiveDatagrams } from "./dom0/datagrams.ts";
@@ -21,13 +20,9 @@ import { keptText } from "./dom0/kept-text.ts";
 import type { Log } from "./dom0/log.ts";
 import { receiveUdp } from "./dom0/udp.ts";
 import { fetchArtifact } from "./enrol/artifact.ts";
-import { notAfter } from "./enrol/enrol.ts";
 import { readEnrolment } from "./enrol/folder.ts";
-import { renewing } from "./enrol/renewing.ts";
 import { POSITION as GATE_POSITION } from "./gate/live.ts";
 import { guestsWire } from "./guests-wire.ts";
-import { Link } from "./link/link.ts";
-import { Outage } from "./link/outage.ts";
 import { pause } from "./pace.ts";
 import { droppedAgain, heldAgain, listPerformers } from "./performers.ts";
 import { PolicyKeeper } from "./policy/policy.ts";
@@ -38,12 +33,11 @@ import { toldOverlays, toldPolicies } from "./report/told.ts";
 import { runSources } from "./run-sources.ts";
 import { scannerOf } from "./scanner.ts";
 import { listSources } from "./sources/list.ts";
-import { Intake } from "./spool/intake.ts";
-import { lockState, openSpool } from "./spool/open.ts";
+import { lockState } from "./spool/open.ts";
 import { prepare } from "./spool/prepare.ts";
 import { steering, Work } from "./steer.ts";
 import { sticks } from "./sticks.ts";
-import { Uplink } from "./uplink/uplink.ts";
+import { openTrail } from "./trail.ts";
 import { usbGate } from "./usb-gate.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { volumeOf } from "./volume.ts";
@@ -61,15 +55,15 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   const hostname = dom0.hostname();
   const now = () => dom0.now();
   const monotonic = () => dom0.monotonic();
-  let tls = enrolment.tls;
 
   // settings in force: the strict defaults until a policy says otherwise
   const settings = { log: Policy.parse({}).log, agent: Policy.parse({}).agent };
   const identity = { workstation, signer, session, agentVersion: AGENT_VERSION, hostname };
-  const spool = openSpool(state, identity, now, settings.agent.spoolBytesMax, (aside, why) =>
-    log.error({ aside, why }, "spool.damaged"),
-  );
   const work = new Work();
+  const { spool, intake, tell, remember } = openTrail({
+    ...{ state, identity, settings, now, monotonic, log },
+    changed: () => work.tell(),
+  });
   const kept = recoverKept({
     state,
     workstation,
@@ -81,30 +75,6 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     },
     now,
   });
-  const intake = new Intake({
-    spool,
-    log: () => settings.log,
-    now,
-    monotonic,
-    onTrouble: (error) => {
-      log.error({ error: error.message }, "spool.refused");
-      // reported when it begins, not for each attempt
-      if (intake.refused === undefined) work.tell();
-    },
-    onMended: () => {
-      log.info({}, "spool.mended");
-      work.tell();
-    },
-  });
-  const tell = (observation: Observation) => void intake.emit({ observations: [observation] }).catch(() => {});
-  /** For what the next round says again: a disk that is full does not end the agent. */
-  const remember = (key: string, value: Parameters<typeof spool.remember>[1]) => {
-    try {
-      spool.remember(key, value);
-    } catch (error) {
-      log.error({ key, error: (error as Error).message }, "spool.refused");
-    }
-  };
   const ordersFile = (name: string) => keptText(dom0, join(state, name), JOURNAL_BYTES_MAX);
   const commands = await Commands.open({
     file: journalFile(ordersFile("commands.json"), ordersFile("commands.json.copy")),
@@ -134,36 +104,13 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   });
 
   let layout: HypervisorLayout | undefined;
-  const outage = new Outage(monotonic);
   // the way to the broker may be the firewall's to mend
   const mendLater = () => void pause(BROKER_LOST_MS, signal).then(() => work.ring());
-  let skewMs: number | undefined;
-  const presence = (what: "online" | "offline") =>
-    JSON.stringify({ session, state: what, at: new Date(now()).toISOString(), agentVersion: AGENT_VERSION });
-  const link = new Link({
-    url: facts.mqtt,
-    workstation,
-    clientId: session,
-    credentials: () => ({ ...tls, cas: [enrolment.ca, ...policy.cas] }),
-    will: () => presence("offline"),
-    log,
-  });
-  const uplink = new Uplink({
-    spool,
-    session,
-    workstation,
-    publish: (batch) => link.publish("batch", batch),
-    askStand: () => void link.publish("presence", presence("online"), true),
-    consoleKeys: () => policy.consoleKeys.map(fromBase64),
+  const toConsole = connection({
+    ...{ state, enrolment, session, spool, policy, tell, now, monotonic, log },
     windowBatches: () => settings.agent.windowBatches,
     lingerMs: () => settings.log.lingerMs,
-    heard: (receipt) => {
-      skewMs = Date.parse(receipt.time) - now();
-      policy.heard(Date.parse(receipt.time));
-    },
-    tell,
-    now,
-    log,
+    emit: intake.emit,
   });
 
   const setting = <N extends "log" | "agent">(name: N, then: () => void = () => {}) => ({
@@ -176,7 +123,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   const volume = volumeOf(config, workstation, state, dom0);
   const artifacts = fetchedArtifacts({
     store: artifactStore(artifactsFolder(state, config)),
-    fetch: fetchArtifact(facts.listener, () => ({ ...tls, cas: [enrolment.ca, ...policy.cas] })),
+    fetch: fetchArtifact(facts.listener, toConsole.credentials),
     changed: () => work.ring(),
     monotonic,
     log,
@@ -205,7 +152,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         ...{ dom0, artifacts, now, monotonic, tell, log },
         file: join(state, "network.nft"),
         mqtt: facts.mqtt,
-        lostMs: () => outage.ms,
+        lostMs: toConsole.lostMs,
         isolatedUntil: () => commands.isolation?.until,
         floor: () => policy.floor(),
         denied: () => policy.denied(),
@@ -224,7 +171,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
         agentVersion: AGENT_VERSION,
         stateFolder: state,
         spool: () => ({ ...spool.standing(), oldestTime: undefined }),
-        consoleSkewMs: () => skewMs,
+        consoleSkewMs: toConsole.skewMs,
         vifs: config.firewall?.vifs ?? [],
       }),
       ...boundSources(config, dom0),
@@ -279,20 +226,21 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   const gatherParts = {
     self: { workstation, session, agentVersion: AGENT_VERSION, hostname, guests },
     ...{ spool, policy, now },
-    uplink: () => uplink.state,
+    uplink: toConsole.uplink,
     sources: () => sources.states(),
-    refused: () => ({ spool: intake.refused, overlay: link.overlayRefused }),
+    refused: () => ({ spool: intake.refused, overlay: toConsole.link.overlayRefused }),
     layout: () => layout,
-    certificateNotAfter: () => notAfter(tls.certificate),
+    certificateNotAfter: toConsole.certificateNotAfter,
   };
   const steer = steering({
-    ...{ policy, appliers, signer, link, monotonic, work },
+    ...{ policy, appliers, signer, monotonic, work },
+    link: toConsole.link,
     told(inForce, outcomes) {
       if (inForce) toldPolicy(inForce, outcomes);
       toldOverlay(policy.overlays());
     },
     gather: (inForce, outcomes) => gather(gatherParts, inForce, outcomes),
-    keep: (report) => remember("report", { ...report, link: uplink.state } as never),
+    keep: (report) => remember("report", { ...report, link: toConsole.uplink() } as never),
     reportMs: () => settings.agent.reportSeconds * 1000,
   });
 
@@ -300,43 +248,9 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   mendLater();
   const running = Promise.all([
     steer.run(signal),
-    uplink.run(signal),
-    renewing(
-      {
-        ...{ state, enrolment, now, log },
-        tls: () => tls,
-        cas: () => [enrolment.ca, ...policy.cas],
-        emit: intake.emit,
-        renewed(next) {
-          tls = next;
-          link.reconnect();
-          work.tell();
-        },
-      },
-      signal,
-    ),
+    toConsole.run({ connected: () => steer.reportAgain(), lost: mendLater, renewed: () => work.tell() }, signal),
     commands.run(performers, signal),
     sources.run(),
-    link.run(
-      {
-        connected() {
-          outage.connected();
-          void link.publish("presence", presence("online"), true);
-          uplink.connected();
-          steer.reportAgain();
-        },
-        disconnected() {
-          if (outage.disconnected()) mendLater();
-          uplink.disconnected();
-        },
-        message(channel, bytes) {
-          if (channel === "receipt") uplink.receipt(bytes);
-          else if (channel === "desired" || channel === "overlay") policy.desired(bytes);
-          else policy.command(bytes);
-        },
-      },
-      signal,
-    ),
   ]);
   try {
     await running;
