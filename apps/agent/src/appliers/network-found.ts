@@ -1,4 +1,5 @@
 /** What a look at the firewall finds: what is judged, shown, and acted on. */
+import type { MarkRange } from "@sallyport/shared/policy/network/marks.ts";
 import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
 import type { Room } from "./network-untracked.ts";
 
@@ -15,6 +16,8 @@ export type Found =
       crowded: Record<string, number>;
       path: { to: string[] | "any"; port: number };
       about: string | null;
+      /** Of the table in force. */
+      marks: MarkRange | null;
       differs: string[];
       misplaced: string[];
       room: Room | null;

@@ -2,6 +2,7 @@
 import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import { hooksOf } from "@sallyport/shared/policy/network/compile.ts";
 import { COUNTING_SET } from "@sallyport/shared/policy/network/drops.ts";
+import { type MarkRange, readMarks } from "@sallyport/shared/policy/network/marks.ts";
 import { ABOUT_CHAIN } from "@sallyport/shared/policy/network/nft.ts";
 
 /** By place (`chain out, rule 3`), what stands there, without what the kernel counts or numbers. */
@@ -11,6 +12,8 @@ export type Counter = { packets: number; bytes: number };
 export type Pair = { in: string; out: string };
 export type ReadTable = {
   about: string | undefined;
+  /** Those it puts on connections. */
+  marks: MarkRange | undefined;
   content: TableContent;
   counters: Record<string, Counter>;
   /** By counter and pair of devices: what was dropped, and what of it was logged. */
@@ -25,7 +28,15 @@ const isEntry = (value: Json | undefined): value is Entry =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 export function readTable(listing: Json): ReadTable {
-  const read: ReadTable = { about: undefined, content: {}, counters: {}, dropped: {}, logged: {}, labels: {} };
+  const read: ReadTable = {
+    about: undefined,
+    marks: undefined,
+    content: {},
+    counters: {},
+    dropped: {},
+    logged: {},
+    labels: {},
+  };
   const places = new Map<string, number>();
   const list = isEntry(listing) && Array.isArray(listing.nftables) ? listing.nftables : [];
   for (const item of list) {
@@ -33,7 +44,11 @@ export function readTable(listing: Json): ReadTable {
     if (!kind || !isEntry(entry) || kind === "metainfo" || kind === "table") continue;
     if (kind === "rule") {
       const chain = String(entry.chain);
-      if (chain === ABOUT_CHAIN && typeof entry.comment === "string") read.about = entry.comment;
+      if (chain === ABOUT_CHAIN && typeof entry.comment === "string") {
+        const marks = readMarks(entry.comment);
+        if (marks) read.marks = marks;
+        else read.about = entry.comment;
+      }
       const place = (places.get(chain) ?? 0) + 1;
       places.set(chain, place);
       read.content[`chain ${chain}, rule ${place}`] = canonicalText(plain(entry));

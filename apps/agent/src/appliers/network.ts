@@ -5,6 +5,7 @@
 import { isIP } from "node:net";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
+import { ok } from "@sallyport/shared/base/result.ts";
 import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
 import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
 import { namesOf } from "@sallyport/shared/policy/network/lower.ts";
@@ -26,7 +27,7 @@ import { LoadedTable } from "./network-loaded.ts";
 import { Names } from "./network-names.ts";
 import { type ReadTable, readTable } from "./network-table.ts";
 import { lookAtRoom, makeWay, type Room } from "./network-untracked.ts";
-import { type FirewallConfig, generationOf, isLenient, textOf, wayOf } from "./network-wanted.ts";
+import { type FirewallConfig, isLenient, sectionDigest, textOf, wayOf } from "./network-wanted.ts";
 
 /** Long enough for a broker's restart, short enough that a workstation is not out of reach for an hour. */
 export const BROKER_LOST_MS = 120_000;
@@ -80,7 +81,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   const loaded = new LoadedTable(ruleset, name.family, () => parts.kept.read());
   let asked: string[] = [];
   let uses = 0;
-  let generation: number | undefined;
+  let section: string | undefined;
   /** Until another section comes. */
   let widened = false;
   let repaired: string | null = null;
@@ -120,6 +121,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
         port: parts.broker.port,
       },
       about: table?.about ?? null,
+      marks: table?.marks ?? null,
       differs: table ? await loaded.differsFrom(table) : [],
       misplaced: misplaced(config, devices),
       room,
@@ -192,9 +194,9 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     async apply(wanted) {
       asked = namesOf(wanted, parts.denied());
       uses = [...wanted.rules, ...parts.denied()].filter(({ host }) => host !== undefined).length;
-      const next = generationOf(wanted, hash);
-      if (generation !== undefined && next !== generation) widened = false;
-      generation = next;
+      const next = sectionDigest(wanted, hash);
+      if (section !== undefined && next !== section) widened = false;
+      section = next;
       const found = await inspect();
       if (found.state === "unable") return;
       const noWay = await makeWay(ruleset, hash, found.room, wayOf(found, config));
@@ -204,7 +206,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   };
 
   async function applyTable(wanted: NetworkSection, found: Seen): Promise<void> {
-    const { text, about } = textOf(wanted, found, config, hash);
+    const { text, about, again } = textOf(wanted, found, config, hash);
     // what another changed is told and let be
     if (found.about === about && found.differs.length > 0 && isLenient(wanted, found)) {
       if (left !== found.differs.join("; ")) tellDrift(found.differs, "left");
@@ -218,11 +220,15 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     const content = await loaded.aside(text);
     if (!content) throw await refused(wanted, found, "not even as a copy that no packet meets");
     const drifted = loaded.driftOf(found);
+    const forgotten = again ? await ruleset.forget() : ok(null);
+    if (!forgotten.ok) throw await refused(wanted, found, `connections cannot be forgotten: ${forgotten.error}`);
     // what the table counted until now is not to go with it
     const last = await ruleset.list(name);
     if (last !== undefined) drops.look(readTable(last), undefined);
     const done = await ruleset.load(text);
     if (!done.ok) throw await refused(wanted, found, done.error);
+    // what the table before it put on some meanwhile is not known either
+    if (again) await ruleset.forget();
     await openOther(ruleset, config);
     loaded.isNow(about, content);
     parts.kept.write(drops.carry(text));

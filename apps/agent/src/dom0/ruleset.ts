@@ -2,6 +2,7 @@
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
 import { type Dom0, DoorError, type Ran } from "./dom0.ts";
+import { PERL } from "./perl.ts";
 
 export type TableName = { family: "inet" | "bridge"; table: string };
 /** A device of the machine; `bridge` is the one it is a port of. */
@@ -16,12 +17,29 @@ export type Ruleset = {
   list(name: TableName): Promise<Json | undefined>;
   remove(name: TableName): Promise<void>;
   devices(): Promise<NetDevice[]>;
+  /** Every connection that has a mark: what comes of it is a new one. */
+  forget(): Promise<Result<null>>;
   /** The table of connections, which dom0 and all guests share: what is in it, and what it holds at most. Nothing where the
    *  kernel tracks none. */
   connections(): Promise<{ count: number; max: number } | undefined>;
 };
 
 const CONNECTIONS = ["nf_conntrack_count", "nf_conntrack_max"].map((name) => `/proc/sys/net/netfilter/${name}`);
+/** nft has no words for it, and Node no netlink. IPCTNL_MSG_CT_DELETE of linux/netfilter/nfnetlink_conntrack.h, with CTA_MARK
+ *  and CTA_MARK_MASK, a bit of the mark at a time: the kernel deletes what has that bit. */
+const FORGET = `
+socket(my $kernel, 16, 3, 12) or die "no netlink: $!\n";
+for my $bit (0 .. 31) {
+  my $mark = pack("N", 1 << $bit);
+  my $asked = pack("CCn SSa4 SSa4", 0, 0, 0, 8, 8, $mark, 8, 23, $mark);
+  send($kernel, pack("LSSLL", 16 + length $asked, 0x102, 5, $bit, 0) . $asked, 0) or die "not sent: $!\n";
+  my $said;
+  defined recv($kernel, $said, 8192, 0) && length $said >= 20 or die "no answer: $!\n";
+  my ($kind, $error) = unpack("x4 S x10 l", $said);
+  $kind == 2 or die "an answer of kind $kind\n";
+  if ($error) { $! = -$error; die "$!\n" }
+}
+`;
 const NFT_MS_MAX = 120_000;
 /** A thousand rules with 256 addresses each are listed in less. */
 const LISTING_BYTES_MAX = 64 * 1024 * 1024;
@@ -46,6 +64,10 @@ export function nftRuleset(dom0: Pick<Dom0, "run">): Ruleset {
     },
     async remove({ family, table }) {
       await nft(["-f", "-"], `table ${family} ${table}\ndelete table ${family} ${table}\n`);
+    },
+    async forget() {
+      // nothing of the agent's environment chooses what perl runs
+      return answer(await dom0.run("env", ["-i", PERL, "-e", FORGET], { timeoutMs: NFT_MS_MAX }));
     },
     async connections() {
       const ran = await dom0.run("cat", CONNECTIONS, { timeoutMs: NFT_MS_MAX });
@@ -72,7 +94,7 @@ function parsed(listing: string): Json {
 function wordsOf({ code, stderr, timedOut }: Ran): string {
   if (timedOut) return `it took longer than ${NFT_MS_MAX / 1000} s`;
   // `env` answers 127 where there is no such program
-  if (code === 127) return "there is no nft on this machine (apt-get install nftables)";
+  if (code === 127) return "there is no such program on this machine (apt-get install nftables perl-base)";
   const said = stderr.split("\n").find((line) => line.trim()) ?? `exit ${code}`;
   return said.trim().slice(0, 400);
 }

@@ -1,16 +1,16 @@
 /** Gate → the kernel's claim of a hub's port: while it stands no driver of dom0's is given what is plugged in there, whoever
  *  asks for one (usb_probe_interface in drivers/usb/core/driver.c); programs take its interfaces all the same. It stands as
- *  long as a process has the hub's node open. Node has no ioctl(2), so that is a perl, which every Debian has. */
+ *  long as a process has the hub's node open: a perl (perl.ts). */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { DoorError } from "./dom0.ts";
+import { PERL } from "./perl.ts";
 
 /** `isOver`: it ended by itself, and stands no more. Let go twice is let go once. */
 export type PortClaim = { isOver(): boolean; letGo(): Promise<void> };
 /** `hub` is its node, `port` its number on that hub, from 1. @throws DoorError where the kernel does not give it */
 export type ClaimPort = (hub: string, port: number) => Promise<PortClaim>;
 
-export const CLAIM_PROGRAM = "/usr/bin/perl";
 /** USBDEVFS_CLAIM_PORT of linux/usbdevice_fs.h: `_IOR('U', 24, unsigned int)`. */
 const USBDEVFS_CLAIM_PORT = 0x8004_5518;
 /** Ends with its standard input, so with whoever holds that: no claim outlives the agent. */
@@ -32,7 +32,7 @@ const SAID_CHARS_MAX = 200;
 
 /** `request` is another only in tests, where nothing is a hub. */
 export const claimPort =
-  ({ program = CLAIM_PROGRAM, request = USBDEVFS_CLAIM_PORT } = {}): ClaimPort =>
+  ({ program = PERL, request = USBDEVFS_CLAIM_PORT } = {}): ClaimPort =>
   async (hub, port) => {
     const refuse = (why: string, cause?: unknown) =>
       new DoorError(`the kernel does not give the claim of port ${port} of ${hub}: ${why}`, { cause });

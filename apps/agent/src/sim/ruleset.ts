@@ -8,6 +8,8 @@ export type SimRuleset = Ruleset & {
   tamper(name: TableName, change: (lines: string[]) => string[]): void;
   setDevices(devices: NetDevice[]): void;
   setConnections(room: { count: number; max: number }): void;
+  /** How often marks were forgotten. */
+  forgotten(): number;
   /** The text in force. */
   text(name: TableName): string | undefined;
 };
@@ -15,6 +17,7 @@ export type SimRuleset = Ruleset & {
 export function simRuleset(): SimRuleset {
   const tables = new Map<string, string[]>();
   let devices: NetDevice[] = [];
+  let forgot = 0;
   let room: { count: number; max: number } | undefined;
   const key = ({ family, table }: TableName) => `${family} ${table}`;
   const read = (text: string): Result<Map<string, string[]>> => {
@@ -55,6 +58,10 @@ export function simRuleset(): SimRuleset {
     async remove(name) {
       tables.delete(key(name));
     },
+    async forget() {
+      forgot += 1;
+      return ok(null);
+    },
     devices: async () => devices,
     connections: async () => room,
     tamper: (name, change) => void tables.set(key(name), change([...(tables.get(key(name)) ?? [])])),
@@ -64,6 +71,7 @@ export function simRuleset(): SimRuleset {
     setConnections(next) {
       room = next;
     },
+    forgotten: () => forgot,
     text: (name) => tables.get(key(name))?.join("\n"),
   };
 }

@@ -2,6 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import { fail, ok } from "@sallyport/shared/base/result.ts";
 import { LOGGED_BURST, LOGGED_PER_SECOND } from "@sallyport/shared/policy/network/drops.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
@@ -21,6 +23,7 @@ import { unable } from "./namespaces.ts";
 import { MAC, makeWire, until, type Wire } from "./wire.ts";
 
 const absent = await unable("nft", "ip", "python3", "ulogd");
+const CONNECTIONS = fileURLToPath(new URL("connections.py", import.meta.url));
 const TABLE = { family: "inet", table: "sallyport" } as const;
 let wire: Wire;
 let folder: string;
@@ -57,6 +60,7 @@ describe.skipIf(absent).each<[string, () => Ruleset]>([
     await ruleset.remove(TABLE);
     await ruleset.remove(TABLE);
     expect(await ruleset.list(TABLE)).toBeUndefined();
+    expect(await ruleset.forget()).toEqual(ok(null));
   });
 });
 
@@ -65,12 +69,17 @@ function agent() {
   const clock = { lostMs: 0 };
   const cut: { until?: string } = {};
   const answers: Record<string, string[]> = {};
+  const broken: { forget?: string } = {};
   const denied: DeniedAddress[] = [];
   const told: string[] = [];
   const suppressed: Observation[] = [];
+  const real = nftRuleset(wire.spaces.dom0("dom0"));
   const start = () =>
     networkApplier({
-      ruleset: nftRuleset(wire.spaces.dom0("dom0")),
+      ruleset: {
+        ...real,
+        forget: async () => (broken.forget === undefined ? real.forget() : fail(broken.forget)),
+      },
       config: {
         wire: "routed",
         vifs: [
@@ -104,6 +113,7 @@ function agent() {
   const look = async (draft: unknown) => applier.judge(NetworkSection.parse(draft), await applier.inspect());
   return {
     answers,
+    broken,
     denied,
     told,
     suppressed,
@@ -264,6 +274,109 @@ describe.skipIf(absent)("the firewall's applier", () => {
     expect((await settle(open)).outcome).toBe("audit");
     expect(await reaches(443)).toBe(true);
   });
+
+  /** A connection that the guest begins under one section: whether it goes on without a judgement after `next`. */
+  async function goesOn(
+    settle: (draft: unknown) => Promise<{ outcome: string }>,
+    begin: object,
+    next: () => Promise<void>,
+  ) {
+    const { guest, world } = wire.peers;
+    const own = token++;
+    expect((await settle(begin)).outcome).toBe("applied");
+    await guest.ask({
+      act: "send",
+      family: 4,
+      protocol: "tcp",
+      source: "10.1.0.2",
+      to: "192.0.2.1",
+      port: 443,
+      token: own,
+    });
+    await until(
+      () => (world.got.has(own) ? true : undefined),
+      () => "the connection is accepted",
+    );
+    await next();
+    const before = await judgedBy("rule-1");
+    const judged = async () => (await judgedBy("rule-1")) > before;
+    await guest.ask({ act: "write", token: own, text: "more" });
+    const came = await until(
+      async () => ((await judged()) ? false : world.got.get(own) === "more" ? true : undefined),
+      () => "it goes on or is judged again",
+    );
+    await guest.ask({ act: "close", token: own });
+    return came;
+  }
+  const judgedBy = async (counter: string) =>
+    (await wire.peers.dom0.ask({ act: "counters", table: "inet sallyport" })).counters![counter] ?? 0;
+  const web = (verdict: string, name: string) => ({ rules: [{ name, verdict, protocol: "tcp", ports: ["443"] }] });
+
+  it("judges a connection again under a section whose digest begins as that of the one before", async () => {
+    const begins = (draft: object) => {
+      const text = canonicalText(NetworkSection.parse(draft) as unknown as Json);
+      const [high, low] = sha256(new TextEncoder().encode(text));
+      return ((high! << 8) | low!) % 0xffff;
+    };
+    const allow = web("allow", "web");
+    let at = 0;
+    while (begins(web("block", `no web ${at}`)) !== begins(allow)) at += 1;
+    const { settle } = agent();
+    const next = async () => void expect((await settle(web("block", `no web ${at}`))).outcome).toBe("applied");
+    expect(await goesOn(settle, allow, next)).toBe(false);
+  });
+
+  it("judges a connection again whose mark comes again after all others were given away", async () => {
+    const { settle } = agent();
+    const blocks = web("block", "no web");
+    await nftRuleset(wire.spaces.dom0("dom0")).remove(TABLE);
+    const next = async () => {
+      // as after thousands of sections, through which the guest was silent
+      const listed = await wire.spaces.run("dom0", "nft", "list table inet sallyport");
+      const later = join(folder, "later.nft");
+      const text = listed.replace(/marks 1-1 of [0-9a-f]{64}/, `marks 65535-65535 of ${"0".repeat(64)}`);
+      expect(text).not.toBe(listed);
+      writeFileSync(later, `delete table inet sallyport\n${text}`);
+      await wire.spaces.run("dom0", "nft", "-f", later);
+      expect((await settle(blocks)).outcome).toBe("applied");
+      expect(await wire.spaces.run("dom0", "nft", "list chain inet sallyport about")).toContain("marks 1-1 of");
+    };
+    expect(await goesOn(settle, web("allow", "web"), next)).toBe(false);
+  });
+
+  it("lets a connection go on under its own section, whatever else of the ruleset is another, and forgets none without a mark", async () => {
+    const { settle, denied } = agent();
+    const draft = web("allow", "web");
+    const next = async () => {
+      denied.push({ id: "0".repeat(12), to: "198.51.100.0/24", protocol: "any" });
+      expect((await settle(draft)).found).toMatchObject({ denied: 1 });
+    };
+    expect(await goesOn(settle, draft, next)).toBe(true);
+    const ruleset = nftRuleset(wire.spaces.dom0("dom0"));
+    await wire.spaces.run("dom0", "/usr/bin/python3", CONNECTIONS, "hold", "50");
+    const { count } = (await ruleset.connections())!;
+    expect(count).toBeGreaterThanOrEqual(50);
+    expect(await ruleset.forget()).toEqual(ok(null));
+    expect((await ruleset.connections())!.count).toBeGreaterThanOrEqual(50);
+  });
+
+  it("leaves the section before in force where the kernel forgets nothing", async () => {
+    const { settle, look, broken } = agent();
+    const allow = web("allow", "web");
+    await settle(allow);
+    await wire.spaces.run("dom0", "nft", "delete rule inet sallyport about handle", await handleOfMarks());
+    broken.forget = "Operation not permitted";
+    await expect(settle(web("block", "no web"))).rejects.toThrow(
+      "The kernel refuses the ruleset, and the one before stays in force: connections cannot be forgotten: Operation not permitted",
+    );
+    expect((await look(allow)).outcome).toBe("failed");
+    delete broken.forget;
+    expect((await settle(allow)).outcome).toBe("applied");
+  });
+  const handleOfMarks = async () => {
+    const listed = await wire.spaces.run("dom0", "nft", "-a", "list", "chain", "inet", "sallyport", "about");
+    return /"marks .* # handle (\d+)/.exec(listed)![1]!;
+  };
 
   it("leaves a record of a drop that names its rule, within the limit, while the counter has them all", async () => {
     const { settle, look, suppressed, restart } = agent();

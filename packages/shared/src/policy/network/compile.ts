@@ -20,8 +20,8 @@ import { guardLines, sourcesOf } from "./guard.ts";
 import { judgeLines, markLine } from "./judging.ts";
 import { aboutChain, chain, familyName, guestDevices, pathLines, rangesSet, setOf, TABLE, tableText } from "./nft.ts";
 
-/** `about` is said in the table itself, in ABOUT_CHAIN. */
-export function compile(firewall: Firewall, about?: string): string {
+/** `about` is said in the table itself, in ABOUT_CHAIN, a line each. */
+export function compile(firewall: Firewall, ...about: readonly string[]): string {
   const link = (direction: "out" | "in") => (firewall.wire === "bridged" ? [`link-${direction}`] : []);
   const chains = [
     chain("forward", [
@@ -69,7 +69,7 @@ export function compile(firewall: Firewall, about?: string): string {
       chain(`drop-${reason}`, dropLines(firewall, reason, REASONS[reason], directionOf(reason))),
     ),
   ];
-  if (about !== undefined) chains.push(aboutChain(about));
+  if (about.length > 0) chains.push(aboutChain(...about));
   const counters = [
     ...reasonsOf(firewall),
     ...firewall.denied.map(denyCounter),

@@ -27,7 +27,7 @@ export type FirewallRule = {
   far: readonly Range[] | "any";
   ports: readonly { from: number; to: number }[] | "any";
   spans: readonly Span[] | "always";
-  /** 16 bits, stamped on a connection that it lets through. */
+  /** Stamped on a connection that it lets through; the generation where it has no times. */
   mark: number;
 };
 
@@ -50,7 +50,7 @@ export type Firewall = {
   rules: readonly FirewallRule[];
   own: readonly Opening[];
   path: BrokerPath | undefined;
-  /** 16 bits, not 0: connections that an earlier section let through do not have it and are judged again. */
+  /** 1 to MARK_MAX: connections that an earlier section let through do not have it and are judged again. */
   generation: number;
 };
 

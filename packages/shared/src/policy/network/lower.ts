@@ -16,7 +16,7 @@ import {
 import { horizonOf, shifted, spansOf } from "./windows.ts";
 
 /** `names`: what dom0 last resolved, by name in lower case; a name that is absent is not known.
- *  `generation` is 16 bits that change with the section. */
+ *  `generation`: the first of the marks that are the section's own (marks.ts). */
 export type Surroundings = {
   wire: Wire;
   vifs: readonly Vif[];
@@ -68,7 +68,7 @@ function lowerRule(rule: NetworkRule, number: number, around: Surroundings): Fir
     spans: rule.during
       ? shifted(spansOf(rule.during, rule.verdict, horizonOf(around.nowSeconds)), around.behindSeconds ?? 0)
       : "always",
-    mark: rule.during ? ((around.generation - 1 + number) % 0xffff) + 1 : around.generation,
+    mark: rule.during ? around.generation + number : around.generation,
   };
 }
 

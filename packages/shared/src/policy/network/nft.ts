@@ -4,12 +4,16 @@ import { familyOf, joinRanges, type Range, rangeText } from "./address.ts";
 import { type BrokerPath, devicesOf, type Firewall, VIF_PREFIX } from "./firewall.ts";
 
 export const TABLE = "sallyport";
-/** A chain that no packet goes through: it says of which text the table is, so that a look at it tells. */
+/** A chain that no packet goes through: it says of which text the table is, so that a look at it tells, and more. */
 export const ABOUT_CHAIN = "about";
 
 export type Chain = { name: string; lines: readonly string[] };
 export const chain = (name: string, lines: readonly string[]): Chain => ({ name, lines });
-export const aboutChain = (about: string): Chain => chain(ABOUT_CHAIN, [`return comment "${about}"`]);
+export const aboutChain = (...about: readonly string[]): Chain =>
+  chain(
+    ABOUT_CHAIN,
+    about.map((each) => `return comment "${each}"`),
+  );
 
 export const familyName = ({ wire }: Pick<Firewall, "wire">): "inet" | "bridge" =>
   wire === "bridged" ? "bridge" : "inet";
