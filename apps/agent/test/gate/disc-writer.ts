@@ -8,13 +8,17 @@ export type DiscRecord = {
   bytes: number;
   /** 2: a folder; 0x80: goes on in the next record. */
   flags?: number;
+  /** Blocks of extended attributes before the content. */
+  attributes?: number;
+  /** Of an interleaved file: blocks of it, blocks that are not. */
+  units?: [number, number];
   system?: Buffer;
 };
 
-/** Each as it is in one tree: folders by the block in which they begin. */
+/** Each as it is in one tree: folders by the block in which they begin, of records and of bytes as they are. */
 export type DiscTree = {
   root: number;
-  folders: Record<number, DiscRecord[]>;
+  folders: Record<number, (DiscRecord | Buffer)[]>;
   /** Every folder but the root; `parent` counts from 1, the root. */
   paths?: { name: string; block: number; parent: number }[];
   /** The same for the other order of bytes. */
@@ -47,11 +51,19 @@ const both32 = (value: number): Buffer => {
   return bytes;
 };
 
-export function discRecord({ name, block, bytes, flags = 0, system = Buffer.alloc(0) }: DiscRecord): Buffer {
+export function discRecord(said: DiscRecord): Buffer {
+  const { name, block, bytes, flags = 0, attributes = 0, units = [0, 0], system = Buffer.alloc(0) } = said;
   const label = Buffer.isBuffer(name) ? name : Buffer.from(name, "latin1");
-  const parts = [both32(block), both32(bytes), Buffer.alloc(7), Buffer.from([flags, 0, 0]), both16(1)];
+  const parts = [both32(block), both32(bytes), Buffer.alloc(7), Buffer.from([flags, ...units]), both16(1)];
   const padding = Buffer.alloc(label.length % 2 === 0 ? 1 : 0);
-  const record = Buffer.concat([Buffer.alloc(2), ...parts, Buffer.from([label.length]), label, padding, system]);
+  const record = Buffer.concat([
+    Buffer.from([0, attributes]),
+    ...parts,
+    Buffer.from([label.length]),
+    label,
+    padding,
+    system,
+  ]);
   const whole = Buffer.concat([record, Buffer.alloc(record.length % 2)]);
   whole[0] = whole.length;
   return whole;
@@ -98,6 +110,8 @@ export const alternate = (name: string): Buffer =>
 export const linkTo = (name: string): Buffer =>
   Buffer.from(`SL${String.fromCharCode(7 + name.length)}\x01\0\0${String.fromCharCode(name.length)}${name}`);
 export const childAt = (block: number): Buffer => Buffer.concat([Buffer.from("CL\x0c\x01", "latin1"), both32(block)]);
+export const compressed = (bytes: number): Buffer =>
+  Buffer.concat([Buffer.from("ZF\x10\x01pz\x04\x0f", "latin1"), both32(bytes)]);
 export const ROCK_RIDGE = Buffer.from("SP\x07\x01\xbe\xef\0", "latin1");
 const TERMINATOR = Buffer.concat([Buffer.from("\xffCD001\x01", "latin1"), Buffer.alloc(SECTOR - 7)]);
 
@@ -107,10 +121,12 @@ export function discImage({ primary, joliet: other, content, order }: Disc): Buf
   const lay = (type: number, tree: DiscTree, [little, big]: readonly [number, number]): Buffer => {
     for (const [block, records] of Object.entries(tree.folders)) {
       const self = { block: Number(block), bytes: SECTOR, flags: 2 };
-      const own = records.find(({ name }) => name === "\0") ?? { ...self, name: "\0" };
+      const isOwn = (record: DiscRecord | Buffer) => !Buffer.isBuffer(record) && record.name === "\0";
+      const own = records.find(isOwn) ?? { ...self, name: "\0" };
       const up = { ...self, block: tree.root, name: "\x01" };
-      const others = records.filter(({ name }) => name !== "\0");
-      put(Number(block), Buffer.concat([own, up, ...others].map(discRecord)));
+      const others = records.filter((record) => !isOwn(record));
+      const bytes = [own, up, ...others].map((record) => (Buffer.isBuffer(record) ? record : discRecord(record)));
+      put(Number(block), Buffer.concat(bytes));
     }
     const table = pathTable(tree.root, tree.paths ?? [], false);
     put(little, table);

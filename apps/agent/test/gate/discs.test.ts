@@ -11,6 +11,7 @@ import { MARKER } from "./clamd-server.ts";
 import {
   alternate,
   childAt,
+  compressed,
   type Disc,
   type DiscRecord,
   type DiscTree,
@@ -236,6 +237,12 @@ describe("discs that are more than one", () => {
     );
     const wide = [marked("\0BEA01\x01"), junk, marked("\0NSR03\x01")];
     expect(problem({ ...two, order: (p, _, end) => [p, end, ...wide] })).toBe(ALSO_UDF);
+    // where a sector has 4,096 bytes, Linux looks at each half of one
+    expect(problem({ ...two, order: (p, _, end) => [p, junk, end, marked("\0NSR03\x01")] })).toBe(ALSO_UDF);
+    expect(problem({ ...two, order: (p, _, end) => [p, end, junk, junk, marked("\0NSR03\x01")] })).toBe(null);
+    const fillers = (count: number) => Array<Buffer>(count).fill(filler);
+    const alone = { ...two, content: {}, order: () => [...fillers(100), marked("\0NSR02\x01")] };
+    expect(problem(alone)).toBe("a UDF file system, which the gate does not read");
     expect(problem(far)).toBe("it is a UDF file system too, behind more descriptors than any disc has");
   });
 
@@ -306,9 +313,165 @@ describe("discs that are more than one", () => {
     expect(told({ ...self, bytes: 2 * SECTOR })).toEqual(["is a folder whose record of itself leads elsewhere"]);
     expect(told({ ...self, flags: 0 })).toEqual(["is a folder whose record of itself or of its parent is no folder's"]);
     expect(told(bad("BAD.TXT;1", { flags: 0x80 }))).toEqual(["is a folder that ends before its last file's pieces do"]);
-    const pieces = [good("A.TXT;1", { flags: 0x80 }), good("B.TXT;1")];
+    const pieces = [whole("A.TXT;1"), good("B.TXT;1")];
     expect(told(...pieces)).toContain("is in pieces that disagree about its name or its kind");
-    expect(told(good("A.TXT;1", { flags: 0x80 }), good("A.TXT;1"))).toHaveLength(1);
+    expect(told(whole("A.TXT;1"), good("A.TXT;1"))).toHaveLength(1);
+  });
+
+  const docsAt = (block: number, more: Partial<DiscRecord> = {}): DiscRecord => ({
+    name: "DOCS",
+    block,
+    bytes: SECTOR,
+    flags: 2,
+    ...more,
+  });
+  const self = (block: number, ...system: Buffer[]): DiscRecord => ({
+    ...docsAt(block),
+    name: "\0",
+    system: Buffer.concat(system),
+  });
+  /** A file of one whole block, of which more follows. */
+  const whole = (name: string, more: Partial<DiscRecord> = {}) => good(name, { bytes: SECTOR, flags: 0x80, ...more });
+  /** The bad file is in the folder at block 46, to which no record of a folder leads. */
+  const hiding = (records: DiscTree["folders"][number], folders: DiscTree["folders"] = {}): Disc => ({
+    primary: { root: 30, folders: { 30: records, 45: [good("GOOD.TXT;1")], 46: [bad("BAD.TXT;1")], ...folders } },
+    content,
+  });
+  const way = good("D;1", { bytes: 0, system: childAt(46) });
+  const after = (...fields: Buffer[]): DiscRecord => ({ ...way, system: Buffer.concat([...fields, childAt(46)]) });
+
+  it("the way to a moved folder is gone wherever Linux takes one from", () => {
+    const end = Buffer.from("ST\x04\x01");
+    const short = Buffer.from("XX\x03");
+    const unmarked = hiding([way]);
+    const discs: [string, Disc][] = [
+      ["no mark", unmarked],
+      ["none, behind what a CD-ROM XA has", hiding([after(Buffer.alloc(14))])],
+      ["behind an end", hiding([ROCK, after(end)])],
+      ["behind a field of three bytes", hiding([ROCK, after(short)])],
+      [
+        "in a tree of Joliet alone",
+        {
+          ...unmarked,
+          joliet: {
+            root: 31,
+            folders: {
+              31: [
+                { ...ROCK, block: 31 },
+                { ...way, name: joliet("d;1") },
+              ],
+            },
+          },
+          order: (_, other, last) => [other, last],
+        },
+      ],
+    ];
+    for (const [what, disc] of discs) {
+      const { files: found, problem: wrong } = read(disc);
+      expect([what, wrong, found.filter(([, text]) => text === MARKER).length]).toEqual([what, null, 1]);
+    }
+  });
+
+  it("a folder that is another one to Linux by its own record, by its record's pieces or by Rock Ridge is told", () => {
+    const wrong = (...args: Parameters<typeof hiding>) =>
+      files(hiding(...args))
+        .map(([path, text]) => `${path}: ${text}`)
+        .filter((line) => !/: (folder|all is well)$/.test(line));
+    const other = "DOCS: is a folder whose record of itself or of its parent is another thing by Rock Ridge";
+    for (const system of [childAt(46), mode(FILE), alternate("bad.txt")])
+      expect(wrong([ROCK, docsAt(45)], { 45: [self(45, system), good("GOOD.TXT;1")] })).toEqual([other]);
+    const up: DiscRecord = { name: "\x01", block: 46, bytes: SECTOR, flags: 2, system: alternate("hidden") };
+    const places = "/: is a folder whose records of itself and of its parent are not the first ones";
+    expect(wrong([ROCK, up])).toEqual([places]);
+    const unlike = Buffer.concat([good("GOOD.TXT;1"), self(45)].map(discRecord));
+    const first = discImage(hiding([docsAt(45)]));
+    unlike.copy(first, 45 * SECTOR);
+    expect(readImage(first).files.map(([, text]) => text)).toContain(places.slice(3));
+    expect(wrong([docsAt(46, { flags: 0x82 }), docsAt(45)])).toEqual([
+      "DOCS: is a folder in pieces, of which some systems read one",
+      `DOCS/BAD.TXT: ${MARKER}`,
+    ]);
+    expect(wrong([ROCK, docsAt(46, { system: childAt(45) })])).toEqual([
+      "DOCS: is a folder and by Rock Ridge the way to another one",
+      `DOCS/BAD.TXT: ${MARKER}`,
+    ]);
+    const skipping = Buffer.from("SP\x07\x01\xbe\xef\x14", "latin1");
+    const none = "DOCS: has a mark of Rock Ridge where none belongs";
+    expect(wrong([ROCK, docsAt(45)], { 45: [self(45, skipping), good("GOOD.TXT;1")] })).toEqual([none]);
+    expect(wrong([root(Buffer.concat([ROCK_RIDGE, skipping]))])).toEqual([
+      "/: has a mark of Rock Ridge that is another one to some systems",
+    ]);
+    for (const kinds of [
+      [mode(FILE), mode(0o40755)],
+      [childAt(46), childAt(45)],
+      [childAt(46), mode(FILE)],
+    ])
+      expect(wrong([ROCK, good("D;1", { bytes: 0, system: Buffer.concat(kinds) })])).toEqual([
+        "/: has a record of which Rock Ridge says two things",
+      ]);
+  });
+
+  it("pieces of which systems read other bytes, and content that some begin elsewhere, are told", () => {
+    const told = (...records: DiscRecord[]) => files(hiding(records)).map(([, text]) => text);
+    expect(told(good("A.TXT;1", { flags: 0x80 }), good("A.TXT;1"))).toContain(
+      "is in pieces that end within a block, of which systems read different bytes",
+    );
+    const named = (name: string) => rock(FILE, name);
+    expect(told(ROCK, whole("A;1", named("a")), good("A;1", named("b")))).toContain(
+      "is in pieces that disagree about its name or its kind",
+    );
+    expect(told(ROCK, whole("A;1", { system: compressed(99) }), good("A;1"))).toContain("is compressed on the disc");
+    expect(told(whole("A;1", { units: [1, 1] }), good("A;1"))).toContain("is interleaved");
+    expect(told(docsAt(45, { units: [1, 1] }))).toContain("is interleaved");
+    const many = (count: number) => files(hiding([docsAt(50, { bytes: 4 * SECTOR })], { 50: manyPieces(count) }));
+    expect(many(101).map(([, text]) => text)).toContain("is in more than the 100 pieces that every system reads");
+    expect(many(100).map(([path]) => path)).toEqual(["DOCS", "DOCS/A"]);
+    for (const record of [good("A;1", { attributes: 1 }), docsAt(44, { attributes: 1 })])
+      expect(told(record)).toContain(
+        "has extended attributes before its content, which some systems take for its beginning",
+      );
+  });
+  const manyPieces = (count: number): DiscTree["folders"][number] => {
+    const piece = discRecord(whole("A;1"));
+    const perBlock = Math.floor(SECTOR / piece.length);
+    const pieces = Array.from({ length: count }, (_, at) =>
+      at + 1 < count ? piece : discRecord(good("A;1", { bytes: SECTOR })),
+    );
+    const head = discRecord(self(50)).length + discRecord(good("\x01")).length;
+    const bytes = Buffer.alloc(4 * SECTOR - head);
+    let at = 0;
+    for (const each of pieces) {
+      // none lies across the end of a block
+      if (((at + head) % SECTOR) + each.length > SECTOR) at += SECTOR - ((at + head) % SECTOR);
+      each.copy(bytes, at);
+      at += each.length;
+    }
+    expect(perBlock).toBeGreaterThan(30);
+    return [{ ...self(50), bytes: 4 * SECTOR }, bytes];
+  };
+
+  it("what lies between a folder's records, or across the end of a block, is told", () => {
+    const between = "is a folder with something between its records, which is one of them to some systems";
+    // 7z goes on behind the zeros
+    expect(files(hiding([Buffer.concat([Buffer.alloc(100), discRecord(bad("BAD.TXT;1"))])])).flat()).toContain(between);
+    // of the record that Linux reads here, the first byte in the second block is 0
+    const crossing = discRecord(bad("BAD.TXT;1"));
+    crossing.fill(0, 28, 32);
+    const head = discRecord(self(50)).length * 2;
+    const empty = (length: number) => {
+      const record = discRecord({ ...good("EMPTY;1"), bytes: 0, system: Buffer.alloc(length - 40) });
+      expect(record.length).toBe(length);
+      return record;
+    };
+    const room = SECTOR - 28 - head;
+    const filled = [...Array<Buffer>(Math.floor(room / 100) - 1).fill(empty(100)), empty(100 + (room % 100))];
+    const across: Disc = hiding([docsAt(50, { bytes: 2 * SECTOR })], {
+      50: [{ ...self(50), bytes: 2 * SECTOR }, ...filled, crossing],
+    });
+    expect(files(across).flat()).toContain(between);
+    expect(files(hiding([docsAt(50, { bytes: 2 * SECTOR })], { 50: [self(50), ...filled] })).flat()).not.toContain(
+      between,
+    );
   });
 
   it("where a block has 512 bytes, records behind a gap are found in the next one, as Linux does", () => {

@@ -1,6 +1,6 @@
 /** The sectors from 16 on → the trees of a disc (ECMA-119, 8). Systems differ in what they take for a descriptor and where
  *  they stop: what one of them would come to is a tree here, or a problem. */
-import { Damaged, type Source } from "../source.ts";
+import type { Source } from "../source.ts";
 
 export const SECTOR = 2048;
 /** Linux and the BSDs look from the first of these to before the last. */
@@ -10,6 +10,8 @@ const BLOCK_SIZES: readonly number[] = [512, 1024, SECTOR];
 /** What may stand beside ISO 9660's own: UDF's (ECMA-167, 2/9). */
 const BESIDE = new Set(["BEA01", "BOOT2", "CDW02", "NSR02", "NSR03", "TEA01"]);
 const TERMINATOR = 255;
+/** As far as Linux looks for UDF's mark. */
+const UDF_END_BYTES = 8 * 1024 * 1024;
 /** Inside a file, UDF is 7z's where its mark is no further back than this. */
 const UDF_LAST = 8;
 const FAR_UDF = "it is a UDF file system too, behind more descriptors than any disc has";
@@ -65,7 +67,7 @@ export function descriptors(source: Source): Descriptors {
     if (sector[0] === 1) primaries.push(primaryOf(sector, tree));
   }
   const [first] = primaries;
-  const udf = udfAt(sectors, 1) ?? udfAt(sectors, 2);
+  const udf = udfAt(source);
   return {
     trees,
     bytes: first === undefined ? 0 : first.blocks * first.block,
@@ -103,30 +105,35 @@ const primaryOf = (sector: Buffer, { root, block }: Tree): Primary => ({
   label: sector.toString("latin1", 40, 72).trimEnd(),
 });
 
-/** Whether a folder begins where it points: to Linux, a record that is marked as one. */
+/** Whether a folder begins where it points: to Linux, a record that is marked as one and leads to bytes of the medium. */
 const isRoot = (source: Source, { root }: Tree, blocks: number[]): boolean =>
-  blocks.some((block) => folderAt(source, (root.readUInt32LE(2) + root[1]!) * block, 25));
+  blocks.some((block) => folderAt(source, root, block, 25));
 
 /** High Sierra's records keep their marks a byte earlier. */
 const sierraRoot = (source: Source, sector: Buffer): boolean =>
-  folderAt(source, (sector.readUInt32LE(182) + sector[181]!) * sector.readUInt16LE(136), 24);
+  folderAt(source, sector.subarray(180, 214), sector.readUInt16LE(136), 24);
 
-function folderAt(source: Source, at: number, marks: number): boolean {
-  try {
-    const bytes = source.read(at, 34);
-    return at > 0 && bytes[0]! >= 34 && (bytes[marks]! & 2) !== 0;
-  } catch (error) {
-    if (error instanceof Damaged) return false;
-    throw error;
-  }
+function folderAt(source: Source, root: Buffer, block: number, marks: number): boolean {
+  const place = (record: Buffer): number => (record.readUInt32LE(2) + record[1]!) * block;
+  const at = place(root);
+  if (at === 0 || at + 34 > source.size) return false;
+  const first = source.read(at, 34);
+  return (first[marks]! & 2) !== 0 && place(first) < source.size;
 }
 
-/** In which sector its mark is, in a row with the others; where a sector has 4,096 bytes, in every second place. */
-function udfAt(sectors: Buffer[], step: number): number | null {
-  for (let index = 0; index < sectors.length; index += step) {
-    const mark = sectors[index]!.toString("latin1", 1, 6);
-    if (mark.startsWith("NSR0") && BESIDE.has(mark)) return index;
-    if (mark !== "CD001" && !BESIDE.has(mark)) return null;
+/** In which sector from 16 on its mark is, behind others only. Where a sector has 4,096 bytes, Linux looks at every second
+ *  place, and there at the one behind it as well. */
+function udfAt(source: Source): number | null {
+  let every = true;
+  let second = true;
+  for (let index = 0; every || second; index += 1) {
+    const at = (FIRST + index) * SECTOR;
+    if (at + SECTOR > Math.min(source.size, UDF_END_BYTES)) return null;
+    const mark = source.read(at + 1, 5).toString("latin1");
+    if (/^NSR0[23]$/.test(mark)) return index;
+    if (mark === "CD001" || BESIDE.has(mark)) continue;
+    every = false;
+    second &&= index % 2 === 1;
   }
   return null;
 }

@@ -1,6 +1,7 @@
 /** Rock Ridge in a directory record's system use area (IEEE P1281, P1282): names, kinds, links, moved folders. */
 import { Damaged, type Source } from "../source.ts";
 import type { EntryKind } from "../volume.ts";
+import { SECTOR } from "./iso-descriptors.ts";
 
 /** Continuations that are followed for one record. */
 const CONTINUATIONS_MAX = 32;
@@ -24,52 +25,73 @@ export type Rock = {
   compressed: boolean;
 };
 
-/** How many bytes to pass over in each area, or null where the disc has no Rock Ridge. Its mark should come first; Linux
- *  takes it from behind other fields too. */
-export function suspSkip(source: Source, rootArea: Buffer, block: number): number | null {
-  for (const at of [0, 14])
-    for (const field of fields(source, rootArea.subarray(at), block))
-      if (field.toString("latin1", 0, 2) === "SP" && field[4] === 0xbe && field[5] === 0xef) return field[6] ?? null;
+/** Where in an area the fields may begin. Without a mark in the root's first record Linux takes them all the same, from the
+ *  first byte or, as on a CD-ROM XA, from behind 14. */
+export type Skips = readonly number[];
+export const UNMARKED: Skips = [0, 14];
+
+/** Null where the disc has no mark of Rock Ridge. It should come first; Linux takes it from behind other fields too.
+ *  @throws Damaged where there is more than one, or one that is none to some */
+export function suspSkips(source: Source, rootArea: Buffer, block: number): Skips | null {
+  for (const at of UNMARKED) {
+    const marks = [...fields(source, rootArea.subarray(at), block)].filter(isMark);
+    const [mark] = marks;
+    if (mark === undefined) continue;
+    if (marks.length > 1 || mark.length !== 7 || mark[4] !== 0xbe || mark[5] !== 0xef)
+      throw new Damaged("has a mark of Rock Ridge that is another one to some systems");
+    return [mark[6]!];
+  }
   return null;
 }
 
-/** Each field of an area and of what it continues with. */
+const isMark = (field: Buffer): boolean => field.toString("latin1", 0, 2) === "SP";
+
+/** Each field of an area and of what it continues with; behind an end mark too, which Linux does not heed. */
 function* fields(source: Source, area: Buffer, block: number): Generator<Buffer> {
   let bytes = area;
   for (let round = 0; ; round++) {
     if (round > CONTINUATIONS_MAX) throw new Damaged("has a record that continues without end");
     let more: { at: number; bytes: number } | null = null;
-    for (let at = 0; at + 4 <= bytes.length; ) {
+    for (let at = 0; at + 3 <= bytes.length; ) {
       const length = bytes[at + 2]!;
-      if (length < 4 || at + length > bytes.length) break;
+      if (length < 3 || at + length > bytes.length) break;
       const field = bytes.subarray(at, at + length);
-      const mark = field.toString("latin1", 0, 2);
-      if (mark === "ST") break;
-      if (mark === "CE")
+      if (field.toString("latin1", 0, 2) === "CE")
         more = { at: field.readUInt32LE(4) * block + field.readUInt32LE(12), bytes: field.readUInt32LE(20) };
       else yield field;
       at += length;
     }
     if (!more) return;
+    if (more.bytes > SECTOR) throw new Damaged("has a record that continues in more than a block");
     bytes = source.read(more.at, more.bytes);
   }
 }
 
-export function rockRidge(source: Source, area: Buffer, skip: number, block: number): Rock {
+/** @param isRoot the root's own record, the only one in which the disc's mark stands
+ *  @throws Damaged where it says two things, of which each system takes its own */
+export function rockRidge(source: Source, area: Buffer, skips: Skips, block: number, isRoot = false): Rock {
   const names: Buffer[] = [];
   const link: string[] = [];
   const rock: Rock = { moved: false, compressed: false };
-  for (const field of fields(source, area.subarray(skip), block)) {
-    const mark = field.toString("latin1", 0, 2);
-    if (mark === "NM" && (field[4]! & 6) === 0) names.push(Buffer.from(field.subarray(5)));
-    else if (mark === "PX") rock.kind = KINDS[(field.readUInt32LE(4) >> 12) & 15] ?? "file";
-    else if (mark === "SL") link.push(linkPart(field.subarray(5)));
-    else if (mark === "CL") {
-      rock.child = field.readUInt32LE(4) * block;
-      rock.kind = "folder";
-    } else if (mark === "RE") rock.moved = true;
-    else if (mark === "ZF") rock.compressed = true;
-  }
+  const said = <Value>(had: Value | undefined, value: Value): Value => {
+    if (had !== undefined && had !== value) throw new Damaged("has a record of which Rock Ridge says two things");
+    return value;
+  };
+  for (const skip of skips)
+    for (const field of fields(source, area.subarray(skip), block)) {
+      const mark = field.toString("latin1", 0, 2);
+      if (mark === "NM" && (field[4]! & 6) === 0) names.push(Buffer.from(field.subarray(5)));
+      else if (mark === "PX") {
+        rock.kind = said(rock.kind, KINDS[(field.readUInt32LE(4) >> 12) & 15] ?? "file");
+        // by Linux the folder's own bytes are the file's then
+        if (rock.child !== undefined) said("folder", rock.kind);
+      } else if (mark === "SL") link.push(linkPart(field.subarray(5)));
+      else if (mark === "CL") rock.child = said(rock.child, field.readUInt32LE(4) * block);
+      else if (mark === "RE") rock.moved = true;
+      else if (mark === "ZF") rock.compressed = true;
+      else if (isMark(field) && !isRoot) throw new Damaged("has a mark of Rock Ridge where none belongs");
+    }
+  if (rock.child !== undefined) rock.kind = "folder";
   if (names.length > 0) rock.name = Buffer.concat(names);
   if (link.length > 0) rock.detail = `to ${link.join("/")}`;
   return rock;
