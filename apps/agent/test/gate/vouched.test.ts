@@ -1,6 +1,6 @@
 /** What clamd has seen inside of an archive is not shown to it again; which never makes clean what it would not call so by
  *  itself. Archives at random, whole and broken, are looked at both ways. */
-import { gzipSync } from "node:zlib";
+import { deflateRawSync, gzipSync } from "node:zlib";
 import { DEFAULT_USB } from "@sallyport/shared/policy/usb.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StartReader } from "../../src/dom0/confine.ts";
@@ -85,6 +85,36 @@ describe.skipIf(missing("clamd") !== null)("a member of an archive that clamd ha
     const passed = await look(zipFile([sound]), ["zip"]);
     expect(passed.asked).toBe(2);
     expect(passed.findings).toEqual(["a infected", "a!/sound infected"]);
+  });
+
+  describe("whose sizes clamd and others look for in different places", () => {
+    const MEMBER = { name: "bad", content: MARKER };
+    const packed = deflateRawSync(MARKER);
+    /** Both sizes, as in a header's wide field. */
+    const sizes = Buffer.alloc(20);
+    sizes.set([1, 0, 16]);
+    sizes.writeUInt32LE(MARKER.length, 4);
+    sizes.writeUInt32LE(packed.length, 12);
+    const FULL = 0xffff_ffff;
+    const written = (local: number | null, central: number | null, more: Partial<ZipMember> = {}): Buffer => {
+      const bytes = zipFile([{ ...MEMBER, ...more }]);
+      const directory = bytes.indexOf("PK\x01\x02");
+      for (const at of [0, 4]) if (local !== null) bytes.writeUInt32LE(local, 18 + at);
+      for (const at of [0, 4]) if (central !== null) bytes.writeUInt32LE(central, directory + 20 + at);
+      return bytes;
+    };
+    it.each<[string, Buffer]>([
+      ["in the local header there are none", written(0, null)],
+      ["in the local header they are full, with nothing behind that", written(FULL, null)],
+      ["in both headers they are wide", written(FULL, FULL, { localExtra: sizes, centralExtra: sizes })],
+      [
+        "in the directory they are wide, and behind the member",
+        written(null, FULL, { streamed: true, centralExtra: sizes }),
+      ],
+    ])("is asked about: %s", async (_, content) => {
+      const found = await look(content, ["zip", "gzip"]);
+      expect([found.asked, found.findings]).toEqual([2, ["a infected", "a!/bad infected"]]);
+    });
   });
 
   it("is asked about where clamd may have kept the archive's answer from a twin of the same MD5", async () => {
@@ -218,8 +248,10 @@ function broken(random: Random, content: Buffer): Buffer {
     // headers are where readings part: near the start, or in the directory
     const at =
       random(2) === 0 ? random(Math.min(80, bytes.length)) : bytes.length - 1 - random(Math.min(160, bytes.length));
-    const kind = random(6);
-    if (kind < 3) bytes[at] = random(256);
+    const kind = random(7);
+    // what stands for nothing, and for "elsewhere", in fields of sizes and places
+    if (kind === 6) bytes.fill(random(2) * 0xff, at, at + 4 * (1 + random(3)));
+    else if (kind < 3) bytes[at] = random(256);
     else if (kind === 3) bytes[at] = bytes[at]! ^ (1 << random(8));
     else if (kind === 4) bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + random(4))]);
     else bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.max(0, at - random(40)))]);

@@ -24,12 +24,15 @@ const EMPTY_BYTES_MAX = 16;
 
 /** The bits of a header's flags: encrypted, strongly so, and with a list of names that is. */
 const ENCRYPTED = 0x2041;
+/** Its sizes lie behind the member. */
+const STREAMED = 8;
 
 const WINDOW_BYTES = 1024 * 1024;
 
 /** `end`: where its end record lies. */
 type Directory = { at: number; bytes: number; count: number; shift: number; end: number; wide: boolean };
-type Region = { from: number; to: number };
+/** `narrow`: by the fields of 32 bits alone it lies there, of the header whose sizes count. */
+type Region = { from: number; to: number; narrow: boolean };
 
 /** `bySeven`: packed by a method that 7z may know; its problem stands where nobody asks that one. */
 export type ZipMember = Member & { bySeven?: Packed };
@@ -70,12 +73,13 @@ export function* zip(source: Source): Generator<ZipMember> {
 /** Behind a member that was written to a pipe: its checksum and its sizes, with a mark or without. */
 const DESCRIPTOR_BYTES = [0, 12, 16];
 
-/** One reading and no other: member behind member from the first byte on, then the directory, then its end. */
+/** One reading and no other: member behind member from the first byte on, then the directory, then its end. clamd knows no
+ *  wide fields, and passes over a member whose local header gives no sizes or is cut short by them. */
 function isPlain(source: Source, { at, bytes, shift, end, wide }: Directory, regions: readonly Region[]): boolean {
   if (wide || shift !== 0 || at + bytes !== end || end + 22 !== source.size) return false;
   let from = 0;
-  for (const region of [...regions, { from: at, to: end }]) {
-    if (!DESCRIPTOR_BYTES.includes(region.from - from)) return false;
+  for (const region of [...regions, { from: at, to: end, narrow: true }]) {
+    if (!region.narrow || !DESCRIPTOR_BYTES.includes(region.from - from)) return false;
     from = region.to;
   }
   return regions[0]?.from === 0;
@@ -210,7 +214,7 @@ function readMember(source: Source, entry: Buffer, shift: number, regions: Regio
     if (local.readUInt32LE(0) !== LOCAL) return refuse("its local header is none");
     const localName = source.read(from + 30, local.readUInt16LE(26));
     const data = from + 30 + local.readUInt16LE(26) + local.readUInt16LE(28);
-    regions.push({ from, to: data + packed });
+    regions.push({ from, to: data + packed, narrow: isNarrow(entry, local, wide) });
     const localFlags = local.readUInt16LE(6);
     if (((flags | localFlags) & ENCRYPTED) !== 0 || method === 99) return refuse("encrypted");
     if (local.readUInt16LE(8) !== method || !localName.equals(name) || !sizesAgree(local, packed, size))
@@ -240,10 +244,21 @@ function isEmpty(body: Source, method: number): boolean {
   return done.buffer.length === 0 && done.engine.bytesWritten === body.size;
 }
 
+function isNarrow(
+  entry: Buffer,
+  local: Buffer,
+  { packed, size, at }: { packed: number; size: number; at: number },
+): boolean {
+  const sizes = (header: Buffer, from: number) =>
+    header.readUInt32LE(from) === packed && header.readUInt32LE(from + 4) === size;
+  const streamed = (local.readUInt16LE(6) & STREAMED) !== 0;
+  return entry.readUInt32LE(42) === at && sizes(entry, 20) && (streamed || sizes(local, 18));
+}
+
 /** Behind the member, or in a wide field, the local header may leave them out. */
 function sizesAgree(local: Buffer, packed: number, size: number): boolean {
   const [one, other] = [local.readUInt32LE(18), local.readUInt32LE(22)];
-  if ((local.readUInt16LE(6) & 8) !== 0 || (one === 0 && other === 0)) return true;
+  if ((local.readUInt16LE(6) & STREAMED) !== 0 || (one === 0 && other === 0)) return true;
   const agree = (written: number, value: number) => written === 0xffff_ffff || written === value;
   return agree(one, packed) && agree(other, size);
 }
