@@ -96,6 +96,7 @@ describe.skipIf(isAbsent())("a group with approvers", () => {
     await menu.getByRole("link", { name: /^Approvals\s*1 waiting$/ }).click();
     await page.waitForURL("**/approvals"); // the group's page has the same words
     await page.getByText("2 of 2 missing").click();
+    await page.getByRole("heading", { name: /^Approval: publish r\d+ of front desk/ }).waitFor();
     await page.waitForURL(/\/approvals\/[0-9a-f-]{36}$/);
     const id = page.url().slice(-36);
     await page

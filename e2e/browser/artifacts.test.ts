@@ -80,7 +80,7 @@ describe.skipIf(isAbsent())("the page of artifacts", () => {
   });
 
   test("takes one away after it has said what that does, and both are on the trail", async () => {
-    await page.getByRole("button", { name: "Remove…" }).first().click();
+    await page.getByRole("button", { name: "Remove site.rules" }).click();
     await page.getByText("nobody can fetch it any more").waitFor();
     await page.getByRole("button", { name: "Remove", exact: true }).click();
     await page.getByText("site.rules was removed.").waitFor();

@@ -27,8 +27,8 @@ export async function signIn(page: Page, email: string, password = PASSWORD): Pr
 }
 
 export async function signOut(page: Page): Promise<void> {
-  await page.goto("/account");
-  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.goto("/");
+  await page.getByRole("navigation").getByRole("button", { name: "Sign out" }).click();
   await page.waitForURL("**/sign-in");
 }
 

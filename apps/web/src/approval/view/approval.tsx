@@ -36,7 +36,13 @@ export function Approval({ id }: { id: string }) {
   const isWaiting = row.state === "waiting";
   return (
     <>
-      <Header title="Approval">
+      <Header
+        title={
+          <>
+            Approval: <Untrusted text={row.text} />
+          </>
+        }
+      >
         <StateMark row={row} />
         <span className="text-ink-2">
           {KIND_WORDS[row.kind]} in <b className="font-medium text-ink">{row.group.name}</b>

@@ -122,7 +122,12 @@ function Row({ row, onRemove }: { row: ArtifactRow; onRemove: (() => void) | und
       </span>
       {row.kind === "suricata-rules" && <Copy text={rulesLine(row)} label="Copy for the policy" />}
       {onRemove && (
-        <Button look="danger" onClick={onRemove} disabled={row.groups.length > 0}>
+        <Button
+          look="bare"
+          onClick={onRemove}
+          disabled={row.groups.length > 0}
+          aria-label={`Remove ${row.name}, sha256 ${row.sha256.slice(0, 8)}…`}
+        >
           Remove…
         </Button>
       )}

@@ -5,6 +5,7 @@ import Link from "next/link";
 import { createContext, type ReactNode, useContext } from "react";
 import type { Actor } from "../../person/actor.ts";
 import { type Act, may } from "../../person/role.ts";
+import { SignOut } from "../../person/view/sign-out.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { count, plural } from "../../ui/bytes.ts";
 import { Key } from "../../ui/header.tsx";
@@ -89,6 +90,8 @@ export function Shell({ actor, theme, children }: { actor: Actor; theme: Theme; 
           <ThemeToggle initial={theme} />
           {" · "}
           <Key>?</Key> keys
+          <br />
+          <SignOut />
         </Nav>
         <main className="flex h-screen min-w-0 flex-1 flex-col overflow-auto">{children}</main>
       </div>

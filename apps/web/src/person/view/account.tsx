@@ -1,13 +1,12 @@
 "use client";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useRouter } from "next/navigation";
 import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Card, Facts } from "../../ui/card.tsx";
 import { Waiting } from "../../ui/empty.tsx";
 import { Input } from "../../ui/field.tsx";
-import { Grow, Header } from "../../ui/header.tsx";
+import { Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { PASSWORD_CHARS_MIN } from "../password.ts";
@@ -18,20 +17,11 @@ import { SecondFactor } from "./second-factor.tsx";
 
 export function Account({ welcome }: { welcome: boolean }) {
   const api = useApi();
-  const router = useRouter();
   const me = useQuery(api.person.me.queryOptions()).data;
-  const signOut = async () => {
-    await askAuth("/sign-out");
-    router.replace("/sign-in");
-    router.refresh();
-  };
   if (!me) return <Waiting />;
   return (
     <>
-      <Header title="Account">
-        <Grow />
-        <Button onClick={signOut}>Sign out</Button>
-      </Header>
+      <Header title="Account" />
       <div className="grid max-w-[760px] gap-3.5 px-5 py-4">
         {welcome && !me.twoFactor && (
           <p className="rounded-[9px] border border-line bg-panel px-4 py-3">
