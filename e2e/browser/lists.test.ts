@@ -79,13 +79,13 @@ describe.skipIf(isAbsent())("lists", () => {
     await owner.waitForURL("**/workstations?status=silent");
     await row(owner, "fin-04").waitFor();
     expect(await owner.getByRole("row").count()).toBe(2); // with the heads
-    await owner.getByLabel("Isolation").selectOption("no hypervisor");
+    await owner.getByRole("combobox", { name: "Isolation" }).selectOption("no hypervisor");
     await owner.waitForURL("**/workstations?status=silent&isolation=no-hypervisor");
     await owner.getByText("No workstation matches").waitFor();
     await owner.goBack();
     await row(owner, "fin-04").waitFor();
-    await owner.getByLabel("Status").selectOption("Status: every");
-    await owner.getByLabel("Group").selectOption("laboratory");
+    await owner.getByRole("combobox", { name: "Status" }).selectOption("Status: every");
+    await owner.getByRole("combobox", { name: "Group" }).selectOption("laboratory");
     await row(owner, "lab-12").waitFor();
     await row(owner, "fin-04").waitFor({ state: "detached" });
     const address = owner.url();
@@ -93,7 +93,7 @@ describe.skipIf(isAbsent())("lists", () => {
     await owner.goto(address);
     await row(owner, "lab-12").waitFor();
     expect(await row(owner, "fin-02").count()).toBe(0);
-    expect(await owner.getByLabel("Group").inputValue()).toBe(fleet.groups.laboratory);
+    expect(await owner.getByRole("combobox", { name: "Group" }).inputValue()).toBe(fleet.groups.laboratory);
   });
 
   test("on a narrow screen a list is moved sideways, and nothing of it is out of reach", async () => {
@@ -206,6 +206,53 @@ describe.skipIf(isAbsent())("lists", () => {
     expect(await drawer.getByRole("button", { name: "1889216389123456789" }).count()).toBe(0); // stands in no line
     await drawer.getByRole("link", { name: "its page" }).click();
     await owner.waitForURL("**/workstations/*");
+  });
+
+  test("a list is sorted at a column's head, by its address again, and anew at the other end of the order", async () => {
+    const head = (name: string) => owner.getByRole("columnheader", { name });
+    const names = () => owner.getByRole("row").locator("a").allTextContents();
+    await owner.goto("/workstations");
+    await row(owner, "fin-02").waitFor();
+    expect(await head("Workstation").getAttribute("aria-sort")).toBe("ascending");
+    expect(await head("Group").getAttribute("aria-sort")).toBeNull();
+    await head("Spool").getByRole("button").click();
+    await owner.waitForURL("**/workstations?sort=-spool");
+    await expect.poll(async () => (await names())[0]).toContain("fin-04"); // 18,204 wait there
+    expect(await head("Spool").getAttribute("aria-sort")).toBe("descending");
+    await owner.getByRole("combobox", { name: "Group" }).selectOption("laboratory");
+    await owner.waitForURL(/\?group=.*&sort=-spool$/);
+    await expect.poll(async () => (await names())[0]).toContain("lab-12");
+    await owner.reload();
+    await expect.poll(async () => (await names())[0]).toContain("lab-12");
+    await head("Spool").getByRole("button").focus();
+    await owner.keyboard.press("Enter");
+    await owner.waitForURL(/&sort=spool$/);
+    await expect.poll(async () => (await names()).at(-1)).toContain("lab-12");
+    await owner.getByRole("button", { name: "Of every group" }).click();
+    await expect.poll(async () => (await names()).length).toBeGreaterThan(6);
+
+    await owner.goto("/alerts?state=all");
+    await row(owner, "ET MALWARE").first().waitFor();
+    const severities = async () =>
+      (await owner.getByRole("row").allTextContents()).flatMap((text) => /critical|error|warning/.exec(text) ?? []);
+    await head("Severity").getByRole("button").click();
+    await owner.waitForURL("**/alerts?state=all&sort=-severity");
+    await expect.poll(severities).toEqual([...(await severities())].sort());
+    await head("Severity").getByRole("button").click();
+    await owner.waitForURL("**/alerts?state=all&sort=severity");
+    await expect.poll(async () => (await severities())[0]).toBe("warning");
+
+    await owner.goto("/usb");
+    await row(owner, "SanDisk").waitFor();
+    await head("Not clean").getByRole("button").click();
+    await owner.waitForURL("**/usb?sort=-not-clean");
+    await expect.poll(() => owner.getByRole("row").nth(1).textContent()).toContain("infected");
+
+    await owner.goto("/people");
+    await head("Seen").getByRole("button").click();
+    await owner.waitForURL("**/people?sort=-seen");
+    expect(await head("Seen").getAttribute("aria-sort")).toBe("descending");
+    await row(owner, "ada@example.org").waitFor();
   });
 
   test("bars over time count what the search matches; a click, a drag or the keyboard narrows the time to some of them", async () => {

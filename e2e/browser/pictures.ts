@@ -71,6 +71,7 @@ function pictures(
     { name: "overview", path: "/" },
     { name: "workstations", path: "/workstations" },
     { name: "workstations-narrowed", path: "/workstations?policy=behind", widths: [900, ...WIDTHS] },
+    { name: "workstations-sorted", path: "/workstations?sort=-spool" },
     { name: "workstations-chosen", path: "/workstations", act: chosen },
     {
       name: "workstations-tell",
@@ -161,6 +162,7 @@ function pictures(
     },
     { name: "usb-nowhere", path: `/usb?hash=${"0".repeat(64)}` },
     { name: "alerts", path: "/alerts" },
+    { name: "alerts-sorted", path: "/alerts?state=all&sort=-severity" },
     { name: "alert", path: "/alerts", act: (page) => page.keyboard.press("j") },
     {
       name: "alerts-chosen",

@@ -6,8 +6,16 @@ import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { countFleet, listNeedy } from "../src/workstation/fleet.ts";
+import { SORTS, type SortWord } from "../src/workstation/sort.ts";
 import { bounds, isolationKey, LATE_MS, SILENT_MS, status } from "../src/workstation/status.ts";
-import { type Asked, findNames, listWorkstations, namesOf, type WorkstationRow } from "../src/workstation/store.ts";
+import {
+  type Asked,
+  findNames,
+  listWorkstations,
+  namesOf,
+  type Place,
+  type WorkstationRow,
+} from "../src/workstation/store.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup } from "./seed.ts";
 
@@ -47,8 +55,8 @@ beforeAll(async () => {
     const id = randomUUID();
     const age = pick([null, 0, ...EDGES.flatMap((ms) => [ms, ms + 1])], "age", at);
     await pool.query(
-      `INSERT INTO workstation (id, shard, name, hostname, group_id, trail_key, agent_version, state, last_receipt_at)
-       VALUES ($1::uuid, substr($1::text, 1, 2), $2, '', $3, $4, '', $5, $6)`,
+      `INSERT INTO workstation (id, shard, name, hostname, group_id, trail_key, agent_version, state, last_receipt_at, skew_ms)
+       VALUES ($1::uuid, substr($1::text, 1, 2), $2, '', $3, $4, '', $5, $6, $7)`,
       [
         id,
         `w${String(at).padStart(4, "0")}`,
@@ -56,6 +64,7 @@ beforeAll(async () => {
         randomBytes(32),
         pick(["enrolled", "enrolled", "enrolled", "quarantined", "revoked"], "state", at),
         age === null ? null : new Date(NOW.getTime() - age),
+        pick([null, 0, 120, -7_300, -2_147_483_648], "skew", at),
       ],
     );
     if (pick([true, true, true, false], "reported", at))
@@ -86,7 +95,7 @@ function report(id: string, at: number) {
     hostname: "h",
     group: randomUUID(),
     trail: { id: randomUUID(), size: 1, root: hash("") },
-    spool: { records: 0, bytes: 0, bytesMax: 1 },
+    spool: { records: pick([0, 0, 412, Number.MAX_SAFE_INTEGER], "spool", at), bytes: 0, bytesMax: 1 },
     policy: pick([true, true, true, false], "policy", at)
       ? { digest: hash(order > 2 ? "r2" : `r${order}`), order, taken: NOW.toISOString(), old: false }
       : null,
@@ -104,11 +113,11 @@ function report(id: string, at: number) {
   };
 }
 
-async function everyone(): Promise<WorkstationRow[]> {
+async function everyone(sort?: SortWord, limit?: number): Promise<WorkstationRow[]> {
   const rows: WorkstationRow[] = [];
-  let after: { name: string; id: string } | undefined;
+  let after: Place | undefined;
   do {
-    const page = await listWorkstations(pool, NOW, { after });
+    const page = await listWorkstations(pool, NOW, { after, sort }, limit);
     rows.push(...page.rows);
     after = page.next ?? undefined;
   } while (after);
@@ -136,6 +145,26 @@ test("a fleet of more than a page is counted whole, as the rules for one would",
   expect(counted(fleet.isolation)).toEqual(tally(rows.map(({ reported }) => isolationKey(reported?.layout))));
   for (const groups of [fleet.status, fleet.isolation, fleet.policy]) expect(groups.length).toBeGreaterThan(3);
 });
+
+test.each(SORTS)(
+  "pages by %s hold every workstation once, in that order, however many are equal in it",
+  async (sort) => {
+    const keys = {
+      name: ({ name }: WorkstationRow) => name,
+      "last-record": ({ lastReceiptAt }: WorkstationRow) => lastReceiptAt ?? "",
+      spool: ({ reported }: WorkstationRow) => reported?.spool.records ?? -1,
+      skew: ({ skewMs }: WorkstationRow) => Math.abs(skewMs ?? 0),
+    };
+    const key = keys[sort.replace(/^-/, "") as keyof typeof keys];
+    const rows = await everyone(sort, 70);
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(FLEET);
+    expect(rows).toHaveLength(FLEET);
+    for (const [at, row] of rows.slice(1).entries()) {
+      const [before, now] = [key(rows[at]!), key(row)];
+      expect(sort.startsWith("-") ? before >= now : before <= now, `${before}, ${now}`).toBe(true);
+    }
+  },
+);
 
 test("behind each count is a list of just so many, and what is asked for together narrows it", async () => {
   const fleet = await countFleet(pool, NOW);

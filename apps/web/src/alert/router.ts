@@ -4,6 +4,7 @@ import { Severity } from "@sallyport/shared/record/severity.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { allowed, router } from "../trpc/procedures.ts";
+import { SORTS } from "./sort.ts";
 import { alertKinds, getAlert, listAlerts, STATES, triage } from "./store.ts";
 
 const WORDS = { open: "reopened", acknowledged: "acknowledged", closed: "closed" } as const;
@@ -16,6 +17,7 @@ export const alertRouter = router({
         workstation: WorkstationId.optional(),
         kind: z.string().max(64).optional(),
         severity: Severity.optional(),
+        sort: z.enum(SORTS).optional(),
         cursor: z.int().min(1).nullish(),
       }),
     )

@@ -3,6 +3,7 @@ import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts"
 import type { Pool, PoolClient } from "pg";
 import { quarantineOf } from "../quarantine/words.ts";
 import { Refusal } from "../trpc/errors.ts";
+import type { SortWord } from "./sort.ts";
 
 export const PAGE_ROWS_MAX = 200;
 
@@ -72,24 +73,34 @@ export type Asked = {
   kind?: string | undefined;
   /** This or worse. */
   severity?: Severity | undefined;
+  sort?: SortWord | undefined;
+  /** The last one of the page before. */
   after?: number | undefined;
 };
+
+/** Ids rise as alerts are raised. */
+const KEYS = { raised: ["id"], severity: ["severity", "id"] } as const;
 
 const SELECT = `
     SELECT a.id, a.key, a.workstation_id, w.name AS workstation_name, a.trail, a.index, a.kind, a.severity, a.title, a.reason,
             a.raised_at, a.count, a.last_at, a.state, coalesce(p.name, a.acknowledged_by) AS by, a.acknowledged_at, a.note
        FROM alert a LEFT JOIN workstation w ON w.id = a.workstation_id LEFT JOIN person p ON p.id = a.acknowledged_by`;
 
+/** Newest first unless asked otherwise. */
 export async function listAlerts(
   pool: Pool,
-  { state, workstation, kind, severity, after }: Asked,
+  { state, workstation, kind, severity, sort = "-raised", after }: Asked,
   limit = PAGE_ROWS_MAX,
 ): Promise<{ rows: AlertRow[]; next: number | null }> {
+  const keys = KEYS[sort.replace(/^-/, "") as keyof typeof KEYS];
+  const [beyond, order] = sort.startsWith("-") ? ["<", "DESC"] : [">", "ASC"];
+  const of = (table: string) => keys.map((key) => `${table}.${key}`).join(", ");
   const { rows } = await pool.query<Raw>(
     `${SELECT}
       WHERE ($1::text IS NULL OR a.state = $1) AND ($2::uuid IS NULL OR a.workstation_id = $2)
-        AND ($3::text IS NULL OR a.kind = $3) AND a.severity >= $4 AND ($5::bigint IS NULL OR a.id < $5)
-      ORDER BY a.id DESC LIMIT $6`,
+        AND ($3::text IS NULL OR a.kind = $3) AND a.severity >= $4
+        AND ($5::bigint IS NULL OR (${of("a")}) ${beyond} (SELECT ${of("c")} FROM alert c WHERE c.id = $5))
+      ORDER BY ${keys.map((key) => `a.${key} ${order}`).join(", ")} LIMIT $6`,
     [
       ...[state ?? null, workstation ?? null, kind ?? null, severity ? SEVERITIES.indexOf(severity) : 0],
       ...[after ?? null, limit + 1],

@@ -6,6 +6,7 @@ import { type Act, withRecord } from "./act.ts";
 import { Invite, InviteCode, Join } from "./invite.ts";
 import { resetSignIn } from "./reset.ts";
 import { mayManage, ROLES, type Role } from "./role.ts";
+import { SORTS } from "./sort.ts";
 import { dropInvite, findInvite, join, listPeople, lockPerson, makeInvite, setDisabled, setRole } from "./store.ts";
 
 const PersonId = z.string().min(1).max(64);
@@ -37,7 +38,9 @@ export const personRouter = router({
     });
   }),
 
-  list: allowed("people").query(({ ctx }) => listPeople(ctx.wiring.prisma)),
+  list: allowed("people")
+    .input(z.object({ sort: z.enum(SORTS).optional() }))
+    .query(({ ctx, input }) => listPeople(ctx.wiring.prisma, input.sort)),
 
   add: allowed("people")
     .input(Invite)

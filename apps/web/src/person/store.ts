@@ -6,6 +6,7 @@ import { Refusal } from "../trpc/errors.ts";
 import type { Invite, Join } from "./invite.ts";
 import type { Role } from "./role.ts";
 import { hashCode, hasOwner, newCode } from "./setup.ts";
+import { inOrder, type SortWord } from "./sort.ts";
 
 const INVITE_DAYS = 7;
 const PEOPLE_MAX = 1000;
@@ -84,7 +85,8 @@ export async function makeInvite(tx: PoolClient, invite: Invite, madeBy: string)
   return code;
 }
 
-export async function listPeople(prisma: PrismaClient) {
+/** Those who are switched off last, unless an order is asked for. */
+export async function listPeople(prisma: PrismaClient, sort: SortWord | undefined) {
   const [people, invites] = await Promise.all([
     prisma.person.findMany({
       orderBy: [{ disabledAt: { sort: "asc", nulls: "first" } }, { name: "asc" }],
@@ -109,15 +111,16 @@ export async function listPeople(prisma: PrismaClient) {
       select: { id: true, email: true, name: true, role: true, expiresAt: true },
     }),
   ]);
+  const listed = people.map(({ sessions, accounts, invites: links, disabledAt, createdAt, ...person }) => ({
+    ...person,
+    disabledAt: disabledAt?.toISOString() ?? null,
+    createdAt: createdAt.toISOString(),
+    seenAt: sessions[0]?.updatedAt.toISOString() ?? null,
+    /** Null once they have a password (again); else until when their link works. */
+    resetUntil: accounts.length === 0 ? (links[0]?.expiresAt.toISOString() ?? createdAt.toISOString()) : null,
+  }));
   return {
-    people: people.map(({ sessions, accounts, invites: links, disabledAt, createdAt, ...person }) => ({
-      ...person,
-      disabledAt: disabledAt?.toISOString() ?? null,
-      createdAt: createdAt.toISOString(),
-      seenAt: sessions[0]?.updatedAt.toISOString() ?? null,
-      /** Null once they have a password (again); else until when their link works. */
-      resetUntil: accounts.length === 0 ? (links[0]?.expiresAt.toISOString() ?? createdAt.toISOString()) : null,
-    })),
+    people: sort ? inOrder(listed, sort) : listed,
     invites: invites.map(({ expiresAt, ...invite }) => ({ ...invite, expiresAt: expiresAt.toISOString() })),
   };
 }

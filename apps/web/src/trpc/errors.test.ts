@@ -10,6 +10,7 @@ test.each([
   ["an expected no", new Refusal("CONFLICT", "Somebody was faster."), "CONFLICT", /^Somebody was faster\.$/],
   ["a query that takes too long", postgres("57014"), "TIMEOUT", /Narrow it/],
   ["a name that is taken", postgres("23505"), "CONFLICT", /by that name already/],
+  ["a place in a list that is none", postgres("22P02"), "BAD_REQUEST", /cannot be stored/],
   ["a time of the year 0000", postgres("22008"), "BAD_REQUEST", /cannot be stored/],
   [
     "a pool with no connection free",

@@ -19,7 +19,7 @@ const UNIQUE_VIOLATION = "23505";
 /** Raised by the database's own trigger (migration 20261128191000_repository). */
 const GROUP_RETIRED = "SPRET";
 /** A character, a time or a number that the database has no place for. */
-const UNSTORABLE = new Set(["22003", "22007", "22008", "22021", "22P05"]);
+const UNSTORABLE = new Set(["22P02", "22003", "22007", "22008", "22021", "22P05"]);
 const CONNECTION_LOST = /^(08|57P|ECONN|EPIPE)/;
 
 export function mapError(error: TRPCError): TRPCError {

@@ -7,6 +7,7 @@ import { useRouter } from "next/navigation";
 import { type MouseEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import { cx } from "./class.ts";
 import { useKeys } from "./keys.tsx";
+import { orderOf, type Sortable, type Sorted, SortHead } from "./sort.tsx";
 
 const ROW_PX = 29;
 const OVERSCAN_ROWS = 12;
@@ -21,6 +22,7 @@ export type Column<T> = {
   head: string;
   /** What stands in its place, where that is no word. */
   top?: ReactNode;
+  sort?: Sortable;
   /** A grid track: `120px`, `minmax(0, 1fr)`. */
   track: string;
   cell: (row: T) => ReactNode;
@@ -42,9 +44,10 @@ type Props<T> = {
   keyOf: (row: T) => string;
   onEnd?: (() => void) | undefined;
   foot?: ReactNode;
+  sorted?: Sorted;
 } & (Opens<T> | Leads<T>);
 
-export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, ...does }: Props<T>) {
+export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, sorted, ...does }: Props<T>) {
   const scroller = useRef<HTMLDivElement>(null);
   const router = useRouter();
   const [cursor, setCursor] = useState<string>();
@@ -84,6 +87,13 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, ...does }: 
     isShown.current = true;
     virtual.scrollToIndex(at, { align: "auto" });
   }, [at, virtual]);
+  const by = sorted?.by;
+  const shownBy = useRef(by);
+  useEffect(() => {
+    if (shownBy.current === by) return;
+    shownBy.current = by;
+    scroller.current?.scrollTo({ top: 0 }); // another list, from its beginning
+  }, [by]);
   const close = () => (does.hrefOf ? setCursor(undefined) : does.onOpen(undefined));
   const follow = (row: T) => (does.hrefOf ? router.push(does.hrefOf(row)) : does.onOpen(row));
   const onClick = (event: MouseEvent, row: T) => {
@@ -124,15 +134,17 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, ...does }: 
         className="grid shrink-0 items-center gap-4 border-b border-line px-5 py-1.5 text-xs text-ink-3"
         style={{ ...tracks, minWidth }}
       >
-        {columns.map(({ head, top, right }) => (
+        {columns.map(({ head, top, right, sort }) => (
           // biome-ignore lint/a11y/useSemanticElements: as above
           <div
             role="columnheader"
             tabIndex={-1}
             key={head}
-            className={cx("truncate font-medium", right && "text-right")}
+            aria-sort={sort && by !== undefined ? orderOf(sort, by) : undefined}
+            // a ring around what can be pressed has room
+            className={cx("font-medium", !(sort && sorted) && "truncate", right && "text-right")}
           >
-            {top ?? head}
+            {top ?? (sort && sorted ? <SortHead head={head} sortable={sort} sorted={sorted} /> : head)}
           </div>
         ))}
       </div>

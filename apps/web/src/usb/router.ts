@@ -5,11 +5,12 @@ import { Finding } from "@sallyport/shared/usb/manifest.ts";
 import { Verdict } from "@sallyport/shared/usb/scan.ts";
 import { z } from "zod";
 import { withRecord } from "../person/act.ts";
-import { Cursor, RecordAt } from "../record/filter.ts";
+import { RecordAt } from "../record/filter.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { exceptedAct, makeException, refuseRequest, requestOf } from "./exception.ts";
 import { listRequests } from "./requests.ts";
 import { RefusalReason, Revoking, revokedAct, revokeException } from "./revoke.ts";
+import { SORTS } from "./sort.ts";
 import { findHash, getFile, getScan, listFiles, listScans } from "./store.ts";
 
 export const FileHash = z
@@ -23,7 +24,14 @@ const FileKey = z.object({ finding: Finding, position: Position });
 
 export const usbRouter = router({
   list: allowed("content")
-    .input(z.object({ verdict: Verdict.optional(), workstation: WorkstationId.optional(), cursor: Cursor.nullish() }))
+    .input(
+      z.object({
+        verdict: Verdict.optional(),
+        workstation: WorkstationId.optional(),
+        sort: z.enum(SORTS).optional(),
+        cursor: RecordAt.nullish(),
+      }),
+    )
     .query(({ ctx, input }) => listScans(ctx.wiring.pool, { ...input, after: input.cursor ?? undefined })),
   get: allowed("content")
     .input(RecordAt)

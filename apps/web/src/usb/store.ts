@@ -1,6 +1,7 @@
 /** Scans and the files of their manifests ↔ Postgres. */
 import type { Pool } from "pg";
 import { Refusal } from "../trpc/errors.ts";
+import type { SortWord } from "./sort.ts";
 
 export const PAGE_ROWS_MAX = 200;
 const FOUND_FILES_MAX = 500;
@@ -60,27 +61,38 @@ const toRow = (raw: Raw): ScanRow => ({
 
 const SELECT = "SELECT s.*, w.name FROM scan s JOIN workstation w ON w.id = s.workstation_id";
 
-export type Key = { received: string; trail: number; index: number };
+/** Which scan a page ends with. */
+export type Key = { trail: number; index: number };
 export type Asked = {
   verdict?: ScanRow["verdict"] | undefined;
   workstation?: string | undefined;
+  sort?: SortWord | undefined;
   after?: Key | undefined;
 };
 
+const PLACE = ["received", "trail", "index"];
+/** Infected files weigh more than any number of unscannable ones. */
+const KEYS = { received: PLACE, "not-clean": ["infected", "unscannable", ...PLACE] };
+
+/** Newest first unless asked otherwise. */
 export async function listScans(
   pool: Pool,
   asked: Asked,
   limit = PAGE_ROWS_MAX,
 ): Promise<{ rows: ScanRow[]; next: Key | null }> {
+  const by = asked.sort ?? "-received";
+  const keys = KEYS[by.replace(/^-/, "") as keyof typeof KEYS];
+  const [beyond, order] = by.startsWith("-") ? ["<", "DESC"] : [">", "ASC"];
+  const of = (table: string) => keys.map((key) => `${table}.${key}`).join(", ");
   const { rows } = await pool.query<Raw>(
     `${SELECT}
       WHERE ($1::text IS NULL OR s.verdict = $1) AND ($2::uuid IS NULL OR s.workstation_id = $2)
-        AND ($3::timestamptz IS NULL OR (s.received, s.trail, s.index) < ($3::timestamptz, $4::int, $5::bigint))
-      ORDER BY s.received DESC, s.trail DESC, s.index DESC LIMIT $6`,
+        AND ($3::int IS NULL
+             OR (${of("s")}) ${beyond} (SELECT ${of("c")} FROM scan c WHERE c.trail = $3 AND c.index = $4::bigint))
+      ORDER BY ${keys.map((key) => `s.${key} ${order}`).join(", ")} LIMIT $5`,
     [
       asked.verdict ?? null,
       asked.workstation ?? null,
-      asked.after?.received ?? null,
       asked.after?.trail ?? null,
       asked.after?.index ?? null,
       limit + 1,
@@ -90,7 +102,7 @@ export async function listScans(
   const last = page.at(-1);
   return {
     rows: page,
-    next: rows.length > limit && last ? { received: last.received, trail: last.trail, index: last.index } : null,
+    next: rows.length > limit && last ? { trail: last.trail, index: last.index } : null,
   };
 }
 

@@ -6,6 +6,7 @@ import { allowed, router } from "../trpc/procedures.ts";
 import { describe, move, movedAct, revoke } from "./change.ts";
 import { countFleet, listNeedy } from "./fleet.ts";
 import { LABELS_MAX, Label, WorkstationName } from "./label.ts";
+import { SORTS } from "./sort.ts";
 import { ISOLATIONS, POLICIES, STATUSES } from "./status.ts";
 import { findNames, getWorkstation, listWorkstations, NAMED_MAX, namesOf } from "./store.ts";
 
@@ -15,7 +16,7 @@ const CERTIFICATES_NAMED_MAX = 64;
 /** `name` is what the person saw while deciding. */
 const Seen = z.object({ id: WorkstationId, name: z.string().min(1).max(253) });
 
-const After = z.object({ name: z.string().max(253), id: WorkstationId });
+const After = z.object({ at: z.string().max(253), id: WorkstationId });
 
 export const workstationRouter = router({
   list: allowed("entries")
@@ -26,6 +27,7 @@ export const workstationRouter = router({
         status: z.enum(STATUSES).optional(),
         isolation: z.enum(ISOLATIONS).optional(),
         policy: z.enum(POLICIES).optional(),
+        sort: z.enum(SORTS).optional(),
         cursor: After.nullish(),
       }),
     )

@@ -6,6 +6,7 @@ import { readSigned } from "@sallyport/shared/trail/signed.ts";
 import type { Pool } from "pg";
 import { Refusal } from "../trpc/errors.ts";
 import { HEALTH_SECONDS, ISOLATION, JOINS, POLICY, STATUS } from "./judged.ts";
+import type { SortWord } from "./sort.ts";
 import type { IsolationKey, PolicyWord, Signs, StatusWord } from "./status.ts";
 
 export const PAGE_ROWS_MAX = 200;
@@ -53,8 +54,7 @@ export type Raw = {
   records: string | null;
 };
 
-export const SELECT = `
-  SELECT w.id, w.name, w.hostname, w.group_id, g.name AS group_name, g.threshold, w.labels, w.state, w.state_reason, w.agent_version,
+export const SELECT = `SELECT w.id, w.name, w.hostname, w.group_id, g.name AS group_name, g.threshold, w.labels, w.state, w.state_reason, w.agent_version,
          w.enrolled_at, w.last_receipt_at, w.last_record_time, w.skew_ms, w.presence_state, w.presence_at,
          p.order, p.digest, r.document, r.received_at, ${HEALTH_SECONDS} AS health_seconds,
          (SELECT sum(t.size) FROM trail t WHERE t.workstation_id = w.id) AS records
@@ -107,32 +107,56 @@ export type Asked = {
   status?: StatusWord | undefined;
   isolation?: IsolationKey | undefined;
   policy?: PolicyWord | undefined;
-  after?: { name: string; id: string } | undefined;
+  sort?: SortWord | undefined;
+  after?: Place | undefined;
 };
-export type Page = { rows: WorkstationRow[]; next: { name: string; id: string } | null };
+/** Where a page ends: its last row, and `at` what it is sorted by, as Postgres writes that. */
+export type Place = { at: string; id: string };
+export type Page = { rows: WorkstationRow[]; next: Place | null };
 
-/** By name; one row more than the page tells whether there is another. A revoked one has neither isolation nor policy to
- *  worry about, and is listed by them only where those that are revoked are asked for. */
+/** What is sorted by: never null, so that each has a place. */
+const KEYS = {
+  name: { key: "w.name", type: "text" },
+  "last-record": { key: "coalesce(w.last_receipt_at, '-infinity')", type: "timestamptz" },
+  spool: { key: "coalesce((r.document #>> '{spool,records}')::bigint, -1)", type: "bigint" },
+  skew: { key: "abs(coalesce(w.skew_ms, 0)::bigint)", type: "bigint" },
+} as const;
+
+/** By name unless asked otherwise; one row more than the page tells whether there is another. A revoked one has neither
+ *  isolation nor policy to worry about, and is listed by them only where those that are revoked are asked for. Which ones
+ *  a page has is found first, and how each is, only where that was asked for: a fleet is large, a page is not. */
 export async function listWorkstations(pool: Pool, now: Date, asked: Asked, limit = PAGE_ROWS_MAX): Promise<Page> {
-  const pattern = asked.search ? `%${asked.search.replace(/[\\%_]/g, "\\$&")}%` : null;
-  const { rows } = await pool.query<Raw>(
-    `${SELECT}
-      WHERE ($2::text IS NULL OR w.name ILIKE $2 OR w.hostname ILIKE $2 OR w.id::text ILIKE $2
-             OR EXISTS (SELECT 1 FROM unnest(w.labels) l WHERE l ILIKE $2))
-        AND ($3::uuid IS NULL OR w.group_id = $3)
-        AND ($4::text IS NULL OR (w.name, w.id) > ($4, $5::uuid))
-        AND ($6::text IS NULL OR ${STATUS} = $6)
-        AND ($7::text IS NULL OR (${ISOLATION} = $7 AND (w.state <> 'revoked' OR $6 = 'revoked')))
-        AND ($8::text IS NULL OR (${POLICY} = $8 AND (w.state <> 'revoked' OR $6 = 'revoked')))
-      ORDER BY w.name, w.id LIMIT $9`,
-    [
-      ...[now, pattern, asked.group ?? null, asked.after?.name ?? null, asked.after?.id ?? null],
-      ...[asked.status ?? null, asked.isolation ?? null, asked.policy ?? null, limit + 1],
-    ],
+  const { search, group, status, isolation, policy, sort = "name", after } = asked;
+  const { key, type } = KEYS[sort.replace(/^-/, "") as keyof typeof KEYS];
+  const [beyond, order] = sort.startsWith("-") ? ["<", "DESC"] : [">", "ASC"];
+  const values: unknown[] = [now, limit + 1];
+  const put = (value: unknown) => `$${values.push(value)}`;
+  const sql = ["$1::timestamptz IS NOT NULL"]; // STATUS names it so, and need not be asked
+  if (search) {
+    const pattern = put(`%${search.replace(/[\\%_]/g, "\\$&")}%`);
+    sql.push(`(w.name ILIKE ${pattern} OR w.hostname ILIKE ${pattern} OR w.id::text ILIKE ${pattern}
+               OR EXISTS (SELECT 1 FROM unnest(w.labels) l WHERE l ILIKE ${pattern}))`);
+  }
+  if (group) sql.push(`w.group_id = ${put(group)}`);
+  if (after) sql.push(`(${key}, w.id) ${beyond} (${put(after.at)}::text::${type}, ${put(after.id)}::uuid)`);
+  if (status) sql.push(`${STATUS} = ${put(status)}`);
+  if (isolation) sql.push(`${ISOLATION} = ${put(isolation)}`);
+  if (policy) sql.push(`${POLICY} = ${put(policy)}`);
+  if ((isolation || policy) && status !== "revoked") sql.push("w.state <> 'revoked'");
+  const joins = status || isolation || policy ? JOINS : "LEFT JOIN reported r ON r.workstation_id = w.id";
+  const { rows } = await pool.query<Raw & { sorted: string }>(
+    `WITH place AS MATERIALIZED (
+       SELECT w.id, ${key} AS sorted FROM workstation w ${joins}
+        WHERE ${sql.join(" AND ")} ORDER BY ${key} ${order}, w.id ${order} LIMIT $2)
+     ${SELECT.replace("SELECT", "SELECT place.sorted::text AS sorted,")} JOIN place ON place.id = w.id
+      ORDER BY place.sorted ${order}, w.id ${order}`,
+    values,
   );
-  const page = rows.slice(0, limit).map(toRow);
-  const last = page.at(-1);
-  return { rows: page, next: rows.length > limit && last ? { name: last.name, id: last.id } : null };
+  const last = rows[limit - 1];
+  return {
+    rows: rows.slice(0, limit).map(toRow),
+    next: rows.length > limit && last ? { at: last.sorted, id: last.id } : null,
+  };
 }
 
 export type TrailRow = {

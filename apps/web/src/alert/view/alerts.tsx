@@ -18,6 +18,7 @@ import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { Only } from "../../workstation/view/only.tsx";
+import { SORTS } from "../sort.ts";
 import type { AlertRow, AlertState } from "../store.ts";
 import { AlertDrawer } from "./alert-drawer.tsx";
 import { ChosenAlerts } from "./chosen.tsx";
@@ -32,7 +33,13 @@ const VIEWS: { state: AlertState | "all"; word: string }[] = [
 
 const columns = (narrow: boolean, clock: string): Column<AlertRow>[] => {
   const all: Column<AlertRow>[] = [
-    { head: "Raised", track: clock, mono: true, cell: (row) => <Clock time={row.raisedAt} /> },
+    {
+      head: "Raised",
+      sort: { word: "raised", down: true },
+      track: clock,
+      mono: true,
+      cell: (row) => <Clock time={row.raisedAt} />,
+    },
     {
       head: "Workstation",
       track: narrow ? "84px" : "minmax(84px, 130px)",
@@ -49,7 +56,12 @@ const columns = (narrow: boolean, clock: string): Column<AlertRow>[] => {
         </>
       ),
     },
-    { head: "Severity", track: "88px", cell: (row) => <Mark tone={severityTone(row.severity)}>{row.severity}</Mark> },
+    {
+      head: "Severity",
+      sort: { word: "severity", down: true },
+      track: "88px",
+      cell: (row) => <Mark tone={severityTone(row.severity)}>{row.severity}</Mark>,
+    },
     {
       head: "Kind",
       track: "minmax(124px, 172px)",
@@ -81,9 +93,12 @@ function useAsked() {
     workstation: WorkstationId.safeParse(params.get("workstation")).data,
     kind: /^[a-z.-]{1,64}$/.exec(params.get("kind") ?? "")?.[0],
     severity: SEVERITIES.find((each) => each === params.get("severity")),
+    sort: SORTS.find((each) => each === params.get("sort")),
   };
   const open = params.get("open") ?? undefined;
-  const go = (change: Partial<Record<"state" | "workstation" | "kind" | "severity" | "open", string | undefined>>) =>
+  const go = (
+    change: Partial<Record<"state" | "workstation" | "kind" | "severity" | "sort" | "open", string | undefined>>,
+  ) =>
     setAddress(
       searchOf({ state: view, ...asked, ...change }),
       Object.keys(change).every((each) => each === "open") ? "replace" : "push",
@@ -122,7 +137,8 @@ export function Alerts() {
     ...{ chosen, onChoose: choose },
   });
   const listed = columns(active !== undefined, clockTrack(rows.map(({ raisedAt }) => raisedAt)));
-  const isNarrowed = Object.values(asked).some(Boolean);
+  const { sort = "-raised", ...narrowed } = asked;
+  const isNarrowed = Object.values(narrowed).some(Boolean);
   return (
     <>
       <Header title="Alerts">
@@ -159,7 +175,7 @@ export function Alerts() {
         />
         {asked.workstation && <Only workstation={asked.workstation} onAll={() => go({ workstation: "" })} />}
         <Grow />
-        {rows[0] && (
+        {rows[0] && sort === "-raised" && (
           <span className="text-ink-2">
             newest <Ago time={rows[0].raisedAt} />
           </span>
@@ -182,7 +198,8 @@ export function Alerts() {
             }
           >
             <Table<AlertRow>
-              label="Alerts, newest first"
+              label="Alerts"
+              sorted={{ by: sort, onSort: (by) => go({ sort: by }) }}
               columns={triaged ? [boxes, ...listed] : listed}
               rows={rows}
               keyOf={(row) => String(row.id)}

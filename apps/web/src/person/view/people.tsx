@@ -1,8 +1,10 @@
 "use client";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
+import { useSearchParams } from "next/navigation";
 import { type FormEvent, useState } from "react";
 import { useActor } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
+import { searchOf, setAddress } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
@@ -10,17 +12,30 @@ import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Input, Select } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
+import { orderOf, type Sortable, SortHead } from "../../ui/sort.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { mayManage, ROLE_WORDS, ROLES, type Role } from "../role.ts";
+import { SORTS } from "../sort.ts";
 import { LinkOnce } from "./link-once.tsx";
 import { ResetSignIn } from "./reset.tsx";
+
+const HEADS: { head: string; sortable?: Sortable }[] = [
+  { head: "Name", sortable: { word: "name" } },
+  { head: "E-mail", sortable: { word: "email" } },
+  { head: "Role", sortable: { word: "role" } },
+  { head: "Second factor" },
+  { head: "Seen", sortable: { word: "seen", down: true } },
+  { head: "" },
+];
 
 export function People() {
   const api = useApi();
   const actor = useActor();
-  const found = useQuery(api.person.list.queryOptions());
+  const params = useSearchParams();
+  const sort = SORTS.find((each) => each === params.get("sort"));
+  const found = useQuery({ ...api.person.list.queryOptions({ sort }), placeholderData: keepPreviousData });
   const tell = useTell();
   const uninvite = useMutation({ ...api.person.uninvite.mutationOptions(), onError: tell.failed });
   const [adding, setAdding] = useState(false);
@@ -28,6 +43,7 @@ export function People() {
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
   const { people, invites } = found.data;
+  const sorted = { by: sort ?? "", onSort: (by: string) => setAddress(searchOf({ sort: by }), "push") };
   return (
     <>
       <Header title="People">
@@ -42,9 +58,13 @@ export function People() {
             <table className="w-full">
               <thead>
                 <tr className="text-left text-xs text-ink-3">
-                  {["Name", "E-mail", "Role", "Second factor", "Seen", ""].map((head) => (
-                    <th key={head} className="border-b border-line py-1 pr-4 font-medium">
-                      {head}
+                  {HEADS.map(({ head, sortable }) => (
+                    <th
+                      key={head}
+                      aria-sort={sortable && orderOf(sortable, sorted.by)}
+                      className="border-b border-line py-1 pr-4 font-medium"
+                    >
+                      {sortable ? <SortHead head={head} sortable={sortable} sorted={sorted} /> : head}
                     </th>
                   ))}
                 </tr>

@@ -14,6 +14,7 @@ import { type Column, Table } from "../../ui/table.tsx";
 import { Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { Only } from "../../workstation/view/only.tsx";
+import { SORTS } from "../sort.ts";
 import type { ScanRow } from "../store.ts";
 import { Found } from "./found.tsx";
 
@@ -22,7 +23,13 @@ const VERDICTS = ["block", "hold", "allow"] as const;
 const HASH = /^([0-9a-f]{32}|[0-9a-f]{64})$/;
 
 const columns = (clock: string): Column<ScanRow>[] => [
-  { head: "Time", track: clock, mono: true, cell: (row) => <Clock time={row.time} /> },
+  {
+    head: "Time",
+    sort: { word: "received", down: true },
+    track: clock,
+    mono: true,
+    cell: (row) => <Clock time={row.time} />,
+  },
   { head: "Workstation", track: "minmax(84px, 110px)", mono: true, cell: (row) => row.workstation.name },
   {
     head: "Subject",
@@ -37,6 +44,7 @@ const columns = (clock: string): Column<ScanRow>[] => [
   },
   {
     head: "Not clean",
+    sort: { word: "not-clean", down: true },
     track: "190px",
     cell: (row) => (
       <span className="inline-flex gap-2.5">
@@ -61,15 +69,22 @@ export function Scans() {
   const hash = (params.get("hash") ?? "").trim().toLowerCase();
   const workstation = WorkstationId.safeParse(params.get("workstation")).data;
   const wanted = VERDICTS.find((each) => each === params.get("verdict"));
+  const sort = SORTS.find((each) => each === params.get("sort")) ?? "-received";
   const pages = useInfiniteQuery({
-    ...api.usb.list.infiniteQueryOptions({ verdict: wanted, workstation }, { getNextPageParam: (page) => page.next }),
+    ...api.usb.list.infiniteQueryOptions(
+      { verdict: wanted, workstation, sort },
+      { getNextPageParam: (page) => page.next },
+    ),
     enabled: !HASH.test(hash),
     placeholderData: keepPreviousData,
     refetchInterval: EVERY_MS,
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
-  const go = (change: { hash?: string; verdict?: string; workstation?: string }) =>
-    setAddress(searchOf({ hash, verdict: wanted, workstation, ...change }), "hash" in change ? "replace" : "push");
+  const go = (change: { hash?: string; verdict?: string; workstation?: string; sort?: string }) =>
+    setAddress(
+      searchOf({ hash, verdict: wanted, workstation, sort: params.get("sort") ?? "", ...change }),
+      "hash" in change ? "replace" : "push",
+    );
   return (
     <>
       <Header title="USB">
@@ -132,7 +147,8 @@ export function Scans() {
           }
         >
           <Table<ScanRow>
-            label="Scans, newest first"
+            label="Scans"
+            sorted={{ by: sort, onSort: (by) => go({ sort: by }) }}
             columns={columns(clockTrack(rows.map(({ time }) => time)))}
             rows={rows}
             keyOf={(row) => `${row.trail}.${row.index}`}

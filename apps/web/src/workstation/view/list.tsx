@@ -12,10 +12,12 @@ import { count } from "../../ui/bytes.ts";
 import { choosing } from "../../ui/choose.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
+import { Narrowed } from "../../ui/narrowed.tsx";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { SORTS } from "../sort.ts";
 import { ISOLATION_WORDS, ISOLATIONS, POLICIES, POLICY_WORDS, STATUSES } from "../status.ts";
 import type { WorkstationRow } from "../store.ts";
 import { type Choice, ChosenBar } from "./chosen.tsx";
@@ -26,6 +28,7 @@ const EVERY_MS = 5_000;
 const COLUMNS: Column<WorkstationRow>[] = [
   {
     head: "Workstation",
+    sort: { word: "name" },
     track: "minmax(120px, 1.2fr)",
     leads: true,
     cell: (row) => (
@@ -38,15 +41,28 @@ const COLUMNS: Column<WorkstationRow>[] = [
     ),
   },
   { head: "Status", track: "118px", cell: (row) => <StatusMark signs={row} /> },
-  { head: "Last record", track: "80px", cell: (row) => <Ago time={row.lastReceiptAt} /> },
+  {
+    head: "Last record",
+    sort: { word: "last-record" },
+    track: "84px",
+    cell: (row) => <Ago time={row.lastReceiptAt} />,
+  },
   {
     head: "Spool",
+    sort: { word: "spool", down: true },
     track: "64px",
     right: true,
     mono: true,
     cell: (row) => (row.reported ? count(row.reported.spool.records) : "–"),
   },
-  { head: "Skew", track: "76px", right: true, mono: true, cell: (row) => <Skew ms={row.skewMs} /> },
+  {
+    head: "Skew",
+    sort: { word: "skew", down: true },
+    track: "76px",
+    right: true,
+    mono: true,
+    cell: (row) => <Skew ms={row.skewMs} />,
+  },
   { head: "Group", track: "minmax(72px, 0.6fr)", cell: (row) => row.group.name },
   { head: "Isolation", track: "152px", cell: (row) => <IsolationMark row={row} /> },
   {
@@ -91,6 +107,16 @@ function narrowing(
   });
 }
 
+const NARROWINGS: { field: keyof Heads; head: string }[] = [
+  { field: "status", head: "Status" },
+  { field: "group", head: "Group" },
+  { field: "isolation", head: "Isolation" },
+  { field: "policy", head: "Policy" },
+];
+
+const columnWord = (field: keyof Heads, value: string | undefined, heads: Heads): string | undefined =>
+  value && (heads[field].find(([each]) => each === value)?.[1] ?? value.slice(0, 8));
+
 const oneOf = <T extends string>(words: readonly T[], asked: string | null): T | undefined =>
   words.find((each) => each === asked);
 
@@ -105,6 +131,7 @@ function useAsked() {
     status: oneOf(STATUSES, params.get("status")),
     isolation: oneOf(ISOLATIONS, params.get("isolation")),
     policy: oneOf(POLICIES, params.get("policy")),
+    sort: oneOf(SORTS, params.get("sort")),
   };
   const go = (change: Partial<Record<keyof typeof asked, string>>, how: "push" | "replace" = "push") =>
     setAddress(searchOf({ ...asked, ...change }), how);
@@ -115,14 +142,17 @@ export function Workstations() {
   const api = useApi();
   const { asked, go } = useAsked();
   const groups = useQuery(api.policy.groups.queryOptions()).data ?? [];
-  const isNarrowed = Object.values(asked).some(Boolean);
+  const { sort = "name", ...narrowed } = asked;
+  const isNarrowed = Object.values(narrowed).some(Boolean);
   const pages = useInfiniteQuery({
     ...api.workstation.list.infiniteQueryOptions(asked, { getNextPageParam: (page) => page.next }),
     placeholderData: keepPreviousData,
     refetchInterval: EVERY_MS,
   });
-  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
-  const columns = narrowing(asked, { ...HEADS, group: groups.map(({ id, name }) => [id, name]) }, go);
+  // one that moved between two pages while they were read is on both
+  const rows = [...new Map(pages.data?.pages.flatMap((page) => page.rows.map((row) => [row.id, row]))).values()];
+  const heads: Heads = { ...HEADS, group: groups.map(({ id, name }) => [id, name]) };
+  const columns = narrowing(asked, heads, go);
   const mayTell = useMay("command");
   const [choice, choose] = useState<Choice>(new Map());
   /** Page after page, up to one more than can be told at once: that there are too many is said then. */
@@ -148,6 +178,22 @@ export function Workstations() {
           className="ml-3 w-[300px] rounded-[6px] border border-line-strong bg-panel px-2 py-1"
         />
         <Key>/</Key>
+        {/* also where the column it was chosen in has no room */}
+        {NARROWINGS.map(({ field, head }) => {
+          const word = columnWord(field, asked[field], heads);
+          return (
+            word && (
+              <Narrowed
+                key={field}
+                by={head.toLowerCase()}
+                all={`Of every ${head.toLowerCase()}`}
+                onAll={() => go({ [field]: "" })}
+              >
+                <b className="font-medium">{word}</b>
+              </Narrowed>
+            )
+          );
+        })}
         <span className="flex-1" />
         <ButtonLink href="/enrol">Enrol…</ButtonLink>
       </Header>
@@ -168,7 +214,8 @@ export function Workstations() {
         }
       >
         <Table<WorkstationRow>
-          label="Workstations, by name"
+          label="Workstations"
+          sorted={{ by: sort, onSort: (by) => go({ sort: by }) }}
           columns={
             mayTell
               ? [
