@@ -161,7 +161,10 @@ describe("in the console", () => {
     escrow: ["view/escrow.tsx"],
     ingest: ["trails.ts"], // the console's own trail is appended to as any other
     overview: ["view/shell.tsx"], // who is looking, and what they may do
-    person: ["act.ts", "actor.ts", "api-token.ts", "role.ts"], // who asks, whether they may, and its record
+    person: [
+      ...["act.ts", "actor.ts", "api-token.ts", "role.ts"], // who asks, whether they may, and its record
+      "view/sign-out.tsx", // in the frame of every page
+    ],
     policy: ["managed.ts", "publish.ts"], // whoever would write policy asks whether a repository is its source
     quarantine: ["words.ts"],
     record: ["filter.ts", "view/tone.ts"], // a search is a link from anywhere
