@@ -150,8 +150,16 @@ describe.skipIf(absent !== null)("scan", () => {
       });
       const whole = createHash("sha256").update(big).digest("hex");
       expect([file(body, "big.bin").sha256, file(body, "pieces.bin").sha256]).toEqual([whole, whole]);
-      const read = Buffer.concat([junk.valid, Buffer.alloc(junk.size - junk.valid.length)]);
-      expect(file(body, "short.bin").sha256).toBe(createHash("sha256").update(read).digest("hex"));
+      // to Windows zeros follow, to older Linux nothing does, and some read what lies there
+      const { valid, size } = junk;
+      const readings = [
+        valid,
+        Buffer.concat([valid, Buffer.alloc(size - valid.length)]),
+        Buffer.concat([valid, Buffer.alloc(size - valid.length, "junk")]),
+      ];
+      expect(body.manifest.filter(({ path }) => path === "short.bin").map(({ sha256 }) => sha256)).toEqual(
+        expect.arrayContaining(readings.map((read) => createHash("sha256").update(read).digest("hex"))),
+      );
       expect(body.partitions).toMatchObject([{ fileSystem: "exfat" }]);
     });
 

@@ -100,6 +100,108 @@ describe.skipIf(absent !== null)("file systems that contradict themselves", () =
     });
   });
 
+  describe("exFAT, of what is not written and of chains", () => {
+    const rows = (body: Awaited<ReturnType<typeof scan>>) =>
+      body.manifest.map(({ path, size, finding }) => [path, size, finding]).sort();
+
+    it("a file that ends before its size is each of the files that systems make of it", async () => {
+      const volume = exfatVolume(on.fresh("exfat"));
+      const first = volume.content(`good${MARKER}`);
+      volume.add(null, "bad.txt", { first, size: 500, valid: 4 });
+      volume.add(null, "zeros.txt", { first: volume.content("good"), size: 500, valid: 4 });
+      volume.add(null, "none.txt", { first: volume.content(""), size: 500, valid: 0 });
+      expect(rows(await scan(volume.bytes))).toEqual([
+        ["bad.txt", 4, "clean"],
+        ["bad.txt", 500, "clean"],
+        ["bad.txt", 500, "infected"],
+        ["none.txt", 500, "clean"],
+        ["zeros.txt", 4, "clean"],
+        ["zeros.txt", 500, "clean"],
+      ]);
+    });
+
+    it("a chain in a circle ends, whatever the boot sector says there is", async () => {
+      const volume = exfatVolume(on.fresh("exfat"));
+      volume.chain(110, 111);
+      volume.bytes.writeUInt32LE(110, volume.table(111));
+      volume.bytes.writeUInt32LE(0xffff_fff0, 92);
+      volume.add(null, "long.bin", { first: 110, size: 2 ** 43 });
+      volume.add(null, "short.bin", { first: 110, size: 4 * MIB });
+      const body = await scan(volume.bytes);
+      expect(told(body, "long.bin")).toMatch(/^unscannable: is said to have 2147483648 clusters of/);
+      expect(told(body, "short.bin")).toBe("unscannable: has a chain of clusters that runs in a circle");
+    });
+  });
+
+  describe("FAT", () => {
+    const made = (tree: Files, bits: 12 | 16 | 32): Buffer =>
+      readFileSync(fatImage(on.fresh("fat"), layOut(on.fresh("tree"), tree), bits));
+    const tableAt = (bytes: Buffer) => bytes.readUInt16LE(14) * bytes.readUInt16LE(11);
+    const rootAt = (bytes: Buffer) => tableAt(bytes) + bytes[16]! * bytes.readUInt16LE(22) * bytes.readUInt16LE(11);
+
+    it("one that says it has fewer sectors than its tables take, or none, is told", async () => {
+      for (const bits of [16, 32] as const)
+        for (const sectors of [0, 3]) {
+          const bytes = made({ "bad.txt": MARKER }, bits);
+          bytes.writeUInt16LE(0, 19);
+          bytes.writeUInt32LE(sectors, 32);
+          const body = await scan(bytes);
+          expect(body.partitions![0]!.problem).toMatch(/^a FAT that says it has fewer sectors/);
+        }
+    });
+
+    it("what is recorded as a folder itself and has a long name, or is a file, is told", async () => {
+      const bytes = made({ "good.txt": "good", "a longer name.txt": MARKER }, 16);
+      const at = rootAt(bytes);
+      const short = bytes.indexOf("ALONGE~1TXT", at);
+      const clean = Buffer.from(bytes);
+      bytes.write(".          ", short, "latin1");
+      const sum = [...bytes.subarray(short, short + 11)].reduce(
+        (had, byte) => (((had & 1) << 7) + (had >> 1) + byte) & 255,
+        0,
+      );
+      for (const back of [32, 64]) bytes[short - back + 13] = sum;
+      expect(findings(await scan(bytes))).toEqual({ "good.txt": "clean", "a longer name.txt": "unscannable" });
+      clean.write(".          ", short, "latin1");
+      clean.fill(0xe5, short - 64, short);
+      expect(Object.values(findings(await scan(clean))).sort()).toEqual(["clean", "unscannable"]);
+    });
+
+    it("one whose clusters are FAT12's to some and FAT16's to others, or lie in two places, is told", async () => {
+      const sized = (clusters: number) => {
+        const bytes = made({}, 16);
+        const sectors = (rootAt(bytes) + bytes.readUInt16LE(17) * 32) / 512 + clusters * bytes[13]!;
+        bytes.writeUInt16LE(sectors, 19);
+        bytes.writeUInt32LE(0, 32);
+        return scan(bytes);
+      };
+      for (const clusters of [4085, 4086])
+        expect((await sized(clusters)).reason).toBe(
+          `the medium: with ${clusters} clusters it is FAT12 to some systems and FAT16 to others`,
+        );
+      for (const clusters of [4084, 4087]) expect((await sized(clusters)).partitions![0]!.problem).toBe(undefined);
+      for (const [bits, entries] of [
+        [16, 500],
+        [32, 16],
+      ] as const) {
+        const bytes = made({}, bits);
+        bytes.writeUInt16LE(entries, 17);
+        expect((await scan(bytes)).reason).toMatch(/its root folder's size is one with which systems/);
+      }
+    });
+
+    it("a chain in a circle ends", async () => {
+      const bytes = made({ "a.bin": Buffer.alloc(20_000, "a") }, 16);
+      const at = bytes.indexOf("A       BIN", rootAt(bytes));
+      const first = bytes.readUInt16LE(at + 26);
+      bytes.writeUInt16LE(first, tableAt(bytes) + (first + 1) * 2);
+      bytes.writeUInt32LE(10 * MIB, at + 28);
+      expect(told(await scan(bytes), "a.bin")).toBe("unscannable: has a chain of clusters that runs in a circle");
+      bytes.writeUInt32LE(0xffff_ffff, at + 28);
+      expect(told(await scan(bytes), "a.bin")).toMatch(/^unscannable: is said to have \d+ clusters of/);
+    });
+  });
+
   describe("ext", () => {
     const made = (tree: Files, size: string, ...flags: string[]): Buffer => {
       const image = on.fresh("ext");
@@ -284,6 +386,7 @@ function exfatVolume(image: string) {
     bytes,
     cluster,
     place,
+    table: (number: number) => fat + number * 4,
     /** Where the next record of the root goes. */
     at: place(bytes.readUInt32LE(96)),
     chain(first: number, second?: number) {

@@ -1,6 +1,7 @@
 /** exFAT (Microsoft's "exFAT file system specification"). */
-import { addExtent, Damaged, type Extent, extentSource, type Source, u64 } from "../source.ts";
+import { addExtent, Damaged, type Extent, extentSource, type Source, slice, u64 } from "../source.ts";
 import { type Bounds, brokenFolder, type Entry, fileEntry, join, reason, utf16le, type Volume } from "../volume.ts";
+import { chain, counted, type Next } from "./chain.ts";
 
 const FOLDER_BYTES_MAX = 256 * 1024 * 1024;
 /** A folder's bytes are read at most this many at a time. */
@@ -14,7 +15,15 @@ const SET_RECORDS_MAX = 256;
 const ALLOCATED = 1;
 const CONTIGUOUS = 2;
 
-type Layout = { source: Source; cluster: number; fatAt: number; fatBytes: number; heapAt: number; clusters: number };
+type Layout = {
+  source: Source;
+  cluster: number;
+  fatAt: number;
+  fatBytes: number;
+  heapAt: number;
+  /** No more than the medium has. */
+  clusters: number;
+};
 
 export function exfat(source: Source): Volume | null {
   if (source.size < 512) return null;
@@ -35,13 +44,15 @@ export function exfat(source: Source): Volume | null {
       : second > 0
         ? "it says that another allocation table than its first one counts, which not every system heeds"
         : undefined;
+  const cluster = 2 ** clusterShift;
+  const heapAt = boot.readUInt32LE(88) * 2 ** sectorShift;
   const layout: Layout = {
     source,
-    cluster: 2 ** clusterShift,
+    cluster,
     fatAt: boot.readUInt32LE(80) * 2 ** sectorShift + second,
     fatBytes,
-    heapAt: boot.readUInt32LE(88) * 2 ** sectorShift,
-    clusters: boot.readUInt32LE(92),
+    heapAt,
+    clusters: Math.min(boot.readUInt32LE(92), Math.max(0, Math.floor((source.size - heapAt) / cluster))),
   };
   return {
     fileSystem: "exfat",
@@ -57,11 +68,21 @@ function place(layout: Layout, cluster: number): number {
   return layout.heapAt + (cluster - 2) * layout.cluster;
 }
 
-/** Null at the chain's end. */
-function next(layout: Layout, cluster: number): number | null {
-  if (cluster * 4 + 4 > layout.fatBytes) throw new Damaged("names a cluster beyond the allocation table");
-  const found = layout.source.read(layout.fatAt + cluster * 4, 4).readUInt32LE(0);
-  return found >= 0xffff_fff8 ? null : found;
+/** The table is read in windows: it may be far larger than memory. */
+function chainReader(layout: Layout): Next {
+  const WINDOW = 65_536;
+  let windowAt = 0;
+  let window: Buffer = Buffer.alloc(0);
+  return (cluster) => {
+    const at = cluster * 4;
+    if (at + 4 > layout.fatBytes) throw new Damaged("names a cluster beyond the allocation table");
+    if (at < windowAt || at + 4 > windowAt + window.length) {
+      windowAt = at - (at % 4_096);
+      window = layout.source.read(layout.fatAt + windowAt, Math.min(WINDOW, layout.fatBytes - windowAt));
+    }
+    const found = window.readUInt32LE(at - windowAt);
+    return found >= 0xffff_fff8 ? null : found;
+  };
 }
 
 function row(layout: Layout, first: number, clusters: number): Extent[] {
@@ -71,17 +92,11 @@ function row(layout: Layout, first: number, clusters: number): Extent[] {
 }
 
 /** @throws Damaged where the chain leaves the heap or circles */
-function extents(layout: Layout, { cluster: first, size, contiguous }: Item): Extent[] {
+function extents(layout: Layout, next: Next, { cluster: first, size, contiguous }: Item): Extent[] {
   const count = Math.ceil(size / layout.cluster);
+  if (count > layout.clusters) throw new Damaged(`is said to have ${count} clusters of ${layout.clusters}`);
   if (contiguous) return row(layout, first, count);
-  const runs: Extent[] = [];
-  let cluster: number | null = first;
-  for (let at = 0; at < count && cluster !== null; at++) {
-    if (at > layout.clusters) throw new Damaged("has a chain of clusters that runs in a circle");
-    addExtent(runs, place(layout, cluster), layout.cluster);
-    if (at + 1 < count) cluster = next(layout, cluster);
-  }
-  return runs;
+  return chain(first, count, next, (cluster) => place(layout, cluster), layout.cluster);
 }
 
 /** `bytes`: as its own entry says; null for the root, which has none. */
@@ -89,7 +104,8 @@ type Folder = { path: Buffer; cluster: number; bytes: number | null; contiguous:
 
 /** Some systems read a folder to the end of its chain, whatever size it has; what there is of it is read, with what is
  *  wrong beside it. */
-function folderExtents(layout: Layout, { cluster, bytes, contiguous }: Folder): { runs: Extent[]; problem?: string } {
+function folderExtents(layout: Layout, next: Next, folder: Folder): { runs: Extent[]; problem?: string } {
+  const { cluster, bytes, contiguous } = folder;
   if (bytes !== null && bytes > FOLDER_BYTES_MAX) throw new Damaged("is a folder larger than any can be");
   if (contiguous) {
     const runs = row(layout, cluster, Math.max(1, Math.ceil((bytes ?? 0) / layout.cluster)));
@@ -98,7 +114,7 @@ function folderExtents(layout: Layout, { cluster, bytes, contiguous }: Folder): 
   const runs: Extent[] = [];
   const seen = new Set<number>();
   try {
-    for (let at: number | null = cluster; at !== null; at = next(layout, at)) {
+    for (let at: number | null = cluster; at !== null; at = next(at)) {
       if (seen.has(at)) throw new Damaged("is a folder that runs in a circle");
       if (seen.size * layout.cluster >= FOLDER_BYTES_MAX) throw new Damaged("is a folder larger than any can be");
       addExtent(runs, place(layout, at), layout.cluster);
@@ -117,6 +133,9 @@ function disagreement(bytes: number | null, runs: Extent[]): { problem?: string 
 }
 
 function* walk(layout: Layout, root: number, bounds: Bounds): Generator<Entry> {
+  const next = chainReader(layout);
+  const nextOfFile = counted(next, Math.min(layout.clusters, layout.source.size / 4));
+  let left = layout.source.size;
   const seen = new Set<number>();
   const folders: Folder[] = [{ path: Buffer.alloc(0), cluster: root, bytes: null, contiguous: false, depth: 0 }];
   for (let folder = folders.pop(); folder; folder = folders.pop()) {
@@ -124,8 +143,10 @@ function* walk(layout: Layout, root: number, bounds: Bounds): Generator<Entry> {
       if (folder.bytes === 0 && folder.cluster === 0) continue;
       if (seen.has(folder.cluster)) throw new Damaged("is a folder that is listed twice or holds itself");
       seen.add(folder.cluster);
-      const { runs, problem } = folderExtents(layout, folder);
+      const { runs, problem } = folderExtents(layout, next, folder);
       const size = runs.reduce((sum, run) => sum + run.bytes, 0);
+      left -= size;
+      if (left < 0) throw new Damaged("is a folder for which there is no room beside the others");
       for (const item of items(extentSource(layout.source, runs, size))) {
         bounds.take();
         const path = join(folder.path, item.name, folder.depth);
@@ -135,7 +156,7 @@ function* walk(layout: Layout, root: number, bounds: Bounds): Generator<Entry> {
           if (item.problem === undefined) yield { path, kind: "folder", size: 0, content: null };
           else yield brokenFolder(path, item.problem);
         } else {
-          yield fileEntry(path, item.size, () => content(layout, item), item.problem);
+          yield* readings(layout, nextOfFile, path, item);
         }
       }
       if (problem !== undefined) yield brokenFolder(folder.path, problem);
@@ -145,13 +166,34 @@ function* walk(layout: Layout, root: number, bounds: Bounds): Generator<Entry> {
   }
 }
 
-/** What lies past the valid length reads as zeros, whatever the clusters hold. */
-function content(layout: Layout, item: Item): Source {
-  const all = extentSource(layout.source, extents(layout, item), item.size);
-  if (item.valid > item.size) throw new Damaged("is said to be valid beyond its end");
-  if (item.valid === item.size) return all;
-  return extentSource(all, [{ from: 0, bytes: item.valid }], item.size, true);
+/** What lies past the valid length are zeros to Windows and to Linux from 6.8 on, the file ends there to Linux before that,
+ *  and exFAT for FUSE (before 1.4) and GRUB read what the clusters hold. */
+function* readings(layout: Layout, next: Next, path: Buffer, item: Item): Generator<Entry> {
+  const { size, valid } = item;
+  const whole = (): Source => {
+    if (valid > size) throw new Damaged("is said to be valid beyond its end");
+    return extentSource(layout.source, extents(layout, next, item), size);
+  };
+  const entry = fileEntry(path, size, whole, item.problem);
+  const { content } = entry;
+  if (content === null || valid === size) {
+    yield entry;
+    return;
+  }
+  yield { ...entry, content: extentSource(content, [{ from: 0, bytes: valid }], size, true) };
+  if (valid > 0) yield { ...entry, size: valid, content: slice(content, 0, valid) };
+  if (!endsInZeros(content, valid)) yield entry;
 }
+
+/** As far as is worth a look. */
+function endsInZeros(source: Source, from: number): boolean {
+  const rest = source.size - from;
+  if (rest > ZEROS_BYTES_MAX) return false;
+  for (let at = from; at < source.size; at += CHUNK_BYTES)
+    if (source.read(at, Math.min(CHUNK_BYTES, source.size - at)).some((byte) => byte !== 0)) return false;
+  return true;
+}
+const ZEROS_BYTES_MAX = 16 * CHUNK_BYTES;
 
 type Item = {
   name: Buffer;

@@ -1,12 +1,16 @@
 /** A FAT folder's bytes → its items, with long names where their checksum fits and 8.3 names else. */
 import { wtf8 } from "../volume.ts";
 
-export type FatItem = { name: Buffer; folder: boolean; cluster: number; size: number };
+export type FatItem = { name: Buffer; folder: boolean; cluster: number; size: number; problem?: string };
 
 const FREE = new Set([0x00, 0xe5]);
 const LONG = 0x0f;
 const VOLUME = 0x08;
 const FOLDER = 0x10;
+
+/** By such a name a folder records itself and its parent. Linux opens one with a long name by that, and lists it as a dot. */
+const DOTS = new Set([".          ", "..         "]);
+const DOT_PROBLEM = "is recorded as the folder itself or its parent, and is another thing to some systems";
 
 export function* folderItems(bytes: Buffer, bits: number): Generator<FatItem> {
   let long: { parts: Map<number, Buffer>; checksum: number } | null = null;
@@ -28,15 +32,17 @@ export function* folderItems(bytes: Buffer, bits: number): Generator<FatItem> {
     const written = long;
     long = null;
     if (attributes & VOLUME) continue;
-    const short = record.toString("latin1", 0, 11);
-    if (short === ".          " || short === "..         ") continue;
+    const folder = (attributes & FOLDER) !== 0;
+    const isDot = DOTS.has(record.toString("latin1", 0, 11));
+    if (isDot && folder && written === null) continue;
     const named = written?.checksum === checksum(record) ? longName(written.parts) : null;
     const high = bits === 32 ? record.readUInt16LE(20) * 0x1_0000 : 0;
     yield {
       name: named ?? shortName(record),
-      folder: (attributes & FOLDER) !== 0,
+      folder,
       cluster: high + record.readUInt16LE(26),
       size: record.readUInt32LE(28),
+      ...(isDot ? { problem: DOT_PROBLEM } : {}),
     };
   }
 }

@@ -1,7 +1,8 @@
 /** FAT12, FAT16 and FAT32 (Microsoft's "FAT32 File System Specification", 1.03), as forgiving as Linux is, so that what
  *  a guest would show is listed: entries behind the end mark too. */
-import { addExtent, Damaged, type Extent, extentSource, type Source, slice } from "../source.ts";
+import { Damaged, type Extent, extentSource, type Source, slice } from "../source.ts";
 import { type Bounds, brokenFolder, type Entry, fileEntry, join, powerOfTwo, reason, type Volume } from "../volume.ts";
+import { chain, counted, type Next } from "./chain.ts";
 import { folderItems } from "./fat-names.ts";
 
 /** A folder holds at most 65,536 entries of 32 bytes. */
@@ -38,9 +39,10 @@ export function fat(source: Source): Volume | null {
   const rootAt = (reserved + fats * fatSectors) * sector;
   const dataAt = rootAt + rootBytes;
   const clusters = Math.floor((sectors * sector - dataAt) / (perCluster * sector));
-  if (sectors === 0 || fatSectors === 0 || clusters < 1) return null;
+  if (fatSectors === 0 || (clusters < 1 && sectors * sector >= dataAt)) return null;
+  if (clusters < 1) return { fileSystem: "fat", bytes: 0, problem: TOO_FEW, entries: function* () {} };
 
-  const bits = fatSectors16 === 0 ? 32 : clusters > 4084 ? 16 : 12;
+  const bits = fatSectors16 === 0 ? 32 : clusters > FAT12_MAX ? 16 : 12;
   const layout: Layout = {
     source,
     bits,
@@ -52,21 +54,35 @@ export function fat(source: Source): Volume | null {
     root: bits === 32 ? { cluster: boot.readUInt32LE(44) } : { at: rootAt, bytes: rootBytes },
   };
   const bytes = sectors * sector;
+  const problem = problemOf(boot, layout, bytes);
   const label = boot.toString("latin1", bits === 32 ? 71 : 43, bits === 32 ? 82 : 54).trimEnd();
   return {
     fileSystem: `fat${bits}`,
     bytes,
     contentFrom: bits === 32 ? dataAt : rootAt,
     ...(/^[\x21-\x7e][\x20-\x7e]*$/.test(label) && label !== "NO NAME" ? { label } : {}),
-    ...(bits === 32 && (boot.readUInt16LE(40) & 0x80) !== 0 && (boot.readUInt16LE(40) & 0xf) !== 0
-      ? { problem: "it says that another allocation table than its first one counts, which not every system heeds" }
-      : {}),
-    ...(bytes > source.size ? { problem: `the file system claims ${bytes} bytes, the medium has ${source.size}` } : {}),
+    ...(problem === null ? {} : { problem }),
     entries: (bounds) => walk(layout, bounds),
   };
 }
 
-type Next = (cluster: number) => number | null;
+/** Linux counts on below zero, and takes as many clusters as its tables have room for. */
+const TOO_FEW = "a FAT that says it has fewer sectors than its tables take, which some systems read all the same";
+
+function problemOf(boot: Buffer, { source, bits, clusters }: Layout, bytes: number): string | null {
+  const rootBytes = boot.readUInt16LE(17) * 32;
+  if (bytes > source.size) return `the file system claims ${bytes} bytes, the medium has ${source.size}`;
+  if (bits === 32 && (boot.readUInt16LE(40) & 0x80) !== 0 && (boot.readUInt16LE(40) & 0xf) !== 0)
+    return "it says that another allocation table than its first one counts, which not every system heeds";
+  if (bits !== 32 && clusters > FAT12_MAX && clusters < FAT16_MIN)
+    return `with ${clusters} clusters it is FAT12 to some systems and FAT16 to others`;
+  if (bits === 32 ? rootBytes > 0 : rootBytes % boot.readUInt16LE(11) !== 0)
+    return "its root folder's size is one with which systems find its clusters in different places";
+  return null;
+}
+/** Linux has more as FAT16, GRUB one more and Windows two more as FAT12. */
+const FAT12_MAX = 4084;
+const FAT16_MIN = 4087;
 
 /** Next cluster, or null at the chain's end. The table is read in windows: it may be far larger than memory. */
 function chainReader(layout: Layout): Next {
@@ -107,16 +123,12 @@ function place(layout: Layout, cluster: number): number {
 
 /** The extents of a chain, at most `count` clusters of it. */
 function follow(layout: Layout, next: Next, first: number, count: number): Extent[] {
-  const extents: Extent[] = [];
-  let cluster: number | null = first;
-  for (let at = 0; at < count && cluster !== null; at++) {
-    addExtent(extents, place(layout, cluster), layout.cluster);
-    if (at + 1 < count) cluster = next(cluster);
-  }
-  return extents;
+  if (count > layout.clusters) throw new Damaged(`is said to have ${count} clusters of ${layout.clusters}`);
+  return chain(first, count, next, (cluster) => place(layout, cluster), layout.cluster);
 }
 
-function folderBytes(layout: Layout, next: Next, first: number): Buffer {
+/** @param left how many bytes the medium has for this and all further folders */
+function folderBytes(layout: Layout, next: Next, first: number, left: number): Buffer {
   const seen = new Set<number>();
   const most = Math.ceil(FOLDER_BYTES_MAX / layout.cluster) + 1;
   const parts: Buffer[] = [];
@@ -124,6 +136,8 @@ function folderBytes(layout: Layout, next: Next, first: number): Buffer {
     if (seen.has(cluster)) throw new Damaged("is a folder that runs in a circle");
     if (seen.size >= most) throw new Damaged("is a folder larger than any can be");
     seen.add(cluster);
+    if (seen.size * layout.cluster > left)
+      throw new Damaged("is a folder for which there is no room beside the others");
     parts.push(layout.source.read(place(layout, cluster), layout.cluster));
   }
   return Buffer.concat(parts);
@@ -133,7 +147,9 @@ type Folder = { path: Buffer; cluster: number | null; depth: number };
 
 function* walk(layout: Layout, bounds: Bounds): Generator<Entry> {
   const next = chainReader(layout);
+  const nextOfFile = counted(next, Math.min(layout.clusters, (layout.source.size * 8) / layout.bits));
   const seen = new Set<number>();
+  let left = layout.source.size;
   const { root } = layout;
   const folders: Folder[] = [{ path: Buffer.alloc(0), cluster: "cluster" in root ? root.cluster : null, depth: 0 }];
   for (let folder = folders.pop(); folder; folder = folders.pop()) {
@@ -144,21 +160,23 @@ function* walk(layout: Layout, bounds: Bounds): Generator<Entry> {
       }
       const bytes =
         folder.cluster !== null
-          ? folderBytes(layout, next, folder.cluster)
+          ? folderBytes(layout, next, folder.cluster, left)
           : "at" in root
             ? slice(layout.source, root.at, root.bytes).read(0, root.bytes)
             : Buffer.alloc(0);
+      left -= bytes.length;
       for (const item of folderItems(bytes, layout.bits)) {
         bounds.take();
         const path = join(folder.path, item.name, folder.depth);
         if (item.folder) {
           folders.push({ path, cluster: item.cluster, depth: folder.depth + 1 });
-          yield { path, kind: "folder", size: 0, content: null };
+          if (item.problem === undefined) yield { path, kind: "folder", size: 0, content: null };
+          else yield brokenFolder(path, item.problem);
           continue;
         }
         const count = Math.ceil(item.size / layout.cluster);
-        const content = () => extentSource(layout.source, follow(layout, next, item.cluster, count), item.size);
-        yield fileEntry(path, item.size, content);
+        const content = () => extentSource(layout.source, follow(layout, nextOfFile, item.cluster, count), item.size);
+        yield fileEntry(path, item.size, content, item.problem);
       }
     } catch (error) {
       yield brokenFolder(folder.path, reason(error));
