@@ -264,6 +264,99 @@ describe.skipIf(absent !== null)("file systems that contradict themselves", () =
       );
     });
 
+    const numberOf = (bytes: Buffer, path: string): number => {
+      const image = on.fresh("ext");
+      writeFileSync(image, bytes);
+      return Number(/Inode: (\d+)/.exec(run("debugfs", ["-R", `stat ${path}`, image]))![1]);
+    };
+    /** The bytes of a file's inode, in the only group that there is. */
+    const inodeIn = (bytes: Buffer, path: string): Buffer => {
+      const block = 1024 << bytes.readUInt32LE(1024 + 24);
+      const size = bytes.readUInt16LE(1024 + 88);
+      const at = bytes.readUInt32LE(block === 1024 ? 2048 + 8 : block + 8) * block + (numberOf(bytes, path) - 1) * size;
+      return bytes.subarray(at, at + size);
+    };
+    const kib = ["-b", "1024", "-t", "ext4", "-O"];
+
+    it("a folder in blocks that are marked as not written, which Linux reads all the same, is told", async () => {
+      const bytes = made({ "good.txt": "good", "d/bad.txt": MARKER }, "4096", ...kib, PLAIN);
+      expect((await scan(bytes)).verdict).toBe("block");
+      const inode = inodeIn(bytes, "d");
+      inode.writeUInt16LE(inode.readUInt16LE(40 + 16) + 0x8000, 40 + 16);
+      const body = await scan(bytes);
+      expect(body.verdict).toBe("hold");
+      expect(told(body, "d")).toBe("unscannable: is a folder in blocks that are marked as not written");
+    });
+
+    it("a folder is read to the end of its blocks, and told where its size is another", async () => {
+      const tree = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`d/${"n".repeat(60)}${at}`, `${at}`]));
+      const bytes = made(tree, "4096", "-b", "1024", "-t", "ext2", "-O", "^dir_index");
+      expect((await scan(bytes)).verdict).toBe("allow");
+      const inode = inodeIn(bytes, "d");
+      expect(inode.readUInt32LE(4)).toBe(2048);
+      inode.writeUInt32LE(1024, 4);
+      const body = await scan(bytes);
+      expect(findings(body)).toEqual({
+        ...Object.fromEntries(Object.keys(tree).map((name) => [name, "clean"])),
+        d: "unscannable",
+      });
+      expect(told(body, "d")).toBe("unscannable: is a folder of 1024 bytes by its inode and of 2048 by its blocks");
+    });
+
+    it("a folder in its inode, of which a record reaches into what lies behind, is told", async () => {
+      const tree = { "good.txt": "good", "d/a": "a", "hidden.txt": MARKER };
+      const bytes = made(tree, "4096", ...kib, `${PLAIN},inline_data`);
+      const inode = inodeIn(bytes, "d");
+      expect(inode.readUInt32LE(32) & 0x1000_0000).not.toBe(0);
+      // one record more, where Linux looks for a name, and which a record before it takes for its own room
+      const first = 128 + inode.readUInt16LE(128) + 4;
+      const record = inode.subarray(inode.length - 32);
+      inode.writeUInt16LE(inode.length - 32 - first, first + 2);
+      inode.writeUInt32LE(32, first + 8);
+      record.writeUInt32LE(numberOf(bytes, "hidden.txt"), 0);
+      record.writeUInt16LE(32, 4);
+      record.set([6, 1], 6);
+      record.write("hidden", 8);
+      inode.writeUInt32LE(92, 4);
+      const plain = await scan(bytes);
+      expect(Object.keys(findings(plain)).sort()).toEqual(["d/a", "d/hidden", "good.txt", "hidden.txt"]);
+      inode.writeUInt16LE(56 + 32, 44 + 4);
+      const body = await scan(bytes);
+      expect(told(body, "d")).toBe("unscannable: is a folder with a record that ends outside it");
+    });
+
+    it("a file whose extents lie elsewhere than the tree over them says is told", async () => {
+      const holes = Buffer.concat(
+        Array.from({ length: 100 }, () => Buffer.concat([Buffer.alloc(1024, "x"), Buffer.alloc(1024)])),
+      );
+      const bytes = made({ "file.bin": holes }, "4096", ...kib, PLAIN);
+      const plain = await scan(bytes);
+      expect(plain.verdict).toBe("allow");
+      const inode = inodeIn(bytes, "file.bin");
+      expect([inode.readUInt16LE(46), inode.readUInt16LE(42)]).toEqual([1, 2]);
+      inode.writeUInt32LE(inode.readUInt32LE(40 + 24) - 3, 40 + 24);
+      expect(told(await scan(bytes), "file.bin")).toBe(
+        "unscannable: has an extent tree whose parts lie elsewhere than it says",
+      );
+    });
+
+    it("a journal that holds changes is told where the superblock says that there are none too", async () => {
+      const image = on.fresh("ext");
+      writeFileSync(image, made({ "a.txt": "a" }, "8192", ...kib, "^metadata_csum,^64bit", "-J", "size=1"));
+      expect((await on.look(image)).verdict).toBe("allow");
+      const block = on.fresh("block");
+      writeFileSync(block, Buffer.alloc(1024, MARKER));
+      run("debugfs", ["-w", "-f", "-", image], `jo\njw -b 1500 ${block}\njc\n`);
+      const bytes = readFileSync(image);
+      expect(bytes.readUInt32LE(1024 + 96) & 4).toBe(4);
+      bytes.writeUInt32LE(bytes.readUInt32LE(1024 + 96) & ~4, 1024 + 96);
+      const body = await scan(bytes);
+      expect([body.verdict, body.partitions![0]!.problem]).toEqual([
+        "hold",
+        expect.stringMatching(/^its journal holds/),
+      ]);
+    });
+
     it("a root that cannot be read has a row with a name", async () => {
       const bytes = made({ "a.txt": "a" }, "4096", "-b", "1024", "-t", "ext2");
       bytes.writeUInt32LE(0xffff_ff00, 2048 + 8);

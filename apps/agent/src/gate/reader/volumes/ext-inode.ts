@@ -30,6 +30,8 @@ const NODES_MAX = 200_000;
 /** Runs of one file. */
 const EXTENTS_MAX = 2_000_000;
 
+const isFolder = ({ mode }: { mode: number }): boolean => mode >> 12 === 4;
+
 /** @throws Damaged, RangeError */
 export function readInode(layout: ExtLayout, number: number): Inode {
   if (number < 1 || number > layout.inodes) throw new Damaged(`names inode ${number} of ${layout.inodes}`);
@@ -39,7 +41,7 @@ export function readInode(layout: ExtLayout, number: number): Inode {
   const table = (descriptor.readUInt32LE(8) + high) * layout.block;
   const raw = layout.source.read(table + ((number - 1) % layout.inodesPerGroup) * layout.inodeBytes, layout.inodeBytes);
   const mode = raw.readUInt16LE(0);
-  const folder = mode >> 12 === 4;
+  const folder = isFolder({ mode });
   const size = raw.readUInt32LE(4) + raw.readUInt32LE(108) * 0x1_0000_0000;
   if (!Number.isSafeInteger(size)) throw new Damaged("is said to be larger than any medium");
   return {
@@ -92,8 +94,11 @@ export function inlineContent(layout: ExtLayout, inode: Inode): Source | null {
   if (bytes.length < inode.size)
     throw new Damaged(`is said to have ${inode.size} bytes inside an inode that holds ${bytes.length}`);
   // a folder is all that is there, whatever its size
-  return bytesSource(inode.mode >> 12 === 4 ? bytes : bytes.subarray(0, inode.size));
+  return bytesSource(isFolder(inode) ? bytes : bytes.subarray(0, inode.size));
 }
+
+/** As many of its bytes as lie in the inode's own field. */
+export const INLINE_BYTES = 60;
 
 /** Null where there is no such attribute. */
 function inlineTail(raw: Buffer): Buffer | null {
@@ -115,11 +120,11 @@ function inlineTail(raw: Buffer): Buffer | null {
   return null;
 }
 
-/** In file order, holes named.
+/** In file order, holes named; a folder's are all that it has, whatever its size.
  *  @throws Damaged where the map is longer than any real one, or runs backwards */
 export function fileExtents(layout: ExtLayout, inode: Inode): Extent[] {
-  const blocks = Math.ceil(inode.size / layout.block);
-  const map = new Map64(layout.block, blocks);
+  const folder = isFolder(inode);
+  const map = new Map64(layout.block, folder ? Number.POSITIVE_INFINITY : Math.ceil(inode.size / layout.block), folder);
   let nodes = 0;
   const node = (block: number): Buffer => {
     nodes += 1;
@@ -128,7 +133,7 @@ export function fileExtents(layout: ExtLayout, inode: Inode): Extent[] {
   };
   if ((inode.flags & EXTENTS) !== 0 && !layout.extents)
     throw new Damaged("has an extent tree, of which its file system has none");
-  if (inode.flags & EXTENTS) extentTree(inode.block, map, node, 5);
+  if (inode.flags & EXTENTS) extentTree(inode.block, map, node, 5, null, Number.POSITIVE_INFINITY);
   else blockMap(layout, inode, map, node);
   return map.extents;
 }
@@ -139,9 +144,16 @@ class Map64 {
   private next = 0;
   private readonly block: number;
   readonly blocks: number;
-  constructor(block: number, blocks: number) {
+  private readonly folder: boolean;
+  constructor(block: number, blocks: number, folder: boolean) {
     this.block = block;
     this.blocks = blocks;
+    this.folder = folder;
+  }
+  /** Set aside and not written: it reads as zeros, but Linux reads a folder as it lies there. */
+  unwritten(logical: number, count: number): void {
+    if (this.folder) throw new Damaged("is a folder in blocks that are marked as not written");
+    this.add(logical, null, count);
   }
   add(logical: number, physical: number | null, count: number): void {
     if (logical < this.next) throw new Damaged("has a map of blocks that runs backwards");
@@ -154,24 +166,41 @@ class Map64 {
   }
 }
 
-function extentTree(bytes: Buffer, map: Map64, node: (block: number) => Buffer, depthLeft: number): void {
+/** `from`: where it begins by what leads to it; `until`: where what comes next does. Some systems look for a block by these
+ *  alone, and others at what is there.
+ *  @throws Damaged where the two disagree */
+function extentTree(
+  bytes: Buffer,
+  map: Map64,
+  node: (block: number) => Buffer,
+  depthLeft: number,
+  from: number | null,
+  until: number,
+): void {
   if (bytes.readUInt16LE(0) !== 0xf30a) throw new Damaged("has an extent tree without its mark");
   const count = bytes.readUInt16LE(2);
   const depth = bytes.readUInt16LE(6);
   if (depth > depthLeft) throw new Damaged("has an extent tree deeper than any real one");
-  for (let at = 12; at < 12 + count * 12; at += 12) {
+  const end = 12 + count * 12;
+  if (from !== null && count > 0 && bytes.readUInt32LE(12) !== from) throw new Damaged(BENT);
+  for (let at = 12; at < end; at += 12) {
+    const logical = bytes.readUInt32LE(at);
     if (depth > 0) {
       const child = bytes.readUInt32LE(at + 4) + bytes.readUInt16LE(at + 8) * 0x1_0000_0000;
-      extentTree(node(child), map, node, depth - 1);
+      extentTree(node(child), map, node, depth - 1, logical, at + 12 < end ? bytes.readUInt32LE(at + 12) : until);
       continue;
     }
-    const length = bytes.readUInt16LE(at + 4);
-    const physical = bytes.readUInt32LE(at + 8) + bytes.readUInt16LE(at + 6) * 0x1_0000_0000;
-    // a length above 32768 marks blocks set aside and not written: they read as zeros
-    if (length > 32_768) map.add(bytes.readUInt32LE(at), null, length - 32_768);
-    else map.add(bytes.readUInt32LE(at), physical, length);
+    const marked = bytes.readUInt16LE(at + 4);
+    const length = marked > UNWRITTEN ? marked - UNWRITTEN : marked;
+    if (logical + length > until) throw new Damaged(BENT);
+    if (marked > UNWRITTEN) map.unwritten(logical, length);
+    else map.add(logical, bytes.readUInt32LE(at + 8) + bytes.readUInt16LE(at + 6) * 0x1_0000_0000, length);
   }
 }
+
+/** A length above this one marks blocks set aside and not written. */
+const UNWRITTEN = 32_768;
+const BENT = "has an extent tree whose parts lie elsewhere than it says";
 
 function blockMap(layout: ExtLayout, inode: Inode, map: Map64, node: (block: number) => Buffer): void {
   const per = layout.block / 4;

@@ -12,9 +12,20 @@ import {
   reason,
   type Volume,
 } from "../volume.ts";
-import { type ExtLayout, fileExtents, type Inode, inlineContent, readInode, superblockIn } from "./ext-inode.ts";
+import {
+  type ExtLayout,
+  fileExtents,
+  INLINE_BYTES,
+  type Inode,
+  inlineContent,
+  readInode,
+  superblockIn,
+} from "./ext-inode.ts";
 
 const RECOVER = 0x4;
+/** Of those that a system may be without. */
+const HAS_JOURNAL = 0x4;
+const JOURNAL_MARK = 0xc03b_3998;
 const EXTENTS = 0x40;
 const INLINE_DATA = 0x8000;
 /** Of those that a system may be without and read on. */
@@ -34,7 +45,7 @@ export function ext(source: Source): Volume | null {
   if (superblock.readUInt16LE(56) !== 0xef53) return null;
   const incompat = superblock.readUInt32LE(96);
   const compat = superblock.readUInt32LE(92);
-  const fileSystem = incompat & EXTENTS ? "ext4" : compat & 0x4 ? "ext3" : "ext2";
+  const fileSystem = incompat & EXTENTS ? "ext4" : compat & HAS_JOURNAL ? "ext3" : "ext2";
   const readOnly = superblock.readUInt32LE(100);
   const broken = (problem: string): Volume => ({ fileSystem, bytes: source.size, problem, entries: function* () {} });
   const shift = superblock.readUInt32LE(24);
@@ -76,7 +87,12 @@ export function ext(source: Source): Volume | null {
   const moved = layout.firstBlock !== first && !(readOnly & BIGALLOC && layout.firstBlock === 0);
   const problem = moved
     ? `its first group begins at block ${layout.firstBlock}, where some systems look for what others find behind block ${first}`
-    : problemOf(incompat, blocks * block, source.size);
+    : problemOf(
+        incompat,
+        blocks * block,
+        source.size,
+        (compat & HAS_JOURNAL) !== 0 && journalHolds(layout, superblock),
+      );
   return {
     fileSystem,
     bytes: blocks * block,
@@ -86,9 +102,23 @@ export function ext(source: Source): Volume | null {
   };
 }
 
-function problemOf(incompat: number, bytes: number, have: number): string | null {
+/** Whether its journal begins somewhere, as after no clean unmount: a repair plays it back, where the superblock says that
+ *  there is nothing to recover too. */
+function journalHolds(layout: ExtLayout, superblock: Buffer): boolean {
+  try {
+    const number = superblock.readUInt32LE(224);
+    const head = number === 0 ? null : content(layout, readInode(layout, number)).read(0, 32);
+    return head !== null && head.readUInt32BE(0) === JOURNAL_MARK && head.readUInt32BE(28) !== 0;
+  } catch (error) {
+    reason(error);
+    return false; // nobody finds anything in it
+  }
+}
+
+function problemOf(incompat: number, bytes: number, have: number, journalHolds: boolean): string | null {
   if (bytes > have) return `the file system claims ${bytes} bytes, the medium has ${have}`;
-  if (incompat & RECOVER) return "its journal holds changes that are not made yet; unmount it cleanly and try again";
+  if (incompat & RECOVER || journalHolds)
+    return "its journal holds changes that are not made yet; unmount it cleanly and try again";
   if ((incompat & ~KNOWN_INCOMPAT) !== 0) return "it uses features that the gate does not read";
   return null;
 }
@@ -188,11 +218,26 @@ function content(layout: ExtLayout, inode: Inode): Source {
   return extentSource(layout.source, extents, inode.size, true);
 }
 
-/** Linear, as the index of a large folder hides in records that a linear reader passes over. */
+/** Linear, as the index of a large folder hides in records that a linear reader passes over. To the end of its blocks: its
+ *  size is where Linux ends, and not where all others do.
+ *  @throws Damaged at the end, where the two are not the same */
 function* folderItems(layout: ExtLayout, inode: Inode): Generator<{ name: Buffer; inode: number }> {
   const inline = inlineContent(layout, inode);
-  if (inode.size > FOLDER_BYTES_MAX) throw new Damaged("is a folder larger than any can be");
-  const bytes = inline ? slice(inline, 4, inline.size - 4) : content(layout, inode);
+  if (inline) {
+    // behind the parent's number, and apart from what lies behind the inode
+    yield* recordsIn(layout, slice(inline, 4, INLINE_BYTES - 4));
+    yield* recordsIn(layout, slice(inline, INLINE_BYTES, inline.size - INLINE_BYTES));
+    return;
+  }
+  const extents = fileExtents(layout, inode);
+  const bytes = extents.reduce((sum, extent) => sum + extent.bytes, 0);
+  if (Math.max(bytes, inode.size) > FOLDER_BYTES_MAX) throw new Damaged("is a folder larger than any can be");
+  yield* recordsIn(layout, extentSource(layout.source, extents, bytes));
+  if (bytes > inode.size)
+    throw new Damaged(`is a folder of ${inode.size} bytes by its inode and of ${bytes} by its blocks`);
+}
+
+function* recordsIn(layout: ExtLayout, bytes: Source): Generator<{ name: Buffer; inode: number }> {
   for (let from = 0; from < bytes.size; from += layout.block) {
     const block = bytes.read(from, Math.min(layout.block, bytes.size - from));
     for (let at = 0; at + 8 <= block.length; ) {
