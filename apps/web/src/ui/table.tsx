@@ -78,7 +78,7 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, sorted, ...
   };
   useEffect(() => {
     // from here Enter follows it and Tab goes on
-    if (cursor !== undefined) scroller.current?.querySelector<HTMLElement>('[aria-selected="true"]')?.focus();
+    if (cursor !== undefined) scroller.current?.querySelector<HTMLElement>('[aria-current="true"]')?.focus();
   }, [cursor]);
   const isShown = useRef(false);
   useEffect(() => {
@@ -124,12 +124,13 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, sorted, ...
     <div
       role="table"
       aria-label={label}
-      aria-rowcount={rows.length}
+      aria-rowcount={rows.length + 1}
       className="flex min-h-0 flex-1 flex-col overflow-x-auto"
     >
       {/* biome-ignore lint/a11y/useSemanticElements: as above */}
       <div
         role="row"
+        aria-rowindex={1}
         tabIndex={-1}
         className="grid shrink-0 items-center gap-4 border-b border-line px-5 py-1.5 text-xs text-ink-3"
         style={{ ...tracks, minWidth }}
@@ -160,8 +161,8 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, sorted, ...
                 key={key}
                 role="row"
                 tabIndex={0}
-                aria-rowindex={item.index + 1}
-                aria-selected={key === active}
+                aria-rowindex={item.index + 2}
+                aria-current={key === active ? "true" : undefined}
                 onClick={(event) => onClick(event, row)}
                 onAuxClick={(event) => onClick(event, row)}
                 onKeyDown={(event) => event.key === "Enter" && event.target === event.currentTarget && follow(row)}

@@ -129,7 +129,11 @@ export function Alerts() {
   const after = rows[at + 1] ?? rows[at - 1];
   const mayTriage = useMay("triage");
   const triaged = mayTriage && (view === "open" || view === "acknowledged") ? view : undefined;
-  const [chosen, choose] = useState<ReadonlyMap<string, AlertRow>>(new Map());
+  const [picked, setPicked] = useState<{ about: string; rows: ReadonlyMap<string, AlertRow> }>();
+  // of another list nobody sees what is chosen
+  const about = JSON.stringify({ view, ...asked, sort: undefined });
+  const chosen: ReadonlyMap<string, AlertRow> = picked?.about === about ? picked.rows : new Map();
+  const choose = (rows: ReadonlyMap<string, AlertRow>) => setPicked({ about, rows });
   const boxes = choosing({
     rows,
     keyOf: ({ id }) => String(id),
@@ -149,10 +153,7 @@ export function Alerts() {
               key={state}
               type="button"
               aria-pressed={view === state}
-              onClick={() => {
-                choose(new Map());
-                go({ state });
-              }}
+              onClick={() => go({ state })}
               className="rounded-[6px] px-2 py-1 text-ink-2 hover:bg-hover aria-pressed:bg-pick aria-pressed:font-medium aria-pressed:text-ink"
             >
               {word}
@@ -181,7 +182,7 @@ export function Alerts() {
           </span>
         )}
       </Header>
-      {triaged && chosen.size > 0 && <ChosenAlerts chosen={chosen} now={triaged} onNone={() => choose(new Map())} />}
+      {triaged && chosen.size > 0 && <ChosenAlerts chosen={chosen} now={triaged} onChoose={choose} />}
       <div className="flex min-h-0 flex-1">
         <div className="flex min-h-0 min-w-0 flex-1 flex-col">
           <Listed

@@ -1,6 +1,7 @@
 "use client";
 /** Alerts that were chosen in the list, triaged with one note; each has its own record on the console's trail. */
 import { useQueryClient } from "@tanstack/react-query";
+import { TRPCClientError } from "@trpc/client";
 import { type FormEvent, useState } from "react";
 import { useApiClient } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
@@ -12,33 +13,44 @@ type Props = {
   chosen: ReadonlyMap<string, AlertRow>;
   /** What they are now: what is acknowledged can only be closed. */
   now: "open" | "acknowledged";
-  onNone: () => void;
+  /** Those that are still chosen afterwards. */
+  onChoose: (left: ReadonlyMap<string, AlertRow>) => void;
 };
 
-/** One after the other: what somebody else was faster with is told, and stops none of the others. */
-export function ChosenAlerts({ chosen, now, onNone }: Props) {
+/** Somebody was faster, or it is gone: asking again would not help. */
+const OVER = new Set(["CONFLICT", "NOT_FOUND"]);
+const isOver = (error: unknown): boolean => error instanceof TRPCClientError && OVER.has(error.data?.code);
+
+/** One after the other: what somebody else was faster with is told, and stops none of the others. What failed otherwise
+ *  stays chosen, and the note stays written. */
+export function ChosenAlerts({ chosen, now, onChoose }: Props) {
   const client = useApiClient();
   const queries = useQueryClient();
   const tell = useTell();
-  const [isPending, setPending] = useState(false);
+  /** How many were asked for so far; undefined while none are. */
+  const [asked, setAsked] = useState<number>();
+  const isPending = asked !== undefined;
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const button = (event.nativeEvent as SubmitEvent).submitter;
     const state: AlertState =
       button instanceof HTMLButtonElement && button.value === "closed" ? "closed" : "acknowledged";
     const note = String(new FormData(event.currentTarget).get("note"));
-    setPending(true);
     const failed: string[] = [];
-    for (const { id, title } of chosen.values())
-      await client.alert.triage
-        .mutate({ id, state, note })
-        .catch((error: Error) => failed.push(`${title}: ${error.message}`));
+    const left = new Map<string, AlertRow>();
+    for (const [at, [key, row]] of [...chosen].entries()) {
+      setAsked(at);
+      await client.alert.triage.mutate({ id: row.id, state, note }).catch((error: Error) => {
+        failed.push(`${row.title}: ${error.message}`);
+        if (!isOver(error)) left.set(key, row);
+      });
+    }
     await queries.invalidateQueries();
-    setPending(false);
+    setAsked(undefined);
     const done = chosen.size - failed.length;
     if (done > 0) tell.done(`${plural(done, "alert")} ${state}. Each is on the console’s trail under your name.`);
     if (failed.length > 0) tell.failed(`${count(failed.length)} not ${state}.\n${failed.slice(0, 5).join("\n")}`);
-    onNone();
+    onChoose(left);
   };
   return (
     <form
@@ -49,7 +61,8 @@ export function ChosenAlerts({ chosen, now, onNone }: Props) {
       <b className="font-medium" aria-live="polite">
         {count(chosen.size)} chosen
       </b>
-      <Button look="bare" onClick={onNone}>
+      {isPending && <span className="text-ink-2">{count(asked)} done</span>}
+      <Button look="bare" disabled={isPending} onClick={() => onChoose(new Map())}>
         Choose none
       </Button>
       <input
@@ -59,6 +72,7 @@ export function ChosenAlerts({ chosen, now, onNone }: Props) {
         required
         minLength={3}
         maxLength={2000}
+        readOnly={isPending}
         className="min-w-[200px] flex-1 rounded-[6px] border border-line-strong bg-panel px-2 py-1"
       />
       {now === "open" && (

@@ -67,6 +67,8 @@ function Chart({ histogram, isStale, range, onNarrow }: ChartProps) {
   const total = counts.reduce((sum, each) => sum + each, 0);
   const most = Math.max(1, ...counts);
   const last = counts.length - 1;
+  /** As many bars from one label to the next. */
+  const every = Math.ceil(counts.length / LABELS);
   const momentOf = (bar: number) => fromMs + bar * stepMs;
   const [low, high] = picked ? [Math.min(picked.anchor, picked.at), Math.max(picked.anchor, picked.at)] : [-1, -1];
   /** Bars reach beyond a chosen time at its ends. */
@@ -191,14 +193,15 @@ function Chart({ histogram, isStale, range, onNarrow }: ChartProps) {
         </svg>
       </div>
       <div className="relative h-4 overflow-hidden text-[11px] leading-4 whitespace-nowrap text-ink-3" aria-hidden>
-        {Array.from({ length: Math.min(LABELS, counts.length) }, (_, nth) => {
-          const bar = Math.floor((nth * counts.length) / Math.min(LABELS, counts.length));
-          return (
-            <span key={bar} className="absolute" style={{ left: `${(bar / counts.length) * 100}%` }}>
-              {tick(momentOf(bar), stepMs)}
-            </span>
-          );
-        })}
+        {counts.map(
+          (_, bar) =>
+            bar % every === 0 && (
+              // biome-ignore lint/suspicious/noArrayIndexKey: a bar is its place in time
+              <span key={bar} className="absolute" style={{ left: `${(bar / counts.length) * 100}%` }}>
+                {tick(momentOf(bar), stepMs)}
+              </span>
+            ),
+        )}
       </div>
       <p id={hint} className="sr-only">
         Arrow keys move over the bars, with Shift they add to them, and Enter narrows the time to what is chosen.

@@ -102,7 +102,7 @@ export function Scan({ trail, index }: { trail: number; index: number }) {
           ]}
         />
         <Facts
-          names={88}
+          names={52}
           rows={[
             ["Image", data.image.sha256 ? <Image key="i" sha256={data.image.sha256} /> : "a folder, no image"],
             ["Size", data.image.size === null ? "–" : bytes(data.image.size)],
@@ -140,7 +140,7 @@ export function Scan({ trail, index }: { trail: number; index: number }) {
 const Image = ({ sha256 }: { sha256: string }) => (
   <>
     <Hash text={sha256} ends={5} />{" "}
-    <Link href={`/usb?hash=${sha256}`} className="underline">
+    <Link href={`/usb?hash=${sha256}`} className="whitespace-nowrap underline">
       seen elsewhere?
     </Link>
   </>
