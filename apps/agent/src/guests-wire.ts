@@ -1,8 +1,10 @@
 /** Wires the guests' wire: what filters it, and what watches it. */
+import { availableParallelism } from "node:os";
 import { ARTIFACT_BYTES_MAX } from "@sallyport/shared/artifact/artifact.ts";
 import { deniedAddresses, type OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { idsApplier, unwatched } from "./appliers/ids.ts";
+import { THREADS_MAX } from "./appliers/ids-yaml.ts";
 import { KEPT_BYTES_MAX, networkApplier, unfiltered } from "./appliers/network.ts";
 import type { Artifacts } from "./artifact/artifacts.ts";
 import { type AgentConfig, brokerOf, firewallOf } from "./config.ts";
@@ -55,7 +57,11 @@ export function guestsWire(config: AgentConfig, needs: WireNeeds): Pick<Appliers
       ? idsApplier({
           ...shared,
           detector: suricata(dom0, config.ids),
-          config: { ...config.ids, addresses: guestAddresses(config) },
+          config: {
+            ...config.ids,
+            addresses: guestAddresses(config),
+            threads: Math.min(availableParallelism(), THREADS_MAX),
+          },
           artifact(rules) {
             artifacts.retain("ids", [rules]);
             return artifacts.get(rules, "The rule set", ARTIFACT_BYTES_MAX["suricata-rules"]);

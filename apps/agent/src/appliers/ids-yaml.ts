@@ -10,9 +10,20 @@ export type DetectorConfig = {
   folder: string;
   /** What the guests may call themselves; without any, they are taken to be within the private networks. */
   addresses: readonly string[];
+  /** That read packets, each with a ring of its own. */
+  threads: number;
   classification?: string;
   reference?: string;
 };
+
+/** Dom0 has a virtual processor for each of the machine's unless it was told otherwise. */
+export const THREADS_MAX = 4;
+/** What comes while the detector gets no time waits in the ring of its thread, 32 MiB of the kernel's memory: Suricata's own
+ *  default is 2 MiB, which is a moment of a download. Frames are counted at 1,600 bytes; a block takes a whole segment as a
+ *  guest's card hands it over (64 KiB), and is handed on when it is full or so old. */
+const RING_FRAMES = 20_000;
+const BLOCK_BYTES = 131_072;
+const BLOCK_MS = 100;
 
 const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 const LINK_LOCAL = "fe80::/10";
@@ -67,7 +78,7 @@ const group = (values: Record<string, string>): string =>
 
 /** `aside` reads its rules and thresholds from the folder beside, to be tested. */
 export function detectorYaml(
-  { interface: device, folder, addresses, classification, reference }: DetectorConfig,
+  { interface: device, folder, addresses, threads, classification, reference }: DetectorConfig,
   section: Pick<IdsSection, "homeNet">,
   aside: boolean,
 ): string {
@@ -133,6 +144,10 @@ af-packet:
     cluster-type: cluster_flow
     defrag: yes
     tpacket-v3: yes
+    threads: ${threads}
+    ring-size: ${RING_FRAMES}
+    block-size: ${BLOCK_BYTES}
+    block-timeout: ${BLOCK_MS}
 unix-command:
   enabled: yes
   filename: ${text(socketOf(folder))}

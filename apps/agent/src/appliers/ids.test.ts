@@ -16,7 +16,7 @@ function agent() {
   const told: Observation[] = [];
   const applier = idsApplier({
     detector,
-    config: { interface: "xenbr0", folder: "/ids", addresses: ["10.1.0.2"] },
+    config: { interface: "xenbr0", folder: "/ids", addresses: ["10.1.0.2"], threads: 1 },
     artifact: async (sha256) => {
       if (!detector.artifacts.has(sha256)) throw new Error("it could not be fetched");
       return sha256;

@@ -78,7 +78,14 @@ beforeAll(async () => {
     await spaces.ip(guest as "noisy", `addr add 10.1.0.${at + 2}/24 dev eth0`, "link set eth0 up");
   }
   const { program, classification, reference } = (await realSuricata())!;
-  const config = { interface: "xenbr0", folder, addresses: ["10.1.0.2", "10.1.0.3"], classification, reference };
+  const config = {
+    interface: "xenbr0",
+    folder,
+    addresses: ["10.1.0.2", "10.1.0.3"],
+    threads: 2,
+    classification,
+    reference,
+  };
   for (const path of [join(folder, "log"), dirname(socketOf(folder))]) mkdirSync(path, { recursive: true });
   writeFileSync(join(folder, "suricata.yaml"), detectorYaml(config, {}, false));
   writeFileSync(join(folder, "threshold.config"), "");

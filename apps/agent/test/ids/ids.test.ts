@@ -105,6 +105,7 @@ beforeAll(async () => {
       interface: "xenbr0",
       folder,
       addresses: ["10.1.0.2"],
+      threads: 2,
       classification: real.classification,
       reference: real.reference,
     },

@@ -60,7 +60,7 @@ it("holds up no other section, and its own says that it is blind", async () => {
   const told: string[] = [];
   const ids = idsApplier({
     detector: detectorOf(2_000),
-    config: { interface: "xenbr0", folder, addresses: [] },
+    config: { interface: "xenbr0", folder, addresses: [], threads: 1 },
     artifact: async () => "",
     hash: sha256,
     now: () => Date.now(),

@@ -46,7 +46,7 @@ describe.skipIf(absent)("the detector as a user of its own", { timeout: 300_000 
     await spaces.ip("guest", "addr add 10.2.0.2/24 dev eth0", "link set eth0 up");
     detector = suricata(realDom0, { folder, program, user: USER });
     const { classification, reference } = real;
-    const config = { interface: "xenbr0", folder, addresses: ["10.2.0.2"], classification, reference };
+    const config = { interface: "xenbr0", folder, addresses: ["10.2.0.2"], threads: 2, classification, reference };
     for (const aside of [true, false]) {
       await detector.write("suricata.yaml", detectorYaml(config, {}, aside), aside);
       await detector.write("detector.rules", RULES, aside);
