@@ -474,6 +474,36 @@ describe("discs that are more than one", () => {
     );
   });
 
+  it("continuations that many records share, or that are larger than a block, end, and a file of no bytes may lie anywhere", () => {
+    const more = (bytes: number) => {
+      const field = Buffer.alloc(28);
+      field.write("CE\x1c\x01", "latin1");
+      field.writeUInt32LE(60, 4);
+      field.writeUInt32LE(bytes, 20);
+      return field;
+    };
+    const again = { name: "A;1", block: 41, bytes: 1, system: more(SECTOR) };
+    const dense = Buffer.concat([...Array<Buffer>(600).fill(Buffer.from("XX\x03")), more(SECTOR)]);
+    const told = (records: DiscRecord[]) =>
+      files({ primary: { root: 30, folders: { 30: records } }, content: { 60: dense } }).map(([, text]) => text);
+    expect(told([again])).toEqual(["has a record that continues without end"]);
+    expect(told([{ ...again, system: more(SECTOR + 1) }])).toEqual([
+      "has a record that continues in more than a block",
+    ]);
+    expect(told([good("A;1", { block: 0xffff_ffff, bytes: 0 })])).toEqual([""]);
+    const once = Buffer.concat([Buffer.from("XX\x03"), Buffer.alloc(9)]);
+    const many = discImage({
+      primary: { root: 30, folders: { 30: Array.from({ length: 20 }, () => ({ ...again, system: more(SECTOR) })) } },
+      content: { 60: once },
+    });
+    expect(readImage(many.subarray(0, 100 * SECTOR)).files).toHaveLength(20);
+    const cut = many.subarray(0, 61 * SECTOR);
+    const few = Array.from({ length: 27 }, () => discRecord(again));
+    for (const block of [31, 32, 33]) Buffer.concat(few).copy(cut, block * SECTOR);
+    for (const at of [16 * SECTOR + 156, 30 * SECTOR]) cut.writeUInt32LE(4 * SECTOR, at + 10);
+    expect(readImage(cut).files.map(([, text]) => text)).toContain("has a record that continues where many others do");
+  });
+
   it("where a block has 512 bytes, records behind a gap are found in the next one, as Linux does", () => {
     const image = discImage({ primary: { root: 30, folders: { 30: [] } }, content: {} });
     const at = 16 * SECTOR;

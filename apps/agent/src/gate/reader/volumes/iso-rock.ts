@@ -30,11 +30,14 @@ export type Rock = {
 export type Skips = readonly number[];
 export const UNMARKED: Skips = [0, 14];
 
+/** Bytes of continuations that are still read: each record has its own, and no disc more than it has bytes. */
+export type Room = { bytes: number };
+
 /** Null where the disc has no mark of Rock Ridge. It should come first; Linux takes it from behind other fields too.
  *  @throws Damaged where there is more than one, or one that is none to some */
 export function suspSkips(source: Source, rootArea: Buffer, block: number): Skips | null {
   for (const at of UNMARKED) {
-    const marks = [...fields(source, rootArea.subarray(at), block)].filter(isMark);
+    const marks = [...fields(source, rootArea.subarray(at), block, { bytes: source.size })].filter(isMark);
     const [mark] = marks;
     if (mark === undefined) continue;
     if (marks.length > 1 || mark.length !== 7 || mark[4] !== 0xbe || mark[5] !== 0xef)
@@ -47,7 +50,7 @@ export function suspSkips(source: Source, rootArea: Buffer, block: number): Skip
 const isMark = (field: Buffer): boolean => field.toString("latin1", 0, 2) === "SP";
 
 /** Each field of an area and of what it continues with; behind an end mark too, which Linux does not heed. */
-function* fields(source: Source, area: Buffer, block: number): Generator<Buffer> {
+function* fields(source: Source, area: Buffer, block: number, room: Room): Generator<Buffer> {
   let bytes = area;
   for (let round = 0; ; round++) {
     if (round > CONTINUATIONS_MAX) throw new Damaged("has a record that continues without end");
@@ -62,6 +65,8 @@ function* fields(source: Source, area: Buffer, block: number): Generator<Buffer>
       at += length;
     }
     if (!more) return;
+    room.bytes -= more.bytes;
+    if (room.bytes < 0) throw new Damaged("has a record that continues where many others do");
     if (more.bytes > SECTOR) throw new Damaged("has a record that continues in more than a block");
     bytes = source.read(more.at, more.bytes);
   }
@@ -69,7 +74,12 @@ function* fields(source: Source, area: Buffer, block: number): Generator<Buffer>
 
 /** @param isRoot the root's own record, the only one in which the disc's mark stands
  *  @throws Damaged where it says two things, of which each system takes its own */
-export function rockRidge(source: Source, area: Buffer, skips: Skips, block: number, isRoot = false): Rock {
+export function rockRidge(
+  source: Source,
+  area: Buffer,
+  { skips, block, room }: { skips: Skips; block: number; room: Room },
+  isRoot = false,
+): Rock {
   const names: Buffer[] = [];
   const link: string[] = [];
   const rock: Rock = { moved: false, compressed: false };
@@ -78,7 +88,7 @@ export function rockRidge(source: Source, area: Buffer, skips: Skips, block: num
     return value;
   };
   for (const skip of skips)
-    for (const field of fields(source, area.subarray(skip), block)) {
+    for (const field of fields(source, area.subarray(skip), block, room)) {
       const mark = field.toString("latin1", 0, 2);
       if (mark === "NM" && (field[4]! & 6) === 0) names.push(Buffer.from(field.subarray(5)));
       else if (mark === "PX") {

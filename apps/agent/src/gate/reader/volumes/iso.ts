@@ -97,7 +97,7 @@ function* walk(source: Source, tree: Tree, bounds: Bounds, named: Set<string>): 
   named.add(pathKey(root.at, root.at, ROOT_NAME));
   const seen = new Set<number>();
   let left = source.size;
-  let skips = UNMARKED;
+  const how = { skips: UNMARKED, block, room: { bytes: source.size } };
   const folders: Folder[] = [{ path: Buffer.alloc(0), at: root.at, bytes: root.bytes, depth: 0 }];
   // a folder that was moved stands where it came from too; it is walked here only where nothing there names it
   const moved: Folder[] = [];
@@ -119,8 +119,8 @@ function* walk(source: Source, tree: Tree, bounds: Bounds, named: Set<string>): 
       for (const item of records(source, folder, block)) {
         index += 1;
         const isRoot = folder.depth === 0 && index === 0;
-        if (isRoot) skips = suspSkips(source, item.system, block) ?? UNMARKED;
-        const rock = rockRidge(source, item.system, skips, block, isRoot);
+        if (isRoot) how.skips = suspSkips(source, item.system, block) ?? UNMARKED;
+        const rock = rockRidge(source, item.system, how, isRoot);
         const isOwn = item.name.length === 1 && item.name[0]! <= 1;
         if (isOwn || index === 0) {
           const wrong = ownProblem(item, folder, index, rock);
@@ -136,7 +136,7 @@ function* walk(source: Source, tree: Tree, bounds: Bounds, named: Set<string>): 
         const path = rock.name ? join(folder.path, rock.name, folder.depth) : plain;
         const isFolder = (item.flags & 2) !== 0;
         const kind = rock.kind ?? (isFolder ? "folder" : "file");
-        const others = whole.slice(0, -1).map((piece) => rockRidge(source, piece.system, skips, block));
+        const others = whole.slice(0, -1).map((piece) => rockRidge(source, piece.system, how));
         const wrong = recordProblem(whole, rock, others);
         if (wrong !== null) yield broken(path, wrong);
         if (isFolder) named.add(pathKey(folder.at, item.at, item.name));
@@ -147,7 +147,8 @@ function* walk(source: Source, tree: Tree, bounds: Bounds, named: Set<string>): 
           for (const { at, bytes } of places)
             (rock.moved ? moved : folders).push({ path, at, bytes, depth: folder.depth + 1 });
         }
-        const extents = whole.map(({ at, bytes }) => ({ from: at, bytes }));
+        // what has no bytes lies nowhere, wherever its record says
+        const extents = whole.map(({ at, bytes }) => ({ from: bytes === 0 ? 0 : at, bytes }));
         const key = extents.map(({ from, bytes }) => `${from}+${bytes}`).join();
         const empty = extents.every(({ bytes }) => bytes === 0);
         yield { entry: entryOf(source, path, kind, extents, rock), key, empty };
