@@ -440,6 +440,66 @@ describe.skipIf(absent !== null)("file systems that contradict themselves", () =
       });
     });
 
+    it("a record that is in use and has lost its mark, which Linux does not ask for, is told", async () => {
+      for (const mark of ["BAAD", "\0\0\0\0"]) {
+        const volume = two();
+        volume.bytes.write(mark, volume.place(65));
+        writeFileSync(volume.image, volume.bytes);
+        const body = await on.look(volume.image);
+        expect(findings(body)).toEqual({ "file.txt": "clean", "$Orphan/record-65": "unscannable" });
+        volume.bytes[volume.place(65) + 22]! &= ~1;
+        writeFileSync(volume.image, volume.bytes);
+        expect(findings(await on.look(volume.image))).toEqual({ "file.txt": "clean" });
+      }
+    });
+
+    it("a record whose header has another number of sectors than it, which not all believe, is told", async () => {
+      const volume = two();
+      volume.bytes.writeUInt16LE(1, volume.place(65) + 6);
+      writeFileSync(volume.image, volume.bytes);
+      expect(told(await on.look(volume.image), "$Orphan/record-65")).toBe(
+        "unscannable: has a record that keeps aside more or less than its sectors",
+      );
+    });
+
+    it("a name for a record behind the table's end is told; a folder of many names is clean", async () => {
+      const names = Array.from({ length: 50 }, (_, at) => `${"n".repeat(40)}${at}`);
+      const volume = ntfsVolume(ntfsImage(on.fresh("ntfs"), Object.fromEntries(names.map((name) => [name, "good"]))));
+      const plain = await on.look(volume.image);
+      expect([plain.verdict, plain.manifest.length]).toEqual(["allow", names.length]);
+      // how far the table was written to: Linux reads on where it has room
+      const table = volume.attributes(0).map((each) => {
+        if (each.readUInt32LE(0) === 0x80) each.writeBigUInt64LE(BigInt(108 * 1024), 56);
+        return each;
+      });
+      volume.write(0, table);
+      const body = await on.look(volume.image);
+      expect(body.verdict).toBe("hold");
+      const held = body.manifest.filter(({ finding }) => finding !== "clean");
+      expect(held.length).toBeGreaterThan(2);
+      for (const { path, detail } of held)
+        expect([names, detail]).toEqual([
+          expect.arrayContaining([path]),
+          expect.stringMatching(/^is a name for a record behind the table's end, 1\d\d$/),
+        ]);
+      expect(body.manifest.length).toBe(names.length);
+    });
+
+    it("one that ends with a boot sector by which its table is elsewhere is told", async () => {
+      const { image, bytes } = two();
+      expect(bytes.subarray(-512)).toEqual(bytes.subarray(0, 512));
+      bytes[bytes.length - 512 + 72]! ^= 1;
+      writeFileSync(image, bytes);
+      expect((await on.look(image)).partitions![0]!.problem).toBeUndefined();
+      bytes[bytes.length - 512 + 48]! ^= 1;
+      writeFileSync(image, bytes);
+      const body = await on.look(image);
+      expect([body.verdict, body.partitions![0]!.problem]).toEqual([
+        "block",
+        "it ends with a boot sector that says otherwise than its first one, which Linux turns to",
+      ]);
+    });
+
     it("one of the volume's own records that an index names as a file is told", async () => {
       const volume = ntfsVolume(ntfsImage(on.fresh("ntfs"), { "a.txt": "a" }));
       // the sequence of a record is its number, by which the name points to it as well
@@ -533,6 +593,8 @@ function ntfsVolume(image: string) {
   };
   return {
     image,
+    bytes,
+    place,
     /** To which record the indexes' entries of this name point. */
     rename(name: string, to: bigint) {
       const letters = Buffer.from(name, "utf16le");

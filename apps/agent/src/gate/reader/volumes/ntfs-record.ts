@@ -1,5 +1,5 @@
 /** NTFS records: fix-ups undone, attributes taken apart, runs turned into extents. */
-import { addExtent, bytesSource, Damaged, type Extent, extentSource, type Source, u64 } from "../source.ts";
+import { addExtent, bytesSource, Damaged, type Extent, extentSource, type Source, slice, u64 } from "../source.ts";
 import { utf16le } from "../volume.ts";
 
 export type NtfsLayout = {
@@ -34,6 +34,8 @@ export type Table = { count: number; record(number: number): MftRecord | null };
 const COMPRESSED = 0x00ff;
 const ENCRYPTED = 0x4000;
 const EXTENTS_MAX = 1_000_000;
+/** By which records are torn, whatever the medium's are. */
+const SECTOR_BYTES = 512;
 /** The table is read in windows: one read a record would cost more than all else. */
 const WINDOW_BYTES = 1024 * 1024;
 
@@ -46,7 +48,8 @@ export function openTable(layout: NtfsLayout): Table {
   if (parts.length === 0) throw new Damaged("has no place");
   const list = first?.attributes.find((attribute) => attribute.type === 0x20);
   const source = list ? wholeTable(layout, parts, list) : contentOf(layout, parts);
-  return reader(layout, source);
+  const written = parts.find((part) => part.firstCluster === 0)?.initialised ?? source.size;
+  return reader(layout, slice(source, 0, Math.min(written, source.size)));
 }
 
 function reader(layout: NtfsLayout, source: Source): Table {
@@ -90,13 +93,14 @@ function wholeTable(layout: NtfsLayout, parts: Attribute[], list: Attribute): So
   return contentOf(layout, all);
 }
 
-/** Null: not in use. */
+/** Null: not in use. Without its mark it is one to Linux all the same, where its flags say so. */
 function parse(layout: NtfsLayout, bytes: Buffer, number: number): MftRecord | null {
   const mark = bytes.toString("latin1", 0, 4);
-  if (mark === "\0\0\0\0" || mark === "BAAD") return null;
-  if (mark !== "FILE") throw new Damaged("has a record without its mark");
   const flags = bytes.readUInt16LE(22);
-  if ((flags & 1) === 0) return null;
+  const unused = (flags & 1) === 0;
+  if (unused && (mark === "\0\0\0\0" || mark === "BAAD")) return null;
+  if (mark !== "FILE") throw new Damaged("has a record without its mark");
+  if (unused) return null;
   undoFixups(bytes);
   const found: Attribute[] = [];
   for (let at = bytes.readUInt16LE(20); at + 16 <= bytes.length; ) {
@@ -111,15 +115,21 @@ function parse(layout: NtfsLayout, bytes: Buffer, number: number): MftRecord | n
   return { folder: (flags & 2) !== 0, part, attributes: found };
 }
 
-/** The last two bytes of each sector are kept aside, so that a torn write shows. */
+/** The last two bytes of each sector are kept aside, so that a torn write shows.
+ *  @throws Damaged when they are all put back, where one shows, or where they are not as many as the sectors: some systems
+ *  count those, and others take the header's word */
 export function undoFixups(bytes: Buffer): void {
   const at = bytes.readUInt16LE(4);
-  const count = bytes.readUInt16LE(6);
-  for (let index = 1; index < count; index++) {
-    const end = index * 512 - 2;
-    if (bytes.readUInt16LE(end) !== bytes.readUInt16LE(at)) throw new Damaged("has a record that was torn");
+  const count = bytes.length / SECTOR_BYTES;
+  let torn = false;
+  for (let index = 1; index <= count; index++) {
+    const end = index * SECTOR_BYTES - 2;
+    torn ||= bytes.readUInt16LE(end) !== bytes.readUInt16LE(at);
     bytes.writeUInt16LE(bytes.readUInt16LE(at + index * 2), end);
   }
+  if (torn) throw new Damaged("has a record that was torn");
+  if (bytes.readUInt16LE(6) !== count + 1)
+    throw new Damaged("has a record that keeps aside more or less than its sectors");
 }
 
 function attribute(layout: NtfsLayout, bytes: Buffer, type: number, record: number): Attribute {

@@ -52,13 +52,26 @@ export function ntfs(source: Source): Volume | null {
     return { fileSystem: "ntfs", bytes, problem: `its master file table ${reason(error)}`, entries: none };
   }
   const label = labelOf(table);
+  const problem =
+    bytes > source.size
+      ? `the file system claims ${bytes} bytes, the medium has ${source.size}`
+      : endsOtherwise(source, boot)
+        ? "it ends with a boot sector that says otherwise than its first one, which Linux turns to"
+        : null;
   return {
     fileSystem: "ntfs",
     bytes,
     ...(label ? { label } : {}),
-    ...(bytes > source.size ? { problem: `the file system claims ${bytes} bytes, the medium has ${source.size}` } : {}),
+    ...(problem === null ? {} : { problem }),
     entries: (bounds) => walk(layout, table, bounds),
   };
+}
+
+/** Whether the last sector is a boot sector by which the volume is another one: where its tables are, and how large its parts. */
+function endsOtherwise(source: Source, boot: Buffer): boolean {
+  const last = source.read(source.size - 512, 512);
+  const said = (sector: Buffer): Buffer => Buffer.concat([sector.subarray(11, 14), sector.subarray(40, 72)]);
+  return last.toString("latin1", 3, 11) === "NTFS    " && !said(last).equals(said(boot));
 }
 
 function labelOf(table: Table): string | null {
@@ -100,7 +113,7 @@ function* walk(layout: NtfsLayout, table: Table, bounds: Bounds): Generator<Entr
       if (number < OWN_RECORDS && number !== ROOT) {
         const all = allAttributes(table, record.attributes, layout, claimed);
         yield* ownStreams(layout, all, number);
-        yield* ownNames(layout, all, number, Buffer.from(`$Own/record-${number}`), bounds);
+        yield* hiddenNames(layout, table, all, number, Buffer.from(`$Own/record-${number}`), bounds);
       } else yield* entriesOf(layout, table, folders, { number, ...record }, claimed, bounds);
     } catch (error) {
       yield fileEntry(Buffer.from(`$Orphan/record-${number}`), 0, () => layout.source, reason(error));
@@ -125,19 +138,21 @@ function* ownStreams(layout: NtfsLayout, all: Attribute[], number: number): Gene
   }
 }
 
-/** An index that gives one of the volume's own files a name makes a file of what is not listed as one. */
-function* ownNames(
+/** An index that gives one of the volume's own files a name makes a file of what is not listed as one; so does one that names
+ *  a record behind the table's end, where Linux reads on as far as the table has room. */
+function* hiddenNames(
   layout: NtfsLayout,
+  table: Table,
   all: Attribute[],
   folder: number,
   path: Buffer,
   bounds: Bounds,
 ): Generator<Entry> {
-  for (const { record, name } of namedIn(layout, all, OWN_RECORDS)) {
+  for (const { record, name } of namedIn(layout, all, (number) => number < OWN_RECORDS || number >= table.count)) {
     if (folder === ROOT && isOwnName(record, name.toString())) continue;
     bounds.take();
-    const problem = `is a name for the volume's own record ${record}`;
-    yield fileEntry(join(path, name, 0), 0, () => layout.source, problem);
+    const what = record < OWN_RECORDS ? "the volume's own record" : "a record behind the table's end,";
+    yield fileEntry(join(path, name, 0), 0, () => layout.source, `is a name for ${what} ${record}`);
   }
 }
 
@@ -167,7 +182,7 @@ function* entriesOf(
     if (streams.length === 0) return;
     paths.push(Buffer.from(`$Orphan/record-${number}`));
   }
-  yield* ownNames(layout, all, number, paths[0]!, bounds);
+  yield* hiddenNames(layout, table, all, number, paths[0]!, bounds);
   for (const path of paths) {
     bounds.take();
     if (folder) yield { path, kind: "folder", size: 0, content: null };
