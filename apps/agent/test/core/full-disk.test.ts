@@ -182,6 +182,14 @@ afterAll(() => {
   if (volume) execFileSync("umount", ["-l", volume], { stdio: "ignore" });
 });
 
+it.skipIf(!volume)("a test fills its own volume and never the machine's disk", () => {
+  const gone = mountSmall(1)!;
+  fill(join(gone, "filler"));
+  execFileSync("umount", ["-l", gone], { stdio: "ignore" });
+  expect(() => fill(join(gone, "filler"))).toThrow("is no volume of its own");
+  rmSync(gone, { recursive: true });
+});
+
 // elsewhere the tests above take the same way, by SQLite's own bound
 it.skipIf(!volume)(
   "an agent on a full volume goes on, says so, sends what it has, and loses nothing",

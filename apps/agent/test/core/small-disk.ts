@@ -1,8 +1,8 @@
 /** A real file system that is small enough to be filled. */
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** A volume of its own, where this user may mount one. */
 export function mountSmall(megabytes: number): string | undefined {
@@ -16,8 +16,10 @@ export function mountSmall(megabytes: number): string | undefined {
   }
 }
 
-/** Until not one byte more goes in. */
+/** Until not one byte more goes in. @throws where the volume is not mounted any more: it would be the machine's own disk */
 export function fill(path: string): void {
+  const [here, above] = [dirname(path), dirname(dirname(path))].map((folder) => statSync(folder).dev);
+  if (here === above) throw new Error(`${dirname(path)} is no volume of its own`);
   const file = openSync(path, "a");
   try {
     for (const size of [65_536, 4_096, 1]) for (;;) if (writeSync(file, Buffer.alloc(size)) < size) break;

@@ -110,7 +110,7 @@ function keepFull(folder: string): () => void {
   const timer = setInterval(() => fill(filler), 5);
   return () => {
     clearInterval(timer);
-    rmSync(filler);
+    rmSync(filler, { force: true });
   };
 }
 
@@ -135,6 +135,7 @@ describe.skipIf(disk === undefined)("killed where the disk takes no more records
       const local = simUsb(join(own, "host"));
       const had = () => [...simGuest(join(own, "guest")).given().keys()];
       const images = () => readdirSync(join(own, "volume"));
+      let makeRoom = () => {};
       const told = () => {
         const spool = openKilled(own);
         try {
@@ -148,7 +149,7 @@ describe.skipIf(disk === undefined)("killed where the disk takes no more records
         await reaches(first, "looked");
         local.plug("1-2", { units: [stick] });
         await reaches(first, "attached");
-        const makeRoom = keepFull(disk!);
+        makeRoom = keepFull(disk!);
         if (why === "is pulled out") local.unplug("1-2");
         else writeFileSync(join(own, "denied.json"), JSON.stringify([denied]));
         if (at !== "none") await reaches(first, at);
@@ -175,6 +176,7 @@ describe.skipIf(disk === undefined)("killed where the disk takes no more records
           expect(after.at(-1)?.text).toMatch(/refused at .*a bad lot/);
         } else expect(after.map(({ kind }) => kind)).toEqual(["usb.removed"]);
       } finally {
+        makeRoom();
         local.stop();
       }
     },
