@@ -50,6 +50,7 @@ export function Keys({ places }: { places: Place[] }) {
     [["j", "k"], "next and previous row"],
     [["Enter"], "open the row"],
     [["Esc"], "close the drawer"],
+    [["←", "→"], "over the bars of Explore: Shift takes more of them, Enter narrows the time"],
     [["/"], "search"],
     ...places.map(({ letter, word }): [string[], string] => [["g", letter], `go to ${word}`]),
   ];

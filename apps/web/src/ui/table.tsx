@@ -48,6 +48,7 @@ type Props<T> = {
 } & (Opens<T> | Leads<T>);
 
 export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, sorted, ...does }: Props<T>) {
+  const root = useRef<HTMLDivElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const router = useRouter();
   const [cursor, setCursor] = useState<string>();
@@ -103,7 +104,11 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, sorted, ...
       window.open(does.hrefOf(row), "_blank", "noopener");
     else if (event.button === 0) follow(row);
   };
+  /** Elsewhere, as beside the list, arrows scroll. */
+  const isHere = ({ target }: KeyboardEvent) =>
+    target === document.body || (root.current?.contains(target as Node) ?? false);
   useKeys((key, event) => {
+    if (key.startsWith("Arrow") && !isHere(event)) return;
     if (key === "j" || key === "ArrowDown") {
       event.preventDefault();
       move(at + 1);
@@ -122,6 +127,7 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, sorted, ...
   return (
     // biome-ignore lint/a11y/useSemanticElements: rows are placed by hand, which a <table> cannot have
     <div
+      ref={root}
       role="table"
       aria-label={label}
       aria-rowcount={rows.length + 1}

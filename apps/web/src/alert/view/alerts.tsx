@@ -13,6 +13,7 @@ import { choosing } from "../../ui/choose.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
+import { pace } from "../../ui/pace.ts";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
@@ -116,7 +117,7 @@ export function Alerts() {
       { getNextPageParam: (page) => page.next },
     ),
     placeholderData: keepPreviousData,
-    refetchInterval: EVERY_MS,
+    refetchInterval: pace(EVERY_MS),
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
   const at = rows.findIndex((row) => String(row.id) === open);

@@ -6,6 +6,7 @@ import { searchOf, setAddress } from "../../ui/address.ts";
 import { bytes, count } from "../../ui/bytes.ts";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
+import { pace } from "../../ui/pace.ts";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
@@ -68,7 +69,7 @@ export function Quarantine() {
   const pages = useInfiniteQuery({
     ...api.quarantine.list.infiniteQueryOptions(asked, { getNextPageParam: (page) => page.next }),
     placeholderData: keepPreviousData,
-    refetchInterval: EVERY_MS,
+    refetchInterval: pace(EVERY_MS),
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
   const active = rows.find((row) => String(row.id) === open);

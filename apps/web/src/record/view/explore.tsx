@@ -148,7 +148,9 @@ export function Explore() {
       <div className="flex min-h-0 flex-1">
         <Facets filter={filter} onChange={set} choices={choices} narrow={open !== undefined} />
         <div className="flex min-h-0 min-w-0 flex-1 flex-col">
-          {!live && rows.length > 0 && <OverTime filter={filter} onNarrow={(range) => set({ ...filter, ...range })} />}
+          {!live && (pending || rows.length > 0) && (
+            <OverTime filter={filter} onNarrow={(range) => set({ ...filter, ...range })} />
+          )}
           {fault !== undefined ? (
             <Fault message={fault} again={() => (live ? tail.again() : void pages.refetch())} />
           ) : pending ? (

@@ -132,6 +132,7 @@ function Chart({ histogram, isStale, range, onNarrow }: ChartProps) {
         role="slider"
         tabIndex={0}
         aria-label="Records over time"
+        title="Click a bar, or drag over several, to narrow the time"
         aria-describedby={hint}
         aria-valuemin={0}
         aria-valuemax={last}

@@ -10,6 +10,7 @@ import { count, plural } from "../../ui/bytes.ts";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
 import { Dot, Mark } from "../../ui/mark.tsx";
+import { pace } from "../../ui/pace.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -77,7 +78,7 @@ export function Scans() {
     ),
     enabled: !HASH.test(hash),
     placeholderData: keepPreviousData,
-    refetchInterval: EVERY_MS,
+    refetchInterval: pace(EVERY_MS),
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
   const go = (change: { hash?: string; verdict?: string; workstation?: string; sort?: string }) =>

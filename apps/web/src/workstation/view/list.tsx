@@ -13,6 +13,7 @@ import { choosing } from "../../ui/choose.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
 import { Narrowed } from "../../ui/narrowed.tsx";
+import { pace } from "../../ui/pace.ts";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -147,7 +148,7 @@ export function Workstations() {
   const pages = useInfiniteQuery({
     ...api.workstation.list.infiniteQueryOptions(asked, { getNextPageParam: (page) => page.next }),
     placeholderData: keepPreviousData,
-    refetchInterval: EVERY_MS,
+    refetchInterval: pace(EVERY_MS),
   });
   // one that moved between two pages while they were read is on both
   const rows = [...new Map(pages.data?.pages.flatMap((page) => page.rows.map((row) => [row.id, row]))).values()];
