@@ -25,9 +25,9 @@ import {
 } from "./disc-writer.ts";
 import { fatImage, isoImage, layOut } from "./images.ts";
 import { missing } from "./packages.ts";
-import { findings, type Scanning, scanning, sh } from "./scanning.ts";
+import { findings, type Scanning, scanning, sh, told } from "./scanning.ts";
 
-const absent = missing("clamd", "bwrap", "genisoimage", "xorriso", "mkfs.vfat", "mcopy");
+const absent = missing("clamd", "bwrap", "genisoimage", "xorriso", "mkfs.vfat", "mcopy", "mkudffs");
 
 const BAD = `${MARKER}\n`;
 const GOOD = "all is well\n";
@@ -242,7 +242,7 @@ describe("discs that are more than one", () => {
     expect(problem({ ...two, order: (p, _, end) => [p, end, junk, junk, marked("\0NSR03\x01")] })).toBe(null);
     const fillers = (count: number) => Array<Buffer>(count).fill(filler);
     const alone = { ...two, content: {}, order: () => [...fillers(100), marked("\0NSR02\x01")] };
-    expect(problem(alone)).toBe("a UDF file system, which the gate does not read");
+    expect(problem(alone)).toBe("it is a UDF file system too, behind more descriptors than any disc has");
     expect(problem(far)).toBe("it is a UDF file system too, behind more descriptors than any disc has");
   });
 
@@ -545,6 +545,26 @@ describe("discs that are more than one", () => {
       const body = await on.look(layOut(on.fresh("made"), Object.fromEntries(inside)));
       for (const name of Object.keys(made))
         expect([name, findings(body)[`${name}.iso`]]).toEqual([name, "unscannable"]);
+    });
+
+    it("UDF alone that 7z does not see, or that is another volume by sectors of another size, is unscannable", async () => {
+      const folder = layOut(on.fresh("udf"), {});
+      // Linux mounts the one by 512 bytes, 7z reads the one by 2,048
+      sh(folder, "truncate -s 4M one.img && mkudffs -b 2048 one.img >/dev/null && cp one.img two.img");
+      const two = readFileSync(join(folder, "two.img"));
+      const anchor = two.subarray(256 * SECTOR, 256 * SECTOR + 512);
+      anchor.copy(two, 256 * 512);
+      writeFileSync(join(folder, "two.img"), two);
+      const fillers = { ...far, content: {}, order: () => [...Array<Buffer>(12).fill(filler), marked("\0NSR02\x01")] };
+      writeFileSync(join(folder, "far.iso"), discImage(fillers));
+      const body = await on.look(folder);
+      const found = findings(body);
+      expect(["one.img", "two.img", "far.iso"].map((name) => found[name])).toEqual([
+        "clean",
+        "unscannable",
+        "unscannable",
+      ]);
+      expect(told(body, "two.img")).toMatch(/a UDF file system by sectors of two sizes, of which systems choose$/);
     });
   });
 });

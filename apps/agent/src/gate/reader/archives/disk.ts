@@ -6,7 +6,7 @@ import { bytesSource, Damaged, type Source, slice } from "../source.ts";
 import { labelHead } from "../tables/labels.ts";
 import type { Range, Tables } from "../tables/range.ts";
 import { countdown, type Entry, reason, type Volume } from "../volume.ts";
-import { ALSO_UDF } from "../volumes/iso.ts";
+import { ALSO_UDF, ONLY_UDF } from "../volumes/iso.ts";
 import { volumesIn } from "../volumes/probe.ts";
 import type { Member } from "./member.ts";
 
@@ -41,7 +41,7 @@ export function disk(source: Source): Disk | null {
   const volumes = volumesIn(source).filter(
     (volume) =>
       // UDF alone is 7z's
-      volume.fileSystem !== "udf" &&
+      volume.problem !== ONLY_UDF &&
       (volume.contentFrom === undefined ? source.size >= DISK_BYTES_MIN : volume.contentFrom < source.size),
   );
   const plausible = volumes.filter((volume) => !volume.fileSystem.startsWith("ext") || extLikely(source));
@@ -86,7 +86,7 @@ const inDisc = ({ from, bytes }: Range, volumes: Volume[]): boolean =>
   volumes.some((volume) => volume.fileSystem === "iso9660" && from + bytes <= volume.bytes);
 
 function* partitionMembers(range: Range, source: Source, isDisc: boolean, problems: string[]): Generator<Member> {
-  const volumes = volumesIn(source).filter((volume) => volume.fileSystem !== "udf");
+  const volumes = volumesIn(source).filter((volume) => volume.problem !== ONLY_UDF);
   if (volumes.length > 0) yield* volumesMembers(volumes, `${range.number}/`, problems);
   else if (!onlyZeros(source)) {
     // as a file: what 7z opens, or what is known by name, is found there

@@ -15,6 +15,7 @@ const UDF_END_BYTES = 8 * 1024 * 1024;
 /** Inside a file, UDF is 7z's where its mark is no further back than this. */
 const UDF_LAST = 8;
 const FAR_UDF = "it is a UDF file system too, behind more descriptors than any disc has";
+const TWO_UDF = "it is a UDF file system by sectors of two sizes, of which systems choose";
 
 export type Tree = {
   /** Its root's record. */
@@ -74,7 +75,7 @@ export function descriptors(source: Source): Descriptors {
     label: first?.label ?? "",
     udf: udf !== null,
     highSierra,
-    problem: problemOf(trees, primaries, late) ?? (udf !== null && udf > UDF_LAST ? FAR_UDF : null),
+    problem: problemOf(trees, primaries, late) ?? (udf === null ? null : udfProblem(source, udf)),
   };
 }
 
@@ -136,6 +137,23 @@ function udfAt(source: Source): number | null {
     second &&= index % 2 === 1;
   }
   return null;
+}
+
+function udfProblem(source: Source, index: number): string | null {
+  if (index > UDF_LAST) return FAR_UDF;
+  return [512, 1024, 2048, 4096].filter((sector) => isAnchored(source, sector)).length > 1 ? TWO_UDF : null;
+}
+
+/** Whether by sectors of that size there is one of UDF's anchors in a place where systems look (ECMA-167, 3/10.2). Each says
+ *  in which sector it is. */
+function isAnchored(source: Source, sector: number): boolean {
+  const last = Math.floor(source.size / sector) - 1;
+  return [256, 512, ...[0, 1, 2, 150, 152].flatMap((back) => [last - back, last - back - 256])].some((number) => {
+    if (number < 0 || number > last) return false;
+    const tag = source.read(number * sector, 16);
+    const sum = tag.reduce((had, byte, at) => (at === 4 ? had : (had + byte) & 0xff), 0);
+    return tag.readUInt16LE(0) === 2 && tag[4] === sum && tag.readUInt32LE(12) === number;
+  });
 }
 
 function problemOf(trees: Tree[], primaries: Primary[], late: boolean): string | null {

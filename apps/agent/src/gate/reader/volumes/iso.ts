@@ -12,8 +12,9 @@ export function iso(source: Source): Volume | null {
   const found = descriptors(source);
   const { trees, bytes, label } = found;
   if (trees.length === 0) {
-    if (found.highSierra) return unread(source, "high-sierra", "a High Sierra");
-    return found.udf ? unread(source, "udf", "a UDF") : null;
+    if (found.highSierra)
+      return unread(source, "high-sierra", "a High Sierra file system, which the gate does not read");
+    return found.udf ? unread(source, "udf", found.problem ?? ONLY_UDF) : null;
   }
   const problem =
     found.problem ??
@@ -30,13 +31,14 @@ export function iso(source: Source): Volume | null {
   };
 }
 
-/** What is wrong where a disc has both: inside a file, 7z reads the other one. */
+/** What is wrong where a disc has both, or that one alone: inside a file, 7z reads it. */
+export const ONLY_UDF = "a UDF file system, which the gate does not read";
 export const ALSO_UDF = "it is a UDF file system too, which the gate does not read";
 
-const unread = (source: Source, fileSystem: string, what: string): Volume => ({
+const unread = (source: Source, fileSystem: string, problem: string): Volume => ({
   fileSystem,
   bytes: source.size,
-  problem: `${what} file system, which the gate does not read`,
+  problem,
   entries: function* () {},
 });
 
