@@ -18,6 +18,8 @@ const CONNECTIONS_MAX = 12;
 const EXPORTS_MAX = 4;
 /** Each takes a processor for as long as it runs, and pages want some of it. */
 const REPLAYS_MAX = 2;
+/** Each holds a connection for seconds where much matches, and the lists beside them want the rest. */
+const COUNTS_MAX = 4;
 /** Rule sets are in memory while they are checked. */
 const UPLOADS_MAX = 2;
 /** Whoever waits longer for a connection is told so. */
@@ -35,6 +37,7 @@ export type Wiring = {
   heard: Heard;
   exportSlots: Slots;
   replaySlots: Slots;
+  countSlots: Slots;
   artifactSlots: Slots;
 };
 
@@ -68,6 +71,7 @@ function make(): Wiring {
     heard,
     exportSlots: new Slots(EXPORTS_MAX),
     replaySlots: new Slots(REPLAYS_MAX),
+    countSlots: new Slots(COUNTS_MAX),
     artifactSlots: new Slots(UPLOADS_MAX),
   };
 }

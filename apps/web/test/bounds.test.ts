@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { packTrail } from "../src/export/pack.ts";
 import { findTrails } from "../src/export/query.ts";
+import { Slots } from "../src/export/slots.ts";
 import { loadTails, storedLeaves } from "../src/ingest/trails.ts";
 import type { Filter } from "../src/record/filter.ts";
 import { countOverTime } from "../src/record/histogram.ts";
@@ -255,10 +256,18 @@ test("a partition that was counted when it was sealed is not read again, where a
 test.each([
   ["viewer", 11],
   ["auditor", RECORDS],
-] as const)("bars tell a %s no more of what records say than a list would", async (role, found) => {
-  const actor = { id: role, email: `${role}@example.org`, name: role, role, session: "s", twoFactor: true };
-  const wiring = { pool } as unknown as Context["wiring"];
-  const asked = appRouter.createCaller({ wiring, actor, still: async () => actor, origin: {}, host: "x" } as Context);
-  const { counts } = await asked.record.histogram({ filter: { text: ["line 7"] } });
-  expect(counts.reduce((sum, each) => sum + each, 0)).toBe(found);
-});
+] as const)(
+  "bars tell a %s no more of what records say than a list would, and only so many are counted at once",
+  async (role, found) => {
+    const actor = { id: role, email: `${role}@example.org`, name: role, role, session: "s", twoFactor: true };
+    const wiring = { pool, countSlots: new Slots(1) } as unknown as Context["wiring"];
+    const asked = appRouter.createCaller({ wiring, actor, still: async () => actor, origin: {}, host: "x" } as Context);
+    const ask = () => asked.record.histogram({ filter: { text: ["line 7"] } });
+    const { counts } = await ask();
+    expect(counts.reduce((sum, each) => sum + each, 0)).toBe(found);
+    const both = await Promise.allSettled([ask(), ask()]);
+    expect(both.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+    expect(both[1]).toMatchObject({ reason: { code: "TOO_MANY_REQUESTS" } });
+    await ask();
+  },
+);

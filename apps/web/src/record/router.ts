@@ -36,9 +36,19 @@ export const recordRouter = router({
 
   histogram: allowed("entries")
     .input(z.object({ filter: Filter }))
-    .query(({ ctx, input, signal }) =>
-      countOverTime(ctx.wiring.pool, searchable(input.filter, ctx.actor.role), new Date(), { signal }),
-    ),
+    .query(async ({ ctx, input, signal }) => {
+      const free = ctx.wiring.countSlots.take();
+      if (!free)
+        throw new TRPCError({
+          code: "TOO_MANY_REQUESTS",
+          message: "Too many searches are counted at once. Try again.",
+        });
+      try {
+        return await countOverTime(ctx.wiring.pool, searchable(input.filter, ctx.actor.role), new Date(), { signal });
+      } finally {
+        free();
+      }
+    }),
 
   tail: allowed("entries")
     .input(z.object({ filter: Filter, lastEventId: Moment.nullish().catch(undefined) }))

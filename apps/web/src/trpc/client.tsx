@@ -19,6 +19,8 @@ export const useApi = context.useTRPC;
 export const useApiClient = context.useTRPCClient;
 
 const RETRIES_MAX = 2;
+/** Others are before it: it is answered a moment later. */
+const TOO_MANY = 429;
 const URL_CHARS_MAX = 8000;
 
 /** Of a query that takes longer than others: they are not answered together, and so do not wait for it. */
@@ -26,7 +28,7 @@ export const ALONE = { trpc: { context: { alone: true } } } as const;
 
 function mayRetry(failures: number, error: Error): boolean {
   const status = error instanceof TRPCClientError ? (error.data?.httpStatus as number | undefined) : undefined;
-  return failures < RETRIES_MAX && (status === undefined || status >= 500);
+  return failures < RETRIES_MAX && (status === undefined || status >= 500 || status === TOO_MANY);
 }
 
 export function ApiProvider({ children }: { children: ReactNode }) {

@@ -41,7 +41,7 @@ export function columns(narrow: boolean, clock: string): Column<RecordRow>[] {
     },
     {
       head: "Kind",
-      track: "minmax(96px, 132px)",
+      track: "minmax(132px, 0.25fr)",
       mono: true,
       cell: (row) => <span className="text-ink-2">{row.kind}</span>,
     },
