@@ -50,7 +50,7 @@ export function Keys({ places }: { places: Place[] }) {
     [["j", "k"], "next and previous row"],
     [["Enter"], "open the row"],
     [["Esc"], "close the drawer"],
-    [["←", "→"], "over the bars of Explore: Shift takes more of them, Enter narrows the time"],
+    [["←", "→"], "over Explore’s bars; Shift adds, Enter narrows"],
     [["/"], "search"],
     ...places.map(({ letter, word }): [string[], string] => [["g", letter], `go to ${word}`]),
   ];
@@ -59,7 +59,7 @@ export function Keys({ places }: { places: Place[] }) {
       <dl className="grid grid-cols-[110px_1fr] gap-y-1.5">
         {rows.map(([keys, word]) => (
           <div key={word} className="contents">
-            <dt className="flex gap-1">
+            <dt className="flex items-start gap-1">
               {keys.map((key) => (
                 <Key key={key}>{key}</Key>
               ))}
