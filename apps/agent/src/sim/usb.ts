@@ -12,29 +12,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { DoorError } from "../dom0/dom0.ts";
 import { parentOf } from "../dom0/usb.ts";
 import type { ClaimPort } from "../dom0/usb-claim.ts";
 import type { UsbPlace } from "../dom0/usb-place.ts";
-
-/** Alternate settings of one interface: `[["08:06:50"]]` is a stick, `[["08:06:50"], ["03:01:01"]]` one with a keyboard. */
-export type SimInterfaces = readonly (readonly string[])[];
-export type SimDevice = {
-  interfaces?: SimInterfaces;
-  vendor?: string;
-  product?: string;
-  serial?: string;
-  name?: string;
-  maker?: string;
-  /** Each logical unit's bytes: a file or block device; null is one without a medium. */
-  units?: readonly (string | null)[];
-  /** As the device sends them, where a test bends them. */
-  descriptors?: Uint8Array;
-  /** Binds these instead of what the descriptors say, as firmware that changes its mind would. */
-  binds?: readonly string[];
-  /** The driver of dom0's that wins each of its interfaces, where another is there than the one for its kind. */
-  driver?: string;
-};
+import { claimFile, isClaimed, simClaimPort } from "./usb-claims.ts";
+import { type SimDevice, simDescriptors } from "./usb-device.ts";
+import { usbTree } from "./usb-tree.ts";
 
 export type SimUsb = {
   place: UsbPlace;
@@ -64,98 +47,14 @@ export type SimUsb = {
 
 const TICK_MS = 5;
 const SECTOR_BYTES = 512;
-const DRIVERS = ["hub", "uas", "usb-storage", "usbhid"];
-/** As in Debian's 6.12. */
-const ALIASES = `# Aliases extracted from modules themselves.
-alias usb:v*p*d*dc*dsc*dp*ic03isc*ip*in* usbhid
-alias usb:v*p*d*dc09dsc*dp*ic*isc*ip*in* usbcore
-alias usb:v*p*d*dc*dsc*dp*ic08isc06ip62in* uas
-alias usb:v*p*d*dc*dsc*dp*ic08isc06ip50in* uas
-alias usb:v*p*d*dc*dsc*dp*ic08isc06ip50in* usb_storage
-alias usb:v0BDAp0138d*dc*dsc*dp*ic*isc*ip*in* ums_realtek
-alias usb:v0421p0019d059[2-9]dc*dsc*dp*ic*isc*ip*in* usb_storage
-alias usb:vEB1Ap2750d*dc*dsc*dp*ic*isc*ip*in* em28xx
-`;
-
-const BULK_BOTH_WAYS = [7, 5, 0x81, 2, 0, 2, 0, 7, 5, 0x02, 2, 0, 2, 0];
-
-export function simDescriptors({ vendor = "0951", product = "1666", interfaces = [["08:06:50"]] }: SimDevice): Buffer {
-  const faces = interfaces.flatMap((alternates, number) =>
-    alternates.flatMap((type, alternate) => [
-      9,
-      4,
-      number,
-      alternate,
-      type.startsWith("08:") ? 2 : 0,
-      ...Buffer.from(type.replaceAll(":", ""), "hex"),
-      0,
-      ...(type.startsWith("08:") ? BULK_BOTH_WAYS : []),
-    ]),
-  );
-  const device = Buffer.from([18, 1, 0, 2, 0, 0, 0, 64, 0, 0, 0, 0, 0, 1, 1, 2, 3, 1]);
-  device.writeUInt16LE(Number.parseInt(vendor, 16), 8);
-  device.writeUInt16LE(Number.parseInt(product, 16), 10);
-  const configuration = Buffer.from([9, 2, 0, 0, interfaces.length, 1, 0, 0x80, 50]);
-  configuration.writeUInt16LE(9 + faces.length, 2);
-  return Buffer.concat([device, configuration, Buffer.from(faces)]);
-}
-
-/** Where it is known who claims a port of which hub: a process that lives. */
-const claimFile = ({ dev }: UsbPlace, hub: string, port: number): string =>
-  join(dev, `claims-${hub.slice(`${dev}/bus/usb/`.length).replace("/", "-")}-${port}`);
-/** Its number comes again, not at the same tick of the clock. */
-const lifeOf = (pid: number | string): string | undefined => {
-  try {
-    const [, fields = ""] = /\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, "latin1")) ?? [];
-    return `${pid} ${fields.split(" ")[19]}`;
-  } catch {
-    return undefined; // it has ended
-  }
-};
-const isClaimed = (path: string): boolean => {
-  if (!existsSync(path)) return false;
-  const [pid = "", since] = readFileSync(path, "utf8").split(" ");
-  return lifeOf(pid) === `${pid} ${since}`;
-};
-let claimsMade = 0;
-
-/** The kernel's side of a claim, for any process over this place. */
-export function simClaimPort(place: UsbPlace): ClaimPort {
-  return async (hub, port) => {
-    if (!existsSync(hub)) throw new DoorError(`there is no hub ${hub}`);
-    const path = claimFile(place, hub, port);
-    if (isClaimed(path)) throw new DoorError(`port ${port} of ${hub} is claimed by another`);
-    const own = `${lifeOf(process.pid)} ${++claimsMade}`;
-    writeFileSync(path, own);
-    const isOver = () => !existsSync(path) || readFileSync(path, "utf8") !== own;
-    return {
-      isOver,
-      async letGo() {
-        if (!isOver()) rmSync(path, { force: true });
-      },
-    };
-  };
-}
 
 export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault = "1" } = {}): SimUsb {
-  const place = { sysfs: join(root, "sys"), dev: join(root, "dev"), modules: join(root, "modules") };
-  const at = (...names: string[]) => join(place.sysfs, "bus/usb/devices", ...names);
-  const put = (folder: string, files: Record<string, string | Uint8Array>) => {
-    mkdirSync(folder, { recursive: true });
-    for (const [name, text] of Object.entries(files))
-      writeFileSync(join(folder, name), typeof text === "string" ? `${text}\n` : text);
-  };
+  const tree = usbTree(root);
+  const { place, at, put, read, driver, nodeOf, addNode } = tree;
   type Entry = { device: SimDevice; bound: boolean; nodes: string[]; bindings: number; drivers: string[] };
   const plugged = new Map<string, Entry>();
   let addresses = 1;
   let disks = 0;
-  mkdirSync(place.dev, { recursive: true });
-  mkdirSync(join(place.sysfs, "class/block"), { recursive: true });
-  put(place.modules, { "modules.alias": ALIASES });
-  for (const name of DRIVERS) put(join(place.sysfs, "bus/usb/drivers", name), { bind: "" });
-  put(join(place.sysfs, "bus/usb"), { drivers_probe: "" });
-  const later = join(place.sysfs, "module/usbcore/parameters");
-  put(later, { authorized_default: "-1" });
   const controller = (name: string, opens: string): void => {
     const descriptors = simDescriptors({ vendor: "1d6b", product: "0002", interfaces: [["09:00:00"]] });
     const bus = name.slice("usb".length);
@@ -171,16 +70,8 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
     });
     addNode(name);
   };
-  /** By which the hub's ports are claimed. */
-  const nodeOf = (hub: string): string =>
-    join(place.dev, "bus/usb", ...["busnum", "devnum"].map((name) => read(at(hub, name)).padStart(3, "0")));
   const claimOf = (port: string) => claimFile(place, nodeOf(parentOf(port)), Number(/\d+$/.exec(port)?.[0]));
-  const addNode = (name: string): void => {
-    mkdirSync(join(nodeOf(name), ".."), { recursive: true });
-    writeFileSync(nodeOf(name), "");
-  };
   const controllerOf = (port: string) => `usb${port.split("-")[0]}`;
-  const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8").trim() : "0");
   for (const name of controllers) controller(name, authorizedDefault);
 
   /** Interfaces are made of it, open or not as its controller says. */
@@ -213,12 +104,12 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
     const face = at(port, `${port}:1.${number}`);
     if (!entry?.bound || read(join(face, "authorized")) !== "1" || existsSync(join(face, "driver"))) return;
     if (isClaimed(claimOf(port))) return;
-    const driver = driverOf(entry, face);
-    if (driver === undefined || (asked !== undefined && asked !== driver)) return;
-    mkdirSync(join(place.sysfs, "bus/usb/drivers", driver), { recursive: true });
-    symlinkSync(join(place.sysfs, "bus/usb/drivers", driver), join(face, "driver"));
-    entry.drivers.push(driver);
-    if (!["uas", "usb-storage"].includes(driver)) return;
+    const wins = driverOf(entry, face);
+    if (wins === undefined || (asked !== undefined && asked !== wins)) return;
+    mkdirSync(driver(wins), { recursive: true });
+    symlinkSync(driver(wins), join(face, "driver"));
+    entry.drivers.push(wins);
+    if (!["uas", "usb-storage"].includes(wins)) return;
     for (const [lun, backing] of (entry.device.units ?? []).entries()) {
       const block = `sd${String.fromCharCode(97 + (disks++ % 26))}${lun}`;
       const folder = join(face, "host6/target6:0:0", `6:0:0:${lun}`, "block", block);
@@ -256,10 +147,9 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
       if (authorised && !entry.bound) configure(port);
       else if (!authorised && entry.bound) release(port);
     }
-    for (const name of readdirSync(join(place.sysfs, "bus/usb/drivers")))
-      for (const { port, number } of orders(join(place.sysfs, "bus/usb/drivers", name, "bind")))
-        probe(port, number, name);
-    for (const { port, number } of orders(join(place.sysfs, "bus/usb/drivers_probe"))) probe(port, number);
+    for (const name of readdirSync(driver("")))
+      for (const { port, number } of orders(join(driver(name), "bind"))) probe(port, number, name);
+    for (const { port, number } of orders(tree.probe)) probe(port, number);
   }, TICK_MS);
 
   return {
@@ -298,7 +188,7 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
       rmSync(nodeOf(port), { force: true });
       rmSync(at(port), { recursive: true, force: true });
     },
-    join: (name) => controller(name, read(join(later, "authorized_default")) === "0" ? "0" : "1"),
+    join: (name) => controller(name, read(join(tree.parameters, "authorized_default")) === "0" ? "0" : "1"),
     authorised: (port) => read(at(port, "authorized")) === "1",
     flip: (value, controller = controllers[0]!) => writeFileSync(at(controller, "authorized_default"), `${value}\n`),
     defaultOf: (controller = controllers[0]!) => read(at(controller, "authorized_default")),

@@ -17,7 +17,7 @@ import type { ClaimPort } from "../../src/dom0/usb-claim.ts";
 import { usbEvents } from "../../src/dom0/usb-watch.ts";
 import type { LiveParts } from "../../src/gate/live.ts";
 import { scan } from "../../src/gate/scan.ts";
-import { simDescriptors } from "../../src/sim/usb.ts";
+import { simDescriptors } from "../../src/sim/usb-device.ts";
 import { extImage, fatImage, layOut, partitioned } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
 import { type Bench, makeBench } from "./gate.ts";

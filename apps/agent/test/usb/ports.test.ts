@@ -20,7 +20,8 @@ import { storageDrivers } from "../../src/dom0/usb-drivers.ts";
 import { isNodeOf } from "../../src/dom0/usb-units.ts";
 import { usbVolume } from "../../src/dom0/usb-volume.ts";
 import { usbEvents } from "../../src/dom0/usb-watch.ts";
-import { type SimDevice, type SimUsb, simDescriptors, simUsb } from "../../src/sim/usb.ts";
+import { type SimUsb, simUsb } from "../../src/sim/usb.ts";
+import { type SimDevice, simDescriptors } from "../../src/sim/usb-device.ts";
 import { until } from "../core/agent.ts";
 
 const MIB = 1024 * 1024;
