@@ -4,37 +4,32 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeToken } from "../../apps/web/src/person/api-token.ts";
-import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
-import { type Console, startConsole } from "./console.ts";
-import { type FleetSeeded, seedFleet } from "./fleet.ts";
-import { makeOwner } from "./people.ts";
+import { isAbsent, START_MS_MAX } from "./chromium.ts";
+import type { Console } from "./console.ts";
+import type { FleetSeeded } from "./fleet.ts";
+import { overFleet } from "./over-fleet.ts";
 
 const SALLYPORT = join(import.meta.dirname, "../../packages/cli/bin/sallyport.mjs");
 const RUNS_MS_MAX = 300_000;
 const folder = mkdtempSync(join(tmpdir(), "sallyport-approvers-"));
 
 let console_: Console;
-let browser: Browser;
 let page: Page;
 let faults: string[];
 let fleet: FleetSeeded;
+let stop: (() => Promise<void>) | undefined;
 let token: string;
 
 beforeAll(async () => {
-  browser = await openBrowser();
-  console_ = await startConsole();
-  ({ page, faults } = await openPage(browser, console_.url));
-  await makeOwner(page, console_.setupUrl);
-  fleet = await seedFleet(console_.pool, console_.consoleKey);
+  ({ console_, page, faults, fleet, stop } = await overFleet());
   const { rows } = await console_.pool.query<{ id: string }>("SELECT id FROM person LIMIT 1");
   token = (await makeToken(console_.pool, { person: rows[0]!.id, name: "t", scopes: ["approval"], days: 1 })).token;
 }, START_MS_MAX);
 afterAll(async () => {
-  await browser?.close();
-  await console_?.stop();
+  await stop?.();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -1,28 +1,21 @@
 /** What must not spread is blocked from where it was met, seen to arrive, and lifted. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openBrowser, openPage } from "./chromium.ts";
-import { type Console, startConsole } from "./console.ts";
-import { seedFleet } from "./fleet.ts";
-import { makeOwner } from "./people.ts";
+import { isAbsent, START_MS_MAX } from "./chromium.ts";
+import type { Console } from "./console.ts";
+import { overFleet } from "./over-fleet.ts";
 
-describe("blocked everywhere", () => {
+describe.skipIf(isAbsent())("blocked everywhere", () => {
   let made: Console;
   let page: Page;
-  let close: () => Promise<void>;
+  let stop: (() => Promise<void>) | undefined;
   let faults: string[];
 
   beforeAll(async () => {
-    made = await startConsole();
-    const browser = await openBrowser();
-    close = () => browser.close();
-    ({ page, faults } = await openPage(browser, made.url));
-    await makeOwner(page, made.setupUrl);
-    await seedFleet(made.pool, made.consoleKey);
-  });
+    ({ console_: made, page, faults, stop } = await overFleet());
+  }, START_MS_MAX);
   afterAll(async () => {
-    await close?.();
-    await made?.stop();
+    await stop?.();
     expect(faults ?? []).toEqual([]);
   });
 

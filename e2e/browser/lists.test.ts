@@ -1,28 +1,21 @@
 /** What who works with lists all day does to them: moves by keys, opens in tabs, narrows, shares an address, looks up. */
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
-import { type Console, startConsole } from "./console.ts";
-import { type FleetSeeded, seedFleet } from "./fleet.ts";
-import { makeOwner } from "./people.ts";
+import { isAbsent, START_MS_MAX } from "./chromium.ts";
+import type { Console } from "./console.ts";
+import type { FleetSeeded } from "./fleet.ts";
+import { overFleet } from "./over-fleet.ts";
 
 let console_: Console;
-let browser: Browser;
 let owner: Page;
 let faults: string[];
 let fleet: FleetSeeded;
+let stop: (() => Promise<void>) | undefined;
 
 beforeAll(async () => {
-  browser = await openBrowser();
-  console_ = await startConsole();
-  ({ page: owner, faults } = await openPage(browser, console_.url));
-  await makeOwner(owner, console_.setupUrl);
-  fleet = await seedFleet(console_.pool, console_.consoleKey);
+  ({ console_, page: owner, faults, fleet, stop } = await overFleet());
 }, START_MS_MAX);
-afterAll(async () => {
-  await browser?.close();
-  await console_?.stop();
-});
+afterAll(() => stop?.());
 
 /** A batch's answer while the database is away. */
 const AWAY = [

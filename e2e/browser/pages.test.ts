@@ -4,28 +4,23 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { actRecord } from "../../apps/web/src/person/act.ts";
 import { consoleRecorder } from "../../apps/web/src/trail/recorder.ts";
-import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
-import { type Console, startConsole } from "./console.ts";
-import { type FleetSeeded, seedFleet } from "./fleet.ts";
-import { join, makeOwner } from "./people.ts";
+import { isAbsent, openPage, START_MS_MAX } from "./chromium.ts";
+import type { Console } from "./console.ts";
+import type { FleetSeeded } from "./fleet.ts";
+import { overFleet } from "./over-fleet.ts";
+import { join } from "./people.ts";
 
 let console_: Console;
 let browser: Browser;
 let owner: Page;
 let faults: string[];
 let fleet: FleetSeeded;
+let stop: (() => Promise<void>) | undefined;
 
 beforeAll(async () => {
-  browser = await openBrowser();
-  console_ = await startConsole();
-  ({ page: owner, faults } = await openPage(browser, console_.url));
-  await makeOwner(owner, console_.setupUrl);
-  fleet = await seedFleet(console_.pool, console_.consoleKey);
+  ({ console_, browser, page: owner, faults, fleet, stop } = await overFleet());
 }, START_MS_MAX);
-afterAll(async () => {
-  await browser?.close();
-  await console_?.stop();
-});
+afterAll(() => stop?.());
 
 /** Commits one act to the console's trail, as another person's click would. */
 async function commit(text: string): Promise<void> {

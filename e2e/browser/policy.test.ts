@@ -4,36 +4,29 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { POLICY_TEMPLATE } from "@sallyport/shared/policy/template.ts";
-import type { Browser, Locator, Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeToken } from "../../apps/web/src/person/api-token.ts";
 import { ROOT } from "../../packages/up/src/build.ts";
-import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
-import { type Console, startConsole } from "./console.ts";
-import { type FleetSeeded, seedFleet } from "./fleet.ts";
-import { makeOwner } from "./people.ts";
+import { isAbsent, START_MS_MAX } from "./chromium.ts";
+import type { Console } from "./console.ts";
+import type { FleetSeeded } from "./fleet.ts";
+import { overFleet } from "./over-fleet.ts";
 
 let console_: Console;
-let browser: Browser;
 let page: Page;
 let faults: string[];
 let fleet: FleetSeeded;
+let stop: (() => Promise<void>) | undefined;
 let text: Locator;
 let form: Locator;
 
 beforeAll(async () => {
-  browser = await openBrowser();
-  console_ = await startConsole();
-  ({ page, faults } = await openPage(browser, console_.url));
-  await makeOwner(page, console_.setupUrl);
-  fleet = await seedFleet(console_.pool, console_.consoleKey);
+  ({ console_, page, faults, fleet, stop } = await overFleet());
   text = page.getByLabel("Policy text");
   form = page.getByRole("region", { name: "Policy form" });
 }, START_MS_MAX);
-afterAll(async () => {
-  await browser?.close();
-  await console_?.stop();
-});
+afterAll(() => stop?.());
 
 const open = async (source: string) => {
   await page.goto(`/policy/${fleet.groups.finance}`);

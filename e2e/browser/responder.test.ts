@@ -1,32 +1,25 @@
 /** What a responder does from the lists: many workstations told one thing, a stick's exception taken back, a request
  *  answered with no. */
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
-import { type Console, startConsole } from "./console.ts";
+import { isAbsent, START_MS_MAX } from "./chromium.ts";
+import type { Console } from "./console.ts";
 import { type ExceptionsSeeded, seedExceptions } from "./exceptions.ts";
-import { type FleetSeeded, seedFleet } from "./fleet.ts";
-import { makeOwner } from "./people.ts";
+import type { FleetSeeded } from "./fleet.ts";
+import { overFleet } from "./over-fleet.ts";
 
 let made: Console;
-let browser: Browser;
 let page: Page;
 let faults: string[];
 let fleet: FleetSeeded;
+let stop: (() => Promise<void>) | undefined;
 let exceptions: ExceptionsSeeded;
 
 beforeAll(async () => {
-  browser = await openBrowser();
-  made = await startConsole();
-  ({ page, faults } = await openPage(browser, made.url));
-  await makeOwner(page, made.setupUrl);
-  fleet = await seedFleet(made.pool, made.consoleKey);
+  ({ console_: made, page, faults, fleet, stop } = await overFleet());
   exceptions = await seedExceptions(made.pool, made.consoleKey, fleet.groups.laboratory);
 }, START_MS_MAX);
-afterAll(async () => {
-  await browser?.close();
-  await made?.stop();
-});
+afterAll(() => stop?.());
 
 const row = (text: string | RegExp) => page.getByRole("row").filter({ hasText: text });
 const choose = (name: string) => page.getByRole("checkbox", { name: `Choose ${name}`, exact: true }).check();

@@ -1,34 +1,27 @@
 /** A policy on its way through a group, as an admin does it: edit, replay, roll out, a guard that trips, abort, back. */
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { catchUp } from "../../apps/web/src/replay/gather.ts";
 import { step } from "../../apps/web/src/rollout/step.ts";
 import { consoleRecorder } from "../../apps/web/src/trail/recorder.ts";
-import { isAbsent, openBrowser, openPage, START_MS_MAX } from "./chromium.ts";
-import { type Console, startConsole } from "./console.ts";
-import { type FleetSeeded, seedFleet } from "./fleet.ts";
-import { makeOwner } from "./people.ts";
+import { isAbsent, START_MS_MAX } from "./chromium.ts";
+import type { Console } from "./console.ts";
+import type { FleetSeeded } from "./fleet.ts";
+import { overFleet } from "./over-fleet.ts";
 
 const LOOK_MS = 6_000;
 
 let console_: Console;
-let browser: Browser;
 let page: Page;
 let faults: string[];
 let fleet: FleetSeeded;
+let stop: (() => Promise<void>) | undefined;
 let now = Date.now();
 
 beforeAll(async () => {
-  browser = await openBrowser();
-  console_ = await startConsole();
-  ({ page, faults } = await openPage(browser, console_.url));
-  await makeOwner(page, console_.setupUrl);
-  fleet = await seedFleet(console_.pool, console_.consoleKey);
+  ({ console_, page, faults, fleet, stop } = await overFleet());
 }, START_MS_MAX);
-afterAll(async () => {
-  await browser?.close();
-  await console_?.stop();
-});
+afterAll(() => stop?.());
 
 /** A worker's look, a few seconds after the one before. */
 async function look(id: string): Promise<void> {
