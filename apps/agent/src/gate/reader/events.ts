@@ -1,8 +1,8 @@
 /** What the confined reader tells its parent, one JSON object a line. The parent decodes it as untrusted. */
-
 import type { ArchiveBounds } from "./archives/member.ts";
 import type { Version } from "./clamd.ts";
 import type { ShapeLimits } from "./documents/shape.ts";
+import type { Range } from "./tables/range.ts";
 
 export type Row = {
   path?: string;
@@ -17,16 +17,8 @@ export type Row = {
   detail?: string;
 };
 
-export type Area = {
-  number: number;
-  table: "none" | "mbr" | "gpt";
-  from: number;
-  bytes: number;
-  type?: string;
-  fileSystem: string | null;
-  label?: string;
-  problem?: string;
-};
+/** A range of the medium, and what was found to read it by; null: nothing. */
+export type Area = Range & { fileSystem: string | null };
 
 export type Event =
   | { event: "scanner"; scanner: Version | null }
