@@ -68,6 +68,7 @@ export type Step = {
   file: string | null;
   /** The newest order that was looked at. */
   newest: number;
+  /** The policies' digests; null where there is none. */
   before: string | null;
   after: string | null;
   how: "publish" | "roll out" | null;
@@ -102,6 +103,7 @@ export type Planning = {
 
 type Read = { file: RepositoryFile; name: string; policy: Policy; digest: string; plan: Plan | undefined };
 
+/** Steps in order of their groups' names. Faults are of the files: then nothing is planned. */
 export function planRepository(hash: Hash, { repository, files, groups, again }: Planning): Planned {
   const read = readFiles(hash, files);
   if (!read.ok) return read;
@@ -161,55 +163,66 @@ function readFiles(
     }
     const plan = file.rollout && readPlan(file.rollout.source);
     if (plan && !plan.ok) faults.push(...plan.error.map((fault) => `${file.rollout?.file}: ${fault}`));
-    const { digest, document } = { digest: policyDigest(hash, policy.policy), document: policy.policy };
-    return [{ file, name: name.data, policy: document, digest, plan: plan?.ok ? plan.value : undefined }];
+    const digest = policyDigest(hash, policy.policy);
+    return [{ file, name: name.data, policy: policy.policy, digest, plan: plan?.ok ? plan.value : undefined }];
   });
   return faults.length > 0 ? { ok: false, faults } : { ok: true, all };
 }
 
 function stepOf(read: Read, group: GroupNow | undefined, repository: string | null, again: boolean): Step {
-  const { file, name, policy, digest, plan } = read;
+  const { digest, file } = read;
   const before = group?.whole ?? null;
-  const isMoving = group?.moving?.digest === digest;
-  const isSame = before?.digest === digest && !group?.moving;
-  const proposed = isMoving || isSame ? undefined : group?.proposed.find((each) => each.digest === digest);
-  const takes = repository !== null && group?.repository !== repository;
-  const revives = group?.isRetired ?? false;
-  const step = {
-    group: group?.name ?? name,
+  const base = {
+    group: group?.name ?? read.name,
     id: group?.id ?? null,
     file: file.file,
     newest: group?.newest ?? 0,
     before: before?.digest ?? null,
     after: digest,
-    takes,
-    revives,
+    takes: repository !== null && group?.repository !== repository,
+    revives: group?.isRetired ?? false,
     refused: group ? foreign(group, repository) : [],
   };
-  if (isSame || isMoving || proposed) {
-    const notes =
-      isSame && before && before.source !== file.source
-        ? ["Only its writing differs (comments, order, spelling): the console keeps the text it has."]
-        : [];
-    const what = proposed
-      ? `it waits for its approvers’ signatures (${proposed.id})`
-      : isMoving
-        ? `a rollout of it is under way (r${group?.moving?.order}, ${group?.moving?.state})`
-        : `as r${before?.order}`;
-    const acts = takes || revives;
-    const more = [revives && "comes back", takes && `is managed from ${repository} from now on`]
-      .filter(Boolean)
-      .join(", and ");
-    return {
-      ...step,
-      refused: acts ? step.refused : [],
-      act: acts ? "change" : "none",
-      how: null,
-      words: acts ? `${more}; its policy stays, ${what}` : what,
-      changes: [],
-      notes,
-    };
+  if (group?.moving?.digest === digest)
+    return staying(base, repository, `a rollout of it is under way (r${group.moving.order}, ${group.moving.state})`);
+  if (before?.digest === digest && !group?.moving) {
+    const isText = before.source === file.source;
+    return { ...staying(base, repository, `as r${before.order}`), notes: isText ? [] : [ONLY_WRITING] };
   }
+  const proposed = group?.proposed.find((each) => each.digest === digest);
+  if (proposed) return staying(base, repository, `it waits for its approvers’ signatures (${proposed.id})`);
+  return changing(base, read, group, repository, again);
+}
+
+const ONLY_WRITING = "Only its writing differs (comments, order, spelling): the console keeps the text it has.";
+type Base = Omit<Step, "act" | "how" | "words" | "changes" | "notes">;
+
+/** The group has this very policy, or will: at most it comes back, or comes to the repository. `what` says where it stands. */
+function staying(base: Base, repository: string | null, what: string): Step {
+  const acts = base.takes || base.revives;
+  const more = [base.revives && "comes back", base.takes && `is managed from ${repository} from now on`]
+    .filter(Boolean)
+    .join(", and ");
+  return {
+    ...base,
+    refused: acts ? base.refused : [],
+    act: acts ? "change" : "none",
+    how: null,
+    words: acts ? `${more}; its policy stays, ${what}` : what,
+    changes: [],
+    notes: [],
+  };
+}
+
+function changing(
+  base: Base,
+  { policy, digest, plan }: Read,
+  group: GroupNow | undefined,
+  repository: string | null,
+  again: boolean,
+): Step {
+  const { takes, revives } = base;
+  const before = group?.whole ?? null;
   const changes = diffPolicy(policyOf(before?.policy), policy);
   const how = plan && group && group.workstations > 0 ? "roll out" : "publish";
   const notes = group ? cutOffWords(policyOf(before?.policy), policy) : [];
@@ -219,7 +232,7 @@ function stepOf(read: Read, group: GroupNow | undefined, repository: string | nu
     notes.push(`It ends the rollout of r${group.moving.order} that is under way (${group.moving.state}).`);
   if (plan && how === "publish")
     notes.push("No workstation is in it, so there is nobody to roll out to: it is published.");
-  const refused = [...step.refused];
+  const refused = [...base.refused];
   if (how === "roll out" && plan && group)
     refused.push(...planFaults(plan, { ...group, reportSeconds: reportSeconds(policy, before?.policy) }));
   if (group?.aborted?.digest === digest && !again)
@@ -238,7 +251,7 @@ function stepOf(read: Read, group: GroupNow | undefined, repository: string | nu
   const back = revives ? "it comes back; " : "";
   const managed = takes ? ` Managed from ${repository} from now on.` : "";
   return {
-    ...step,
+    ...base,
     act: group && !revives ? "change" : "create",
     how,
     words: `${first}${back}${done}. ${summariseDiff(changes)}${managed}`,
@@ -289,10 +302,11 @@ const reportSeconds = (policy: Policy, before: unknown): number =>
   Math.max(policy.agent.reportSeconds, before === undefined ? 0 : policyOf(before).agent.reportSeconds);
 const count = (workstations: number): string => `${workstations} workstation${workstations === 1 ? "" : "s"}`;
 
+/** Why nothing of it can be done, a line for each reason; empty where it can. */
 export const planRefusals = ({ steps }: RepositoryPlan): string[] =>
   steps.flatMap(({ group, refused }) => refused.map((why) => `${group}: ${why}`));
 
-/** "1 to create, 2 to change, none to delete, 3 unchanged" */
+/** How many groups each act is for. */
 export function planCounts({ steps }: RepositoryPlan): Record<StepAct, number> {
   const counts: Record<StepAct, number> = { create: 0, change: 0, delete: 0, none: 0 };
   for (const { act } of steps) counts[act]++;
