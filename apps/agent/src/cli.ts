@@ -1,4 +1,4 @@
-/** `sallyport-agent`: enrol, run, status, scan, replay. */
+/** `sallyport-agent`: each command, or the file that adds it. What a command needs is loaded when it is asked for. */
 import { hostname } from "node:os";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { isAnswer, whyNot } from "@sallyport/shared/base/why.ts";

@@ -76,7 +76,8 @@ export const realDom0: Dom0 = {
     if (!found) return;
     if (!found.isSocket())
       throw new DoorError(`${path} is in the way: it is no socket. Move it, or choose another path.`);
-    if (await isListening(path)) throw new DoorError(`another program listens on ${path} already`);
+    if (await isListening(path))
+      throw new DoorError(`another program listens on ${path} already: end it, or choose another path`);
     await unlink(path);
   },
   async diskSpace(path) {

@@ -81,7 +81,6 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
   const problems = [...(options.clamd?.doubts ?? []), ...facts.problems].slice(0, PROBLEMS_MAX);
   if (problem !== null) problems.unshift(problem);
   else if (!facts.ended) problems.unshift("the reader stopped in the middle");
-
   if (reading.doubt !== undefined) problems.unshift(reading.doubt);
 
   const scanned: ScanFacts = {

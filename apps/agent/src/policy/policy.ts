@@ -74,6 +74,7 @@ export class PolicyKeeper {
   get inForce(): InForce | undefined {
     return this.#inForce;
   }
+  /** The newest statement of policy that was refused; none since a policy was taken. */
   get refused(): Refused | undefined {
     return this.#refused;
   }
@@ -90,6 +91,7 @@ export class PolicyKeeper {
     const membership = this.#kept.orders[membershipKey(this.#parts.self)] ?? 0;
     return { membership, threshold: signers.threshold, keys: signers.keys.map(({ id }) => id) };
   }
+  /** PEM certificates that a `keys` statement brought, beside the one of the enrolment. */
   get cas(): string[] {
     return this.#kept.cas;
   }
@@ -125,6 +127,7 @@ export class PolicyKeeper {
     return Math.max(MOMENT_MS, Math.min(...this.denied().map(({ until }) => Date.parse(until) - latest)));
   }
 
+  /** What is blocked everywhere now. */
   denied(): OverlayEntry[] {
     return deniedOf(this.overlays());
   }
@@ -157,6 +160,8 @@ export class PolicyKeeper {
     });
   }
 
+  /** All that the console wants of this workstation, retained: each of its statements in order, but for those that were
+   *  believed before and had their time. */
   desired(untrusted: Uint8Array): void {
     const json = readJson(Buffer.from(untrusted).toString("utf8"), DESIRED_CHARS_MAX);
     const desired = json.ok ? Desired.safeParse(json.value) : undefined;

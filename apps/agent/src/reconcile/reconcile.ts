@@ -6,7 +6,6 @@ import { Policy, SECTIONS, type SectionName } from "@sallyport/shared/policy/pol
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import { type Applier, NotYet } from "../appliers/applier.ts";
 import { unknownVolume } from "../appliers/disk.ts";
-
 import { type Setting, settingsApplier } from "../appliers/settings.ts";
 import { ungated } from "../appliers/usb.ts";
 

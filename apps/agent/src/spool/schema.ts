@@ -30,7 +30,9 @@ export function openDatabase(path: string): DatabaseSync {
     );
     const version = Number((database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
     if (version > VERSION) {
-      throw new Error(`the spool ${path} was written by a newer agent (format ${version}); this one reads ${VERSION}`);
+      throw new Error(
+        `the spool ${path} was written by a newer agent (format ${version}); this one reads ${VERSION}: install the newer one again`,
+      );
     }
     if (version === 0) database.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version=${VERSION}; COMMIT`);
     return database;

@@ -3,9 +3,11 @@ import type { DatabaseSync } from "node:sqlite";
 import type { TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { type Edge, edgeBytes, edgeFromBytes } from "@sallyport/shared/trail/tree.ts";
 
+/** Which contents give way first when the spool is full: `givesWay` of the kind (record/kinds.ts). 2: never before others. */
 export type Way = 0 | 1 | 2;
 export const WAYS = [0, 1, 2] as const;
 
+/** A record that is not released yet. `bytes` is its content's length, also when that was given up. */
 export type Row = {
   idx: number;
   way: Way;
@@ -14,6 +16,7 @@ export type Row = {
   salt: Uint8Array | null;
   content: Uint8Array | null;
 };
+/** `base` is the first index that is still held, and `baseEdge` the tree's right edge there. */
 export type TrailRow = {
   num: number;
   id: TrailId;
@@ -25,6 +28,7 @@ export type TrailRow = {
   baseEdge: Edge;
   checkpoint: string | undefined;
 };
+/** What lies in the spool: records, and contents with their bytes, by way. */
 export type Held = { records: number; contents: [number, number, number]; bytes: [number, number, number] };
 
 export const copyHeld = ({ records, contents, bytes }: Held): Held => ({

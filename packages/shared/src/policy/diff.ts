@@ -73,6 +73,7 @@ const LISTS: Record<string, { one: string; many: string; gone: Effect; come: Eff
 /** In these the first that matches wins. */
 const ORDERED = ["usb.deviceRules", "usb.directRules", "network.rules"];
 
+/** What weighs most first (`EFFECT_ORDER`); empty where both mean the same. */
 export function diffPolicy(before: Policy, after: Policy): Change[] {
   return SECTIONS.flatMap((section) => diffValue(section, section, before[section], after[section])).sort(
     (a, b) => EFFECT_ORDER.indexOf(a.effect) - EFFECT_ORDER.indexOf(b.effect),
@@ -96,55 +97,55 @@ function diffOne(section: SectionName, path: string, before: unknown, after: unk
   if (steps) {
     const [was, is] = [before ?? UNSET[path], after ?? UNSET[path]];
     const effect = steps.values.indexOf(is) > steps.values.indexOf(was) ? "looser" : "tighter";
-    return { section, effect: is === was ? "other" : effect, words: `${steps.words(was)} \u2192 ${is}` };
+    return { section, effect: is === was ? "other" : effect, words: `${steps.words(was)} → ${is}` };
   }
   const number = NUMBERS[path];
   if (number) {
     const up = Number(after) > Number(before);
     const effect = up === (number.looserWhen === "up") ? "looser" : "tighter";
-    return { section, effect, words: `${number.words}: ${print(before)} \u2192 ${print(after)}` };
+    return { section, effect, words: `${number.words}: ${print(before)} → ${print(after)}` };
   }
   const least = LEAST[path];
   if (least) {
     const effect = Number(after ?? 0) > Number(before ?? 0) ? "tighter" : "looser";
-    return { section, effect, words: `${least}: ${print(before)} \u2192 ${print(after)}` };
+    return { section, effect, words: `${least}: ${print(before)} → ${print(after)}` };
   }
   if (path === "disk.tpm2Pcrs") {
     const [was, is] = [before, after].map((each) => (each === undefined ? [] : pcrsOf(String(each))));
     const gone = was!.some((pcr) => !is!.includes(pcr));
-    const words = `a key held by the TPM2 is bound to PCRs, at least: ${before ?? "any"} \u2192 ${after ?? "any"}`;
+    const words = `a key held by the TPM2 is bound to PCRs, at least: ${before ?? "any"} → ${after ?? "any"}`;
     return { section, effect: gone ? "looser" : is!.length > was!.length ? "tighter" : "other", words };
   }
   if (path === "disk.tpm2" || path === "disk.tpm2Pin") {
     const what = path === "disk.tpm2" ? "a key held by the TPM2" : "a PIN for a key held by the TPM2";
-    const words = `${what} is required: ${print(before)} \u2192 ${print(after)}`;
+    const words = `${what} is required: ${print(before)} → ${print(after)}`;
     return { section, effect: after === true ? "tighter" : before === true ? "looser" : "other", words };
   }
   if (path === "usb.rescan") {
-    const words = `sticks are scanned again when definitions change: ${before ?? true} \u2192 ${after ?? true}`;
+    const words = `sticks are scanned again when definitions change: ${before ?? true} → ${after ?? true}`;
     const effect = (before ?? true) === (after ?? true) ? "other" : after === false ? "looser" : "tighter";
     return { section, effect, words };
   }
   if (path === "usb.definitionsDaysMax") {
     const days = (value: unknown) => (value === null ? Number.POSITIVE_INFINITY : Number(value));
-    const words = `days until definitions are stale: ${before ?? "never"} \u2192 ${after ?? "never"}`;
+    const words = `days until definitions are stale: ${before ?? "never"} → ${after ?? "never"}`;
     return { section, effect: days(after) > days(before) ? "looser" : "tighter", words };
   }
   if (path === "ids.rules") {
-    const words = `the detector's rule set: ${rulesWords(before)} \u2192 ${rulesWords(after)}`;
+    const words = `the detector's rule set: ${rulesWords(before)} → ${rulesWords(after)}`;
     return { section, effect: "other", words };
   }
   if (path === "ids.strict") {
-    const words = `every rule of the detector's set must be understood: ${before === true ? "yes" : "no"} \u2192 ${after === true ? "yes" : "no"}`;
+    const words = `every rule of the detector's set must be understood: ${before === true ? "yes" : "no"} → ${after === true ? "yes" : "no"}`;
     return { section, effect: after === true ? "tighter" : before === true ? "looser" : "other", words };
   }
   if (path === "ids.homeNet") {
-    const words = `the guests' side for the detector, besides their own addresses: ${netWords(before)} \u2192 ${netWords(after)}`;
+    const words = `the guests' side for the detector, besides their own addresses: ${netWords(before)} → ${netWords(after)}`;
     return { section, effect: "other", words };
   }
   if (path === "disk.recoveryKey")
-    return { section, effect: "other", words: `a recovery key: ${print(before)} \u2192 ${print(after)}` };
-  return { section, effect: "other", words: `${path}: ${print(before)} \u2192 ${print(after)}` };
+    return { section, effect: "other", words: `a recovery key: ${print(before)} → ${print(after)}` };
+  return { section, effect: "other", words: `${path}: ${print(before)} → ${print(after)}` };
 }
 
 const netWords = (addresses: unknown): string => (Array.isArray(addresses) ? addresses.join(", ") : "") || "none";
@@ -158,7 +159,7 @@ function diffCiphers(before: Ciphers, after: Ciphers): Change[] {
   const isLooser = before !== undefined && (after === undefined || !isIn(before, after));
   const isSame = before !== undefined && after !== undefined && isIn(before, after) && isIn(after, before);
   const say = (all: Ciphers) => all?.join(", ") ?? "any";
-  const words = `ciphers of the guest's volume: ${say(before)} \u2192 ${say(after)}`;
+  const words = `ciphers of the guest's volume: ${say(before)} → ${say(after)}`;
   return [{ section, effect: isSame ? "other" : isLooser ? "looser" : "tighter", words }];
 }
 
@@ -189,7 +190,7 @@ function diffDefinitions(before: Definitions, after: Definitions): Change[] {
       const effect = LOOSENING.test(name) ? "looser" : "tighter";
       return [{ section, effect, words: `definitions added: ${name}, ${short(now)}` }];
     }
-    return [{ section, effect: "other", words: `definitions ${name}: ${short(old)} \u2192 ${short(now)}` }];
+    return [{ section, effect: "other", words: `definitions ${name}: ${short(old)} → ${short(now)}` }];
   });
 }
 

@@ -7,6 +7,7 @@ import type { Hash } from "../base/crypto.ts";
 import { readJson } from "../base/json.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 
+/** As long as the hash, so that no content can be guessed from it. */
 export const SALT_BYTES = 32;
 
 /** A whole record's bound; a larger manifest is split into parts under one root hash. */

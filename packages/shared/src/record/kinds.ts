@@ -65,7 +65,6 @@ export const BODIES = {
 
 export type KnownKind = keyof typeof BODIES;
 export const KNOWN_KINDS = Object.keys(BODIES) as KnownKind[];
-export type BodyOf<K extends KnownKind> = z.infer<(typeof BODIES)[K]>;
 
 /** The schema of a kind's body, or nothing for a kind this version does not know. */
 export function bodySchema(kind: string): z.ZodType | undefined {

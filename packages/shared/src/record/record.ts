@@ -1,7 +1,7 @@
 /** One immutable thing dom0 saw or did, before it has a place in a trail. */
 import type { z } from "zod";
 import type { GuestId } from "../base/ids.ts";
-import type { BODIES, BodyOf, KnownKind } from "./kinds.ts";
+import type { BODIES, KnownKind } from "./kinds.ts";
 import type { Severity } from "./severity.ts";
 
 /** What a source hands to the spool. `time` is milliseconds of the agent's clock; `text` is one line for people. */
@@ -15,5 +15,3 @@ export type Observation<K extends KnownKind = KnownKind> = {
     body: z.input<(typeof BODIES)[Each]>;
   };
 }[K];
-
-export type { BodyOf };

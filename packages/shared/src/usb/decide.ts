@@ -84,16 +84,21 @@ function doubts(facts: ScanFacts, policy: UsbSection, now: Date): string | null 
   }
   for (const problem of facts.problems ?? []) reasons.push(problem);
   if (facts.scanner === null) reasons.push("no scanner answered, so nothing was scanned");
-  for (const partition of facts.partitions ?? []) {
-    const where = partition.number === 0 ? "the medium" : `partition ${partition.number}`;
-    if (partition.problem !== undefined) reasons.push(`${where}: ${partition.problem}`);
-    else if (partition.fileSystem === null) reasons.push(`${where}: no file system that the gate reads`);
-  }
+  reasons.push(...unreadParts(facts));
   const unscannable = facts.manifest.filter((file) => file.finding === "unscannable");
   if (unscannable.length > 0 && facts.scanner !== null) reasons.push(about(unscannable, "unscannable"));
   if (reasons.length === 0) return null;
   const [first] = reasons;
   return (reasons.length === 1 ? first! : `${first} (and ${reasons.length - 1} more)`).slice(0, 1024);
+}
+
+/** Partitions that nobody could read, or not whole, and why. */
+function unreadParts({ partitions = [] }: ScanFacts): string[] {
+  return partitions.flatMap(({ number, problem, fileSystem }) => {
+    const where = number === 0 ? "the medium" : `partition ${number}`;
+    if (problem !== undefined) return [`${where}: ${problem}`];
+    return fileSystem === null ? [`${where}: no file system that the gate reads`] : [];
+  });
 }
 
 /** Bytes that are not zero and lie in no partition; null where there are none. */
@@ -108,12 +113,7 @@ function outsideWords({ outside = [] }: ScanFacts): string | null {
 /** What an image holds that is in no listed and hashed file, a line for each; empty where nothing is known to be. What a
  *  file system keeps free is not among it: no scan tells what lies there. */
 export function unlisted(facts: ScanFacts): string[] {
-  const lines: string[] = [...(facts.problems ?? [])];
-  for (const partition of facts.partitions ?? []) {
-    const where = partition.number === 0 ? "the medium" : `partition ${partition.number}`;
-    if (partition.problem !== undefined) lines.push(`${where}: ${partition.problem}`);
-    else if (partition.fileSystem === null) lines.push(`${where}: no file system that the gate reads`);
-  }
+  const lines: string[] = [...(facts.problems ?? []), ...unreadParts(facts)];
   const beside = outsideWords(facts);
   if (beside !== null) lines.push(beside);
   const unread = facts.manifest.filter((file) => file.sha256 === null && !file.type.startsWith("inode/"));
