@@ -1,6 +1,5 @@
 /** diagnostics → one record of what a person would ask for first. Each part is its program's last words, bounded, and so
  *  is the whole: what does not fit is cut at its beginning, and says so. */
-
 import type { CommandId } from "@sallyport/shared/base/ids.ts";
 import type { CommandDiagnostics } from "@sallyport/shared/record/command.ts";
 import { contentBytes } from "@sallyport/shared/record/content.ts";

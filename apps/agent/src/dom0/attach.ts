@@ -1,7 +1,6 @@
 /** Gate → the guest: one small interface, three ways (Xen's block and USB devices, QEMU's machine protocol). Images are
  *  always raw and read-only: their content never chooses how they are read. A handle is chosen before it is used, so
  *  that whoever finds it in a journal can take it back. */
-
 import { qmp } from "./attach-qmp.ts";
 import type { Dom0, Ran } from "./dom0.ts";
 import { DoorError } from "./dom0.ts";

@@ -1,5 +1,4 @@
 /** dom0 → what a first configuration is made of, by looking. Changes nothing; what cannot be seen is absent. */
-
 import { BOOT_KEYBOARD } from "@sallyport/shared/usb/device.ts";
 import { z } from "zod";
 import type { Dom0 } from "../dom0/dom0.ts";

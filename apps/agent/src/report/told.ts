@@ -3,7 +3,6 @@ import { toHex } from "@sallyport/shared/base/bytes.ts";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
-
 import type { InForce } from "../policy/believe.ts";
 import type { OverlayInForce } from "../policy/overlays.ts";
 import type { Outcomes } from "../reconcile/reconcile.ts";

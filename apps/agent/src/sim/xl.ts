@@ -1,5 +1,4 @@
 /** A pretend Xen: domains in memory, with xl's promises. */
-
 import type { Card } from "../dom0/cards.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Domain, Xl } from "../dom0/xl.ts";

@@ -1,5 +1,4 @@
 /** A disk that is full under the spool: told, gone on from, and what was lost is named. */
-
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -1,5 +1,4 @@
 /** The spool on a real disk against a model: random actions, kills at any write, a full disk's worth of logs. */
-
 import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,6 +1,5 @@
 /** An agent's reading half alone: follows an EVE file into a real spool until it is killed, a dot for each parcel that is
  *  synced. `reader.ts STATE FILE`. */
-
 import { realDom0 } from "../../src/dom0/real.ts";
 import { eveFile } from "../../src/sources/eve/source.ts";
 import type { Emit } from "../../src/sources/source.ts";

@@ -1,5 +1,4 @@
 /** A record → what of it a person may want to block everywhere: its files, its device, its far side. Pure. */
-
 import { readDenied } from "@sallyport/shared/policy/deny-text.ts";
 import { VIF_PREFIX } from "@sallyport/shared/policy/network/firewall.ts";
 import { deniedWords } from "@sallyport/shared/policy/overlay.ts";

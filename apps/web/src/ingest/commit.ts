@@ -1,6 +1,5 @@
 /** What was judged → one transaction: compare-and-set on the trails' rows, COPY of the records, tiles, projections.
  *  Either all of it is there or nothing is. */
-
 import { origin } from "@sallyport/shared/trail/checkpoint.ts";
 import { type Loss, signLoss } from "@sallyport/shared/trail/loss.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";

@@ -1,6 +1,5 @@
 /** MQTT → Postgres: batches wait in order, go in as groups, one transaction each, and are answered after its commit.
  *  `receive` does not resolve while too much waits: the broker then holds the rest, or drops it, and agents send again. */
-
 import { setTimeout as delay } from "node:timers/promises";
 import type { TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";

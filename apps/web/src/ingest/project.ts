@@ -1,6 +1,5 @@
 /** Committed records → the tables that pages look things up in, within the same transaction. Lossy on purpose: what is
  *  proved is the record. */
-
 import type { PolicyApplied } from "@sallyport/shared/record/agent.ts";
 import type { DiskRecovery, DiskWiped } from "@sallyport/shared/record/disk.ts";
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";

@@ -1,6 +1,5 @@
 /** Browser → sessions. better-auth does passwords (scrypt), sessions, TOTP and recovery codes; this says how, and makes a
  *  record of each sign-in, refusal and change of a factor. */
-
 import { betterAuth } from "better-auth";
 import { APIError, createAuthMiddleware, getSessionFromCtx } from "better-auth/api";
 import { twoFactor } from "better-auth/plugins/two-factor";

@@ -1,5 +1,4 @@
 /** A repository's folder of policies ↔ Postgres: planned, and applied in one transaction, all of it or nothing. */
-
 import { randomUUID } from "node:crypto";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
 import { alike } from "@sallyport/shared/policy/group-name.ts";

@@ -1,6 +1,5 @@
 /** A record's body → what happened, in the words of its kind: a sentence and the few facts a reader asks for next. Pure.
  *  A body that is not of its kind's shape tells nothing here; Record and Raw still show it. */
-
 import type {
   AgentGap,
   PolicyApplied,

@@ -1,6 +1,5 @@
 /** Rows of inputs, the policies and the files that a replay asks for ↔ Postgres. Each statement is short and sees what is
  *  committed when it runs: a replay holds no snapshot. */
-
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { Input, type Seen } from "@sallyport/shared/replay/input.ts";
 import type { Pool } from "pg";

@@ -1,5 +1,4 @@
 /** What a step or a person decided → rows, in the caller's transaction: the state with what it does to publications. */
-
 import type { RolloutAct } from "@sallyport/shared/rollout/advance.ts";
 import { Plan } from "@sallyport/shared/rollout/plan.ts";
 import { isEnded, RolloutState } from "@sallyport/shared/rollout/state.ts";

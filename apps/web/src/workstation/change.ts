@@ -1,5 +1,4 @@
 /** What an admin does to one workstation ↔ Postgres, each in the caller's transaction: revoke, move, describe. */
-
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Membership, type SignedStatement } from "@sallyport/shared/policy/statement.ts";

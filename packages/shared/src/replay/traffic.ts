@@ -1,5 +1,4 @@
 /** Drops, flows and alerts → inputs. Ports that a guest chose for itself, and its own address, decide nothing: they go. */
-
 import { REASONS, VIF_PREFIX } from "../policy/network/firewall.ts";
 import type { IdsAlert, IdsEvent, NetDrop } from "../record/ids.ts";
 import type { AlertInput, Input, NetInput, Side } from "./input.ts";

@@ -1,6 +1,5 @@
 /** RFC 6587: a TCP connection → syslog frames. Octet counting (`LEN SP message`) or lines, by the first bytes.
  *  A count that cannot be ends the counting: what follows is read as lines, so that nothing is lost. */
-
 import { wholeCharacters } from "../bytes.ts";
 import { type Piece, type Splitter, splitter } from "../lines.ts";
 
