@@ -1,5 +1,6 @@
 /** What pictures.ts takes a picture of: each page, and what is done on it before. */
 import type { Page } from "playwright-core";
+import type { Histogram } from "../../apps/web/src/record/histogram.ts";
 import type { ApprovalsSeeded } from "./approvals.ts";
 import type { ExceptionsSeeded } from "./exceptions.ts";
 import type { FleetSeeded } from "./fleet.ts";
@@ -35,6 +36,20 @@ const press = (name: string) => async (page: Page) => void (await page.getByRole
 const chosen = async (page: Page) => {
   for (const name of ["lab-07", "fin-02", "reception-with-a-rather-long-host-name-01", "spare-01"])
     await page.getByRole("checkbox", { name: `Choose ${name}`, exact: true }).check();
+};
+
+/** As if what matches were too much to be counted whole. */
+const uncounted = async (page: Page) => {
+  await page.route(/record\.histogram/, async (route) => {
+    const response = await route.fetch();
+    const answer = (await response.json()) as { result: { data: Histogram } };
+    const { from, stepMs, counts } = answer.result.data;
+    answer.result.data.countedFrom = new Date(Date.parse(from) + (counts.length / 2) * stepMs).toISOString();
+    await route.fulfill({ response, json: answer });
+  });
+  await page.reload();
+  await page.getByText("counted back to").waitFor();
+  await page.unroute(/record\.histogram/);
 };
 
 const around = async (page: Page) => {
@@ -117,6 +132,7 @@ export function pictures(
         await page.mouse.move(x + width * 0.8, y + 8);
       },
     },
+    { name: "explore-uncounted", path: "/explore", widths: [900, ...WIDTHS], act: uncounted },
     { name: "explore-filtered", path: "/explore?severity=warning&kind=guest.log&kind=ids.*&text=port" },
     { name: "explore-empty", path: "/explore?text=nothing-says-this" },
     { name: "explore-story", path: `/explore?open=${scan}` },

@@ -120,11 +120,11 @@ function Chart({ histogram, isStale, range, onNarrow }: ChartProps) {
           , {span(stepMs) === "0 s" ? `${stepMs} ms` : span(stepMs)} a bar
         </span>
         {countedFrom !== null && (
-          <span className="truncate text-hold" title={exact(countedFrom)}>
+          <span className="min-w-0 truncate text-hold" title={exact(countedFrom)}>
             ◐ counted back to {moment(countedFrom)}; narrow the time or the query for the rest
           </span>
         )}
-        <span className="ml-auto truncate text-ink-2 tabular-nums" aria-hidden>
+        <span className="ml-auto max-w-[65%] shrink-0 truncate text-ink-2 tabular-nums" aria-hidden>
           {picked ? words(low, high) : `most in a bar ${count(most)}`}
         </span>
       </p>
