@@ -1,9 +1,10 @@
 /** Partition tables that not every system reads: what one of them points to is listed, or the table is named. Each as a stick,
  *  and as a file on one. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { crc32 } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MARKER } from "./clamd-server.ts";
-import { extImage, fatImage, isoImage, layOut, ntfsImage, run } from "./images.ts";
+import { extImage, fatImage, isoImage, layOut, ntfsImage, partitioned, run } from "./images.ts";
 import { missing } from "./packages.ts";
 import { findings, type Scanning, scanning, told } from "./scanning.ts";
 
@@ -187,6 +188,57 @@ describe.skipIf(absent !== null)("a partition table", () => {
     expect((await both(other)).words).toEqual(told);
     bytes.fill(0, 446, 512);
     expect((await both(bytes)).words).toEqual(told);
+  });
+
+  it("of a RAID, or a volume group, in the room that a FAT keeps for itself is named: Linux puts that together first", async () => {
+    const image = on.fresh("fat");
+    writeFileSync(image, Buffer.alloc(2 * MIB));
+    run("mkfs.vfat", ["-R", "32", image]);
+    run("mcopy", ["-i", image, `${layOut(on.fresh("tree"), { "good.txt": "good" })}/good.txt`, "::/"]);
+    const plain = readFileSync(image);
+    expect((await both(plain)).inFile).toBe("clean");
+    const raid = Buffer.from(plain);
+    raid.writeUInt32LE(0xa92b_4efc, 4096);
+    const group = Buffer.from(plain);
+    group.write("LABELONE", 1536);
+    for (const [bytes, what] of [
+      [raid, "a part of a RAID of Linux, which the gate does not read as well"],
+      [group, "an LVM volume, which the gate does not read as well"],
+    ] as const) {
+      const { stick, inFile } = await both(bytes);
+      expect([stick.verdict, findings(stick)]).toEqual(["hold", { "good.txt": "clean" }]);
+      expect(stick.partitions!.map(({ problem }) => problem)).toEqual([`it is ${what}`, undefined]);
+      expect(inFile).toBe(`unscannable: it is ${what}`);
+      const parted = await both(mbr(Buffer.concat([Buffer.alloc(MIB), bytes]), entry(0x0e, 2048, bytes.length / 512)));
+      expect([parted.stick.verdict, parted.inFile]).toEqual(["hold", `unscannable: its partition 1 is ${what}`]);
+    }
+  });
+
+  it("whose marks are wrong is told where a file system begins where it points, also past the end", async () => {
+    const bytes = Buffer.concat([Buffer.alloc(MIB), clean]);
+    const wrong = entry(0x0c, 2048, clean.length / 512 + 100);
+    wrong[0] = 1;
+    expect((await both(mbr(bytes, wrong))).words).toEqual([
+      "its first sector is a partition table to some systems and none to others",
+    ]);
+  });
+
+  it("with a partition that ends before it begins is told", async () => {
+    const image = partitioned(on.fresh("gpt"), "gpt", [
+      { image: fatImage(on.fresh("fat"), layOut(on.fresh("tree"), {}), 12), type: "L" },
+    ]);
+    const bytes = readFileSync(image);
+    expect((await scan(bytes)).problems).toBeUndefined();
+    const reseal = (header: number, entries: number) => {
+      bytes.writeBigUInt64LE(bytes.readBigUInt64LE(entries + 32) - 2n, entries + 40);
+      bytes.writeUInt32LE(crc32(bytes.subarray(entries, entries + 128 * 128)), header + 88);
+      bytes.writeUInt32LE(0, header + 16);
+      bytes.writeUInt32LE(crc32(bytes.subarray(header, header + 92)), header + 16);
+    };
+    reseal(512, 1024);
+    reseal(bytes.length - 512, bytes.length - 33 * 512);
+    const body = await scan(bytes);
+    expect([body.verdict, body.problems![0]]).toEqual(["hold", "its GPT has a partition that ends before it begins"]);
   });
 
   it("is none on an NTFS over the whole stick, whose last sector repeats its first: it is the file system's own", async () => {

@@ -1,5 +1,6 @@
 /** What else a range may be, so that a person is told more than "unknown", and one that is two things is told as both. */
 import { CLOSED, fits, HEAD_BYTES, SEVEN } from "./archives/marks.ts";
+import { laidBeside } from "./laid-beside.ts";
 import type { Source } from "./source.ts";
 
 const SWAP = 4086;
@@ -13,5 +14,5 @@ export function foreign(source: Source): string | null {
     if (FILE_SYSTEMS.has(type) && fits(head, mark))
       return `${/^[AH]/.test(name) ? "an" : "a"} ${name} file system, which the gate does not read`;
   for (const { what, mark } of CLOSED) if (fits(head, mark)) return what;
-  return head.toString("latin1", SWAP, SWAP + 10) === "SWAPSPACE2" ? "swap space" : null;
+  return head.toString("latin1", SWAP, SWAP + 10) === "SWAPSPACE2" ? "swap space" : laidBeside(source);
 }

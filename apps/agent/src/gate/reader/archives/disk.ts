@@ -1,6 +1,7 @@
 /** A disk, partition, floppy or disc as a file → its files, by the same readers as for the stick itself. */
 
 import { foreign } from "../foreign.ts";
+import { laidBeside } from "../laid-beside.ts";
 import { outside, partitions } from "../partitions.ts";
 import { bytesSource, Damaged, type Source, slice } from "../source.ts";
 import { labelHead } from "../tables/labels.ts";
@@ -60,6 +61,9 @@ export function* diskMembers(source: Source): Generator<Member> {
   if (found === null) throw new Damaged("is a disk image without anything that the gate reads");
   const { tables, volumes } = found;
   const problems = [...tables.problems];
+  // by a mark at its start it is another container by itself
+  const other = volumes.length === 0 ? null : laidBeside(source);
+  if (other !== null) problems.push(`it is ${other} as well`);
   yield* volumesMembers(volumes, "", problems);
   for (const range of tables.partitions) {
     if (range.problem !== undefined) problems.push(`its partition ${range.number}: ${range.problem}`);
@@ -87,8 +91,11 @@ const inDisc = ({ from, bytes }: Range, volumes: Volume[]): boolean =>
 
 function* partitionMembers(range: Range, source: Source, isDisc: boolean, problems: string[]): Generator<Member> {
   const volumes = volumesIn(source).filter((volume) => volume.problem !== ONLY_UDF);
-  if (volumes.length > 0) yield* volumesMembers(volumes, `${range.number}/`, problems);
-  else if (!onlyZeros(source)) {
+  if (volumes.length > 0) {
+    const other = foreign(source);
+    if (other !== null) problems.push(`its partition ${range.number} is ${other} as well`);
+    yield* volumesMembers(volumes, `${range.number}/`, problems);
+  } else if (!onlyZeros(source)) {
     // as a file: what 7z opens, or what is known by name, is found there
     yield { name: Buffer.from(String(range.number)), kind: "file", size: source.size, content: source, region: true };
     if (foreign(source) === null && !isDisc)

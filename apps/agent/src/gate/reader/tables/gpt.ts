@@ -64,6 +64,7 @@ function gptAt(source: Source, tables: Tables, sector: number, lba: number): Ran
     }
     const end = at + entries.length;
     takeOwn(tables, end, source.read(end, Math.min((sector - (end % sector)) % sector, source.size - end)), false);
+    if (endsBefore(entries, entryBytes)) tables.problems.push("its GPT has a partition that ends before it begins");
     return gptEntries(entries, entryBytes, sector);
   } catch (error) {
     reason(error);
@@ -81,6 +82,15 @@ function takeOwn(tables: Tables, from: number, bytes: Buffer, said: boolean): vo
 }
 
 const isUsed = (entry: Buffer): boolean => guid(entry) !== UNUSED && u64(entry, 40) >= u64(entry, 32);
+
+/** Linux makes a partition of it, without an end. */
+function endsBefore(entries: Buffer, entryBytes: number): boolean {
+  for (let at = 0; at + entryBytes <= entries.length; at += entryBytes) {
+    const entry = entries.subarray(at, at + entryBytes);
+    if (guid(entry) !== UNUSED && !isUsed(entry)) return true;
+  }
+  return false;
+}
 
 function gptEntries(entries: Buffer, entryBytes: number, sector: number): Range[] {
   const ranges: Range[] = [];

@@ -101,6 +101,13 @@ describe("a partition table of another kind", () => {
       }),
     ],
     ["an Apple partition map", blank((bytes) => bytes.write("PM\0\0", 512))],
+    [
+      "an Apple partition map",
+      blank((bytes) => {
+        bytes.write("ER\x02\0");
+        bytes.write("PM\0\x01", 512);
+      }),
+    ],
     ["an Amiga partition table", amiga(0)],
     ["an Amiga partition table", amiga(15)],
     ["an Amiga partition table", amiga(3, 0x4d53_4f46)],

@@ -34,7 +34,13 @@ const LABELS: readonly Label[] = [
   { what: "the table of a dynamic disk of Windows", is: (head) => head.toString("latin1", 3072, 3080) === "PRIVHEAD" },
   { what: "an SGI label", is: (head) => head.readUInt32BE(0) === 0x0be5_a941 },
   { what: "an Ultrix label", is: (head) => head.readUInt32LE(ULTRIX_AT) === 0x03_2957 && head[ULTRIX_AT + 4] === 1 },
-  { what: "an Apple partition map", is: (head) => head.toString("latin1", 512, 516) === "PM\0\0" },
+  {
+    what: "an Apple partition map",
+    // the two bytes are enough to Linux, where the first sector says so
+    is: (head) =>
+      head.toString("latin1", 512, 516) === "PM\0\0" ||
+      (head.toString("latin1", 0, 4) === "ER\x02\0" && head.toString("latin1", 512, 514) === "PM"),
+  },
   { what: "an Amiga partition table", is: amiga },
   { what: "a partition table of Acorn's ICS", is: ics },
   { what: "a partition table of the Rio Karma", is: karma },

@@ -35,8 +35,8 @@ function bentTable(source: Source, tables: Tables): void {
   for (let at = 446; at < 510; at += 16) {
     const from = sector.readUInt32LE(at + 8) * 512;
     const bytes = sector.readUInt32LE(at + 12) * 512;
-    if (from === 0 || bytes === 0 || from + bytes > source.size) continue;
-    if (!holds(slice(source, from, bytes))) continue;
+    if (from === 0 || bytes === 0 || from >= source.size) continue;
+    if (!holds(slice(source, from, Math.min(bytes, source.size - from)))) continue;
     tables.problems.push("its first sector is a partition table to some systems and none to others");
     return;
   }
