@@ -8,12 +8,13 @@ import { SealedRecovery, sealedDigest } from "@sallyport/shared/disk/sealed.ts";
 import type { Applier } from "./appliers/applier.ts";
 import { diskApplier, lookAtVolume, unknownVolume, type VolumePlace } from "./appliers/disk.ts";
 import type { Performer } from "./command/performer.ts";
-import { type Escrowed, noVolume, wipePerformer } from "./command/wipe.ts";
+import { type Escrowed, noVolume, type WipedVolumes, wipePerformer } from "./command/wipe.ts";
 import type { AgentConfig } from "./config.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import { cryptsetupDisk } from "./dom0/disk.ts";
 import { lookingAgain } from "./dom0/disk-again.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
+import { keptText } from "./dom0/kept-text.ts";
 import { Bell } from "./pace.ts";
 import { diskSource, recoveryPosition } from "./sources/disk/source.ts";
 import type { Source } from "./sources/source.ts";
@@ -29,6 +30,8 @@ export const recoveryPath = (state: string, { volume, slot }: Pick<SealedRecover
 const RECOVERY_FILE = /^recovery-[0-9a-f-]{36}(?:-\d{1,2})?\.json$/;
 const RECOVERY_BYTES_MAX = 16 * 1024;
 const RECOVERIES_MAX = 64;
+const WIPED_MAX = 64;
+const WIPED_BYTES_MAX = 16 * 1024;
 
 export function volumeOf(config: AgentConfig, workstation: WorkstationId, state: string, dom0: Dom0): Volume {
   if (!config.disk) return { applier: unknownVolume(), sources: [], wipe: noVolume() };
@@ -55,7 +58,20 @@ export function volumeOf(config: AgentConfig, workstation: WorkstationId, state:
         recoveries: async () => (await recoveriesIn(dom0, state)).map(({ sealed }) => sealed),
       }),
     ],
-    wipe: wipePerformer({ disk, place, escrow: () => escrowIn(dom0, state), now }),
+    wipe: wipePerformer({ disk, place, escrow: () => escrowIn(dom0, state), wiped: wipedVolumes(dom0, state), now }),
+  };
+}
+
+/** A volume's UUID a line, in the state folder. */
+export function wipedVolumes(dom0: Pick<Dom0, "readText" | "facts">, state: string): WipedVolumes {
+  const kept = keptText(dom0, join(state, "wiped-volumes"), WIPED_BYTES_MAX);
+  const read = async () => ((await kept.read()) ?? "").split("\n").filter(Boolean);
+  return {
+    has: async (volume) => (await read()).includes(volume),
+    async keep(volume) {
+      const others = (await read()).filter((each) => each !== volume);
+      kept.write(`${[...others.slice(1 - WIPED_MAX), volume].join("\n")}\n`);
+    },
   };
 }
 

@@ -15,8 +15,11 @@ export type WipeParts = {
   disk: Disk;
   place: VolumePlace;
   escrow: () => Promise<Escrowed[]>;
+  /** Volumes of which an order here left nothing on their device, so that a next one may end what lies beside it. */
+  wiped: WipedVolumes;
   now: () => number;
 };
+export type WipedVolumes = { has(volume: string): Promise<boolean>; keep(volume: string): Promise<void> };
 
 const Noted = z.object({
   device: z.string(),
@@ -76,13 +79,20 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
   },
 
   async perform({ command, noted, isAgain }): Promise<Outcome> {
-    const { disk, place, now } = parts;
+    const { disk, place, wiped, now } = parts;
     const { volume } = command.arguments;
     const { device, areaBytes, before, what, plainBytes, isElsewhere, copies, escrow } = Noted.parse(noted);
     if (copies) {
       const steps: Part[] = [];
       for (const path of [...copies, ...escrow.map((each) => each.path)])
         steps.push(await step(path, () => disk.remove(path)));
+      // another disk in its place has no header of it either
+      if (!(await wiped.has(volume)))
+        steps.push({
+          what: "the volume itself",
+          outcome: "failed",
+          why: `no order here has wiped it, and ${device} is something else: it may be whole elsewhere`,
+        });
       const after = await disk.hash(device, areaBytes).catch(() => undefined);
       return ended(steps, { command: command.id, volume, areaBytes, before, after, escrow }, now());
     }
@@ -117,15 +127,18 @@ export const wipePerformer = (parts: WipeParts): Performer<"wipe"> => ({
           ),
         ),
       );
+    const beside: Part[] = [];
     for (const path of [...place.copies, ...escrow.map((each) => each.path)])
-      steps.push(await step(path, () => disk.remove(path)));
+      beside.push(await step(path, () => disk.remove(path)));
 
     const after = await disk.hash(device, areaBytes).catch(() => undefined);
     const left = await disk.look(device).catch(() => undefined);
     const isStill = left === undefined || left.is === "luks2" || (left.is === "other" && left.uuids.includes(volume));
     if (after === undefined || after === before || isStill)
       steps.push({ what: "a look afterwards", outcome: "failed", why: "the header is still there, or cannot be read" });
-    return ended(steps, { command: command.id, volume, areaBytes, before, after, escrow }, now());
+    // where that cannot be kept, a next order says that it does not know
+    if (!steps.some(({ outcome }) => outcome === "failed")) await wiped.keep(volume).catch(() => {});
+    return ended([...steps, ...beside], { command: command.id, volume, areaBytes, before, after, escrow }, now());
   },
 });
 

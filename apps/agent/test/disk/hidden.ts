@@ -18,7 +18,13 @@ const command = {
   arguments: { volume },
   notAfter: "2026-11-24T11:00:00.000Z",
 } as never;
-const performer = wipePerformer({ disk, place, escrow: async () => [], now: () => Date.now() });
+const performer = wipePerformer({
+  disk,
+  place,
+  escrow: async () => [],
+  wiped: { has: async () => false, keep: async () => {} },
+  now: () => Date.now(),
+});
 const noted = await performer.note(command);
 const outcome = await performer.perform({ command, noted, isAgain: false, signal: new AbortController().signal });
 const { whole } = DiskWiped.parse(outcome.observations?.[0]?.body);

@@ -30,6 +30,7 @@ const AREA_BYTES = 16_777_216;
 const key = new TextEncoder().encode("the pass phrase");
 const pem = () => generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }) as string;
 const without = missing("cryptsetup", "wipefs");
+const UNKNOWN = { has: async () => false, keep: async () => {} };
 
 let folder: string;
 beforeEach(() => {
@@ -246,6 +247,20 @@ describe.skipIf(without !== null)("a volume that two persons order to be wiped",
     expect(existsSync(at("header.backup"))).toBe(true);
   }, 480_000);
 
+  it("and is not there any more is not called wiped, though its copies are gone", async () => {
+    const { volume } = laid;
+    writeFileSync(at("volume"), "another disk".repeat(4_000));
+    expect(live(0).status).toBe(0);
+    expect(existsSync(at("header.backup"))).toBe(false);
+    const records = trail();
+    const wiped = DiskWiped.parse(records.find(({ kind }) => kind === "disk.wiped")?.body);
+    expect(wiped).toMatchObject({ volume, whole: false });
+    expect(records.at(-1)?.body).toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining("it may be whole elsewhere"),
+    });
+  });
+
   it("and is LUKS1 is said to be that, and is not touched", async () => {
     writeFileSync(at("pass"), key);
     const how = [
@@ -298,7 +313,7 @@ describe("a wipe", () => {
     const found = await disk.look("/dev/guest");
     const uuid = found.is === "luks2" ? found.uuid : "";
     const place = { device: "/dev/guest", copies: ["/root/header"], ...(mapping !== "" && { mapping }) };
-    const performer = wipePerformer({ disk, place, escrow: async () => [], now: () => 0 });
+    const performer = wipePerformer({ disk, place, escrow: async () => [], wiped: UNKNOWN, now: () => 0 });
     return { disk, uuid, performer };
   }
 

@@ -16,7 +16,7 @@ import { keptText } from "../../src/dom0/kept-text.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { Intake } from "../../src/spool/intake.ts";
 import { openSpool } from "../../src/spool/open.ts";
-import { escrowIn } from "../../src/volume.ts";
+import { escrowIn, wipedVolumes } from "../../src/volume.ts";
 
 const [folder, dieBefore] = [process.argv[2]!, Number(process.argv[3])];
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -84,6 +84,7 @@ const performers: Performers = {
     disk: mortal,
     place: { device: join(folder, "volume"), copies: [join(folder, "header.backup")] },
     escrow: () => escrowIn(realDom0, folder),
+    wiped: wipedVolumes(realDom0, folder),
     now,
   }),
 };
