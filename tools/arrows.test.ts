@@ -79,6 +79,7 @@ describe("in the console", () => {
     ],
     artifact: ["respond.ts"], // a file is streamed into pieces, and its record is in the transaction that names it
     certificate: ["certificates.ts"], // looked through by the worker, at its own pace
+    destination: ["queue.ts", "deliver.ts"], // what is on its way, and the worker's loop over it
     deny: ["change.ts"], // signed in the caller's transaction
     escrow: ["destroy.ts"], // a loop of the worker's, each in one transaction with its record
     export: ["respond.ts"], // an HTTP answer that streams rows
@@ -156,8 +157,12 @@ describe("in the console", () => {
       ...["view/signers.tsx", "view/words.tsx"], // who signs, on a group's page; that something waits, wherever it was asked
     ],
     command: ["ask.ts", "many.ts", "view/commands.tsx", "view/many.tsx"], // and what is signed is done by the noun that asked
+    destination: ["destination.ts"], // from when on a failure is told
     deny: ["view/button.tsx"], // beside whatever must not spread
-    dispatch: ["publication.ts", "sign.ts"], // statements are signed in one place
+    dispatch: [
+      ...["publication.ts", "sign.ts"], // statements are signed in one place
+      "rounds.ts", // how a loop of the worker's looks at its rows
+    ],
     escrow: ["view/escrow.tsx"],
     ingest: ["trails.ts"], // the console's own trail is appended to as any other
     overview: ["view/shell.tsx"], // who is looking, and what they may do

@@ -1,6 +1,6 @@
 /** The console alone over a real Postgres, with rows as ingest leaves them: for what needs no agent and no broker. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
@@ -19,6 +19,8 @@ export type Console = {
   databaseUrl: string;
   pool: pg.Pool;
   consoleKey: ConsoleKey;
+  /** What the console seals with. */
+  sessionSecret: string;
   stop: () => Promise<void>;
 };
 
@@ -58,6 +60,7 @@ export async function startConsole({ develop = false } = {}): Promise<Console> {
     databaseUrl: postgres.url,
     pool,
     consoleKey: readConsoleKey(join(stateFolder, "keys", "console.key")),
+    sessionSecret: readFileSync(join(stateFolder, "keys", "session.secret"), "utf8").trim(),
     setupUrl: `${url}/setup?code=${code}`,
     stop: async () => {
       const gone = new Promise((resolve) => child.once("exit", resolve));

@@ -152,6 +152,13 @@ export function pictures(
     { name: "usb-refused", path: exceptions.refused },
     { name: "usb-signing", path: exceptions.signing },
     { name: "deny", path: "/deny", widths: [1100, ...WIDTHS] },
+    { name: "destinations", path: "/destinations", widths: [900, ...WIDTHS] },
+    ...["SIEM", "SOC chat"].map((name) => ({
+      name: `destinations-${name.replace(" ", "-")}`,
+      path: "/destinations",
+      act: async (page: Page) => void (await page.getByRole("row").filter({ hasText: name }).click()),
+    })),
+    { name: "destinations-add", path: "/destinations", act: press("Add a destination…") },
     { name: "deny-one", path: "/deny", act: (page) => page.keyboard.press("j") },
     {
       name: "deny-ask",

@@ -11,6 +11,7 @@ import { openBrowser, openPage } from "./chromium.ts";
 import { seedCommands } from "./commands.ts";
 import { startConsole } from "./console.ts";
 import { seedDenies } from "./denies.ts";
+import { seedDestinations } from "./destinations.ts";
 import { seedEscrow } from "./escrow.ts";
 import { seedExceptions, seedSigning } from "./exceptions.ts";
 import { seedFleet } from "./fleet.ts";
@@ -57,6 +58,7 @@ try {
   await seedCommands(made.pool, made.consoleKey, fleet.workstations.get("lab-07")!, "lab-07");
   await seedDenies(made.pool, made.consoleKey, fleet.groups.laboratory!);
   await seedArtifacts(made.pool, "nora@example.org");
+  await seedDestinations(made.pool);
   const rollouts = await seedRollouts(made.pool, made.consoleKey, fleet);
   // behind what else reports
   await seedEscrow(made.pool, fleet.workstations.get("lab-07")!);

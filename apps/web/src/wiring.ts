@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
+import { type Seal, sealWith } from "./destination/seal.ts";
 import { type Env, readEnv } from "./env.ts";
 import { Slots } from "./export/slots.ts";
 import type { RecordConsole } from "./person/act.ts";
@@ -34,6 +35,7 @@ export type Wiring = {
   auth: ReturnType<typeof makeAuth>;
   consoleKey: ConsoleKey;
   recordConsole: RecordConsole;
+  seal: Seal;
   heard: Heard;
   exportSlots: Slots;
   replaySlots: Slots;
@@ -68,6 +70,7 @@ function make(): Wiring {
     auth,
     consoleKey,
     recordConsole,
+    seal: sealWith(secret),
     heard,
     exportSlots: new Slots(EXPORTS_MAX),
     replaySlots: new Slots(REPLAYS_MAX),

@@ -1,6 +1,7 @@
 /** The console's second process: MQTT → Postgres (ingest), Postgres → MQTT (dispatch), and the listener agents enrol at.
  *  This file is its only wiring. Several run side by side. */
 import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
@@ -10,6 +11,9 @@ import pino from "pino";
 import { z } from "zod";
 import { keepExpired } from "./approval/withdraw.ts";
 import { keepCertificatesWatched, shownAt } from "./certificate/certificates.ts";
+import { reachable } from "./destination/address.ts";
+import { Deliveries } from "./destination/deliver.ts";
+import { sealWith } from "./destination/seal.ts";
 import { CommandDispatch } from "./dispatch/commands.ts";
 import { policyDispatch } from "./dispatch/dispatch.ts";
 import { overlayDispatch } from "./dispatch/overlays.ts";
@@ -43,6 +47,10 @@ const Env = z.object({
   SALLYPORT_BIND: z.string().min(1).optional(),
   /** Where agents reach the broker, if not as the worker does. */
   SALLYPORT_MQTT_URL: z.url({ protocol: /^mqtts$/ }).optional(),
+  /** Where people reach the console: in the links of alerts that are sent. */
+  SALLYPORT_URL: z.url({ protocol: /^https?$/ }).optional(),
+  /** Addresses and ranges beside the public ones to which alerts may be sent. */
+  SALLYPORT_ALERT_NETWORKS: z.string().optional(),
   SALLYPORT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 type Env = z.infer<typeof Env>;
@@ -114,6 +122,12 @@ export async function startWorker(env: Env): Promise<Worker> {
   const commands = new CommandDispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
   const rollouts = new Rollouts({ pool, log, recordConsole: consoleRecorder(signer) });
   const gather = new Gather({ pool, log });
+  const deliveries = new Deliveries({
+    ...{ pool, log, recordConsole: consoleRecorder(signer), consoleUrl: env.SALLYPORT_URL },
+    seal: sealWith(key("session.secret").toString().trim()),
+    may: reachable(env.SALLYPORT_ALERT_NETWORKS),
+    host: env.SALLYPORT_URL === undefined ? hostname() : new URL(env.SALLYPORT_URL).hostname,
+  });
   const back = async (workstations: WorkstationId[]): Promise<void> => {
     const { epoch, stands, asOf } = await standing(pool, workstations);
     void sendReceipts(link.publish, signer, epoch, stands, asOf);
@@ -150,6 +164,7 @@ export async function startWorker(env: Env): Promise<Worker> {
     commands.run(signal),
     rollouts.run(signal),
     gather.run(signal),
+    deliveries.run(signal),
     keepRevokedFile(pool, env.SALLYPORT_STATE, log, signal),
     keepPartitions(pool, ingest, { clockDoubt, now }, log, signal),
     keepPruned(pool, log, signal),
@@ -166,7 +181,10 @@ export async function startWorker(env: Env): Promise<Worker> {
     ),
     listenForChanges(
       env.DATABASE_URL,
-      { publication: dispatch, overlay: overlays, rollout: rollouts, command: commands, record: gather },
+      {
+        ...{ publication: dispatch, overlay: overlays, rollout: rollouts, command: commands, record: gather },
+        ...{ alert: deliveries, destination: deliveries },
+      },
       log,
       signal,
     ),

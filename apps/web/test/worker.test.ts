@@ -1,7 +1,7 @@
 /** The worker as a process of its own, against a real broker with TLS and a real Postgres: enrolment, evidence, policy. */
 import "reflect-metadata";
 import { type ChildProcess, spawn } from "node:child_process";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
@@ -19,9 +19,11 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ensureFirstGroup } from "../../../packages/up/src/group.ts";
 import { migrate } from "../../../prisma/migrate.ts";
+import { sealWith, targetOf } from "../src/destination/seal.ts";
 import { hash, readSigner, verify } from "../src/trail/crypto.ts";
 import { Machine } from "./machine.ts";
 import { startPostgres, type TestPostgres } from "./postgres.ts";
+import { receiveWebhooks } from "./receivers.ts";
 import { entriesOf } from "./stored.ts";
 import { ensureKeys, startBroker } from "./up.ts";
 
@@ -50,6 +52,8 @@ afterAll(async () => {
   rmSync(stateFolder, { recursive: true, force: true });
 });
 
+const key = (name: string) => readFileSync(join(stateFolder, "keys", name));
+
 type Running = { child: ChildProcess; port: number; log: () => string };
 
 async function startWorkerProcess(): Promise<Running> {
@@ -61,6 +65,8 @@ async function startWorkerProcess(): Promise<Running> {
       SALLYPORT_STATE: stateFolder,
       SALLYPORT_LISTEN_PORT: "0",
       SALLYPORT_BIND: "127.0.0.1",
+      SALLYPORT_URL: "https://console.example.org",
+      SALLYPORT_ALERT_NETWORKS: "127.0.0.0/8",
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -217,6 +223,33 @@ test("what one machine publishes as another reaches nothing, and stands in quara
   expect(trails.rowCount).toBe(0);
   agent.end(true);
   child.kill("SIGKILL");
+});
+
+test("an alert that is raised is sent at once, with the secret that the console sealed", async () => {
+  const tls = { key: key("listener.key"), cert: key("listener.crt") };
+  const receiver = await receiveWebhooks(tls);
+  const { child, log } = await startWorkerProcess();
+  const id = randomUUID();
+  const target = targetOf({ kind: "webhook", url: receiver.url, ca: key("ca.crt").toString().trim() });
+  await pool.query(
+    "INSERT INTO destination (id, name, kind, shown, sealed, severity, added_by) VALUES ($1, 'chat', 'webhook', '', $2, 3, 'ada')",
+    [id, sealWith(key("session.secret").toString().trim()).seal(id, target)],
+  );
+  await vi.waitFor(() => expect(log()).toContain("broker.connected"), { timeout: 60_000 });
+  await pool.query(
+    `WITH raised AS (INSERT INTO alert (key, kind, severity, title, reason) VALUES ('k', 'usb.scan', 4, 'a stick', 'infected'))
+     SELECT pg_notify('alert', '')`,
+  );
+  await vi.waitFor(() => expect(receiver.posted).toHaveLength(1), { timeout: 60_000 });
+  expect(JSON.parse(receiver.posted[0]!.body).text).toMatch(
+    /^\[error\] a stick: infected\nhttps:\/\/console\.example\.org\/alerts\?open=\d+$/,
+  );
+  await vi.waitFor(async () => expect((await pool.query("SELECT 1 FROM delivery")).rowCount).toBe(0), {
+    timeout: 60_000,
+  });
+  child.kill("SIGTERM");
+  await vi.waitFor(() => expect(child.exitCode).toBe(0), { timeout: 15_000 });
+  await receiver.stop();
 });
 
 test("a token is used once, expires, and refuses a request that is not signed by the keys it names", async () => {

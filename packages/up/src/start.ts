@@ -122,7 +122,7 @@ async function startParts(options: Starting, parts: Parts): Promise<Stack> {
     const port = at === 1 ? ports.listen : 0;
     const worker = parts.start(at === 1 ? "worker" : `worker-${at}`, {
       args: node("apps/web/src/worker.ts"),
-      env: { ...shared, SALLYPORT_LISTEN_PORT: String(port) },
+      env: { ...shared, SALLYPORT_LISTEN_PORT: String(port), SALLYPORT_URL: consoleUrl },
     });
     await worker.until(async () => worker.tail.includes("worker.ready"), READY_MS_MAX);
   }

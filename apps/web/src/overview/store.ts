@@ -1,5 +1,6 @@
 /** What the first page and the menu show; every number here is cheap on a store of any size. */
 import type { Pool } from "pg";
+import { FAILING_MS } from "../destination/destination.ts";
 
 /** `forked` and `lossy` are what is known of trails, not a proof: that one is whole is shown by verifying it. */
 export type Counts = {
@@ -8,6 +9,8 @@ export type Counts = {
   held: number;
   /** Things that are blocked by hand. */
   denied: number;
+  /** Destinations that alerts have not reached for long. */
+  undelivered: number;
   trails: number;
   forked: number;
   lossy: number;
@@ -19,6 +22,8 @@ export async function readCounts(pool: Pool): Promise<Counts> {
             (SELECT count(*) FROM alert WHERE state = 'open') AS alerts,
             (SELECT count(*) FROM scan WHERE verdict = 'hold' AND received > now() - interval '1 day') AS held,
             (SELECT count(*) FROM deny WHERE lifted_at IS NULL AND until > now()) AS denied,
+            (SELECT count(*) FROM destination
+              WHERE enabled AND failing_since < now() - make_interval(secs => ${FAILING_MS / 1_000})) AS undelivered,
             (SELECT count(*) FROM trail) AS trails,
             (SELECT count(*) FROM trail WHERE state = 'forked') AS forked,
             (SELECT count(DISTINCT trail) FROM loss) AS lossy`,
@@ -30,6 +35,7 @@ export async function readCounts(pool: Pool): Promise<Counts> {
     alerts: number("alerts"),
     held: number("held"),
     denied: number("denied"),
+    undelivered: number("undelivered"),
     trails: number("trails"),
     forked: number("forked"),
     lossy: number("lossy"),

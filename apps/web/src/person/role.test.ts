@@ -8,8 +8,10 @@ test("each role may do what its sentence says, and nothing else", () => {
   expect(Object.fromEntries(ROLES.map((role) => [role, granted(role).join(" ")]))).toEqual({
     viewer: "entries content",
     responder: "entries content triage command deny",
-    admin: "entries content triage command deny destroy policy enrol workstations people quarantine escrow",
-    owner: "entries content triage command deny destroy policy enrol workstations people quarantine escrow",
+    admin:
+      "entries content triage command deny destroy policy enrol workstations destinations people quarantine escrow",
+    owner:
+      "entries content triage command deny destroy policy enrol workstations destinations people quarantine escrow",
     auditor: "entries",
   });
 });

@@ -14,6 +14,7 @@ export const ACTS = {
   policy: "write and publish policy",
   enrol: "make enrolment tokens",
   workstations: "revoke, move and describe workstations",
+  destinations: "decide where alerts are sent",
   people: "add people and change their roles",
   /** They may be hostile, and may hold what a guest said. */
   quarantine: "take the bytes of refused messages",
@@ -24,7 +25,7 @@ export type Act = keyof typeof ACTS;
 const RESPONDER: readonly Act[] = ["entries", "content", "triage", "command", "deny"];
 const ADMIN: readonly Act[] = [
   ...RESPONDER,
-  ...(["destroy", "policy", "enrol", "workstations", "people", "quarantine", "escrow"] as const),
+  ...(["destroy", "policy", "enrol", "workstations", "destinations", "people", "quarantine", "escrow"] as const),
 ];
 
 const MAY: Record<Role, readonly Act[]> = {
@@ -44,7 +45,8 @@ export const mayManage = (actor: Role, subject: Role): boolean =>
 export const ROLE_WORDS: Record<Role, string> = {
   viewer: "reads everything, changes nothing",
   responder: "a viewer who triages alerts, isolates workstations and blocks what must not spread",
-  admin: "a responder who writes policy, enrols, moves, revokes and wipes workstations, and adds people",
+  admin:
+    "a responder who writes policy, enrols, moves, revokes and wipes workstations, decides where alerts go, and adds people",
   owner: "an admin who may also make owners",
   auditor: "verifies that evidence is whole, without reading its contents",
 };

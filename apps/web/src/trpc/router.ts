@@ -4,6 +4,7 @@ import { approvalRouter } from "../approval/router.ts";
 import { artifactRouter } from "../artifact/router.ts";
 import { commandRouter } from "../command/router.ts";
 import { denyRouter } from "../deny/router.ts";
+import { destinationRouter } from "../destination/router.ts";
 import { enrolRouter } from "../enrol/router.ts";
 import { escrowRouter } from "../escrow/router.ts";
 import { inForceRouter } from "../in-force/router.ts";
@@ -25,6 +26,7 @@ export const appRouter = router({
   artifact: artifactRouter,
   command: commandRouter,
   deny: denyRouter,
+  destination: destinationRouter,
   enrol: enrolRouter,
   escrow: escrowRouter,
   inForce: inForceRouter,

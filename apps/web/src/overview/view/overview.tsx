@@ -26,6 +26,7 @@ export function Overview() {
   const api = useApi();
   const fleet = useQuery({ ...api.workstation.fleet.queryOptions(), refetchInterval: EVERY_MS });
   const store = useQuery({ ...api.overview.store.queryOptions(), refetchInterval: EVERY_MS }).data;
+  const counts = useQuery({ ...api.overview.counts.queryOptions(), refetchInterval: EVERY_MS }).data;
   const content = useMay("content");
   if (fleet.isError) return <Fault message={fleet.error.message} again={() => void fleet.refetch()} />;
   if (fleet.isPending) return <Waiting />;
@@ -42,6 +43,12 @@ export function Overview() {
               <>
                 {" · "}
                 <Refused messages={store.quarantined} link={content} />
+              </>
+            )}
+            {counts && counts.undelivered > 0 && (
+              <>
+                {" · "}
+                <Undelivered destinations={counts.undelivered} />
               </>
             )}
           </span>
@@ -74,6 +81,17 @@ function Refused({ messages, link }: { messages: number; link: boolean }) {
   if (!link) return <span className="text-block">{words}</span>;
   return (
     <Link href="/quarantine" className="text-block hover:underline">
+      {words}
+    </Link>
+  );
+}
+
+/** Somebody elsewhere believes that nothing happened. */
+function Undelivered({ destinations }: { destinations: number }) {
+  const words = `■ alerts do not reach ${plural(destinations, "destination")}`;
+  if (!useMay("destinations")) return <span className="text-block">{words}</span>;
+  return (
+    <Link href="/destinations" className="text-block hover:underline">
       {words}
     </Link>
   );

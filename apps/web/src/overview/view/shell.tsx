@@ -30,6 +30,7 @@ const PLACES: { href: string; word: string; letter: string; act: Act }[] = [
   { href: "/artifacts", word: "Artifacts", letter: "t", act: "entries" },
   { href: "/approvals", word: "Approvals", letter: "s", act: "entries" },
   { href: "/enrol", word: "Enrol", letter: "n", act: "enrol" },
+  { href: "/destinations", word: "Destinations", letter: "d", act: "destinations" },
   { href: "/people", word: "People", letter: "m", act: "people" },
 ];
 

@@ -1,0 +1,7 @@
+import { Destinations } from "../../../destination/view/destinations.tsx";
+
+export const metadata = { title: "Destinations" };
+
+export default function Page() {
+  return <Destinations />;
+}
