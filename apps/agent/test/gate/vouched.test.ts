@@ -250,7 +250,7 @@ function broken(random: Random, content: Buffer): Buffer {
       random(2) === 0 ? random(Math.min(80, bytes.length)) : bytes.length - 1 - random(Math.min(160, bytes.length));
     const kind = random(7);
     // what stands for nothing, and for "elsewhere", in fields of sizes and places
-    if (kind === 6) bytes.fill(random(2) * 0xff, at, at + 4 * (1 + random(3)));
+    if (kind === 6) bytes.fill(random(2) * 0xff, at, Math.min(bytes.length, at + 4 * (1 + random(3))));
     else if (kind < 3) bytes[at] = random(256);
     else if (kind === 3) bytes[at] = bytes[at]! ^ (1 << random(8));
     else if (kind === 4) bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + random(4))]);
