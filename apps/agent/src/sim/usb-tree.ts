@@ -1,7 +1,7 @@
 /** sysfs and /dev of a pretend kernel, as plain folders: what every reader of a `UsbPlace` finds before anything is plugged in,
  *  and how files are put there. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { UsbPlace } from "../dom0/usb-place.ts";
 
 const DRIVERS = ["hub", "uas", "usb-storage", "usbhid"];
@@ -21,7 +21,8 @@ export type UsbTree = {
   place: UsbPlace;
   /** A path below the devices of the bus. */
   at: (...names: string[]) => string;
-  /** Writes files into a folder, which is made; text gets the end of line that the kernel gives it. */
+  /** Writes files into a folder, which is made; text gets the end of line that the kernel gives it. As from the kernel, nobody
+   *  sees a folder without its files, nor a file without its text. */
   put: (folder: string, files: Record<string, string | Uint8Array>) => void;
   /** A file's text; "0" where it is absent. */
   read: (path: string) => string;
@@ -39,10 +40,14 @@ export function usbTree(root: string): UsbTree {
   const place = { sysfs: join(root, "sys"), dev: join(root, "dev"), modules: join(root, "modules") };
   const bus = join(place.sysfs, "bus/usb");
   const at = (...names: string[]) => join(bus, "devices", ...names);
+  const begun = join(root, "begun");
   const put: UsbTree["put"] = (folder, files) => {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(begun, { recursive: true });
     for (const [name, text] of Object.entries(files))
-      writeFileSync(join(folder, name), typeof text === "string" ? `${text}\n` : text);
+      writeFileSync(join(begun, name), typeof text === "string" ? `${text}\n` : text);
+    mkdirSync(dirname(folder), { recursive: true });
+    if (!existsSync(folder)) renameSync(begun, folder);
+    else for (const name of Object.keys(files)) renameSync(join(begun, name), join(folder, name));
   };
   const read = (path: string) => (existsSync(path) ? readFileSync(path, "utf8").trim() : "0");
   const driver = (name: string) => join(bus, "drivers", name);

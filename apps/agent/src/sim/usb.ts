@@ -166,7 +166,6 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
         name = "DataTraveler",
         maker = "Kingston",
       } = device;
-      put(at(port, "port"), { connect_type: "hotplug" });
       put(at(port), {
         idVendor: vendor,
         idProduct: product,
@@ -178,6 +177,7 @@ export function simUsb(root: string, { controllers = ["usb1"], authorizedDefault
         speed: "480",
         descriptors: device.descriptors ?? simDescriptors(device),
       });
+      put(at(port, "port"), { connect_type: "hotplug" });
       addNode(port);
       plugged.set(port, { device, bound: false, nodes: [], bindings: 0, drivers: [] });
       put(at(port), { authorized: read(at(controllerOf(port), "authorized_default")) === "0" ? "0" : "1" });

@@ -1,7 +1,7 @@
 /** kill -9 at each step of the gate, over a real spool: the guest has nothing that is not on record, what was under way is
  *  undone, and the same stick goes the whole way afterwards. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GATE_STEPS } from "@sallyport/shared/record/usb.ts";
@@ -151,7 +151,11 @@ describe.skipIf(disk === undefined)("killed where the disk takes no more records
         await reaches(first, "attached");
         makeRoom = keepFull(disk!);
         if (why === "is pulled out") local.unplug("1-2");
-        else writeFileSync(join(own, "denied.json"), JSON.stringify([denied]));
+        else {
+          // whole at once, since the gate looks all the time
+          writeFileSync(join(own, "denied.new"), JSON.stringify([denied]));
+          renameSync(join(own, "denied.new"), join(own, "denied.json"));
+        }
         if (at !== "none") await reaches(first, at);
         else {
           await until("the guest has it no more", () => had().length === 0, undefined, LONG_MS);
