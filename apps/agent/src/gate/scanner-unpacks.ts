@@ -10,30 +10,53 @@ const TEST_FILE = Buffer.from(
 );
 const ANSWER_MS = 10_000;
 
-/** One member, deflated, so that its bytes do not lie there as they are. */
-function zipOf(content: Buffer): Buffer {
-  const packed = deflateRawSync(content);
-  const name = Buffer.from("test");
-  const fields = Buffer.alloc(26);
-  fields.writeUInt16LE(20, 0);
-  fields.writeUInt16LE(8, 4);
-  fields.writeUInt16LE(0x21, 8);
-  fields.writeUInt32LE(crc32(content), 10);
-  fields.writeUInt32LE(packed.length, 14);
-  fields.writeUInt32LE(content.length, 18);
-  fields.writeUInt16LE(name.length, 22);
-  const member = Buffer.concat([Buffer.from("PK\x03\x04"), fields, name, packed]);
-  const directory = Buffer.concat([Buffer.from("PK\x01\x02\x14\x00"), fields, Buffer.alloc(14), name]);
+const DEFLATED = 8;
+
+/** Each member deflated, so that its bytes do not lie there as they are. */
+function zipOf(members: readonly [name: string, content: Buffer][]): Buffer {
+  const parts: Buffer[] = [];
+  const directory: Buffer[] = [];
+  let at = 0;
+  for (const [text, content] of members) {
+    const name = Buffer.from(text);
+    const packed = content.length === 0 ? content : deflateRawSync(content);
+    const fields = Buffer.alloc(26);
+    fields.writeUInt16LE(20, 0);
+    fields.writeUInt16LE(content.length === 0 ? 0 : DEFLATED, 4);
+    fields.writeUInt16LE(0x21, 8);
+    fields.writeUInt32LE(crc32(content), 10);
+    fields.writeUInt32LE(packed.length, 14);
+    fields.writeUInt32LE(content.length, 18);
+    fields.writeUInt16LE(name.length, 22);
+    const place = Buffer.alloc(14);
+    place.writeUInt32LE(at, 10);
+    const member = Buffer.concat([Buffer.from("PK\x03\x04"), fields, name, packed]);
+    directory.push(Buffer.concat([Buffer.from("PK\x01\x02\x14\x00"), fields, place, name]));
+    parts.push(member);
+    at += member.length;
+  }
+  const entries = Buffer.concat(directory);
   const end = Buffer.alloc(22);
   end.write("PK\x05\x06");
-  end.writeUInt16LE(1, 8);
-  end.writeUInt16LE(1, 10);
-  end.writeUInt32LE(directory.length, 12);
-  end.writeUInt32LE(member.length, 16);
-  return Buffer.concat([member, directory, end]);
+  end.writeUInt16LE(members.length, 8);
+  end.writeUInt16LE(members.length, 10);
+  end.writeUInt32LE(entries.length, 12);
+  end.writeUInt32LE(at, 16);
+  return Buffer.concat([...parts, entries, end]);
 }
 
-const PROBES: Record<Unpackable, () => Buffer> = { zip: () => zipOf(TEST_FILE), gzip: () => gzipSync(TEST_FILE) };
+const NOTHING = Buffer.alloc(0);
+
+const PROBES: Record<Unpackable, () => Buffer> = {
+  // behind a folder and a member of no bytes, at which one that goes by sizes might take the archive for ended
+  zip: () =>
+    zipOf([
+      ["folder/", NOTHING],
+      ["empty", NOTHING],
+      ["test", TEST_FILE],
+    ]),
+  gzip: () => gzipSync(TEST_FILE),
+};
 
 async function looksInto(socket: string, archive: Buffer): Promise<boolean> {
   const scan = startScan(socket, ANSWER_MS);
