@@ -75,7 +75,7 @@ describe.skipIf(isAbsent())("the page of destinations", () => {
     await page.getByLabel("Address").fill(`${receiver.url}&key=very-secret`);
     await page.getByLabel("Certificates of its authority (PEM)").fill(ca);
     await button("Add it").click();
-    const secret = await page.locator("[data-signing-secret]").textContent();
+    const secret = await page.locator("[data-shown-once]").textContent();
     expect(secret).toMatch(/^whsec_/);
     await button("Done").click();
     await row("SOC chat")
@@ -152,7 +152,7 @@ describe.skipIf(isAbsent())("the page of destinations", () => {
     await page.getByLabel("E-mail").fill("rae@example.org");
     await page.getByLabel("Role", { exact: true }).selectOption("responder");
     await page.getByRole("button", { name: "Make the link" }).click();
-    const link = (await page.locator("[data-invite-link]").textContent()) ?? "";
+    const link = (await page.locator("[data-shown-once]").textContent()) ?? "";
     const { page: other, context } = await openPage(browser, made.url);
     await other.goto(link);
     await joinConsole(other, "Join");

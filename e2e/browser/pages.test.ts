@@ -221,7 +221,7 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
     await owner.getByLabel("Name").fill("Vic Viewer");
     await owner.getByLabel("E-mail").fill("vic@example.org");
     await owner.getByRole("button", { name: "Make the link" }).click();
-    const link = (await owner.locator("[data-invite-link]").textContent()) ?? "";
+    const link = (await owner.locator("[data-shown-once]").textContent()) ?? "";
     await owner.getByRole("button", { name: "Done" }).click();
     const { page, context } = await openPage(browser, console_.url);
     await page.goto(link);

@@ -117,7 +117,7 @@ describe.skipIf(isAbsent())("people at the console", () => {
     await owner.getByLabel("Name").fill("Vic Viewer");
     await owner.getByLabel("E-mail").fill("vic@example.org");
     await owner.getByRole("button", { name: "Make the link" }).click();
-    const link = (await owner.locator("[data-invite-link]").textContent()) ?? "";
+    const link = (await owner.locator("[data-shown-once]").textContent()) ?? "";
 
     const { page, context, faults } = await openPage(browser, console_.url);
     await page.goto(link);
@@ -146,7 +146,7 @@ describe.skipIf(isAbsent())("people at the console", () => {
     await row.getByRole("button", { name: "Reset sign-in…" }).click();
     await owner.getByText("every session of theirs ends").waitFor();
     await owner.getByRole("button", { name: "Reset the sign-in" }).click();
-    const link = (await owner.locator("[data-invite-link]").textContent()) ?? "";
+    const link = (await owner.locator("[data-shown-once]").textContent()) ?? "";
     await owner.getByRole("button", { name: "Done" }).click();
     await row.getByText("waits for a new password").waitFor();
     const { page, context } = await openPage(browser, console_.url);

@@ -227,8 +227,10 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     if (last !== undefined) drops.look(readTable(last), undefined);
     const done = await ruleset.load(text);
     if (!done.ok) throw await refused(wanted, found, done.error);
-    // what the table before it put on some meanwhile is not known either
-    if (again) await ruleset.forget();
+    // what the table before it put on some meanwhile is not known either; that one is gone, so none stays in force
+    const rest = again ? await ruleset.forget() : ok(null);
+    if (!rest.ok)
+      throw await refused(wanted, { ...found, about: null }, `connections cannot be forgotten: ${rest.error}`);
     await openOther(ruleset, config);
     loaded.isNow(about, content);
     parts.kept.write(drops.carry(text));

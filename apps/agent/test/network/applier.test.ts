@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import { fail, ok } from "@sallyport/shared/base/result.ts";
+import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
 import { LOGGED_BURST, LOGGED_PER_SECOND } from "@sallyport/shared/policy/network/drops.ts";
 import { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
@@ -69,7 +70,8 @@ function agent() {
   const clock = { lostMs: 0 };
   const cut: { until?: string } = {};
   const answers: Record<string, string[]> = {};
-  const broken: { forget?: string } = {};
+  /** Why the kernel forgets nothing, for each time that it is asked; "" where it does. */
+  const refusals: string[] = [];
   const denied: DeniedAddress[] = [];
   const told: string[] = [];
   const suppressed: Observation[] = [];
@@ -78,7 +80,10 @@ function agent() {
     networkApplier({
       ruleset: {
         ...real,
-        forget: async () => (broken.forget === undefined ? real.forget() : fail(broken.forget)),
+        async forget() {
+          const why = refusals.shift();
+          return why ? fail(why) : real.forget();
+        },
       },
       config: {
         wire: "routed",
@@ -113,7 +118,7 @@ function agent() {
   const look = async (draft: unknown) => applier.judge(NetworkSection.parse(draft), await applier.inspect());
   return {
     answers,
-    broken,
+    refusals,
     denied,
     told,
     suppressed,
@@ -361,16 +366,30 @@ describe.skipIf(absent)("the firewall's applier", () => {
   });
 
   it("leaves the section before in force where the kernel forgets nothing", async () => {
-    const { settle, look, broken } = agent();
+    const { settle, look, refusals } = agent();
     const allow = web("allow", "web");
     await settle(allow);
     await wire.spaces.run("dom0", "nft", "delete rule inet sallyport about handle", await handleOfMarks());
-    broken.forget = "Operation not permitted";
+    refusals.push("Operation not permitted");
     await expect(settle(web("block", "no web"))).rejects.toThrow(
       "The kernel refuses the ruleset, and the one before stays in force: connections cannot be forgotten: Operation not permitted",
     );
     expect((await look(allow)).outcome).toBe("failed");
-    delete broken.forget;
+    expect((await settle(allow)).outcome).toBe("applied");
+  });
+
+  it("shuts the guests where the kernel forgets nothing of what the section before marked last", async () => {
+    const { settle, refusals } = agent();
+    const allow = web("allow", "web");
+    await settle(allow);
+    await wire.spaces.run("dom0", "nft", "delete rule inet sallyport about handle", await handleOfMarks());
+    refusals.push("", "Operation not permitted");
+    await expect(
+      settle({ rules: [...allow.rules, { name: "more", verdict: "block", ports: ["25"] }] }),
+    ).rejects.toThrow(
+      /^No ruleset was in force, so nothing passes.* connections cannot be forgotten: Operation not permitted$/,
+    );
+    expect(await wire.spaces.run("dom0", "nft", "list table inet sallyport")).toContain(CLOSED);
     expect((await settle(allow)).outcome).toBe("applied");
   });
   const handleOfMarks = async () => {

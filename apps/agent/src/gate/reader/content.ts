@@ -6,10 +6,7 @@ import { isStream } from "./archives/member.ts";
 import { type Answer, type ScanStream, startScan } from "./clamd.ts";
 import type { Order } from "./events.ts";
 import { isPassedOver, NEUTRAL, START_BYTES } from "./passed-over.ts";
-import { Damaged, LimitReached, type Source } from "./source.ts";
-
-/** Fits into a processor's own cache: hashing and handing over find it there. */
-export const CHUNK_BYTES = 256 * 1024;
+import { CHUNK_BYTES, Damaged, LimitReached, type Source } from "./source.ts";
 
 /** Asks clamd for one file, unless there is none, it is beyond its limits, or it has stopped answering. */
 export type Ask = {

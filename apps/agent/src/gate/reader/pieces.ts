@@ -1,9 +1,9 @@
 /** A disk's image that the scanner does not take whole → its bytes in pieces that it takes, one beside the next and a little
  *  over it. What a scanner makes of a disk beyond its bytes, the files on it, is asked apart (examine.ts). */
 import type { Answer } from "./clamd.ts";
-import { type Ask, CHUNK_BYTES } from "./content.ts";
+import type { Ask } from "./content.ts";
 import { NEUTRAL } from "./passed-over.ts";
-import type { Source } from "./source.ts";
+import { CHUNK_BYTES, type Source } from "./source.ts";
 
 const MIB = 1024 * 1024;
 const PIECE_BYTES_MAX = 8 * MIB;

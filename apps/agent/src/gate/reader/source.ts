@@ -7,6 +7,9 @@ export class Damaged extends Error {}
 /** One of our own bounds was reached. */
 export class LimitReached extends Error {}
 
+/** Read, hashed and handed over at once: it fits into a processor's own cache, and each turn of a thread that unpacks is worth it. */
+export const CHUNK_BYTES = 256 * 1024;
+
 export type Source = {
   /** Bytes. */
   readonly size: number;

@@ -5,9 +5,9 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { Copy } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Input, Select, TextArea } from "../../ui/field.tsx";
+import { ShownOnce } from "../../ui/shown-once.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import type { DestinationKind, Given } from "../destination.ts";
 import type { DestinationRow } from "../store.ts";
@@ -158,42 +158,33 @@ function Form(props: FormProps & { onSend: (form: FormData) => void; children: R
 function SecretOnce({ secret, onDone }: { secret: string; onDone: () => void }) {
   return (
     <Dialog open onClose={onDone} title="Its signing secret, this once">
-      <div className="grid gap-3">
-        <pre
-          className="mono rounded-[8px] border border-line bg-sunk p-2.5 whitespace-pre-wrap [overflow-wrap:anywhere]"
-          data-signing-secret
-        >
-          {secret}
-        </pre>
-        <p className="text-ink-2">
-          With it a receiver checks that a message is this console’s, as Standard Webhooks says. A chat has no use for
-          it. It is not shown again; changing where it goes makes a new one.
-        </p>
-        <div className="flex justify-end gap-2">
-          <Copy text={secret} label="Copy" className="border border-line px-2 py-1" />
-          <Button look="main" onClick={onDone}>
-            Done
-          </Button>
-        </div>
-      </div>
+      <ShownOnce text={secret} onDone={onDone}>
+        With it a receiver checks that a message is this console’s, as Standard Webhooks says. A chat has no use for it.
+        It is not shown again; changing where it goes makes a new one.
+      </ShownOnce>
     </Dialog>
   );
+}
+
+/** Where it goes was given: a webhook's new secret is shown before the form closes, anything else closes it. */
+function useGiven(onClose: () => void) {
+  const api = useApi();
+  const client = useQueryClient();
+  const [secret, setSecret] = useState<string>();
+  const onSuccess = async ({ secret }: { secret: string | null }) => {
+    await client.invalidateQueries({ queryKey: api.destination.list.queryKey() });
+    if (secret === null) onClose();
+    else setSecret(secret);
+  };
+  return { secret, onSuccess };
 }
 
 type Props = { row: DestinationRow; onClose: () => void };
 
 export function AddDestination({ onClose }: { onClose: () => void }) {
   const api = useApi();
-  const client = useQueryClient();
-  const [secret, setSecret] = useState<string>();
-  const add = useMutation({
-    ...api.destination.add.mutationOptions(),
-    onSuccess: async ({ secret }) => {
-      await client.invalidateQueries({ queryKey: api.destination.list.queryKey() });
-      if (secret === null) onClose();
-      else setSecret(secret);
-    },
-  });
+  const { secret, onSuccess } = useGiven(onClose);
+  const add = useMutation({ ...api.destination.add.mutationOptions(), onSuccess });
   if (secret !== undefined) return <SecretOnce secret={secret} onDone={onClose} />;
   return (
     <Form
@@ -208,16 +199,8 @@ export function AddDestination({ onClose }: { onClose: () => void }) {
 
 export function MoveDestination({ row, onClose }: Props) {
   const api = useApi();
-  const client = useQueryClient();
-  const [secret, setSecret] = useState<string>();
-  const move = useMutation({
-    ...api.destination.retarget.mutationOptions(),
-    onSuccess: async ({ secret }) => {
-      await client.invalidateQueries({ queryKey: api.destination.list.queryKey() });
-      if (secret === null) onClose();
-      else setSecret(secret);
-    },
-  });
+  const { secret, onSuccess } = useGiven(onClose);
+  const move = useMutation({ ...api.destination.retarget.mutationOptions(), onSuccess });
   if (secret !== undefined) return <SecretOnce secret={secret} onDone={onClose} />;
   return (
     <Form

@@ -1,11 +1,8 @@
 /** Packed source → chunks, through one of Node's own decompressors. */
 import { Readable, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { Damaged, type Source, slice } from "../source.ts";
+import { CHUNK_BYTES, Damaged, type Source, slice } from "../source.ts";
 import type { Member } from "./member.ts";
-
-/** Read and unpacked at once: each piece is a turn of another thread. */
-export const CHUNK_BYTES = 256 * 1024;
 
 /** @throws Damaged where the packed bytes are not what they should be, or something other than zeros lies behind them */
 export async function* unpack(source: Source, through: Transform): AsyncGenerator<Buffer> {

@@ -1,12 +1,12 @@
 /** Zip (PKWARE's APPNOTE 6.3) by its central directory; a local header that tells another story makes the member
  *  unscannable, as another unpacker might believe that one. */
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
-import { Damaged, type Source, slice, u64 } from "../source.ts";
+import { CHUNK_BYTES, Damaged, type Source, slice, u64 } from "../source.ts";
 import { reason } from "../volume.ts";
 import { embedded, search } from "./embedded.ts";
 import type { Member, Stream } from "./member.ts";
 import type { Packed } from "./repacked.ts";
-import { CHUNK_BYTES, unpack } from "./unpack.ts";
+import { unpack } from "./unpack.ts";
 
 const END_MARK = Buffer.from([0x50, 0x4b, 5, 6]);
 const END64_LOCATOR = 0x0706_4b50;
