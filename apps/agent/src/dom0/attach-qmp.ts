@@ -176,16 +176,27 @@ export function qmp(path: string): Attach {
         const has = handles.filter((handle) => found.includes(handle));
         return { guest: `${place.ino}.${place.birthtimeMs}`, isReady: true, has };
       } catch (error) {
-        const { code = "" } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-        if (["ECONNREFUSED", "ENOENT"].includes(code)) return none;
+        if (isOver(error)) return none;
         throw error;
       }
     },
-    detach: (handle) =>
-      session(path, async (open) => {
-        await unplug(open, handle);
-        if ((await nodes(open)).includes(nodeOf(handle)))
-          await open.ask("blockdev-del", { "node-name": nodeOf(handle) });
-      }),
+    async detach(handle) {
+      try {
+        await session(path, async (open) => {
+          await unplug(open, handle);
+          if ((await nodes(open)).includes(nodeOf(handle)))
+            await open.ask("blockdev-del", { "node-name": nodeOf(handle) });
+        });
+      } catch (error) {
+        // with a guest goes all that it had
+        if (!isOver(error)) throw error;
+      }
+    },
   };
+}
+
+/** Nobody listens at its socket: there is no QEMU. */
+function isOver(error: unknown): boolean {
+  const { code = "" } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return ["ECONNREFUSED", "ENOENT"].includes(code);
 }

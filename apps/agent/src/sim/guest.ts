@@ -22,8 +22,11 @@ export function simGuest(folder: string): SimGuest {
   let lives = 1;
   let runs = true;
   const at = (handle: string) => join(folder, handle);
-  const plan = async (taken: readonly string[]) => {
+  const mustRun = () => {
     if (!runs) throw new DoorError("there is no such guest");
+  };
+  const plan = async (taken: readonly string[]) => {
+    mustRun();
     for (let number = 0; number < 8; number++) {
       const handle = `stick-${number}`;
       if (!existsSync(at(handle)) && !taken.includes(handle)) return handle;
@@ -31,6 +34,7 @@ export function simGuest(folder: string): SimGuest {
     throw new DoorError("the guest has 8 sticks already");
   };
   const give = async (handle: string, what: string) => {
+    mustRun();
     if (existsSync(at(handle))) throw new DoorError(`the guest has ${handle} already`);
     writeFileSync(at(handle), what);
   };
@@ -42,7 +46,10 @@ export function simGuest(folder: string): SimGuest {
       await give(handle, path);
     },
     device: (handle, { bus, address }) => give(handle, `device ${bus}.${address}`),
-    has: async (handle) => existsSync(at(handle)),
+    async has(handle) {
+      mustRun();
+      return existsSync(at(handle));
+    },
     holds: async (handles) => ({
       guest: runs ? String(lives) : undefined,
       isReady: runs,

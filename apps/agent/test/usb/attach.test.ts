@@ -1,5 +1,5 @@
-/** What the gate says to a guest: to a real QEMU over its machine protocol, and to xl by the words of its manual. */
-import { type ChildProcess, spawn } from "node:child_process";
+/** What the gate says to a guest: to a real QEMU over its machine protocol, and to xl by the words of its manual. What any
+ *  guest promises is in guest.test.ts. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Attach, attachTo } from "../../src/dom0/attach.ts";
 import { DoorError } from "../../src/dom0/dom0.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
-import { simDom0 } from "../../src/sim/sim.ts";
-import { until } from "../core/agent.ts";
 import { missing } from "../gate/packages.ts";
+import { type Qemu, qemu } from "./qemu.ts";
+import { xen } from "./xen-words.ts";
 
 const absent = missing("qemu-system-x86_64");
 let folder: string;
@@ -20,47 +20,19 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.skipIf(absent !== null)("a guest in QEMU", () => {
-  let guest: ChildProcess;
+  let guest: Qemu;
   let attach: Attach;
   let image: string;
-  let said = "";
   beforeAll(async () => {
-    const socket = join(folder, "qmp");
     image = join(folder, "stick.img");
     // a content that names another format: it must not choose how it is read
     writeFileSync(image, Buffer.concat([Buffer.from("QFI\xfb\x00\x00\x00\x03", "latin1"), Buffer.alloc(1024 * 1024)]));
-    const flags = ["-machine", "q35", "-accel", "tcg", "-m", "64", "-nodefaults", "-display", "none", "-S"];
-    const bus = ["-device", "qemu-xhci", "-qmp", `unix:${socket},server=on,wait=off`];
-    guest = spawn("qemu-system-x86_64", [...flags, ...bus], { stdio: ["ignore", "ignore", "pipe"] });
-    guest.stderr?.on("data", (chunk) => (said += chunk));
-    attach = attachTo(realDom0, { by: "qmp", socket });
-    await until("QEMU answers", async () => {
-      if (guest.exitCode !== null) throw new Error(`QEMU ended: ${said}`);
-      return attach.planImage([]).then(
-        () => true,
-        () => false,
-      );
-    });
+    guest = qemu(folder);
+    attach = guest.attach;
+    await guest.begin();
   });
-  afterAll(async () => {
-    guest.kill("SIGKILL");
-    await until("QEMU is gone", () => guest.exitCode !== null || guest.signalCode !== null);
-  });
+  afterAll(() => guest.end());
 
-  it("gets an image, keeps it until it is taken back, and may get it again", async () => {
-    const handle = await attach.planImage([]);
-    expect(await attach.has(handle)).toBe(false);
-    for (let round = 0; round < 2; round++) {
-      await attach.image(handle, image);
-      expect(await attach.has(handle)).toBe(true);
-      expect(await attach.planImage([])).not.toBe(handle);
-      await attach.detach(handle);
-      await attach.detach(handle);
-      expect(await attach.has(handle)).toBe(false);
-    }
-    expect(await attach.planImage([])).toBe(handle);
-    expect(await attach.planImage([handle])).not.toBe(handle);
-  });
   it("leaves nothing behind of an image that it does not take", async () => {
     const handle = await attach.planImage([]);
     await expect(attach.image(handle, join(folder, "none.img"))).rejects.toThrow(/QEMU refuses blockdev-add/);
@@ -69,16 +41,6 @@ describe.skipIf(absent !== null)("a guest in QEMU", () => {
     await attach.detach(handle);
     await attach.image(handle, image);
     await attach.detach(handle);
-  });
-  it("is asked what it has still, and nobody answers where none runs", async () => {
-    const handle = await attach.planImage([]);
-    const before = await attach.holds([handle]);
-    expect(before).toMatchObject({ isReady: true, has: [] });
-    await attach.image(handle, image);
-    expect(await attach.holds([handle, "other"])).toEqual({ ...before, has: [handle] });
-    await attach.detach(handle);
-    const none = attachTo(realDom0, { by: "qmp", socket: join(folder, "nobody") });
-    expect(await none.holds([handle])).toEqual({ guest: undefined, isReady: false, has: [] });
   });
   it("says why where it does not get a device", async () => {
     const handle = await attach.planDevice([], { bus: 9, address: 9 });
@@ -109,83 +71,7 @@ describe("a socket that is not QEMU's", () => {
   });
 });
 
-/** As libxl of Xen 4.20 says it where its script may not do its work. */
-const SCRIPT_FAILED = `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/block add [1886] exited with error status 1
-libxl: error: libxl_device.c:1495:device_addrm_aocomplete: Domain 1:Unable to add vbd with id 51856
-libxl_device_disk_add failed.
-`;
-
 describe("a guest under Xen", () => {
-  /** xl's tables, as xl(1) prints them, over a list of what is attached. */
-  function xen() {
-    const dom0 = simDom0();
-    const asked: string[][] = [];
-    const runs = { id: 7, isPaused: false, isOver: false };
-    const disks = new Map<string, string>();
-    const usb = new Set<string>();
-    dom0.program("xl", (args) => {
-      asked.push([...args]);
-      const [command, guest, what] = args as [string, string, string];
-      if (command === "list") {
-        const state = runs.isOver ? "---s--" : runs.isPaused ? "--p---" : "r-----";
-        const rows = ["Domain-0   0  1024  1  r-----  12.3", `desk       ${runs.id}   512  1  ${state}   4.5`];
-        return { stdout: ["Name  ID  Mem  VCPUs  State  Time(s)", ...rows.slice(0, runs.id === 0 ? 1 : 2)].join("\n") };
-      }
-      if (guest !== "desk" || runs.id === 0)
-        return { code: 1, stderr: `${guest} is an invalid domain identifier (rc=-6)` };
-      switch (command) {
-        case "block-list": {
-          const rows = [...disks.keys()].map(
-            (name) => `${51712 + (name.charCodeAt(3) - 97) * 16} 0  7  4  -1  -1  /local/domain/0/backend`,
-          );
-          return { stdout: ["Vdev  BE  handle state evt-ch ring-ref BE-path", ...rows].join("\n") };
-        }
-        case "block-attach":
-          if (what.includes("target=/lost/")) return { code: 1, stderr: SCRIPT_FAILED };
-          disks.set(/vdev=(\w+)/.exec(what)![1]!, what);
-          return {};
-        case "block-detach":
-          return disks.delete(what) ? {} : { code: 1, stderr: "Error: Device not connected" };
-        case "usb-list": {
-          const hex = (number: string | undefined) => Number(number).toString(16).padStart(3, "0");
-          const ports = [...usb].map((each, at) => {
-            const [bus, address] = each.split(".");
-            return `  Port ${at + 1}: Bus ${hex(bus)} Device ${hex(address)}`;
-          });
-          return {
-            stdout: [
-              "Devid  Type         BE  state usb-ver ports",
-              "0      devicemodel  0   0     2      8   ",
-              ...ports,
-            ].join("\n"),
-          };
-        }
-        case "usbdev-attach":
-          // as xl's reader of words: what follows the first = is the value, commas and all
-          if (what !== "type=hostdev") return { code: 1, stderr: "Invalid usb device type: (null)" };
-          usb.add(
-            args
-              .slice(3)
-              .map((word) => /^host(?:bus|addr)=(\d+)$/.exec(word)![1])
-              .join("."),
-          );
-          return {};
-        case "usbdev-detach":
-          usb.clear();
-          return {};
-        default:
-          return { code: 2 };
-      }
-    });
-    return {
-      attach: attachTo(dom0, { by: "xl", guest: "desk" }),
-      asked,
-      disks,
-      usb,
-      runs,
-      lost: attachTo(dom0, { by: "xl", guest: "gone" }),
-    };
-  }
   it("gets an image raw and read-only, under a name of its own, and gives it back", async () => {
     const { attach, asked, disks } = xen();
     const handle = await attach.planImage([]);
