@@ -45,8 +45,7 @@ function agent() {
   /** Until it is as wanted: a detector whose configuration is new is started again by its unit. */
   const begin = async (draft: unknown) => {
     await settle(draft);
-    detector.state.running = true;
-    await detector.ask("ruleset-reload-rules");
+    detector.begin();
     return look(draft);
   };
   return { detector, told, artifact, look, settle, begin };

@@ -8,18 +8,26 @@ export type SimDetector = Detector & {
   files: Map<string, string>;
   artifacts: Map<string, string>;
   state: { running: boolean; link: Link; packets: number; drops: number; reloads: number };
+  /** Its unit starts it: it loads what is in force. */
+  begin(): void;
 };
 
 export function simDetector(): SimDetector {
   const files = new Map<string, string>();
   const artifacts = new Map<string, string>();
   const state = { running: true, link: "up" as Link, packets: 100, drops: 0, reloads: 0 };
-  let loaded = { good: 0, bad: 0 };
+  let loaded = { good: 0, bad: [] as string[] };
   const rulesOf = (text = "") => text.split("\n").filter((line) => line.trim() && !line.startsWith("#"));
-  const reload = () => {
+  const load = () => {
     const rules = rulesOf(files.get("detector.rules"));
-    const bad = rules.filter(isBad).length;
-    loaded = { good: rules.length - bad, bad };
+    const bad = rules.filter(isBad);
+    loaded = { good: rules.length - bad.length, bad };
+  };
+  const mustRun = () => {
+    if (!state.running) throw new DoorError("the detector does not answer: connect ENOENT");
+  };
+  const reload = () => {
+    load();
     state.reloads += 1;
     return "done";
   };
@@ -27,6 +35,10 @@ export function simDetector(): SimDetector {
     files,
     artifacts,
     state,
+    begin() {
+      state.running = true;
+      load();
+    },
     read: async (file) => files.get(file),
     write: async (file: DetectorFile, text, aside) => void files.set(aside ? `aside/${file}` : file, text),
     artifact: async (path) => artifacts.get(path),
@@ -35,15 +47,18 @@ export function simDetector(): SimDetector {
       const bad = rules.filter((line) => line.includes("broken"));
       return ok({ loaded: rules.length - bad.length, failed: bad.length, first: bad.slice(0, 3).map(named) });
     },
-    notUnderstood: async () => rulesOf(files.get("detector.rules")).filter(isBad).slice(0, 3).map(named),
+    async notUnderstood() {
+      mustRun();
+      return loaded.bad.slice(0, 3).map(named);
+    },
     link: async () => state.link,
     async ask(command) {
-      if (!state.running) throw new DoorError("the detector does not answer: connect ENOENT");
+      mustRun();
       switch (command) {
         case "ruleset-reload-rules":
           return reload();
         case "ruleset-stats":
-          return [{ id: 0, rules_loaded: loaded.good, rules_failed: loaded.bad, rules_skipped: 0 }];
+          return [{ id: 0, rules_loaded: loaded.good, rules_failed: loaded.bad.length, rules_skipped: 0 }];
         case "version":
           return "7.0.10 RELEASE";
         case "iface-stat":
