@@ -553,7 +553,10 @@ describe.skipIf(absent !== null)("scan", () => {
         const started = Date.now();
         // a door before the scanner that stops it for good once a quarter of the bytes have passed
         const socket = fresh("door.sock");
-        const door = await doorBefore(other.socket, socket, 2_000_000, () => other.process.kill("SIGSTOP"));
+        const door = await doorBefore(other.socket, socket, {
+          bytesMax: 2_000_000,
+          act: () => other.process.kill("SIGSTOP"),
+        });
         const folder = layOut(fresh("tree"), files);
         const limits = { fileSeconds: 1 };
         const body = await look(folder, { limits }, { clamd: { ...other, socket } }).finally(() => door.close());
@@ -564,6 +567,23 @@ describe.skipIf(absent !== null)("scan", () => {
         other.process.kill("SIGCONT");
         await other.stop();
       }
+    });
+
+    it("slow: what it answers in its time stands, what comes later is unscannable", async () => {
+      const names = Object.fromEntries(Array.from({ length: 3 }, (_, at) => [`f${at}.txt`, `file ${at}`]));
+      const folder = layOut(fresh("tree"), { ...names, "bad.com": EICAR });
+      const behind = async (delayMs: number) => {
+        const socket = fresh("door.sock");
+        const door = await doorBefore(clamd.socket, socket, { delayMs });
+        const slow = { clamd: { ...clamd, socket } };
+        return look(folder, { limits: { fileSeconds: 2 } }, slow).finally(() => door.close());
+      };
+      const late = findings(await behind(300));
+      expect(late["bad.com"]).toBe("infected");
+      expect(Object.values(late).filter((finding) => finding === "clean")).toHaveLength(3);
+      const body = await behind(2_500);
+      holds(body);
+      expect(JSON.stringify(body)).toContain("the scanner gave no answer within 2 s");
     });
 
     it("a limit it reaches inside a document is unscannable, not clean; where it would not say so, neither", async () => {
@@ -609,22 +629,21 @@ describe.skipIf(absent !== null)("scan", () => {
   });
 });
 
-/** Passes connections on to `to`, and acts once, before the byte that makes `bytesMax` is passed. */
-async function doorBefore(to: string, at: string, bytesMax: number, act: () => void): Promise<Server> {
+type DoorHas = { bytesMax?: number; act?: () => void; delayMs?: number };
+/** Passes connections on to `to`, answers after a while, and acts once, before the byte that makes `bytesMax` is passed. */
+async function doorBefore(to: string, at: string, { bytesMax = Infinity, act, delayMs = 0 }: DoorHas): Promise<Server> {
   let passed = 0;
   const server = createServer((from) => {
     const scanner = connect(to);
     from.on("data", (bytes: Buffer) => {
-      if (passed < bytesMax && passed + bytes.length >= bytesMax) act();
+      if (passed < bytesMax && passed + bytes.length >= bytesMax) act?.();
       passed += bytes.length;
       scanner.write(bytes);
     });
-    scanner.on("data", (bytes: Buffer) => from.write(bytes));
-    for (const [one, other] of [
-      [from, scanner],
-      [scanner, from],
-    ] as const)
-      one.on("error", () => other.destroy()).on("close", () => other.destroy());
+    const later = (what: () => void) => void (delayMs > 0 ? setTimeout(what, delayMs) : what());
+    scanner.on("data", (bytes: Buffer) => later(() => from.write(bytes)));
+    from.on("error", () => scanner.destroy()).on("close", () => scanner.destroy());
+    scanner.on("error", () => from.destroy()).on("close", () => later(() => from.destroy()));
   });
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(at, resolve));
   return server;
