@@ -117,6 +117,50 @@ describe.skipIf(missing("clamd") !== null)("a member of an archive that clamd ha
     });
   });
 
+  describe("in an archive that clamd takes for something else by a mark further in", () => {
+    const bad = { name: "bad", content: MARKER };
+    const named = (name: string) => zipFile([{ ...bad, name }]);
+    const packed = gzipSync(MARKER);
+    /** With what its header has from the fifth byte on, and a name. */
+    const gz = (header: Buffer, name: string) =>
+      Buffer.concat([
+        packed.subarray(0, 3),
+        Buffer.from([8]),
+        header,
+        Buffer.from(`${name}\0`, "latin1"),
+        packed.subarray(10),
+      ]);
+    const plain = packed.subarray(4, 10);
+    it.each<[string, Buffer]>([
+      ["a tar by a member's name", named(`${"n".repeat(257 - 30)}ustar`)],
+      ["a GPT by a member's name", named(`${"n".repeat(512 - 30)}EFI PART`)],
+      [
+        "a tar by another member",
+        zipFile([{ name: "first", content: `${"f".repeat(257 - 35)}ustar  `, stored: true }, bad]),
+      ],
+      ["a tar by a gzip's name", gz(plain, `${"n".repeat(257 - 10)}ustar`)],
+      ["a GPT by a gzip's name", gz(plain, `${"n".repeat(512 - 10)}EFI PART`)],
+      ["a document by a gzip's time and name", gz(Buffer.from("d0cf11e0a1b1", "hex"), "\x1a\xe1")],
+    ])("is asked about: %s", async (_, content) => {
+      for (const whole of [content, zipFile([{ name: "in", content, stored: true }]), gzipSync(content)])
+        expect((await look(whole, ["zip", "gzip"])).findings).toContain("a infected");
+    });
+
+    it("which a tar that is packed itself does not make of it", async () => {
+      const block = Buffer.alloc(512);
+      block.write("hello.txt");
+      block.write("0000644\x000000000\x000000000\x0000000000006\x0000000000000\x00        0", 100, "latin1");
+      block.write("ustar\x0000", 257, "latin1");
+      const sum = block.reduce((had, byte) => had + byte, 0);
+      block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+      const tar = Buffer.concat([block, Buffer.from("hello\n".padEnd(512, "\0")), Buffer.alloc(1024)]);
+      const found = await look(gzipSync(tar), ["zip", "gzip"]);
+      expect(found.findings).toEqual(["a clean", "a!/a clean", "a!/a!/hello.txt clean"]);
+      // the gzip, and the file in the tar, which vouches for nothing
+      expect(found.asked).toBe(2);
+    });
+  });
+
   it("is asked about where clamd may have kept the archive's answer from a twin of the same MD5", async () => {
     const told: unknown[] = [];
     for (const DisableCache of ["yes", "no"]) {
@@ -214,6 +258,8 @@ const NAMES = [
   "b/",
   "b/c.txt",
   "x".repeat(255),
+  `${"x".repeat(227)}ustar`,
+  `${"x".repeat(482)}EFI PART`,
   "\0",
   "n\nn",
   "a.txt",

@@ -10,6 +10,7 @@ import { type Shape, shapesOf } from "./documents/shape.ts";
 import type { Order, Row } from "./events.ts";
 import { type Kept, seeOnce } from "./keep.ts";
 import { each, lanes } from "./lanes.ts";
+import { isTakenForOther } from "./passed-over.ts";
 import { askInPieces, fitsInPieces } from "./pieces.ts";
 import type { Source } from "./source.ts";
 import { typeOf } from "./type.ts";
@@ -90,7 +91,7 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
         if (locked !== null && judged.finding !== "infected") judged = { finding: "unscannable", detail: locked };
         const found = containers(seen.head, source, places);
         let inside: Judged | null = null;
-        const isOne = found.length === 1 && judged.finding === "clean";
+        const isOne = found.length === 1 && judged.finding === "clean" && !isTakenForOther(seen.head);
         for (const container of found) {
           const vouches = isOne && order.clamd?.limitsReported === true && looksInto(container);
           inside = worst(inside ?? CLEAN, await members(place, container, source, vouches));
