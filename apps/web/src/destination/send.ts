@@ -1,10 +1,9 @@
 /** Messages → where they go. Every attempt is bounded in time; an answer is read for its status and no further, so that
  *  nothing of it comes before anybody's eyes. */
 import type { Agent } from "node:https";
-
 import type { Reachable, Resolve } from "./address.ts";
 import type { Target } from "./destination.ts";
-import type { Message } from "./message.ts";
+import { type Message, plain } from "./message.ts";
 import { postOne } from "./post.ts";
 import { writeAll } from "./write.ts";
 
@@ -44,10 +43,14 @@ export async function send(
   try {
     return await Promise.race([over, sendAll(deps, target, messages, signal, agent)]);
   } catch (error) {
-    const reason = late.aborted ? `It did not answer within ${ms / 1_000} s.` : (error as Error).message;
-    return { ok: false, reason: reason.slice(0, REASON_CHARS_MAX) };
+    const reason = late.aborted ? `It did not answer within ${ms / 1_000} s.` : words(error as Error);
+    return { ok: false, reason: plain(reason, REASON_CHARS_MAX) }; // a certificate's names are in some
   }
 }
+
+/** OpenSSL's own line begins with numbers and ends with its files. */
+const words = ({ message, library, reason }: Error & { library?: unknown; reason?: unknown }): string =>
+  typeof library === "string" && typeof reason === "string" ? `${library}: ${reason}` : message;
 
 async function sendAll(
   deps: SendDeps,
