@@ -214,6 +214,15 @@ describe("a webhook", () => {
     expect([...stranger.posted, ...named.posted]).toEqual([]);
   });
 
+  test("that says it took a message has taken it, also where what it says then has no end", async () => {
+    const receiver = await webhooks(() => ({ status: 200, endless: true }));
+    await add(post(receiver.url));
+    work({ attemptMs: 2_000 });
+    await raise(0, 2);
+    await until(async () => expect(await only()).toMatchObject({ waiting: 0, lastError: null }));
+    expect(titles(receiver.posted)).toEqual(named(0, 2));
+  });
+
   test("at an address of this machine or its network is refused unless the site lists it, and nothing connects", async () => {
     const receiver = await webhooks();
     await add(post(receiver.url));
@@ -336,6 +345,36 @@ describe("the worker", () => {
     await until(async () => expect((await as("admin").list()).map(({ waiting }) => waiting)).toEqual([0, 0]));
   });
 
+  test("that fails at what is around the sending looks again at its own pace", async () => {
+    await add(post("https://hooks.example.org/"));
+    await raise(0, 1);
+    await pool.query("UPDATE delivery SET queued_at = now() - interval '73 hours'");
+    let told = 0;
+    const recordConsole = async () => {
+      told++;
+      throw new Error("no trail");
+    };
+    work({ recordConsole, lookMs: 600_000 });
+    await until(() => expect(told).toBe(1));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(told).toBe(1);
+  });
+
+  test("that never comes to the end of what waits gives up what is old all the same", async () => {
+    const { promise: after, resolve: answer } = Promise.withResolvers<void>();
+    const receiver = await webhooks((_, at) => (at === 0 ? { after } : {}));
+    await add(post(receiver.url));
+    await raise(0, 250);
+    work();
+    await until(() => expect(receiver.posted).toHaveLength(1));
+    await pool.query("UPDATE delivery SET queued_at = now() - interval '73 hours'");
+    answer();
+    await until(async () => expect((await only()).waiting).toBe(0));
+    const sent = receiver.posted.length;
+    expect(sent).toBeLessThan(250);
+    expect((await only()).leftOut).toBe(250 - sent);
+  });
+
   test("gives up what waited for three days, or behind ten thousand, and that is counted and on the trail", async () => {
     const receiver = await webhooks();
     const { id } = await add(post(receiver.url));
@@ -346,7 +385,9 @@ describe("the worker", () => {
     work();
     await until(() => expect(titles(receiver.posted)).toEqual(["alert 2"]));
     expect(await only()).toMatchObject({ leftOut: 2, leftOutAt: expect.any(String) });
-    const told = await pool.query("SELECT kind, text FROM record WHERE kind = 'console.alerts-left-out'");
+    const told = await pool.query(
+      "SELECT kind, text FROM record WHERE kind = 'console.alerts-left-out' ORDER BY index DESC LIMIT 1",
+    );
     expect(told.rows).toEqual([
       {
         kind: "console.alerts-left-out",
@@ -500,6 +541,65 @@ describe("an admin", () => {
     expect(await only()).toMatchObject({ waiting: 0, enabled: false });
   });
 
+  test("moves one whose old place has not answered yet, and that gets nothing more, whatever it answers then", async () => {
+    const answers: (() => void)[] = [];
+    const held = () => ({ after: new Promise<void>((resolve) => answers.push(resolve)) });
+    const old = await webhooks(held);
+    const { id } = await add(post(old.url));
+    work();
+    await raise(0, 3);
+    await until(() => expect(old.posted).toHaveLength(1));
+    const next = await webhooks((_, at) => (at === 0 ? held() : {}));
+    await as("admin").retarget({ id, given: post(next.url) });
+    await until(() => expect(next.posted).toHaveLength(1));
+    for (const answer of answers) answer();
+    await until(async () => expect((await only()).waiting).toBe(0));
+    expect(titles(next.posted)).toEqual(named(0, 3));
+    expect(old.posted).toHaveLength(1);
+  });
+
+  test("moves one, and what its old place would not have goes to the new one at once as well", async () => {
+    const old = await webhooks(() => ({ status: 400 }));
+    const { id } = await add(post(old.url));
+    work();
+    await raise(0, 1);
+    await until(() => expect(old.posted).toHaveLength(3));
+    await until(async () => expect((await only()).failures).toBe(3));
+    const next = await webhooks();
+    await as("admin").retarget({ id, given: post(next.url) });
+    await until(() => expect(titles(next.posted)).toEqual(named(0, 1)));
+  });
+
+  test("moves one that is being tested, and reads nothing of how the old place answers", async () => {
+    const { promise: after, resolve: answer } = Promise.withResolvers<void>();
+    const old = await webhooks(() => ({ status: 403, after }));
+    const { id } = await add(post(old.url));
+    const { stop } = work();
+    await as("admin").test({ id });
+    await until(() => expect(old.posted).toHaveLength(1));
+    await as("admin").retarget({ id, given: post("https://hooks.example.org/") });
+    answer();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await stop();
+    expect((await only()).test).toEqual({ asked: false, at: null, error: null });
+  });
+
+  test("switches one on again, and an alert that was being raised as it was switched off is not among what goes", async () => {
+    const receiver = await webhooks();
+    const { id } = await add(post(receiver.url));
+    await inTransaction(pool, async (tx) => {
+      const alert = { key: "scan/0", kind: "usb.scan", severity: "error", title: "alert 0", reason: "" } as const;
+      await storeAlerts(tx, [{ ...alert, workstation, trail: 1, index: 0 }]);
+      await as("admin").enable({ id, enabled: false });
+    });
+    await as("admin").enable({ id, enabled: true });
+    await raise(1, 2);
+    await as("admin").enable({ id, enabled: true }); // is on already
+    work();
+    await until(() => expect(titles(receiver.posted)).toEqual(["alert 1"]));
+    await until(async () => expect((await only()).waiting).toBe(0));
+  });
+
   test("has a test sent past what waits, to one that is off as well, and reads how it went", async () => {
     const receiver = await webhooks((_, at) => ({ status: at === 0 ? 200 : 403 }));
     const { id } = await add(post(receiver.url));
@@ -518,7 +618,9 @@ describe("an admin", () => {
       "There is one by that name already",
     );
     await expect(add(post("http://hooks.example.org/"))).rejects.toThrow(/an https:\/\/ address/);
-    for (let at = 1; at < 20; at++) await add(post("https://hooks.example.org/"));
+    for (let at = 1; at < 19; at++) await add(post("https://hooks.example.org/"));
+    const together = await Promise.allSettled([0, 1, 2, 3].map(() => add(post("https://hooks.example.org/"))));
+    expect(together.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     await expect(add(post("https://hooks.example.org/"))).rejects.toThrow("There are 20 destinations, the most.");
   });
 

@@ -6,7 +6,14 @@ import { createServer as createTls } from "node:tls";
 
 export type Certified = { key: Buffer; cert: Buffer };
 export type Posted = { headers: Record<string, string | string[] | undefined>; body: string; path: string };
-export type Answer = { status?: number; headers?: Record<string, string>; delayMs?: number };
+/** `after`: it answers once that has come. `endless`: what it says after the status has no end. */
+export type Answer = {
+  status?: number;
+  headers?: Record<string, string>;
+  delayMs?: number;
+  after?: Promise<void>;
+  endless?: boolean;
+};
 
 const listening = async (server: Server, port: number): Promise<number> => {
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
@@ -25,9 +32,12 @@ export async function receiveWebhooks(
     for await (const chunk of request) body += String(chunk);
     const one = { headers: request.headers, body, path: request.url ?? "" };
     posted.push(one);
-    const { status = 204, headers = {}, delayMs = 0 } = answer(one, posted.length - 1);
+    const { status = 204, headers = {}, delayMs = 0, after, endless = false } = answer(one, posted.length - 1);
     if (delayMs > 0) await delay(delayMs, undefined, { ref: false });
-    response.writeHead(status, headers).end();
+    await after;
+    response.writeHead(status, headers);
+    if (endless) response.write("and ");
+    else response.end();
   });
   const bound = await listening(server, port);
   const stop = async () => {

@@ -11,6 +11,7 @@ import type { Target } from "./destination.ts";
 import { messageOf, testMessage } from "./message.ts";
 import { waitMs } from "./pace.ts";
 import {
+  type Asked,
   type Claimed,
   claimDue,
   claimTests,
@@ -39,12 +40,12 @@ export type DeliverDeps = SendDeps & {
 const LOOK_MS = 5_000;
 /** What is raised in a burst wakes once. */
 const GATHER_MS = 50;
+/** What waits may grow faster than it goes: it is looked through again after so many. */
+const GIVE_UP_BATCHES = 100;
 
 export class Deliveries {
   readonly #deps: DeliverDeps;
   readonly #rounds: Rounds;
-  /** Who claims: this process, since its start. */
-  readonly #me = randomUUID();
   readonly #running = new Set<Promise<void>>();
 
   constructor(deps: DeliverDeps) {
@@ -61,7 +62,7 @@ export class Deliveries {
     const failed = ({ message }: Error) => log.warn({ error: message }, "deliveries.failed");
     const look = async () => {
       for (const asked of await claimTests(pool)) this.#start(this.#test(asked, signal));
-      for (const due of await claimDue(pool, this.#me)) this.#start(this.#drain(due, signal));
+      for (const due of await claimDue(pool)) this.#start(this.#drain(due, signal));
     };
     await this.#rounds.run(signal, look, failed);
     await Promise.all(this.#running);
@@ -78,37 +79,38 @@ export class Deliveries {
     const { id, name } = claimed;
     const agent = oneConnection();
     try {
-      await giveUpOld(pool, recordConsole, claimed);
-      while (!signal.aborted) {
+      for (let batch = 0; !signal.aborted; batch++) {
+        if (batch % GIVE_UP_BATCHES === 0) await giveUpOld(pool, recordConsole, claimed);
         const rows = await nextWaiting(pool, id, AT_ONCE[claimed.kind]);
-        if (rows.length === 0) return;
+        if (rows.length === 0) break;
         const messages = rows.map((row) => messageOf(row.message, row.alert, consoleUrl));
         const outcome = await this.#attempt(() => seal.open(id, claimed.sealed), messages, signal, agent);
         if (signal.aborted && !outcome.ok) return;
         const ids = rows.map((row) => row.id);
         if (!outcome.ok) {
-          const failures = await settleFailed(pool, this.#me, claimed, ids, outcome, (count) =>
+          const failures = await settleFailed(pool, claimed, ids, outcome, (count) =>
             waitMs(count, Math.random(), outcome.askedMs, this.#deps.firstMs),
           );
           log.warn({ destination: name, failures, reason: outcome.reason }, "delivery.refused");
-          return;
+          break;
         }
-        if (!(await settleSent(pool, this.#me, claimed, ids))) return;
+        if (!(await settleSent(pool, claimed, ids))) break;
       }
     } finally {
       agent.destroy();
-      await release(pool, this.#me, id);
-      this.wake(); // for what was queued between the last look and here
+      await release(pool, claimed);
     }
+    this.wake(); // for what was queued between the last look and here; whoever failed waits for the next one
   }
 
-  async #test({ id, name, sealed }: Claimed, signal: AbortSignal): Promise<void> {
+  async #test(asked: Asked, signal: AbortSignal): Promise<void> {
     const { pool, seal, consoleUrl, log } = this.#deps;
+    const { id, name, sealed } = asked;
     const message = testMessage(randomUUID(), name, new Date(), consoleUrl);
     const agent = oneConnection();
     const outcome = await this.#attempt(() => seal.open(id, sealed), [message], signal, agent);
     agent.destroy();
-    await keepTest(pool, id, outcome.ok ? null : outcome.reason);
+    await keepTest(pool, asked, outcome.ok ? null : outcome.reason);
     log.info({ destination: name, ok: outcome.ok }, "destination.tested");
   }
 

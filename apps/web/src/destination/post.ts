@@ -12,6 +12,8 @@ import { signed } from "./sign.ts";
 type Webhook = Extract<Target, { kind: "webhook" }>;
 
 const ANSWER_BYTES_MAX = 65_536;
+/** For what follows the status, which is what counts. */
+const ANSWER_MS_MAX = 1_000;
 
 /** @throws what the network or TLS says */
 export async function postOne(
@@ -47,13 +49,15 @@ export async function postOne(
         },
         (response) => {
           const { statusCode: status = 0, headers } = response;
+          settle({ status, retryAfter: headers["retry-after"] });
+          const late = setTimeout(() => response.destroy(), ANSWER_MS_MAX);
           let bytes = 0;
           response.on("data", (chunk: Buffer) => {
             bytes += chunk.length; // read so that the connection can be used again, and looked at by nobody
             if (bytes > ANSWER_BYTES_MAX) response.destroy();
           });
           response.on("error", () => undefined); // the status has come
-          response.once("close", () => settle({ status, retryAfter: headers["retry-after"] }));
+          response.once("close", () => clearTimeout(late));
         },
       );
       sent.on("error", reject);

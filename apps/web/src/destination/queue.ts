@@ -16,42 +16,48 @@ export const QUEUE_MAX = 10_000;
 const REFUSALS_MAX = 3;
 const ASIDE_MINUTES = 60;
 
-export type Claimed = { id: string; name: string; kind: DestinationKind; sealed: Buffer; failing: boolean };
+export type Asked = { id: string; name: string; kind: DestinationKind; sealed: Buffer };
+/** `claim` is this one's own, so that whoever lost it settles nothing, also where the same worker has claimed again. */
+export type Claimed = Asked & { claim: string; failing: boolean };
 
-const CLAIMED = "id, name, kind, sealed, failing_since IS NOT NULL AS failing";
+const ASKED = "id, name, kind, sealed";
 
 /** Destinations with something to send now that nobody sends to. */
-export async function claimDue(pool: Pool, me: string): Promise<Claimed[]> {
+export async function claimDue(pool: Pool): Promise<Claimed[]> {
   const { rows } = await pool.query<Claimed>(
-    `UPDATE destination SET claimed_by = $1, claimed_until = now() + make_interval(secs => ${CLAIM_SECONDS})
+    `UPDATE destination SET claimed_by = gen_random_uuid(), claimed_until = now() + make_interval(secs => ${CLAIM_SECONDS})
       WHERE id IN (SELECT d.id FROM destination d
                     WHERE d.enabled AND d.next_at <= now() AND (d.claimed_until IS NULL OR d.claimed_until < now())
                       AND EXISTS (SELECT FROM delivery q WHERE q.destination_id = d.id
                                      AND (q.not_before IS NULL OR q.not_before <= now()))
                     ORDER BY d.id FOR NO KEY UPDATE SKIP LOCKED)
-     RETURNING ${CLAIMED}`,
-    [me],
+     RETURNING ${ASKED}, claimed_by AS claim, failing_since IS NOT NULL AS failing`,
   );
   return rows;
 }
 
-export async function release(pool: Pool, me: string, id: string): Promise<void> {
+export async function release(pool: Pool, { id, claim }: Claimed): Promise<void> {
   await pool.query("UPDATE destination SET claimed_by = NULL, claimed_until = NULL WHERE id = $1 AND claimed_by = $2", [
     id,
-    me,
+    claim,
   ]);
 }
 
 /** Tests that were asked for, each taken by one worker. */
-export async function claimTests(pool: Pool): Promise<Claimed[]> {
-  const { rows } = await pool.query<Claimed>(
-    `UPDATE destination SET test_asked_at = NULL WHERE test_asked_at IS NOT NULL AND removed_at IS NULL RETURNING ${CLAIMED}`,
+export async function claimTests(pool: Pool): Promise<Asked[]> {
+  const { rows } = await pool.query<Asked>(
+    `UPDATE destination SET test_asked_at = NULL WHERE test_asked_at IS NOT NULL AND removed_at IS NULL RETURNING ${ASKED}`,
   );
   return rows;
 }
 
-export async function keepTest(pool: Pool, id: string, error: string | null): Promise<void> {
-  await pool.query("UPDATE destination SET test_at = now(), test_error = $2 WHERE id = $1", [id, error]);
+/** Unless it goes elsewhere by now. */
+export async function keepTest(pool: Pool, { id, sealed }: Asked, error: string | null): Promise<void> {
+  await pool.query("UPDATE destination SET test_at = now(), test_error = $3 WHERE id = $1 AND sealed = $2", [
+    id,
+    sealed,
+    error,
+  ]);
 }
 
 export type Waiting = { id: string; message: string; alert: AlertSent };
@@ -92,14 +98,14 @@ export async function nextWaiting(pool: Pool, destination: string, limit: number
 }
 
 /** They arrived. False where the claim was lost meanwhile, or the destination changed: then somebody else goes on. */
-export async function settleSent(pool: Pool, me: string, claimed: Claimed, sent: readonly string[]): Promise<boolean> {
-  const { id } = claimed;
+export async function settleSent(pool: Pool, claimed: Claimed, sent: readonly string[]): Promise<boolean> {
+  const { id, claim } = claimed;
   return inTransaction(pool, async (tx) => {
     const { rowCount } = await tx.query(
       `UPDATE destination SET last_success_at = now(), failures = 0, failing_since = NULL,
               claimed_until = now() + make_interval(secs => ${CLAIM_SECONDS})
         WHERE id = $1 AND claimed_by = $2 AND enabled`,
-      [id, me],
+      [id, claim],
     );
     if (rowCount === 0) return false;
     await tx.query("DELETE FROM delivery WHERE id = ANY($1::bigint[])", [sent]);
@@ -112,8 +118,7 @@ export async function settleSent(pool: Pool, me: string, claimed: Claimed, sent:
 /** It did not arrive, or nobody knows. Answers the failures in a row. */
 export async function settleFailed(
   pool: Pool,
-  me: string,
-  { id, name }: Claimed,
+  { id, name, claim }: Claimed,
   tried: readonly string[],
   { reason, refused = false }: { reason: string; refused?: boolean },
   wait: (failures: number) => number,
@@ -123,7 +128,7 @@ export async function settleFailed(
       `UPDATE destination SET failures = failures + 1, failing_since = coalesce(failing_since, now()),
               last_error_at = now(), last_error = $3
         WHERE id = $1 AND claimed_by = $2 AND enabled RETURNING failures, failing_since, now() AS now`,
-      [id, me, reason],
+      [id, claim, reason],
     );
     const row = rows[0];
     if (!row) return 0;

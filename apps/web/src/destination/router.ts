@@ -73,7 +73,7 @@ export const destinationRouter = router({
 
   enable: admin.input(Id.extend({ enabled: z.boolean() })).mutation(({ ctx, input: { id, enabled } }) =>
     change(ctx, id, async (tx, before) => {
-      const alerts = await storeEnabled(tx, id, enabled);
+      const alerts = before.enabled === enabled ? 0 : await storeEnabled(tx, id, enabled);
       const text = `switched the destination "${before.name}" ${enabled ? "on" : "off"}${dropped(alerts)}`;
       const more = { before: { enabled: before.enabled }, after: { enabled } };
       return { act: act(id, "person.destination-switched", text, more), value: null };

@@ -90,6 +90,7 @@ export async function addDestination(
   seal: Seal,
   asked: Wanted & { target: Target; by: string },
 ): Promise<string> {
+  await tx.query("LOCK TABLE destination IN SHARE ROW EXCLUSIVE MODE"); // two at once: the second counts the first
   const { rows } = await tx.query<{ n: string }>("SELECT count(*) AS n FROM destination WHERE removed_at IS NULL");
   if (Number(rows[0]?.n) >= DESTINATIONS_MAX)
     throw new Refusal("PRECONDITION_FAILED", `There are ${DESTINATIONS_MAX} destinations, the most. Remove one first.`);
@@ -133,19 +134,22 @@ export async function storeTarget(tx: PoolClient, seal: Seal, id: string, target
       WHERE id = $1`,
     [id, target.kind, shown(target), seal.seal(id, target)],
   );
+  await tx.query("UPDATE delivery SET refusals = 0, not_before = NULL WHERE destination_id = $1 AND refusals > 0", [
+    id,
+  ]);
   await closeFailing(tx, id, "Where it goes was changed.");
   await wake(tx);
 }
 
-/** Switched off, it gets nothing, and what waits for it is dropped; answers how many that were. */
+/** Switched off, it gets nothing, and what waits for it is dropped; answers how many that were. Switched on, it gets what
+ *  is raised from then on: an alert that was being raised as it was switched off may have been queued behind that. */
 export async function storeEnabled(tx: PoolClient, id: string, enabled: boolean): Promise<number> {
   await tx.query(
     `UPDATE destination SET enabled = $2, claimed_by = NULL, claimed_until = NULL, failures = 0, failing_since = NULL,
             next_at = now() WHERE id = $1`,
     [id, enabled],
   );
-  if (enabled) return 0;
-  await closeFailing(tx, id, "It was switched off.");
+  if (!enabled) await closeFailing(tx, id, "It was switched off.");
   const { rowCount } = await tx.query("DELETE FROM delivery WHERE destination_id = $1", [id]);
   return rowCount ?? 0;
 }
