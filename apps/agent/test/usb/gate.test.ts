@@ -1,6 +1,6 @@
 /** The whole gate: a stick is plugged into a pretend sysfs, and what the guest gets is looked at. */
 import { createHash } from "node:crypto";
-import { copyFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { Denied, type OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
@@ -20,7 +20,7 @@ import { scan } from "../../src/gate/scan.ts";
 import { simDescriptors } from "../../src/sim/usb-device.ts";
 import { extImage, fatImage, layOut, partitioned } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
-import { type Bench, makeBench } from "./gate.ts";
+import { type Bench, gateParts, makeBench } from "./gate.ts";
 
 const absent = missing("mkfs.vfat", "mcopy", "mkfs.ext4");
 const SCHEMAS = {
@@ -89,6 +89,35 @@ describe.skipIf(absent !== null)("a stick", () => {
     await bench.until("nothing is left of it", async () => (await bench.volumeFiles()).length === 0);
     expect(bench.said("usb.removed")).toHaveLength(1);
     expect(bench.said("usb.device")[0]).toMatch(/1-2: 0951:1666, claims to be "Kingston DataTraveler", 08:06:50/);
+  });
+  it("says how far it is read, where a person looks and now and then on record", async () => {
+    truncateSync(stick, 64 * 1024 * 1024);
+    let clock = Date.now();
+    const { volume } = gateParts({ ...bench, attach: bench.guest });
+    bench.start({
+      now: () => clock,
+      // a stick that takes a second for 4 MiB
+      volume: {
+        ...volume,
+        copy: (order) =>
+          volume.copy({
+            ...order,
+            onProgress(at) {
+              clock += 1_000;
+              order.onProgress(at);
+            },
+          }),
+      },
+    });
+    bench.kernel.plug("1-2", { units: [stick] });
+    await bench.until("the guest has it", isGiven);
+    const shares = bench.records.flatMap(({ body }) => (body as UsbStepBody).share ?? []);
+    expect(shares).toEqual([5 / 16, 10 / 16, 15 / 16]);
+    expect(bench.said("usb.step").filter((text) => text.includes(" reading, "))[0]).toMatch(
+      /: reading, 31 % of 64 MiB$/,
+    );
+    const stands = bench.states.flatMap((state) => ("at" in state && state.at?.includes("reading") ? state.at : []));
+    expect(stands).toEqual([6, 25, 43, 62, 81, 100].map((percent) => `1-2: reading, ${percent} %`));
   });
   it("that answers otherwise the second time gives the guest what it answered first", async () => {
     bench.policy = UsbSection.parse({ unscannable: "allow", present: "image" });
