@@ -125,23 +125,43 @@ describe.skipIf(absent)("a firewall between the ports of a bridge", () => {
   it("drops what has another's address or card, in IP and in ARP, and every protocol that is no IP", async () => {
     await load({ otherwise: "allow" });
     expect(await end("guest", "10.5.0.77", "other", "10.5.0.3", 53)).toBe("spoofed");
-    const frame = async (text: string) => {
-      const before = await counts();
-      await spaces.run("guest", "/usr/bin/python3", "-c", FRAME, text);
-      for (const started = performance.now(); performance.now() - started < 60_000; await delay(5)) {
-        const after = await counts();
-        const up = Object.keys(after).filter((name) => after[name] !== before[name]);
-        if (up.length > 0) return up.join(" ");
-      }
-      throw new Error("the frame is nowhere");
-    };
-    const own = GUESTS.guest.mac.replaceAll(":", "");
-    const arp = (mac: string, address: string) => `0806 0001 0800 06 04 0001 ${mac} ${address} 000000000000 0a050003`;
-    expect(await frame(`ffffffffffff ${own} ${arp(own, "0a050003")}`)).toBe("spoofed");
-    expect(await frame(`ffffffffffff 00163e000109 ${arp(own, "0a050002")}`)).toBe("spoofed");
-    expect(await frame(`ffffffffffff ${own} 88b5 00000000`)).toBe("other-ethertype");
+    expect(await frame(`ffffffffffff ${OWN} ${arp(OWN, "0a050003")}`)).toBe("spoofed");
+    expect(await frame(`ffffffffffff 00163e000109 ${arp(OWN, "0a050002")}`)).toBe("spoofed");
+    expect(await frame(`ffffffffffff ${OWN} 88b5 00000000`)).toBe("other-ethertype");
+  });
+
+  // whoever gets a tag of 0 passes over it, so that what lies behind one would be heard
+  it.each([
+    ["a tag of no VLAN", "8100 0000"],
+    ["a VLAN's tag", "8100 0005"],
+    ["a provider's tag", "88a8 0000"],
+    ["two tags", "88a8 0000 8100 0000"],
+    ["PPPoE", "8864 1100 0001 0020 0021"],
+  ])("lets nothing by behind %s, whatever is allowed", async (_, tag) => {
+    await load({ otherwise: "allow" });
+    const found: string[] = [];
+    for (const to of [GUESTS.other.mac.replaceAll(":", ""), "ffffffffffff"])
+      for (const inner of [arp(OWN, "0a050002"), arp(OWN, "0a050003"), udp("0a050002"), udp("0a05004d")])
+        found.push(await frame(`${to} ${OWN} ${tag} ${inner}`));
+    expect(found.filter((each) => !/^(?:other-ethertype|spoofed)$/.test(each))).toEqual([]);
   });
 });
+
+const OWN = GUESTS.guest.mac.replaceAll(":", "");
+const arp = (mac: string, address: string) => `0806 0001 0800 06 04 0001 ${mac} ${address} 000000000000 0a050003`;
+const udp = (address: string) => `0800 4500 0020 0000 0000 40 11 0000 ${address} 0a050003 9c40 0035 000c 0000 00000000`;
+
+/** The counters that a frame of the guest's goes up. */
+async function frame(text: string): Promise<string> {
+  const before = await counts();
+  await spaces.run("guest", "/usr/bin/python3", "-c", FRAME, text);
+  for (const started = performance.now(); performance.now() - started < 10_000; await delay(5)) {
+    const after = await counts();
+    const up = Object.keys(after).filter((name) => after[name] !== before[name]);
+    if (up.length > 0) return up.join(" ");
+  }
+  return "none";
+}
 
 const FRAME = `import socket, sys
 sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
