@@ -31,7 +31,7 @@ const FORGET = `
 socket(my $kernel, 16, 3, 12) or die "no netlink: $!\n";
 for my $bit (0 .. 31) {
   my $mark = pack("N", 1 << $bit);
-  my $asked = pack("CCn SSa4 SSa4", 0, 0, 0, 8, 8, $mark, 8, 23, $mark);
+  my $asked = pack("CCn SSa4 SSa4", 0, 0, 0, 8, 8, $mark, 8, 21, $mark);
   send($kernel, pack("LSSLL", 16 + length $asked, 0x102, 5, $bit, 0) . $asked, 0) or die "not sent: $!\n";
   my $said;
   defined recv($kernel, $said, 8192, 0) && length $said >= 20 or die "no answer: $!\n";

@@ -365,6 +365,18 @@ describe.skipIf(absent)("the firewall's applier", () => {
     expect((await ruleset.connections())!.count).toBeGreaterThanOrEqual(50);
   });
 
+  it("forgets every mark there is, of one direction and of both", async () => {
+    const ruleset = nftRuleset(wire.spaces.dom0("dom0"));
+    const marks = [1, 3, 0xffff, 0x1_0000, 0x1_0001, 0xabcd_1234, 0xffff_ffff].map(String);
+    const mark = () => wire.spaces.run("dom0", "/usr/bin/python3", CONNECTIONS, "mark", ...marks);
+    const taken = `${marks.length} 0\n`;
+    expect(await mark()).toBe(taken);
+    expect(await ruleset.forget()).toEqual(ok(null));
+    // the kernel takes none twice
+    expect(await mark()).toBe(taken);
+    expect(await ruleset.forget()).toEqual(ok(null));
+  });
+
   it("leaves the section before in force where the kernel forgets nothing", async () => {
     const { settle, look, refusals } = agent();
     const allow = web("allow", "web");

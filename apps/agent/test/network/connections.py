@@ -1,7 +1,7 @@
 """What fills a table of connections, in the namespace it is started in. `hold N`: N established ones, put there by netlink
 as a guest and one outside would make them in a minute; prints how many the kernel took. `begin A B N`: N first packets of
 TCP from address A to B, port 443, each of another source port, without waiting for an
-answer. `one A B FROM TO FLAGS`: a segment of TCP."""
+answer. `mark N...`: an established one for each mark. `one A B FROM TO FLAGS`: a segment of TCP."""
 import socket, struct, sys
 
 NEW, EXCL, CREATE, REQUEST, ACK = 0x100, 0x200, 0x400, 1, 4
@@ -33,11 +33,10 @@ def entry(number):
     return struct.pack("=BBH", socket.AF_INET, 0, 0) + body
 
 
-def hold(wanted):
+def hold(entries):
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
-    taken = 0
-    for number in range(wanted):
-        body = entry(number)
+    wanted, taken = len(entries), 0
+    for number, body in enumerate(entries):
         head = struct.pack("=IHHII", 16 + len(body), NEW, REQUEST | ACK | CREATE | EXCL, number, 0)
         netlink.send(head + body)
         error = struct.unpack("=i", netlink.recv(4096)[16:20])[0]
@@ -68,7 +67,10 @@ def sender(source, destination):
 
 act, *rest = sys.argv[1:]
 if act == "hold":
-    hold(int(rest[0]))
+    hold([entry(number) for number in range(int(rest[0]))])
+elif act == "mark":
+    apart = 1_000_000
+    hold([entry(apart + at) + attribute(8, struct.pack("!I", int(mark))) for at, mark in enumerate(rest)])
 elif act == "begin":
     send = sender(rest[0], rest[1])
     for number in range(int(rest[2])):
