@@ -223,6 +223,21 @@ describe("a webhook", () => {
     expect(titles(receiver.posted)).toEqual(named(0, 2));
   });
 
+  test("one of whose addresses is dead is reached at another, and no address is tried that may not be", async () => {
+    const receiver = await webhooks();
+    const siem = await syslog({ tls: certified() });
+    const barred = await receiveWebhooks(certified(), undefined, receiver.port, "127.0.0.3");
+    ends.push(barred.stop);
+    await add(post(receiver.url));
+    await add({ kind: "syslog", host: "localhost", port: siem.port, transport: "tls", ca: ca() });
+    const resolve = async () => ["127.0.0.3", "127.0.0.2", "127.0.0.1"];
+    work({ resolve, may: reachable("127.0.0.1 127.0.0.2") });
+    await raise(0, 2);
+    await until(async () => expect((await as("admin").list()).map(({ waiting }) => waiting)).toEqual([0, 0]));
+    expect((await as("admin").list()).map(({ lastError }) => lastError)).toEqual([null, null]);
+    expect([titles(receiver.posted), siem.lines.length, barred.posted]).toEqual([named(0, 2), 2, []]);
+  });
+
   test("at an address of this machine or its network is refused unless the site lists it, and nothing connects", async () => {
     const receiver = await webhooks();
     await add(post(receiver.url));

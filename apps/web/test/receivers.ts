@@ -15,8 +15,8 @@ export type Answer = {
   endless?: boolean;
 };
 
-const listening = async (server: Server, port: number): Promise<number> => {
-  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+const listening = async (server: Server, port: number, host = "127.0.0.1"): Promise<number> => {
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   return (server.address() as AddressInfo).port;
 };
 
@@ -25,6 +25,7 @@ export async function receiveWebhooks(
   tls: Certified,
   answer: (posted: Posted, at: number) => Answer = () => ({}),
   port = 0,
+  host = "127.0.0.1",
 ) {
   const posted: Posted[] = [];
   const server: HttpsServer = createServer(tls, async (request, response) => {
@@ -39,7 +40,7 @@ export async function receiveWebhooks(
     if (endless) response.write("and ");
     else response.end();
   });
-  const bound = await listening(server, port);
+  const bound = await listening(server, port, host);
   const stop = async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { checkedAddress, reachable } from "./address.ts";
+import { checkedAddresses, reachable } from "./address.ts";
 
 const PRIVATE = [
   ...["127.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.100.100.200"],
@@ -51,16 +51,16 @@ test.each(["10.0.0.0/33", "10.0.0.0/", "nonsense", "10.0.0.0/8/8", "10.0.0.0/x",
 test("a name is resolved once, and what is connected to is the address that was looked at", async () => {
   let asked = 0;
   const rebinding = async () => [["1.1.1.1"], ["127.0.0.1"]][asked++]!;
-  expect(await checkedAddress("rebind.example", reachable(undefined), rebinding)).toBe("1.1.1.1");
+  expect(await checkedAddresses("rebind.example", reachable(undefined), rebinding)).toEqual(["1.1.1.1"]);
   expect(asked).toBe(1);
 });
 
 test("a name of a private address, and one written as such, is refused by name", async () => {
   const may = reachable(undefined);
-  await expect(checkedAddress("inside.example", may, async () => ["10.0.0.9"])).rejects.toThrow(
+  await expect(checkedAddresses("inside.example", may, async () => ["10.0.0.9"])).rejects.toThrow(
     "inside.example is 10.0.0.9, which is not a public address. Where it is meant, list it in SALLYPORT_ALERT_NETWORKS.",
   );
-  await expect(checkedAddress("[::1]", may)).rejects.toThrow("::1 is ::1, which is not a public address");
-  await expect(checkedAddress("gone.example", may, async () => [])).rejects.toThrow("gone.example has no address.");
-  expect(await checkedAddress("both.example", may, async () => ["10.0.0.9", "1.1.1.1"])).toBe("1.1.1.1");
+  await expect(checkedAddresses("[::1]", may)).rejects.toThrow("::1 is ::1, which is not a public address");
+  await expect(checkedAddresses("gone.example", may, async () => [])).rejects.toThrow("gone.example has no address.");
+  expect(await checkedAddresses("both.example", may, async () => ["10.0.0.9", "1.1.1.1"])).toEqual(["1.1.1.1"]);
 });

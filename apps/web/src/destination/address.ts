@@ -1,7 +1,7 @@
 /** Where a destination may lie. An admin of the console must not become, through it, a client inside the site's network or
  *  of the machine that it runs on: what is not a public address is refused unless the site's setting lists it. */
 import { lookup } from "node:dns/promises";
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIP, type LookupFunction } from "node:net";
 
 export const SETTING = "SALLYPORT_ALERT_NETWORKS";
 
@@ -63,14 +63,25 @@ export type Resolve = (host: string) => Promise<string[]>;
 const byName: Resolve = async (host) =>
   (await lookup(host, { all: true, verbatim: true })).map(({ address }) => address);
 
-/** The one address that is then connected to, and nothing is resolved again. @throws a sentence where none may be */
-export async function checkedAddress(host: string, may: Reachable, resolve = byName): Promise<string> {
+/** Those that may then be connected to, and nothing is resolved again. @throws a sentence where none may be */
+export async function checkedAddresses(host: string, may: Reachable, resolve = byName): Promise<string[]> {
   const bare = host.replace(/^\[(.*)\]$/, "$1");
   const addresses = isIP(bare) > 0 ? [bare] : await resolve(bare);
-  const found = addresses.find(may);
-  if (found !== undefined) return found;
+  const found = addresses.filter(may);
+  if (found.length > 0) return found;
   if (addresses.length === 0) throw new Error(`${bare} has no address.`);
   throw new Error(
     `${bare} is ${addresses.slice(0, 3).join(", ")}, which is not a public address. Where it is meant, list it in ${SETTING}.`,
   );
+}
+
+/** Of several one may be dead: each is given so long before the next is tried as well. */
+const NEXT_MS = 2_000;
+
+/** For a connection to one of these, whatever name it is for. */
+export function toOneOf(addresses: readonly string[]) {
+  const found = addresses.map((address) => ({ address, family: isIP(address) }));
+  const lookup: LookupFunction = (_host, { all }, done) =>
+    all ? done(null, found) : done(null, found[0]!.address, found[0]!.family);
+  return { lookup, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: NEXT_MS };
 }

@@ -2,7 +2,7 @@
 import { type Agent, request } from "node:https";
 import { isIP } from "node:net";
 import { getCACertificates } from "node:tls";
-import { checkedAddress } from "./address.ts";
+import { checkedAddresses, toOneOf } from "./address.ts";
 import type { Target } from "./destination.ts";
 import { type Message, webhookBody } from "./message.ts";
 import { retryAfterMs } from "./pace.ts";
@@ -25,14 +25,13 @@ export async function postOne(
 ): Promise<Outcome> {
   const url = new URL(text);
   const name = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const address = await checkedAddress(name, may, resolve);
+  const way = { host: name, port: url.port || 443, ...toOneOf(await checkedAddresses(name, may, resolve)) };
   const body = webhookBody(message);
   const { status, retryAfter } = await new Promise<{ status: number; retryAfter: string | undefined }>(
     (settle, reject) => {
       const sent = request(
         {
-          host: address,
-          port: url.port || 443,
+          ...way,
           path: url.pathname + url.search,
           method: "POST",
           ...(isIP(name) === 0 && { servername: name }),

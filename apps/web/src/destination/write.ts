@@ -4,7 +4,7 @@
  *  handshake and without a word, and so does a balancer with no receiver behind it. */
 import { isIP, connect as tcp } from "node:net";
 import { getCACertificates, connect as tls } from "node:tls";
-import { checkedAddress } from "./address.ts";
+import { checkedAddresses, toOneOf } from "./address.ts";
 import type { Target } from "./destination.ts";
 import type { Message } from "./message.ts";
 import type { Outcome, SendDeps } from "./send.ts";
@@ -25,7 +25,7 @@ export async function writeAll(
   messages: readonly Message[],
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const host = await checkedAddress(name, may, resolve);
+  const way = { host: name, port, ...toOneOf(await checkedAddresses(name, may, resolve)) };
   signal.throwIfAborted();
   const bytes = Buffer.concat(messages.map((message) => framed(syslogText(message, own))));
   return new Promise((settle, reject) => {
@@ -33,7 +33,7 @@ export async function writeAll(
       ...(isIP(name) === 0 && { servername: name }),
       ...(ca !== undefined && { ca: [...getCACertificates("default"), ca] }),
     };
-    const socket = transport === "tls" ? tls({ host, port, ...secure }) : tcp({ host, port });
+    const socket = transport === "tls" ? tls({ ...way, ...secure }) : tcp(way);
     const abort = () => socket.destroy(signal.reason as Error);
     signal.addEventListener("abort", abort, { once: true });
     let [weEnded, itEnded] = [false, false];
