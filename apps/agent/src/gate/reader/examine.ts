@@ -10,7 +10,7 @@ import { type Shape, shapesOf } from "./documents/shape.ts";
 import type { Order, Row } from "./events.ts";
 import { type Kept, seeOnce } from "./keep.ts";
 import { each, lanes } from "./lanes.ts";
-import { isTakenForOther } from "./passed-over.ts";
+import { askUnmistaken, isMistaken, isTakenForOther } from "./mistaken.ts";
 import { askInPieces, fitsInPieces } from "./pieces.ts";
 import type { Source } from "./source.ts";
 import { typeOf } from "./type.ts";
@@ -84,6 +84,8 @@ export function examiner(order: Order, ask: Ask, emit: (row: Row) => void, conte
       const { seen, source, places } = kept;
       const type = await typeOf(seen.head);
       let judged = ownFinding(seen, type);
+      if (judged.finding === "clean" && isMistaken(seen.head))
+        judged = fromAnswer(await inTurn(() => askUnmistaken(source ?? content, seen, ask)));
       if (judged.finding === "clean" && order.clamd?.shapes)
         judged = overlooked(await shapesOf(order.clamd.shapes, seen.size, chunksOf(source ?? content))) ?? judged;
       if (source !== null) {

@@ -18,16 +18,3 @@ export const START_BYTES = NEAR_FROM_MAX + NEAR.length;
 
 export const isPassedOver = (head: Buffer): boolean =>
   HEADS.some((mark) => head.subarray(0, mark.length).equals(mark)) || head.subarray(0, START_BYTES).includes(NEAR);
-
-/** By these further in, clamd takes an archive for something else than its first bytes say, and does not unpack it: a tar, a
- *  disk with a GPT, a document of Hangul, a model of TensorFlow (libclamav's own table again: those that lie elsewhere than
- *  at the beginning, and are looked for first). */
-const FURTHER_IN: readonly { at: number; bytes: Buffer }[] = [
-  { at: 4, bytes: Buffer.from("d0cf11e0a1b11ae1", "hex") },
-  { at: 4, bytes: Buffer.from("TFL3") },
-  { at: 257, bytes: Buffer.from("ustar") },
-  { at: 512, bytes: Buffer.from("EFI PART") },
-];
-
-export const isTakenForOther = (head: Buffer): boolean =>
-  FURTHER_IN.some(({ at, bytes }) => head.subarray(at, at + bytes.length).equals(bytes));
