@@ -477,7 +477,8 @@ describe("an isolation", () => {
     expect(ends().map(({ body }) => (body as { outcome: string }).outcome)).toEqual(["done", "done", "done"]);
   });
 
-  it("is ended by no release before what was ordered first, and not by one that was ordered before it", async () => {
+  /** Isolated, and the guest that was ordered before its release is being built until `release` is called. */
+  async function releasedBehindStart() {
     const { start, ends, network, xl, files } = machine();
     network.state = { outcome: "applied" };
     files.set("work", "/etc/xen/work.cfg");
@@ -490,6 +491,11 @@ describe("an isolation", () => {
     agent.commands.take(order("release", {}));
     while (!(await xl.isCreating("/etc/xen/work.cfg")))
       await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    return { agent, ends, release };
+  }
+
+  it("is ended by no release before what was ordered first, and not by one that was ordered before it", async () => {
+    const { agent, ends, release } = await releasedBehindStart();
     agent.commands.take(order("isolate", { until: "2026-11-24T13:00:00.000Z" }));
     await agent.until("command.done", 2);
     release();
@@ -505,18 +511,7 @@ describe("an isolation", () => {
   });
 
   it("is ended once what was ordered before its release has ended", async () => {
-    const { start, ends, network, xl, files } = machine();
-    network.state = { outcome: "applied" };
-    files.set("work", "/etc/xen/work.cfg");
-    xl.lay("/etc/xen/work.cfg", "work");
-    const { release } = xl.hold("/etc/xen/work.cfg");
-    const agent = await start();
-    agent.commands.take(order("isolate", { until }));
-    await agent.until("command.done");
-    agent.commands.take(order("start-guest", { guest: "work" }));
-    agent.commands.take(order("release", {}));
-    while (!(await xl.isCreating("/etc/xen/work.cfg")))
-      await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    const { agent, ends, release } = await releasedBehindStart();
     expect(agent.commands.isolation?.until).toBe(until);
     release();
     await agent.until("command.done", 3);

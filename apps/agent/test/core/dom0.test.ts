@@ -1,48 +1,17 @@
 /** One contract for the door to the host: this machine's and the pretend one's. */
 import { execFileSync } from "node:child_process";
-import {
-  appendFileSync,
-  chmodSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type Dom0, DoorError } from "../../src/dom0/dom0.ts";
+import { DoorError } from "../../src/dom0/dom0.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { simDom0 } from "../../src/sim/sim.ts";
+import { type Host, realHost } from "./host.ts";
 
-type Host = {
-  dom0: Dom0;
-  folder: string;
-  write(path: string, text: string): void;
-  append(path: string, text: string): void;
-  rename(from: string, to: string): void;
-  remove(path: string): void;
-  truncate(path: string, bytes: number): void;
-  link(path: string): void;
-  chmod(path: string, mode: number): void;
-};
-const real = (): Host => ({
-  dom0: realDom0,
-  folder: mkdtempSync(join(tmpdir(), "sallyport-dom0-")),
-  write: writeFileSync,
-  append: appendFileSync,
-  rename: renameSync,
-  remove: rmSync,
-  truncate: truncateSync,
-  link: (path) => {
-    rmSync(path, { force: true });
-    symlinkSync("/etc/hostname", path);
-  },
-  chmod: chmodSync,
-});
-const sim = (): Host => {
+type Owned = Host & { chmod(path: string, mode: number): void };
+const real = (): Owned => ({ ...realHost(mkdtempSync(join(tmpdir(), "sallyport-dom0-"))), chmod: chmodSync });
+const sim = (): Owned => {
   const dom0 = simDom0();
   dom0.program("true", () => ({}));
   dom0.program("sh", () => ({ code: 3, stdout: "out", stderr: "err" }));

@@ -23,7 +23,7 @@ import { realDom0 } from "../../src/dom0/real.ts";
 import { hpke } from "../../src/dom0/seal.ts";
 import { simDisk } from "../../src/sim/disk.ts";
 import { missing } from "../gate/packages.ts";
-import { QUICK } from "./volume.ts";
+import { QUICK, watchedDisk } from "./volume.ts";
 
 const folders: string[] = [];
 afterAll(() => {
@@ -392,17 +392,7 @@ describe.skipIf(without !== null)("cryptsetup on plain files", () => {
     const path = at("volume");
     await disk.create(path, SIZE);
     const [key, next] = [new Uint8Array(randomBytes(64)), Uint8Array.of(0, 10, 13, 255, 0, 1, 2, 3)];
-    const asked: string[] = [];
-    const watched = cryptsetupDisk(
-      {
-        ...realDom0,
-        run(program, args, limits) {
-          asked.push([program, ...args].join(" "));
-          return realDom0.run(program, args, limits);
-        },
-      },
-      QUICK,
-    );
+    const { asked, watched } = watchedDisk();
     await watched.format(path, key);
     await watched.addKey(path, key, next, 3);
     expect(await watched.opens(path, key)).toBe(true);

@@ -10,7 +10,7 @@ import { cryptsetupDisk } from "../../src/dom0/disk.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { PCRS_FIRST, type Tpm } from "../../src/dom0/tpm.ts";
 import { missing } from "../gate/packages.ts";
-import { QUICK } from "./volume.ts";
+import { QUICK, watchedDisk } from "./volume.ts";
 
 const without = missing("cryptsetup", "wipefs", "swtpm", "tpm2_unseal", "systemd-cryptenroll");
 const key = new TextEncoder().encode("the pass phrase");
@@ -118,18 +118,7 @@ describe.skipIf(without !== null)("a key that a TPM2 holds", () => {
   it("with a PIN is not given out without it; neither it nor the pass phrase is an argument, or left behind", async () => {
     for (const pcr of PCRS_FIRST) extend(pcr, `what boots, ${pcr}`);
     await volume();
-    const asked: string[] = [];
-    const watched = cryptsetupDisk(
-      {
-        ...realDom0,
-        run(program, args, limits) {
-          asked.push([program, ...args].join(" "));
-          return realDom0.run(program, args, limits);
-        },
-      },
-      QUICK,
-      tpm(),
-    );
+    const { asked, watched } = watchedDisk(tpm());
     const shm = readdirSync("/dev/shm").filter((name) => name.startsWith("sallyport-"));
     await watched.enrolTpm(at("volume"), key, { pcrs: PCRS_FIRST, pin: "271828" });
     expect(readdirSync("/dev/shm").filter((name) => name.startsWith("sallyport-"))).toEqual(shm);

@@ -1,26 +1,15 @@
 /** The gate's reading half against a real clamd and images by the real tools. */
 import { createHash, randomBytes } from "node:crypto";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { UsbSection } from "@sallyport/shared/policy/usb.ts";
-import { ScanBody } from "@sallyport/shared/usb/scan.ts";
+import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { startReader } from "../../src/dom0/confine.ts";
-import { type Clamd, type ScanOptions, scan } from "../../src/gate/scan.ts";
-import { type ClamdServer, EICAR, MARKER, startClamd } from "./clamd-server.ts";
+import type { Clamd } from "../../src/gate/scan.ts";
+import { EICAR, MARKER, startClamd } from "./clamd-server.ts";
 import { exfatImage, extImage, type Files, fatImage, isoImage, layOut, ntfsImage, partitioned, run } from "./images.ts";
 import { missing } from "./packages.ts";
+import { findings, type Scanning, scanning } from "./scanning.ts";
 
 const absent = missing(
   "clamd",
@@ -39,33 +28,13 @@ const absent = missing(
 );
 
 describe.skipIf(absent !== null)("scan", () => {
-  let clamd: ClamdServer;
-  let work: string;
-  let counter = 0;
-  const fresh = (name = "x") => join(work, `${counter++}-${name}`);
-
+  let on: Scanning;
   beforeAll(async () => {
-    work = mkdtempSync(join(tmpdir(), "sallyport-scan-"));
-    clamd = await startClamd();
+    on = await scanning();
   });
-  afterAll(async () => {
-    await clamd?.stop();
-    rmSync(work, { recursive: true, force: true });
-  });
-
-  const look = async (target: string, policy: object = {}, more: Partial<ScanOptions> = {}): Promise<ScanBody> => {
-    const body = await scan(target, {
-      policy: UsbSection.parse(policy),
-      clamd,
-      start: startReader,
-      now: () => new Date(),
-      lanes: 2,
-      ...more,
-    });
-    return ScanBody.parse(body);
-  };
-  const findings = (body: ScanBody) =>
-    Object.fromEntries(body.manifest.map((file) => [file.path ?? `base64:${file.pathBase64}`, file.finding]));
+  afterAll(() => on?.stop());
+  const fresh = (name?: string) => on.fresh(name);
+  const look: Scanning["look"] = (...asked) => on.look(...asked);
   const file = (body: ScanBody, path: string) => body.manifest.find((each) => each.path === path)!;
 
   const long = "a rather long name, mit Umlauten äöü und 日本語.txt";
@@ -532,7 +501,7 @@ describe.skipIf(absent !== null)("scan", () => {
       const body = await look(tree(), {}, { clamd: null });
       holds(body);
       expect(body.scanner).toBeNull();
-      holds(await look(tree(), {}, { clamd: { ...clamd, socket: join(work, "nothing-here") } }));
+      holds(await look(tree(), {}, { clamd: { ...on.clamd, socket: fresh("nothing-here") } }));
     });
 
     it("dead: its socket is there and nobody listens", async () => {
@@ -574,8 +543,8 @@ describe.skipIf(absent !== null)("scan", () => {
       const folder = layOut(fresh("tree"), { ...names, "bad.com": EICAR });
       const behind = async (delayMs: number) => {
         const socket = fresh("door.sock");
-        const door = await doorBefore(clamd.socket, socket, { delayMs });
-        const slow = { clamd: { ...clamd, socket } };
+        const door = await doorBefore(on.clamd.socket, socket, { delayMs });
+        const slow = { clamd: { ...on.clamd, socket } };
         return look(folder, { limits: { fileSeconds: 2 } }, slow).finally(() => door.close());
       };
       const late = findings(await behind(300));
@@ -590,7 +559,7 @@ describe.skipIf(absent !== null)("scan", () => {
       const pdf = Buffer.concat([Buffer.from("%PDF-1.4\n"), Buffer.alloc(60_000, "%x\n"), Buffer.from("\n%%EOF\n")]);
       const folder = layOut(fresh("tree"), { "a.pdf": pdf });
       expect(findings(await look(folder))).toEqual({ "a.pdf": "clean" });
-      const silent: Clamd = { ...clamd, limitsReported: false };
+      const silent: Clamd = { ...on.clamd, limitsReported: false };
       const body = await look(folder, {}, { clamd: silent });
       expect(file(body, "a.pdf")).toMatchObject({
         finding: "unscannable",

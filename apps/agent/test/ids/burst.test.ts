@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { detectorYaml } from "../../src/appliers/ids-yaml.ts";
 import { type Detector, socketOf, suricata } from "../../src/dom0/detector.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
-import { makeNamespaces, type Namespaces, unable } from "../network/namespaces.ts";
+import { type Namespaces, unable } from "../network/namespaces.ts";
 import { until } from "../sources/outlet.ts";
+import { guestOnBridge } from "./bridge.ts";
 import { realSuricata } from "./suricata.ts";
 
 const absent = (await unable("ip", "nft", "python3")) ?? ((await realSuricata()) ? null : "no Suricata");
@@ -63,17 +64,7 @@ const isHeard = (signature: number) =>
 beforeAll(async () => {
   if (absent) return;
   folder = mkdtempSync(join(tmpdir(), "sallyport-burst-"));
-  spaces = await makeNamespaces(["dom0", "guest"]);
-  await spaces.ip(
-    "dom0",
-    "link add xenbr0 type bridge",
-    "link set xenbr0 up",
-    "addr add 10.1.0.1/24 dev xenbr0",
-    `link add vif1.0 type veth peer name eth0 netns ${spaces.of("guest")}`,
-    "link set vif1.0 master xenbr0",
-    "link set vif1.0 up",
-  );
-  await spaces.ip("guest", "addr add 10.1.0.2/24 dev eth0", "link set eth0 up");
+  spaces = await guestOnBridge();
   const { program, classification, reference } = (await realSuricata())!;
   const config = { interface: "xenbr0", folder, addresses: ["10.1.0.2"], threads: 2, classification, reference };
   for (const path of [join(folder, "log"), dirname(socketOf(folder))]) mkdirSync(path, { recursive: true });

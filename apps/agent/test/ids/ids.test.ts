@@ -14,8 +14,9 @@ import { sha256 } from "../../src/dom0/crypto.ts";
 import { suricata } from "../../src/dom0/detector.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { eveFile } from "../../src/sources/eve/source.ts";
-import { makeNamespaces, type Namespaces, unable } from "../network/namespaces.ts";
+import { type Namespaces, unable } from "../network/namespaces.ts";
 import { keeper, type Running, run } from "../sources/outlet.ts";
+import { guestOnBridge } from "./bridge.ts";
 import { realSuricata } from "./suricata.ts";
 
 const absent = (await unable("ip", "nft", "python3")) ?? ((await realSuricata()) ? null : "no Suricata");
@@ -69,17 +70,7 @@ let program: readonly string[];
 beforeAll(async () => {
   if (absent) return;
   folder = mkdtempSync(join(tmpdir(), "sallyport-ids-"));
-  spaces = await makeNamespaces(["dom0", "guest"]);
-  await spaces.ip(
-    "dom0",
-    "link add xenbr0 type bridge",
-    "link set xenbr0 up",
-    "addr add 10.1.0.1/24 dev xenbr0",
-    `link add vif1.0 type veth peer name eth0 netns ${spaces.of("guest")}`,
-    "link set vif1.0 master xenbr0",
-    "link set vif1.0 up",
-  );
-  await spaces.ip("guest", "addr add 10.1.0.2/24 dev eth0", "link set eth0 up");
+  spaces = await guestOnBridge();
   const real = (await realSuricata())!;
   program = real.program;
   const fetched = artifacts({

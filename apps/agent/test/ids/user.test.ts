@@ -10,13 +10,14 @@ import { type Detector, suricata } from "../../src/dom0/detector.ts";
 import { asUser } from "../../src/dom0/detector-place.ts";
 import { logFiles } from "../../src/dom0/log-files.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
-import { makeNamespaces, type Namespaces, unable } from "../network/namespaces.ts";
+import { type Namespaces, unable } from "../network/namespaces.ts";
+import { guestOnBridge } from "./bridge.ts";
 import { realSuricata } from "./suricata.ts";
 
 const absent = (await unable("ip", "nft", "python3")) ?? ((await realSuricata()) ? null : "no Suricata");
 const USER = { uid: 65_534, gid: 65_534 };
 const RULES = 'alert udp any any -> any 5000 (msg:"probe"; content:"sallyport"; sid:1000001; rev:1;)\n';
-const SEND = `import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"a sallyport", ("10.2.0.1", 5000))`;
+const SEND = `import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"a sallyport", ("10.1.0.1", 5000))`;
 
 describe.skipIf(absent)("the detector as a user of its own", { timeout: 300_000 }, () => {
   let root: string;
@@ -33,20 +34,10 @@ describe.skipIf(absent)("the detector as a user of its own", { timeout: 300_000 
     folder = join(root, "ids");
     const real = (await realSuricata())!;
     program = real.program;
-    spaces = await makeNamespaces(["dom0", "guest"]);
-    await spaces.ip(
-      "dom0",
-      "link add xenbr0 type bridge",
-      "link set xenbr0 up",
-      "addr add 10.2.0.1/24 dev xenbr0",
-      `link add vif1.0 type veth peer name eth0 netns ${spaces.of("guest")}`,
-      "link set vif1.0 master xenbr0",
-      "link set vif1.0 up",
-    );
-    await spaces.ip("guest", "addr add 10.2.0.2/24 dev eth0", "link set eth0 up");
+    spaces = await guestOnBridge();
     detector = suricata(realDom0, { folder, program, user: USER });
     const { classification, reference } = real;
-    const config = { interface: "xenbr0", folder, addresses: ["10.2.0.2"], threads: 2, classification, reference };
+    const config = { interface: "xenbr0", folder, addresses: ["10.1.0.2"], threads: 2, classification, reference };
     for (const aside of [true, false]) {
       await detector.write("suricata.yaml", detectorYaml(config, {}, aside), aside);
       await detector.write("detector.rules", RULES, aside);

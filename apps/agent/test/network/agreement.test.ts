@@ -18,8 +18,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROUNDS, SEED } from "./draws.ts";
 import { unable } from "./namespaces.ts";
 import {
+  connected,
   DOM0_ADDRESSES,
   ENDS,
+  GUEST_TO_WEB,
   MAC,
   makeWire,
   type PlaceName,
@@ -289,71 +291,43 @@ describe.skipIf(absent)("the evaluator and the kernel", () => {
   it("judge a connection again when the section changes, and let it go on when it may", async () => {
     const allow = make({ rules: [{ name: "web", verdict: "allow", ports: ["443"] }] }, 1);
     const block = make({ rules: [{ name: "no web", verdict: "block", ports: ["443"] }] }, 2);
-    const { guest, world } = wire.peers;
-    const own = token++;
     await load(allow);
-    await guest.ask({
-      act: "send",
-      family: 4,
-      protocol: "tcp",
-      source: "10.1.0.2",
-      to: "192.0.2.1",
-      port: 443,
-      token: own,
-    });
-    await until(
-      () => (world.got.has(own) ? true : undefined),
-      () => "the connection is accepted",
-    );
+    const connection = await connected(wire, token++, GUEST_TO_WEB);
     await load(block);
-    await guest.ask({ act: "write", token: own, text: "first" });
+    await connection.write("first");
     await until(
       async () => ((await counts())["rule-1"] ? true : undefined),
       () => "the block has it",
     );
-    expect(world.got.get(own)).toBe("");
+    expect(connection.arrived()).toBe("");
     // the kernel sends it again by itself
     await load({ ...allow, generation: 3, rules: allow.rules.map((each) => ({ ...each, mark: 3 })) });
     await until(
-      () => (world.got.get(own) === "first" ? true : undefined),
+      () => (connection.arrived() === "first" ? true : undefined),
       () => "what was held back arrives",
     );
-    await guest.ask({ act: "close", token: own });
+    await connection.close();
   });
 
   it("cut a connection that goes on when its far side is denied, and let it go on once that is lifted", async () => {
     const allow = { rules: [{ name: "web", verdict: "allow", ports: ["443"] }] };
     const id = "0123456789ab";
-    const { guest, world } = wire.peers;
-    const own = token++;
     await load(make(allow, 6));
-    await guest.ask({
-      act: "send",
-      family: 4,
-      protocol: "tcp",
-      source: "10.1.0.2",
-      to: "192.0.2.1",
-      port: 443,
-      token: own,
-    });
-    await until(
-      () => (world.got.has(own) ? true : undefined),
-      () => "the connection is accepted",
-    );
+    const connection = await connected(wire, token++, GUEST_TO_WEB);
     await load(make(allow, 6, VIFS, [{ id, to: "192.0.2.0/24", protocol: "tcp", port: 443 }]));
-    await guest.ask({ act: "write", token: own, text: "first" });
+    await connection.write("first");
     await until(
       async () => ((await counts())[`deny-${id}`] ? true : undefined),
       () => "the overlay has it",
     );
-    expect(world.got.get(own)).toBe("");
+    expect(connection.arrived()).toBe("");
     // the same section and generation: nothing but the overlay is lifted
     await load(make(allow, 6));
     await until(
-      () => (world.got.get(own) === "first" ? true : undefined),
+      () => (connection.arrived() === "first" ? true : undefined),
       () => "what was held back arrives",
     );
-    await guest.ask({ act: "close", token: own });
+    await connection.close();
   });
 
   it("let neighbours find each other whatever the rules", async () => {

@@ -21,7 +21,7 @@ import { simRuleset } from "../../src/sim/ruleset.ts";
 import { ulogdFile } from "../../src/sources/ulogd/source.ts";
 import { keeper, run } from "../sources/outlet.ts";
 import { unable } from "./namespaces.ts";
-import { MAC, makeWire, until, type Wire } from "./wire.ts";
+import { connected, GUEST_TO_WEB, MAC, makeWire, until, type Wire } from "./wire.ts";
 
 const absent = await unable("nft", "ip", "python3", "ulogd");
 const CONNECTIONS = fileURLToPath(new URL("connections.py", import.meta.url));
@@ -213,21 +213,15 @@ describe.skipIf(absent)("the firewall's applier", () => {
     const { settle, answers } = agent();
     answers["broker.example"] = [BROKER];
     await settle({ otherwise: "allow" });
-    const own = token++;
-    const { dom0, other } = wire.peers;
-    const order = { act: "send", family: 4, protocol: "tcp", source: "10.2.0.1", to: BROKER, port: 8883, token: own };
-    await dom0.ask(order);
-    await until(
-      () => (other.got.has(own) ? true : undefined),
-      () => "the agent is connected",
-    );
+    const toBroker = { from: "dom0", source: "10.2.0.1", to: "other", destination: BROKER, port: 8883 } as const;
+    const connection = await connected(wire, token++, toBroker);
     expect((await settle(draft)).outcome).toBe("applied");
-    await dom0.ask({ act: "write", token: own, text: "a batch" });
+    await connection.write("a batch");
     await until(
-      () => (other.got.get(own) === "a batch" ? true : undefined),
+      () => (connection.arrived() === "a batch" ? true : undefined),
       () => "what it sends arrives",
     );
-    await dom0.ask({ act: "close", token: own });
+    await connection.close();
     expect(await reaches(8883)).toBe(true);
   });
 
@@ -286,31 +280,17 @@ describe.skipIf(absent)("the firewall's applier", () => {
     begin: object,
     next: () => Promise<void>,
   ) {
-    const { guest, world } = wire.peers;
-    const own = token++;
     expect((await settle(begin)).outcome).toBe("applied");
-    await guest.ask({
-      act: "send",
-      family: 4,
-      protocol: "tcp",
-      source: "10.1.0.2",
-      to: "192.0.2.1",
-      port: 443,
-      token: own,
-    });
-    await until(
-      () => (world.got.has(own) ? true : undefined),
-      () => "the connection is accepted",
-    );
+    const connection = await connected(wire, token++, GUEST_TO_WEB);
     await next();
     const before = await judgedBy("rule-1");
     const judged = async () => (await judgedBy("rule-1")) > before;
-    await guest.ask({ act: "write", token: own, text: "more" });
+    await connection.write("more");
     const came = await until(
-      async () => ((await judged()) ? false : world.got.get(own) === "more" ? true : undefined),
+      async () => ((await judged()) ? false : connection.arrived() === "more" ? true : undefined),
       () => "it goes on or is judged again",
     );
-    await guest.ask({ act: "close", token: own });
+    await connection.close();
     return came;
   }
   const judgedBy = async (counter: string) =>

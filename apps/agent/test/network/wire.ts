@@ -108,6 +108,26 @@ async function hush(spaces: Namespaces): Promise<void> {
   }
 }
 
+type Way = { from: PlaceName; source: string; to: PlaceName; destination: string; port: number };
+
+/** A TCP connection that stays open, from when the far end has accepted it. */
+export async function connected({ peers }: Wire, token: number, way: Way) {
+  const [near, far] = [peers[way.from], peers[way.to]];
+  const { source, destination: to, port } = way;
+  await near.ask({ act: "send", family: 4, protocol: "tcp", source, to, port, token });
+  await until(
+    () => (far.got.has(token) ? true : undefined),
+    () => "the connection is accepted",
+  );
+  return {
+    write: (text: string) => near.ask({ act: "write", token, text }),
+    /** What arrived over it. */
+    arrived: () => far.got.get(token),
+    close: () => near.ask({ act: "close", token }),
+  };
+}
+export const GUEST_TO_WEB: Way = { from: "guest", source: "10.1.0.2", to: "world", destination: "192.0.2.1", port: 443 };
+
 /** Lets them speak again, with nothing written down between dom0 and the guest. */
 export async function unhush({ spaces }: Wire): Promise<void> {
   for (const name of ["dom0", "guest"]) await spaces.run(name, "nft", "delete table inet quiet");

@@ -1,16 +1,15 @@
-import { appendFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { appendFile, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GuestLog } from "@sallyport/shared/record/guest.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Dom0 } from "../../src/dom0/dom0.ts";
 import { logFiles } from "../../src/dom0/log-files.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { simDom0 } from "../../src/sim/sim.ts";
 import { consoleFiles } from "../../src/sources/console/source.ts";
 import { boundedFiles } from "../../src/sources/follow/bound.ts";
 import { guestMap } from "../../src/sources/guest.ts";
+import { type Host, realHost } from "../core/host.ts";
 import { type Kept, keeper, type Running, run, until } from "./outlet.ts";
 
 let folder: string;
@@ -98,24 +97,6 @@ describe("guests' consoles", () => {
   });
 });
 
-type Host = {
-  dom0: Dom0;
-  folder: string;
-  write(path: string, text: string): void;
-  append(path: string, text: string): void;
-  rename(from: string, to: string): void;
-  remove(path: string): void;
-  truncate(path: string, bytes: number): void;
-  link(path: string): void;
-};
-const real = (): Host => ({
-  ...{ dom0: realDom0, folder, write: writeFileSync, append: appendFileSync, rename: renameSync, remove: rmSync },
-  truncate: truncateSync,
-  link: (path) => {
-    rmSync(path, { force: true });
-    symlinkSync("/etc/hostname", path);
-  },
-});
 const pretend = (): Host => {
   const dom0 = simDom0();
   // its clock goes on, so that a rotation's grace ends
@@ -123,7 +104,7 @@ const pretend = (): Host => {
 };
 
 describe.each([
-  ["this machine", real],
+  ["this machine", () => realHost(folder)],
   ["the pretend dom0", pretend],
 ])("a console on %s", (_, make) => {
   const begin = () => {

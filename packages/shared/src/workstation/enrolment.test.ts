@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { flip, flipped, publicKey, sha256, spoiled, textOf, uuid, words } from "../../test/drawn.ts";
 import { hash, newSigner, verify } from "../../test/keys.ts";
+import { readsBack } from "../../test/read-back.ts";
 import { toUtf8 } from "../base/bytes.ts";
 import type { WorkstationId } from "../base/ids.ts";
 import { signStatement } from "../policy/statement.ts";
@@ -102,16 +103,7 @@ describe("what an agent and the listener say to one another", () => {
     ["a refusal", fc.record({ error: words(200), code: words(20) }), ListenerError],
     ["a token", token, EnrolToken],
   ] as const)("reads back, and answers anything: %s", (_name, drawn, schema) => {
-    fc.assert(
-      fc.property(drawn as fc.Arbitrary<unknown>, (value) => {
-        expect(schema.parse(JSON.parse(JSON.stringify(value)))).toEqual(value);
-      }),
-    );
-    fc.assert(
-      fc.property(spoiled(drawn).map(textOf), (text) => {
-        schema.safeParse(JSON.parse(text));
-      }),
-    );
+    readsBack(drawn, schema);
   });
 
   it.each([

@@ -3,6 +3,17 @@ import { Damaged, LimitReached, type Source } from "./source.ts";
 
 export type EntryKind = "file" | "folder" | "link" | "device" | "fifo" | "socket";
 
+/** By the upper four bits of a Unix mode. */
+export const KINDS: Readonly<Record<number, EntryKind>> = {
+  1: "fifo",
+  2: "device",
+  4: "folder",
+  6: "device",
+  8: "file",
+  10: "link",
+  12: "socket",
+};
+
 export type Entry = {
   /** The name's own bytes from the root, parts joined by `/`. Claims: may hold anything, `..` and line ends too. */
   path: Buffer;

@@ -1,7 +1,7 @@
 /** cpio as Linux takes it for its first root (initramfs buffer format, docs.kernel.org): archives with hexadecimal headers,
  *  one behind the other, with zeros between, and behind those one that is packed. */
 import { bytesSource, Damaged, type Source, slice } from "../source.ts";
-import type { EntryKind } from "../volume.ts";
+import { KINDS } from "../volume.ts";
 import type { Member } from "./member.ts";
 
 const HEADER_BYTES = 110;
@@ -53,16 +53,6 @@ export function* cpio(source: Source): Generator<Member> {
     }
   }
 }
-
-const KINDS: Record<number, EntryKind> = {
-  1: "fifo",
-  2: "device",
-  4: "folder",
-  6: "device",
-  8: "file",
-  10: "link",
-  12: "socket",
-};
 
 function memberOf(name: Buffer, mode: number, content: Source): Member {
   const kind = KINDS[mode >> 12];

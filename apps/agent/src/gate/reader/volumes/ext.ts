@@ -1,17 +1,7 @@
 /** ext2, ext3 and ext4 (the kernel's Documentation/filesystems/ext4), read without the journal: where that holds
  *  changes not yet made, a guest that mounts the image could see other files than these, and the volume says so. */
 import { Damaged, type Extent, extentSource, type Source, slice } from "../source.ts";
-import {
-  type Bounds,
-  brokenFolder,
-  type Entry,
-  type EntryKind,
-  fileEntry,
-  join,
-  powerOfTwo,
-  reason,
-  type Volume,
-} from "../volume.ts";
+import { type Bounds, brokenFolder, type Entry, fileEntry, join, KINDS, powerOfTwo, reason, type Volume } from "../volume.ts";
 import {
   type ExtLayout,
   fileExtents,
@@ -122,16 +112,6 @@ function problemOf(incompat: number, bytes: number, have: number, journalHolds: 
   if ((incompat & ~KNOWN_INCOMPAT) !== 0) return "it uses features that the gate does not read";
   return null;
 }
-
-const KINDS: Record<number, EntryKind> = {
-  1: "fifo",
-  2: "device",
-  4: "folder",
-  6: "device",
-  8: "file",
-  10: "link",
-  12: "socket",
-};
 
 type Folder = { path: Buffer; inode: number; depth: number };
 

@@ -1,20 +1,10 @@
 /** Rock Ridge in a directory record's system use area (IEEE P1281, P1282): names, kinds, links, moved folders. */
 import { Damaged, type Source } from "../source.ts";
-import type { EntryKind } from "../volume.ts";
+import { type EntryKind, KINDS } from "../volume.ts";
 import { SECTOR } from "./iso-descriptors.ts";
 
 /** Continuations that are followed for one record. */
 const CONTINUATIONS_MAX = 32;
-
-const KINDS: Record<number, EntryKind> = {
-  1: "fifo",
-  2: "device",
-  4: "folder",
-  6: "device",
-  8: "file",
-  10: "link",
-  12: "socket",
-};
 
 export type Rock = {
   name?: Buffer;
