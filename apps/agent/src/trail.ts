@@ -6,7 +6,8 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Log } from "./dom0/log.ts";
 import { Intake } from "./spool/intake.ts";
 import { openSpool } from "./spool/open.ts";
-import type { Identity, Spool } from "./spool/spool.ts";
+import type { Identity } from "./spool/opening.ts";
+import type { Spool } from "./spool/spool.ts";
 
 export type TrailNeeds = {
   state: string;

@@ -2,8 +2,9 @@
 import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import type { Identity } from "./opening.ts";
 import { openDatabase } from "./schema.ts";
-import { type Identity, Spool } from "./spool.ts";
+import { Spool } from "./spool.ts";
 import { storeOf } from "./store.ts";
 
 export const spoolPath = (state: string): string => join(state, "spool.db");

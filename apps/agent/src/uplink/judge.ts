@@ -2,7 +2,7 @@
 import { equal, fromHex } from "@sallyport/shared/base/bytes.ts";
 import type { TrailId } from "@sallyport/shared/base/ids.ts";
 import type { Receipt } from "@sallyport/shared/trail/receipt.ts";
-import type { Previous } from "../spool/spool.ts";
+import type { Previous } from "../spool/opening.ts";
 
 /** `base` is the first index still held; `rootAt` knows the root of each size from `base` to `size`. `last` is the
  *  newest receipt that was taken, of whichever trail. */

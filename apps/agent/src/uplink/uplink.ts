@@ -16,7 +16,8 @@ import {
 } from "../limits.ts";
 import type { Published } from "../link/link.ts";
 import { Bell, jittered } from "../pace.ts";
-import type { Previous, Spool } from "../spool/spool.ts";
+import type { Previous } from "../spool/opening.ts";
+import type { Spool } from "../spool/spool.ts";
 import { Doubt } from "./doubt.ts";
 import { judge } from "./judge.ts";
 import { receiptForged, sendingStopped } from "./records.ts";

@@ -126,7 +126,13 @@ export async function connected({ peers }: Wire, token: number, way: Way) {
     close: () => near.ask({ act: "close", token }),
   };
 }
-export const GUEST_TO_WEB: Way = { from: "guest", source: "10.1.0.2", to: "world", destination: "192.0.2.1", port: 443 };
+export const GUEST_TO_WEB: Way = {
+  from: "guest",
+  source: "10.1.0.2",
+  to: "world",
+  destination: "192.0.2.1",
+  port: 443,
+};
 
 /** Lets them speak again, with nothing written down between dom0 and the guest. */
 export async function unhush({ spaces }: Wire): Promise<void> {

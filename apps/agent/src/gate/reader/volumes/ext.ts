@@ -1,7 +1,17 @@
 /** ext2, ext3 and ext4 (the kernel's Documentation/filesystems/ext4), read without the journal: where that holds
  *  changes not yet made, a guest that mounts the image could see other files than these, and the volume says so. */
 import { Damaged, type Extent, extentSource, type Source, slice } from "../source.ts";
-import { type Bounds, brokenFolder, type Entry, fileEntry, join, KINDS, powerOfTwo, reason, type Volume } from "../volume.ts";
+import {
+  type Bounds,
+  brokenFolder,
+  type Entry,
+  fileEntry,
+  join,
+  KINDS,
+  powerOfTwo,
+  reason,
+  type Volume,
+} from "../volume.ts";
 import {
   type ExtLayout,
   fileExtents,
