@@ -10,7 +10,7 @@ import { disk, diskHead } from "./disk.ts";
 import { embedded, lockedRar } from "./embedded.ts";
 import { CLOSED, DOUBTFUL, fits, SEVEN, TAILS } from "./marks.ts";
 import { isTar } from "./tar.ts";
-import { endsAsZip } from "./zip.ts";
+import { endsAsZip } from "./zip-directory.ts";
 
 export type Container =
   | { how: "zip" | "gzip" | "zstd" | "tar" | "cpio" | "disk" }

@@ -1,36 +1,24 @@
 /** Zip (PKWARE's APPNOTE 6.3) by its central directory; a local header that tells another story makes the member
  *  unscannable, as another unpacker might believe that one. */
-import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
-import { CHUNK_BYTES, Damaged, type Source, slice, u64 } from "../source.ts";
+import { Damaged, type Source, slice, u64 } from "../source.ts";
 import { reason } from "../volume.ts";
-import { embedded, search } from "./embedded.ts";
+import { inflated, inflatesToNothing } from "./inflate.ts";
 import type { Member, Stream } from "./member.ts";
 import type { Packed } from "./repacked.ts";
-import { unpack } from "./unpack.ts";
+import { CENTRAL, type Directory, findDirectory, readDirectory } from "./zip-directory.ts";
+import { LOCAL_BYTES, refuseHidden } from "./zip-hidden.ts";
 
-const END_MARK = Buffer.from([0x50, 0x4b, 5, 6]);
-const END64_LOCATOR = 0x0706_4b50;
-const END64 = 0x0606_4b50;
-const CENTRAL = 0x0201_4b50;
 const LOCAL = 0x0403_4b50;
 const STORED = 0;
 const DEFLATED = 8;
 /** Deflate64, which Windows takes for what is larger than 2 GB, BZip2, LZMA, xz and PPMd. */
 const BY_SEVEN = new Set([9, 12, 14, 95, 98]);
-const DIRECTORY_BYTES_MAX = 256 * 1024 * 1024;
-/** Up to here a member is unpacked in one call, which is faster. */
-const AT_ONCE_BYTES = 1024 * 1024;
-const EMPTY_BYTES_MAX = 16;
 
 /** The bits of a header's flags: encrypted, strongly so, and with a list of names that is. */
 const ENCRYPTED = 0x2041;
 /** Its sizes lie behind the member. */
 const STREAMED = 8;
 
-const WINDOW_BYTES = 1024 * 1024;
-
-/** `end`: where its end record lies. */
-type Directory = { at: number; bytes: number; count: number; shift: number; end: number; wide: boolean };
 /** `narrow`: by the fields of 32 bits alone it lies there, of the header whose sizes count. */
 type Region = { from: number; to: number; narrow: boolean };
 
@@ -89,114 +77,6 @@ function isPlain(source: Source, { at, bytes, shift, end, wide }: Directory, reg
 const isPlainMember = ({ name, content, bySeven }: ZipMember): boolean =>
   content !== null && bySeven === undefined && name.length > 0 && name.at(-1) !== 0x2f;
 
-const LOCAL_BYTES = 30;
-const METHODS = new Set([0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 12, 14, 16, 18, 19, 20, 93, 94, 95, 96, 97, 98, 99]);
-
-/** Between its members and around them lies what the directory does not name: an unpacker that reads from the front, or
- *  looks for another archive's mark, would find it.
- *  @throws Damaged where there is something to find */
-function refuseHidden(gap: Source): void {
-  const mark = Buffer.from([0x50, 0x4b, 3, 4]);
-  const others = search();
-  for (let at = 0; at < gap.size; at += WINDOW_BYTES) {
-    // each window reaches into the next, so that a header on the border is whole in one of them
-    const bytes = gap.read(at, Math.min(WINDOW_BYTES + LOCAL_BYTES, gap.size - at));
-    others.add(bytes.subarray(0, WINDOW_BYTES));
-    for (let found = bytes.indexOf(mark); found >= 0; found = bytes.indexOf(mark, found + 1))
-      if (isLocal(bytes.subarray(found))) throw new Damaged("has a member that its directory does not name");
-  }
-  if (
-    embedded(
-      prefixed(gap),
-      others.places().map((place) => place + 1),
-    ).length > 0
-  )
-    throw new Damaged("has another archive between or behind its members");
-}
-
-/** One byte on, as a place of 0 means the file itself. */
-const prefixed = (gap: Source): Source => ({
-  size: gap.size + 1,
-  read: (at, length) => gap.read(at - 1, length),
-});
-
-const isLocal = (bytes: Buffer): boolean =>
-  bytes.length >= LOCAL_BYTES &&
-  bytes[4]! <= 63 &&
-  METHODS.has(bytes.readUInt16LE(8)) &&
-  bytes.readUInt16LE(26) > 0 &&
-  bytes.readUInt16LE(26) <= 4096;
-
-/** Whether it ends as a zip does, whatever it begins as. */
-export function endsAsZip(source: Source): boolean {
-  try {
-    return findDirectory(source).count > 0;
-  } catch (error) {
-    reason(error);
-    return false;
-  }
-}
-
-function readDirectory(source: Source, directory: Directory): Buffer {
-  if (directory.bytes > DIRECTORY_BYTES_MAX) throw new Damaged("has a central directory larger than any real one");
-  const parts: Buffer[] = [];
-  const region = slice(source, directory.at, directory.bytes);
-  for (let at = 0; at < region.size; at += 1 << 23) parts.push(region.read(at, Math.min(1 << 23, region.size - at)));
-  return Buffer.concat(parts);
-}
-
-/** The last end record that has a directory before it: others that lie behind it belong to a comment, or are bait. */
-function findDirectory(source: Source): Directory {
-  const tailBytes = Math.min(source.size, 65_535 + 22);
-  const tail = source.read(source.size - tailBytes, tailBytes);
-  let why: unknown;
-  for (let at = tail.lastIndexOf(END_MARK); at >= 0; at = at === 0 ? -1 : tail.lastIndexOf(END_MARK, at - 1)) {
-    if (at + 22 > tail.length) continue;
-    try {
-      return directoryAt(source, source.size - tailBytes + at, tail.subarray(at, at + 22));
-    } catch (error) {
-      reason(error);
-      why ??= error;
-    }
-  }
-  throw why ?? new Damaged("has no central directory; it is cut off or no archive");
-}
-
-function directoryAt(source: Source, end: number, record: Buffer): Directory {
-  const wide = wideDirectory(source, end, record);
-  if (wide) return wide;
-  const bytes = record.readUInt32LE(12);
-  const claimed = record.readUInt32LE(16);
-  const count = record.readUInt16LE(10);
-  if (record.readUInt16LE(4) !== 0) throw new Damaged("is one part of several");
-  // what was put before the archive shifts every position in it
-  const shift = end - bytes - claimed;
-  if (shift < 0) throw new Damaged("has a central directory outside itself");
-  const at = claimed + shift;
-  if (count === 0 && bytes > 0) throw new Damaged("has a central directory that counts nothing");
-  if (count > 0 && source.read(at, 4).readUInt32LE(0) !== CENTRAL)
-    throw new Damaged("has a central directory that is none");
-  return { at, bytes, count, shift, end, wide: false };
-}
-
-function wideDirectory(source: Source, end: number, record: Buffer): Directory | null {
-  if (end < 20) return null;
-  const locator = source.read(end - 20, 20);
-  if (locator.readUInt32LE(0) !== END64_LOCATOR) return null;
-  const claimed = u64(locator, 8);
-  const wide = source.read(claimed, 56);
-  if (wide.readUInt32LE(0) !== END64) throw new Damaged("has a wide end record that is none");
-  const found = { at: u64(wide, 48), bytes: u64(wide, 40), count: u64(wide, 32), shift: 0, end, wide: true };
-  const agrees = (narrow: number, full: number, value: number) => narrow === full || narrow === value;
-  if (
-    !agrees(record.readUInt16LE(10), 0xffff, found.count) ||
-    !agrees(record.readUInt32LE(12), 0xffff_ffff, found.bytes) ||
-    !agrees(record.readUInt32LE(16), 0xffff_ffff, found.at)
-  )
-    throw new Damaged("has two end records that disagree");
-  return found;
-}
-
 function readMember(source: Source, entry: Buffer, shift: number, regions: Region[]): ZipMember | null {
   const flags = entry.readUInt16LE(8);
   const method = entry.readUInt16LE(10);
@@ -220,8 +100,11 @@ function readMember(source: Source, entry: Buffer, shift: number, regions: Regio
     if (local.readUInt16LE(8) !== method || !localName.equals(name) || !sizesAgree(local, packed, size))
       return refuse("its two headers disagree");
     // who goes by the local header alone would unpack what lies there
-    if (folder) return isEmpty(slice(source, data, packed), method) ? null : refuse("is a folder with content");
     const body = slice(source, data, packed);
+    if (folder) {
+      const isEmpty = body.size === 0 || (method === DEFLATED && inflatesToNothing(body));
+      return isEmpty ? null : refuse("is a folder with content");
+    }
     const sum = entry.readUInt32LE(16);
     if (method !== STORED && method !== DEFLATED)
       return {
@@ -234,14 +117,6 @@ function readMember(source: Source, entry: Buffer, shift: number, regions: Regio
   } catch (error) {
     return refuse(reason(error));
   }
-}
-
-/** Java's own writer deflates the nothing of a folder to two bytes. */
-function isEmpty(body: Source, method: number): boolean {
-  if (body.size === 0) return true;
-  if (method !== DEFLATED || body.size > EMPTY_BYTES_MAX) return false;
-  const done = inflateOnce(body, 0);
-  return done.buffer.length === 0 && done.engine.bytesWritten === body.size;
 }
 
 function isNarrow(
@@ -279,41 +154,4 @@ function wideNumbers(entry: Buffer, extraAt: number, extraBytes: number): { size
     at += 4 + length;
   }
   return numbers;
-}
-
-function inflated(body: Source, size: number, sum: number): Stream {
-  async function* chunks(): AsyncGenerator<Buffer> {
-    let checked = 0;
-    let out = 0;
-    const pieces =
-      body.size <= AT_ONCE_BYTES && size <= 4 * AT_ONCE_BYTES
-        ? once(body, size)
-        : unpack(body, createInflateRaw({ chunkSize: CHUNK_BYTES }));
-    for await (const piece of pieces) {
-      out += piece.length;
-      if (out > size) throw new Damaged("unpacks to more than it says");
-      checked = crc32(piece, checked);
-      yield piece;
-    }
-    if (out !== size) throw new Damaged(`unpacks to ${out} bytes and says ${size}`);
-    if (checked !== sum) throw new Damaged("does not match its checksum");
-  }
-  return { chunks, packed: body.size };
-}
-
-/** What zlib's calls give with `info`, which their types do not say. */
-type Inflated = { buffer: Buffer; engine: { bytesWritten: number } };
-
-function inflateOnce(body: Source, size: number): Inflated {
-  try {
-    return inflateRawSync(body.read(0, body.size), { maxOutputLength: size + 1, info: true }) as unknown as Inflated;
-  } catch (error) {
-    throw new Damaged(`cannot be unpacked: ${(error as Error).message}`);
-  }
-}
-
-async function* once(body: Source, size: number): AsyncGenerator<Buffer> {
-  const done = inflateOnce(body, size);
-  if (done.engine.bytesWritten !== body.size) throw new Damaged("has something behind its end");
-  yield done.buffer;
 }
