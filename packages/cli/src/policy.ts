@@ -1,7 +1,9 @@
 /** What a person wrote → whether it is a policy, and USBGuard rules as one. */
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { cutOffWords } from "@sallyport/shared/policy/cut-off.ts";
-import { type Change, diffPolicy, summariseDiff } from "@sallyport/shared/policy/diff.ts";
+import type { Change } from "@sallyport/shared/policy/diff/change.ts";
+import { summariseDiff } from "@sallyport/shared/policy/diff/summary.ts";
+import { diffPolicy } from "@sallyport/shared/policy/diff.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
 import { Policy, policyDigest, policyJsonSchema } from "@sallyport/shared/policy/policy.ts";
 import { parseRules } from "@sallyport/shared/usb/rules/parse.ts";

@@ -10,7 +10,8 @@ import { unreachable } from "../base/unreachable.ts";
 import { Command, type CommandOf, faultOfCommand } from "../command/command.ts";
 import { VERB_RULES, type Verb } from "../command/verb.ts";
 import { cutOffWords } from "../policy/cut-off.ts";
-import { diffPolicy, summariseDiff } from "../policy/diff.ts";
+import { summariseDiff } from "../policy/diff/summary.ts";
+import { diffPolicy } from "../policy/diff.ts";
 import { carriedDigest, Policy } from "../policy/policy.ts";
 import {
   approversNeeded,

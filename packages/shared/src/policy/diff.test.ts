@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { diffPolicy, summariseDiff } from "./diff.ts";
+import { summariseDiff } from "./diff/summary.ts";
+import { diffPolicy } from "./diff.ts";
 import { Policy } from "./policy.ts";
 
 const words = (before: object, after: object) =>

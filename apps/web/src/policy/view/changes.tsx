@@ -1,4 +1,5 @@
-import { type Change, type Effect, summariseDiff } from "@sallyport/shared/policy/diff.ts";
+import type { Change, Effect } from "@sallyport/shared/policy/diff/change.ts";
+import { summariseDiff } from "@sallyport/shared/policy/diff/summary.ts";
 import { cx } from "../../ui/class.ts";
 
 const SIGN: Record<Effect, string> = { removed: "–", looser: "–", other: "·", tighter: "+", added: "+" };

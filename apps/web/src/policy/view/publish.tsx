@@ -1,5 +1,5 @@
 "use client";
-import type { Change } from "@sallyport/shared/policy/diff.ts";
+import type { Change } from "@sallyport/shared/policy/diff/change.ts";
 import { useMutation } from "@tanstack/react-query";
 import type { FormEvent } from "react";
 import { waitsWords } from "../../approval/view/words.tsx";
