@@ -35,12 +35,15 @@ export type SourceState =
   | { state: "failed"; reason: string };
 
 /** Whether a whole line of a guest may pass its limit, asked before anything is made of it, so that a flood costs little.
- *  A line that may not is counted there and then; for one that may, `emit` does not ask again. */
+ *  A line that may not is counted there and then, or with the position it stands before; for one that may, `emit` does
+ *  not ask again. */
 export type Admits = (line: AdmitsLine, bytes: number) => boolean;
-/** `guest` is absent where nobody's is known; `signature` is an alert's. */
-export type AdmitsLine =
+/** `guest` is absent where nobody's is known; `signature` is an alert's. `position`: the name of that behind which it will
+ *  stand, where it is read again unless that moves. */
+export type AdmitsLine = { position?: string } & (
   | { guest: GuestId; via: GuestVia; from: string }
-  | { guest: GuestId | undefined; via: "detector" | "firewall"; from: string; signature?: number };
+  | { guest: GuestId | undefined; via: "detector" | "firewall"; from: string; signature?: number }
+);
 
 export type Outlet = {
   emit: Emit;

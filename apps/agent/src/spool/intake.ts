@@ -8,12 +8,13 @@ import {
   SUPPRESSED_FLUSH_MS,
 } from "../limits.ts";
 import type { Admits, AdmitsLine, Emit, EmitAnswer, Parcel } from "../sources/source.ts";
+import { KeptUntold } from "./kept-untold.ts";
 import { LineLimits } from "./line-limits.ts";
 import { PacketLimits } from "./packet-limits.ts";
 import { type Prepared, prepare } from "./prepare.ts";
 import type { Spool } from "./spool.ts";
 import { copyHeld, count, nothingHeld } from "./store.ts";
-import { Untold } from "./untold.ts";
+import { type Counts, telling, Untold } from "./untold.ts";
 
 export class SpoolClosed extends Error {
   override name = "SpoolClosed";
@@ -35,6 +36,10 @@ type Waiting = {
   records: Prepared[];
   answer: EmitAnswer;
   bytes: number;
+  /** Counted once its position has moved. */
+  settled: Counts | undefined;
+  /** What its records tell. */
+  told: Counts | undefined;
   resolve(answer: EmitAnswer): void;
   reject(error: Error): void;
 };
@@ -42,12 +47,12 @@ type Waiting = {
 const RETRY_MS = 1_000;
 /** A parcel that may wait looks for room this often. */
 const ROOM_MS = 500;
-/** How far the checkpoint that `status` prints may lag behind. */
-const CHECKPOINT_MS = 250;
+/** How far the checkpoint that `status` prints may lag behind, and the count of what was held back. */
+const SAVE_MS = 250;
 
 export class Intake {
   readonly #parts: IntakeParts;
-  readonly #untold: Untold;
+  readonly #untold: KeptUntold;
   #refused: string | undefined;
   /** Smaller after each refusal: a little room takes a little, where the whole group would be refused for ever. */
   #groupMax = COMMIT_RECORDS_MAX;
@@ -63,9 +68,11 @@ export class Intake {
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
-    this.#untold = new Untold(parts.now);
+    this.#untold = new KeptUntold(parts.spool, parts.now);
     this.#lines = new LineLimits(parts.log, parts.monotonic);
     this.#packets = new PacketLimits(parts.monotonic);
+    // of a life before this one
+    if (!this.#untold.isEmpty) this.#flushLater();
   }
 
   /** Why the disk takes nothing at present, if so. */
@@ -80,10 +87,10 @@ export class Intake {
     });
 
   readonly admits: Admits = (line, bytes) => {
-    const { guest, via, from } = line;
+    const { guest, via, from, position } = line;
     if (this.#isWithinLimit(line)) return true;
-    this.#untold.line({ guest, via, from, reason: "rate", bytes });
-    this.#flushLater();
+    this.#untold.before(position).line({ guest, via, from, reason: "rate", bytes });
+    if (position === undefined) this.#flushLater();
     return false;
   };
 
@@ -102,12 +109,14 @@ export class Intake {
     const records: Prepared[] = [];
     let bytes = 0;
     const before = copyHeld(this.#waiting);
+    const { position } = parcel;
+    const untold = position ? new Untold(this.#parts.now) : this.#untold.before(undefined);
     for (const observation of parcel.observations) {
       const held = this.#lines.holdsBack(observation);
       if (held) {
         answer.suppressed++;
-        this.#untold.heldBack(observation, held);
-        this.#flushLater();
+        untold.heldBack(observation, held);
+        if (!position) this.#flushLater();
         continue;
       }
       const prepared = prepare(observation);
@@ -115,7 +124,7 @@ export class Intake {
       // its entry counts as one of what a guest can cause, however firm its content is
       const roomOf = record.kind === "ids.alert" ? 1 : record.way;
       if (this.#isOverfull || !this.#parts.spool.hasRoom(roomOf, record.content.length, this.#waiting)) {
-        if (parcel.position) {
+        if (position) {
           // its input is durable and can wait: nothing of the parcel is taken
           this.#waiting = before;
           this.#stalled.push({ parcel, resolve, reject });
@@ -125,7 +134,7 @@ export class Intake {
         if (record.way === 2) answer.refused++;
         else answer.suppressed++;
         const reason = this.#refused === undefined ? "spool-full" : "disk-refused";
-        this.#untold.lost(observation, reason, record.content.length);
+        untold.lost(observation, reason, record.content.length);
         this.#flushLater();
         continue;
       }
@@ -134,11 +143,14 @@ export class Intake {
       count(this.#waiting, record);
     }
     answer.kept = records.length;
-    if (records.length === 0 && !parcel.position) {
+    if (records.length === 0 && !position) {
       resolve(answer);
       return;
     }
-    this.#queue.push({ parcel, records, answer, bytes, resolve, reject });
+    const skipped = position && this.#untold.upTo(position.name);
+    if (skipped) untold.add(skipped);
+    const settled = position && !untold.isEmpty ? untold.counts() : undefined;
+    this.#queue.push({ parcel, records, answer, bytes, settled, told: undefined, resolve, reject });
     this.#schedule(0);
   }
 
@@ -155,20 +167,24 @@ export class Intake {
   }
 
   #flushLater(): void {
-    this.#flushTimer ??= setTimeout(() => this.#flush(), SUPPRESSED_FLUSH_MS).unref();
+    this.#saveSoon();
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = undefined;
+      if (!this.#closed) this.#flush();
+    }, SUPPRESSED_FLUSH_MS).unref();
   }
 
   /** Tells what was held back: past the bounds if need be, since a full spool must say so. */
   #flush(): void {
-    this.#flushTimer = undefined;
-    if (this.#closed || this.#untold.isEmpty) return;
+    if (this.#untold.isEmpty) return;
     // told when the disk takes something again; until then it is counted on
     if (this.#refused !== undefined) return;
+    const told = this.#untold.leave();
     this.#queue.push({
       parcel: { observations: [] },
-      records: this.#untold.drain(this.#parts.spool.size),
+      records: telling(told, this.#parts.spool.size, this.#parts.now()),
       answer: { kept: 0, suppressed: 0, refused: 0 },
-      bytes: 0,
+      ...{ bytes: 0, settled: undefined, told },
       resolve() {},
       reject() {},
     });
@@ -187,10 +203,13 @@ export class Intake {
   #commit(): void {
     const group = this.#nextGroup();
     if (group.length > 0) {
+      const settled = group.flatMap((each) => each.settled ?? []);
+      const told = group.flatMap((each) => each.told ?? []);
       try {
         this.#parts.spool.append(
           group.flatMap((each) => each.records),
           group.flatMap((each) => (each.parcel.position ? [each.parcel.position] : [])),
+          this.#untold.after(settled, told),
         );
       } catch (error) {
         this.#parts.onTrouble(error as Error);
@@ -199,6 +218,8 @@ export class Intake {
         this.#schedule(RETRY_MS);
         return;
       }
+      this.#untold.committed(settled, told);
+      if (settled.length > 0) this.#flushLater();
       this.#queue.splice(0, group.length);
       this.#groupMax = Math.min(COMMIT_RECORDS_MAX, this.#groupMax * 2);
       if (this.#queue.length === 0) this.#waiting = nothingHeld();
@@ -223,12 +244,15 @@ export class Intake {
   #saveSoon(): void {
     this.#saveTimer ??= setTimeout(() => {
       this.#saveTimer = undefined;
+      // while the disk refuses, the commit that is tried again says so
+      if (this.#closed || this.#refused !== undefined) return;
       try {
-        if (!this.#closed) this.#parts.spool.saveCheckpoint();
+        this.#untold.save();
+        if (this.#parts.spool.checkpointIsOld) this.#parts.spool.saveCheckpoint();
       } catch (error) {
         this.#parts.onTrouble(error as Error);
       }
-    }, CHECKPOINT_MS).unref();
+    }, SAVE_MS).unref();
   }
 
   #nextGroup(): Waiting[] {
@@ -247,12 +271,14 @@ export class Intake {
     if (this.#closed) return;
     clearTimeout(this.#flushTimer);
     clearTimeout(this.#saveTimer);
-    this.#flush();
     clearImmediate(this.#timer as NodeJS.Immediate);
     clearTimeout(this.#timer as NodeJS.Timeout);
     this.#timer = undefined;
     this.#closed = true;
-    for (let rounds = 0; this.#queue.length > 0 && rounds < 1_000; rounds++) {
+    for (let rounds = 0; rounds < 1_000; rounds++) {
+      // what a commit before this one counted as well
+      this.#flush();
+      if (this.#queue.length === 0) break;
       const before = this.#queue.length;
       this.#commit();
       if (this.#queue.length >= before) break;

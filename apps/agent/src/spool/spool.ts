@@ -118,9 +118,13 @@ export class Spool {
     return this.#holding.hasRoom(way, bytes, waiting);
   }
 
-  /** Gives each record its index and stores it with the positions, synced when it returns; returns the new size.
-   *  @throws where the disk refuses; then nothing of it happened */
-  append(records: readonly Prepared[], positions: readonly Position[]): number {
+  /** Gives each record its index and stores it with the positions and what is to be remembered, synced when it returns;
+   *  returns the new size. @throws where the disk refuses; then nothing of it happened */
+  append(
+    records: readonly Prepared[],
+    positions: readonly Position[],
+    remembered: Readonly<Record<string, Json>> = {},
+  ): number {
     const takeBack = this.#holding.kept();
     let { edge } = this.#trail.row;
     try {
@@ -129,6 +133,7 @@ export class Spool {
         const gaps = this.#giveWay(edge.size);
         if (gaps.length > 0) edge = this.#insert(edge, gaps);
         for (const { name, value } of positions) this.#store.setPosition(name, canonicalText(value));
+        for (const [key, value] of Object.entries(remembered)) this.remember(key, value);
         if (edge.size !== this.size) this.#store.grown(this.trail, edge);
       });
     } catch (error) {

@@ -65,7 +65,7 @@ function followOne(
 ) {
   const path = `${folder}/${file}`;
   const decode = consoleDecoder(path, guest, guests);
-  const origin = { via: "console" as const, from: path, guest: guests.byConsole(guest) };
+  const origin = { via: "console" as const, from: path, guest: guests.byConsole(guest), position: path };
   const options = {
     path,
     kind: "console",

@@ -36,7 +36,10 @@ function isHeldBack({ bytes, part }: FollowedPiece, from: string, whose: WhoseAd
   if (!cause) return false;
   const { source, destination, signature } = cause;
   const guest = whose(source) ?? (destination === undefined ? undefined : whose(destination));
-  return !admits!({ guest, via: "detector", from, ...(signature !== undefined && { signature }) }, bytes.length);
+  return !admits!(
+    { guest, via: "detector", from, position: from, ...(signature !== undefined && { signature }) },
+    bytes.length,
+  );
 }
 
 /** A part of a line that is too long for a record is kept as bytes. */

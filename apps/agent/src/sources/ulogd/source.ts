@@ -5,7 +5,7 @@ import { type FilesDoor, follow } from "../follow/follow.ts";
 import type { FollowedPiece } from "../follow/reading.ts";
 import type { WhoseDevice } from "../guest.ts";
 import { malformed } from "../malformed.ts";
-import type { Source } from "../source.ts";
+import type { Outlet, Source } from "../source.ts";
 import { decodeUlogd, ULOGD_LINE_BYTES_MAX } from "./decode.ts";
 
 /** `whose`: the guest behind a device. Its drops pass a limit of their own before anything is made of them. */
@@ -16,6 +16,8 @@ export function ulogdFile({ path, dom0, graceMs, whose = () => undefined }: Ulog
     [textAt(bytes, '"oob.in":'), textAt(bytes, '"oob.out":')].flatMap((device) =>
       device ? (whose(device) ?? []) : [],
     )[0];
+  const isHeldBack = ({ bytes, part }: FollowedPiece, { admits }: Outlet): boolean =>
+    !part && admits?.({ guest: guestOf(bytes), via: "firewall", from: path, position: path }, bytes.length) === false;
   return {
     name: `ulogd/${path}`,
     run: (outlet, signal) =>
@@ -24,11 +26,7 @@ export function ulogdFile({ path, dom0, graceMs, whose = () => undefined }: Ulog
           path,
           kind: "ulogd",
           dom0,
-          decode: (piece, now) =>
-            !piece.part &&
-            outlet.admits?.({ guest: guestOf(piece.bytes), via: "firewall", from: path }, piece.bytes.length) === false
-              ? []
-              : decodeUlogdPiece(piece, path, now),
+          decode: (piece, now) => (isHeldBack(piece, outlet) ? [] : decodeUlogdPiece(piece, path, now)),
           lineBytesMax: () => ULOGD_LINE_BYTES_MAX,
           ...(graceMs !== undefined && { graceMs }),
         },
