@@ -9,6 +9,7 @@ import { isCpio } from "./cpio.ts";
 import { disk, diskHead } from "./disk.ts";
 import { embedded, lockedRar } from "./embedded.ts";
 import { CLOSED, DOUBTFUL, fits, SEVEN, TAILS } from "./marks.ts";
+import { namesProgram } from "./short-marks.ts";
 import { isTar } from "./tar.ts";
 import { endsAsZip } from "./zip-directory.ts";
 
@@ -93,7 +94,7 @@ export function containers(head: Buffer, source: Source, places: readonly number
   // a zip behind something else; what carries one without saying so is opened, what lies in a container is that one's own
   if (!isZip(head) && tail.includes(ZIP_END) && endsAsZip(source)) add({ how: "zip" });
   if (found.length === 0) found.push(...embedded(source, places));
-  if (found.length === 0 && isScript(head) && holdsZero(source))
+  if (found.length === 0 && namesProgram(head) && holdsZero(source))
     found.push({ how: "closed", what: "a script with something packed behind it, which the gate does not unpack" });
   for (const { type, name, mark } of DOUBTFUL)
     if (found.length === 0 && fits(head, mark)) found.push({ how: "seven", type, name, from: 0, doubtful: true });

@@ -2,6 +2,8 @@
  *  and those that nobody here opens, each with the words for it. Positions and values are those of the formats' own
  *  descriptions, or of libmagic's and 7-Zip's where there is none. */
 
+import { isLzw, isOldCpio, isSessionKey } from "./short-marks.ts";
+
 const BCACHE = Buffer.from("c68573f64e1a45ca8265f57f48ba6d81", "hex").toString("latin1");
 
 /** envelopedData, as an object identifier (RFC 5652). */
@@ -30,8 +32,8 @@ export const SEVEN: readonly { type: string; name: string; mark: Mark }[] = [
   { type: "Arj", name: "ARJ", mark: ascii(0, "\x60\xea", (head) => head.length > 10 && head[10] === 2) },
   { type: "Lzh", name: "LHA", mark: ascii(2, "-l", (head) => /^-l[hz][0-9ds]-$/.test(head.toString("latin1", 2, 7))) },
   { type: "Cpio", name: "cpio", mark: ascii(0, "070707") },
-  { type: "Cpio", name: "cpio", mark: ascii(0, "\xc7\x71", (head) => cpioMode(head.readUInt16LE(6))) },
-  { type: "Cpio", name: "cpio", mark: ascii(0, "\x71\xc7", (head) => cpioMode(head.readUInt16BE(6))) },
+  { type: "Cpio", name: "cpio", mark: ascii(0, "\xc7\x71", (head) => isOldCpio(head, (at) => head.readUInt16LE(at))) },
+  { type: "Cpio", name: "cpio", mark: ascii(0, "\x71\xc7", (head) => isOldCpio(head, (at) => head.readUInt16BE(at))) },
   { type: "Rpm", name: "RPM", mark: ascii(0, "\xed\xab\xee\xdb") },
   { type: "Ar", name: "ar", mark: ascii(0, "!<arch>\n") },
   { type: "Xar", name: "xar", mark: ascii(0, "xar!\0") },
@@ -39,7 +41,7 @@ export const SEVEN: readonly { type: string; name: string; mark: Mark }[] = [
   { type: "wim", name: "WIM", mark: ascii(0, "WLPWM\0\0\0") },
   { type: "Chm", name: "CHM", mark: ascii(0, "ITSF\x03\0") },
   { type: "Hxs", name: "compiled help", mark: ascii(0, "ITOLITLS") },
-  { type: "Z", name: "compress", mark: ascii(0, "\x1f\x9d") },
+  { type: "Z", name: "compress", mark: ascii(0, "\x1f\x9d", isLzw) },
   { type: "MsLZ", name: "Microsoft's compress", mark: ascii(0, "SZDD\x88\xf0\x27\x33") },
   { type: "lzma", name: "LZMA", mark: ascii(0, "", (head) => lzmaAlone(head)) },
   { type: "lzma86", name: "LZMA", mark: ascii(0, "", (head) => filtered(lzmaAlone)(head)) },
@@ -107,8 +109,8 @@ export const CLOSED: readonly { what: string; mark: Mark }[] = [
   { what: "encrypted (age)", mark: ascii(0, "age-encryption.org/v1") },
   { what: "encrypted (age)", mark: ascii(0, "-----BEGIN AGE ENCRYPTED FILE-----") },
   { what: "encrypted (OpenPGP)", mark: ascii(0, "-----BEGIN PGP MESSAGE-----") },
-  { what: "encrypted (OpenPGP)", mark: ascii(0, "\x85", publicKeyPacket) },
-  { what: "encrypted (OpenPGP)", mark: ascii(0, "\x84", publicKeyPacket) },
+  { what: "encrypted (OpenPGP)", mark: ascii(0, "\x85", isSessionKey) },
+  { what: "encrypted (OpenPGP)", mark: ascii(0, "\x84", isSessionKey) },
   {
     what: "encrypted (OpenPGP)",
     mark: ascii(0, "\x8c", (head) => head[2] === 4 && head[3]! > 0 && head[3]! < 14 && head[4]! < 4),
@@ -148,10 +150,6 @@ export const fits = (head: Buffer, { at, bytes, check }: Mark): boolean =>
 /** As many first bytes as any mark needs. */
 export const HEAD_BYTES = 68 * 1024;
 
-function cpioMode(mode: number): boolean {
-  return [1, 2, 4, 6, 8, 10, 12].includes(mode >> 12);
-}
-
 /** The header has no mark of its own: properties, a dictionary of a usual size, a believable length, and the zero that the
  *  packed bytes begin with; what 7-Zip asks for, as it opens no other. */
 function isLzma(head: Buffer): boolean {
@@ -175,6 +173,9 @@ const filtered = (is: (head: Buffer) => boolean) => (head: Buffer) => head[0]! <
 export const DOUBTFUL: readonly { type: string; name: string; mark: Mark }[] = [
   { type: "lzma", name: "LZMA", mark: ascii(0, "", lzmaVast) },
   { type: "lzma86", name: "LZMA", mark: ascii(0, "", filtered(lzmaVast)) },
+  // with a name that ends elsewhere than it says
+  { type: "Cpio", name: "cpio", mark: ascii(0, "\xc7\x71", (head) => head.length > 26) },
+  { type: "Cpio", name: "cpio", mark: ascii(0, "\x71\xc7", (head) => head.length > 26) },
 ];
 
 function hfsClassic(head: Buffer): boolean {
@@ -184,10 +185,4 @@ function hfsClassic(head: Buffer): boolean {
 
 function nilfs(head: Buffer): boolean {
   return head.readUInt32LE(1024) === 2;
-}
-
-/** A session key for somebody's public key, as the first packet (RFC 9580, 5.1): version, key, algorithm. */
-function publicKeyPacket(head: Buffer): boolean {
-  const body = head[0] === 0x85 ? 3 : 2;
-  return head.length > body + 10 && head[body] === 3 && [1, 2, 16, 18, 19, 22, 25, 26].includes(head[body + 9]!);
 }

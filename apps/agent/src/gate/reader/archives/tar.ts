@@ -35,8 +35,22 @@ function sumsUp(header: Buffer): boolean {
     sum += byte;
     signed += byte > 127 ? byte - 256 : byte;
   }
-  return sum === claimed || signed === claimed;
+  return sum === claimed || (signed === claimed && hasNumbers(header));
 }
+
+/** Signed bytes at random add up to little, as does what one takes for octal digits among them. Who takes such a header
+ *  asks for a size, and for a sum or a mode, that are numbers to their end (GNU, 7-Zip, Python, libarchive), or for one of
+ *  tar's marks (BusyBox). */
+function hasNumbers(header: Buffer): boolean {
+  if (/^(?:ustar|\0{5})/.test(header.toString("latin1", 257, 262))) return true;
+  const [mode, size, sum] = [header.subarray(100, 108), header.subarray(124, 136), header.subarray(148, 156)];
+  return isNumber(size) && (isNumber(sum) || isNumber(mode));
+}
+
+/** Octal digits; or by its first byte nothing, or a number of another kind. */
+const isNumber = (field: Buffer): boolean =>
+  OTHER_NUMBERS.has(field[0]!) || /^\s*(?:[0-7]+(?![^\s\0])|$)/.test(field.toString("latin1"));
+const OTHER_NUMBERS = new Set([0, 0x80, 0xff, 0x2b, 0x2d]);
 
 /** @throws Damaged at a header that does not sum up */
 export function* tar(source: Source): Generator<Member> {

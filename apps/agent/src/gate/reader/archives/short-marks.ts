@@ -1,0 +1,74 @@
+/** Marks of one or two bytes, which any file of random bytes begins with once in so many: what must stand behind them for
+ *  anybody to read it as what they say. Without, one file in 20,000 of those without any form (encrypted ones, raw pictures) would be held. */
+
+/** gunzip, ncompress and 7-Zip know words of 16 bits at most. */
+const LZW_BITS_MAX = 16;
+/** So many are looked at: of random ones not one in millions lasts. What is told before the first that cannot be is no file. */
+const LZW_CODES = 24;
+const LZW_BLOCK = 0x80;
+const CLEAR = 256;
+
+/** compress: each code, of nine bits at first, is a letter or what was said before. */
+export function isLzw(head: Buffer): boolean {
+  const flags = head[2];
+  if (flags === undefined) return true;
+  if ((flags & 0x1f) > LZW_BITS_MAX) return false;
+  const inBlocks = (flags & LZW_BLOCK) !== 0;
+  const letters = inBlocks ? CLEAR : CLEAR - 1;
+  let known = letters;
+  let bit = 0;
+  for (let count = 0; count < LZW_CODES; count++) {
+    const at = 3 + (bit >> 3);
+    if (at + 2 > head.length) return true;
+    const code = (head.readUInt16LE(at) >> (bit & 7)) & 0x1ff;
+    if (code > known) return false;
+    bit += 9;
+    known += 1;
+    if (!inBlocks || code !== CLEAR) continue;
+    // the next one begins with the next nine bytes
+    bit = Math.ceil(bit / 72) * 72;
+    known = letters;
+  }
+  return true;
+}
+
+/** cpio's old binary header: what kind of file it is, and a name that ends where it is said to. `word`: by its place. */
+export function isOldCpio(head: Buffer, word: (at: number) => number): boolean {
+  return head.length > 26 && isCpioMode(word(6)) && head[26 + word(20) - 1] === 0;
+}
+
+const isCpioMode = (mode: number): boolean => [1, 2, 4, 6, 8, 10, 12].includes(mode >> 12);
+
+/** RSA, Elgamal, ECDH, X25519, X448, and what signs only. */
+const ALGORITHMS = new Set([1, 2, 16, 18, 19, 22, 25, 26]);
+/** Those whose part is no number with its length in bits before it. */
+const PLAIN_KEYS = new Set([25, 26]);
+/** GnuPG takes no longer number. */
+const NUMBER_BITS_MAX = 16_384;
+/** Another session key, a marker, padding, private ones, and what is encrypted. */
+const AFTER_SESSION_KEY = new Set([1, 3, 9, 10, 18, 20, 21, 60, 61, 62, 63]);
+
+/** A session key for somebody's public key, as the first packet (RFC 9580, 5.1): version, key, algorithm, the number that
+ *  it is encrypted as; and behind it what may follow such a one. */
+export function isSessionKey(head: Buffer): boolean {
+  const body = head[0] === 0x85 ? 3 : 2;
+  if (head.length <= body + 12 || head[body] !== 3) return false;
+  const length = body === 3 ? head.readUInt16BE(1) : head[1]!;
+  const algorithm = head[body + 9]!;
+  if (!ALGORITHMS.has(algorithm)) return false;
+  const bits = head.readUInt16BE(body + 10);
+  if (!PLAIN_KEYS.has(algorithm) && (bits > NUMBER_BITS_MAX || 12 + Math.ceil(bits / 8) > length)) return false;
+  const next = head[body + length];
+  return next === undefined || AFTER_SESSION_KEY.has(packetTag(next));
+}
+
+/** By both forms of a packet's first byte; 0 is none's. */
+const packetTag = (byte: number): number => (byte < 0x80 ? 0 : byte < 0xc0 ? (byte >> 2) & 15 : byte & 63);
+
+/** So many bytes of a script's first line Linux looks at. */
+const LINE_BYTES_MAX = 256;
+/** By a path, which may hold anything, or a name; or none, and a text behind it that a shell takes for its own. */
+const PROGRAM = /^#![ \t]*(?:[/\\~][^\0-\x1f\x7f]*[ \t\r\n\0]|[\w.+~:/\\-]{2,}[ \t\r\n\0]|\r?\n[\t\n -~])/;
+
+/** Whether its first line names a program that could run it. */
+export const namesProgram = (head: Buffer): boolean => PROGRAM.test(head.toString("latin1", 0, LINE_BYTES_MAX));
