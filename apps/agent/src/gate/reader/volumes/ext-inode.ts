@@ -157,7 +157,10 @@ class Map64 {
   }
   add(logical: number, physical: number | null, count: number): void {
     if (logical < this.next) throw new Damaged("has a map of blocks that runs backwards");
-    if (logical >= this.blocks) return;
+    if (logical >= this.blocks) {
+      this.next = logical + count;
+      return;
+    }
     if (this.extents.length > EXTENTS_MAX) throw new Damaged("is in more pieces than any real file");
     if (logical > this.next) addExtent(this.extents, null, (logical - this.next) * this.block);
     const take = Math.min(count, this.blocks - logical);
