@@ -242,6 +242,7 @@ describe("a workstation whose agent, broker, workers and database are killed whi
       kept = await query("SELECT workstation_id, code, bytes FROM quarantine");
       await delay(100);
     }
+    // once, also where it was delivered twice
     expect(kept).toMatchObject([{ workstation_id: id, code: "checkpoint" }]);
     expect(kept[0]?.bytes.equals(batch)).toBe(true);
     expect(

@@ -299,19 +299,67 @@ test("a worker that has not heard of a split writes its ranges as its records li
   await desk.stop();
 });
 
+test("what is refused and comes again lies there once and is counted, in one go, in another, and from two workers at once; later it is new", async () => {
+  const machine = await machineOf(3);
+  const topic = `sallyport/1/${machine.id.slice(0, 2)}/${machine.id}/presence`;
+  const desks = [new Desk(), new Desk()];
+  const refused = (text: string) =>
+    ({ code: "malformed", workstation: machine.id, topic, reason: "not JSON", bytes: Buffer.from(text) }) as const;
+  const kept = async () => {
+    const { rows } = await pool.query<{ said: string }>(
+      `SELECT convert_from(bytes, 'UTF8') || ' ' || again AS said FROM quarantine WHERE workstation_id = $1 ORDER BY id`,
+      [machine.id],
+    );
+    return rows.map(({ said }) => said);
+  };
+  for (const text of ["a", "b", "a"]) await desks[0]!.ingest.refuse(refused(text));
+  await desks[0]!.settled();
+  expect(await kept()).toEqual(["a 1", "b 0"]);
+  for (let round = 0; round < 20; round++) {
+    await Promise.all(desks.map(({ ingest }) => ingest.refuse(refused("a"))));
+    await Promise.all(desks.map((desk) => desk.settled()));
+  }
+  expect(await kept()).toEqual(["a 41", "b 0"]);
+  // on another topic, and by other words, it is another one
+  await desks[0]!.ingest.refuse({ ...refused("b"), topic: `${topic}/x` });
+  await desks[0]!.ingest.refuse({ ...refused("b"), code: "topic" });
+  await desks[0]!.settled();
+  expect(await kept()).toEqual(["a 41", "b 0", "b 0", "b 0"]);
+  await pool.query("UPDATE quarantine SET received = now() - interval '11 minutes' WHERE workstation_id = $1", [
+    machine.id,
+  ]);
+  await desks[0]!.ingest.refuse(refused("a"));
+  await desks[0]!.settled();
+  expect(await kept()).toEqual(["a 41", "b 0", "b 0", "b 0", "a 0"]);
+  const alerts = await pool.query("SELECT sum(count)::int AS n FROM alert WHERE workstation_id = $1", [machine.id]);
+  expect(alerts.rows).toEqual([{ n: 46 }]);
+  for (const desk of desks) await desk.stop();
+});
+
 test("a flood of what cannot be read waits its turn, keeps what it may and is counted to the last one", async () => {
   const desk = new Desk();
   const id = (await machineOf(37)).id;
   const topic = `sallyport/1/${id.slice(0, 2)}/${id}/presence`;
-  const bytes = new Uint8Array(100_000);
   const messages = 5_000;
+  // each another one: of the same message again there is one row
+  const bytes = (number: number) => {
+    const each = Buffer.alloc(100_000);
+    each.writeUInt32BE(number);
+    return each;
+  };
   const blocker = await pool.connect();
   await blocker.query("BEGIN");
   await blocker.query("LOCK TABLE quarantine IN ACCESS EXCLUSIVE MODE");
   let accepted = 0;
   const sending = (async () => {
     for (; accepted < messages; accepted++)
-      await desk.ingest.refuse({ code: "malformed", workstation: id, topic, reason: "not JSON", bytes });
+      await desk.ingest.refuse({
+        code: "malformed",
+        workstation: id,
+        topic,
+        reason: "not JSON",
+        bytes: bytes(accepted),
+      });
   })();
   // one group is under way and one waits, of 32 MiB each: the broker has the rest
   await vi.waitFor(() => expect(accepted).toBeGreaterThan(335), { timeout: 60_000 });

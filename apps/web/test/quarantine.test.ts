@@ -70,8 +70,13 @@ test("they are filtered by workstation and by code, and only enrolled ones of wh
   expect(await listSenders(pool)).toEqual([{ id: workstation, name: "lab-07" }]);
 });
 
-test("messages of a flood that were not kept are counted with the others", async () =>
-  expect(await toldOfFlood()).toBe(44));
+test("messages of a flood that were not kept are counted with the others, and those that came again", async () => {
+  expect(await toldOfFlood()).toBe(44);
+  await pool.query("UPDATE quarantine SET again = 2 WHERE code = 'unknown'");
+  expect((await readStore(pool)).quarantined).toBe(6);
+  expect((await listRefused(pool, { code: "unknown" })).rows).toMatchObject([{ again: 2 }]);
+  await pool.query("UPDATE quarantine SET again = 0");
+});
 
 test("an admin takes the bytes as a file, which is recorded; everybody else is refused, which is not", async () => {
   const id = (await listRefused(pool, { code: "trail" })).rows[0]?.id ?? 0;

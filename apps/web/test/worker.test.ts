@@ -225,6 +225,24 @@ test("what one machine publishes as another reaches nothing, and stands in quara
   child.kill("SIGKILL");
 });
 
+test("what is refused lies in quarantine once, with how often it came, if the broker delivers it again", async () => {
+  const { port, child } = await startWorkerProcess();
+  const sender = await enrolMachine(port);
+  const { id } = sender.machine;
+  const agent = await connect(sender);
+  // the later ones as a client sends them that has heard nothing of the first
+  for (const dup of [false, true, true]) await agent.publishAsync(topic(id, "batch"), "no batch", { qos: 1, dup });
+  await vi.waitFor(
+    async () => {
+      const { rows } = await pool.query("SELECT code, again FROM quarantine WHERE workstation_id = $1", [id]);
+      expect(rows).toEqual([{ code: "malformed", again: 2 }]);
+    },
+    { timeout: 60_000 },
+  );
+  agent.end(true);
+  child.kill("SIGKILL");
+});
+
 test("an alert that is raised is sent at once, with the secret that the console sealed", async () => {
   const tls = { key: key("listener.key"), cert: key("listener.crt") };
   const receiver = await receiveWebhooks(tls);

@@ -1,7 +1,7 @@
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { expect, test } from "vitest";
 import type { Refused } from "./judge.ts";
-import { share } from "./quarantine.ts";
+import { once, share } from "./quarantine.ts";
 
 const refused = (workstation: string | undefined, size: number, code: Refused["code"] = "malformed"): Refused => ({
   code,
@@ -50,4 +50,19 @@ test("a large message takes up only what is kept of it", () => {
     new Map(),
   );
   expect(kept).toHaveLength(16);
+});
+
+test("the same message again is one that came so many times more, and of a flood all of them are counted", () => {
+  const came = once([...times(3, () => refused("a", 5)), refused("b", 5), refused("a", 5, "hash"), refused("a", 6)]);
+  expect(came.map(({ workstation, code, again }) => [workstation, code, again])).toEqual([
+    ["a", "malformed", 2],
+    ["b", "malformed", 0],
+    ["a", "hash", 0],
+    ["a", "malformed", 0],
+  ]);
+  const { more } = share(came, new Map([["a", { rows: 60, bytes: 0 }]]));
+  expect(more.map(({ count, size }) => [count, size])).toEqual([
+    [4, 21],
+    [1, 5],
+  ]);
 });

@@ -1,6 +1,7 @@
 /** What came and did not verify → kept (bounded), counted as an alert, shown. */
 import type { ClientBase } from "pg";
 import { codeWords } from "../quarantine/words.ts";
+import { hash } from "../trail/crypto.ts";
 import type { Refused } from "./judge.ts";
 import { projectedText } from "./prepare.ts";
 import type { Alert } from "./project.ts";
@@ -16,6 +17,9 @@ const BYTES_MINUTE_MAX = 1024 * 1024;
 /** Of one statement: four megabytes at most. */
 const INSERT_ROWS_MAX = 64;
 const SIZE_MAX = 2 ** 31 - 1;
+/** The same message again is counted at the first one for as long: a sender, a broker, or a worker that did not hear that its
+ *  commit was done brings it twice, and two workers may read one shard while it goes from one to the other. */
+const SAME_MINUTES = 10;
 
 type Sender = string | null;
 const senderOf = ({ workstation }: Refused): Sender => workstation ?? null;
@@ -27,7 +31,8 @@ export async function keepRefused(
 ): Promise<Alert[]> {
   if (refused.length === 0) return [];
   const bySender = Map.groupBy(refused, senderOf);
-  const { kept, more } = share(refused, await keptLately(tx, [...bySender.keys()]));
+  const { kept, more } = share(once(refused), await keptLately(tx, [...bySender.keys()]));
+  await forget(tx, kept);
   for (let at = 0; at < kept.length; at += INSERT_ROWS_MAX) await insert(tx, kept.slice(at, at + INSERT_ROWS_MAX));
   for (const each of more) await count(tx, each);
   for (const sender of bySender.keys()) await prune(tx, sender);
@@ -40,17 +45,33 @@ export async function keepRefused(
   return refused.map(alertOf);
 }
 
+/** `again`: how many more there were of the same; by `digest` it is known. */
+type Came = Refused & { again: number; digest: Buffer };
+
+/** What differs by more than when it came. Pure. */
+export function once(refused: readonly Refused[]): Came[] {
+  const found = new Map<string, Came>();
+  for (const each of refused) {
+    const { workstation, topic, code, bytes } = each;
+    const said = Buffer.from(`${JSON.stringify([workstation ?? null, topic, code])}\n`);
+    const digest = Buffer.from(hash(Buffer.concat([said, hash(bytes)])));
+    const key = digest.toString("hex");
+    found.set(key, { ...each, digest, again: (found.get(key)?.again ?? -1) + 1 });
+  }
+  return [...found.values()];
+}
+
 export type Room = { rows: number; bytes: number };
 export type More = { last: Refused; count: number; size: number };
 
 /** Which of these are kept whole, and how many more there were of each sender and reason. Pure. `lately`: what each
  *  sender has had kept within the minute. */
-export function share(
-  refused: readonly Refused[],
+export function share<T extends Refused & { again?: number }>(
+  refused: readonly T[],
   lately: ReadonlyMap<Sender, Room>,
-): { kept: Refused[]; more: More[] } {
+): { kept: T[]; more: More[] } {
   const used = new Map<Sender, Room>();
-  const kept: Refused[] = [];
+  const kept: T[] = [];
   const more = new Map<string, More>();
   for (const each of refused) {
     const sender = senderOf(each);
@@ -63,7 +84,8 @@ export function share(
     }
     const key = `${sender}/${each.code}`;
     const before = more.get(key) ?? { count: 0, size: 0 };
-    more.set(key, { last: each, count: before.count + 1, size: before.size + each.bytes.length });
+    const times = 1 + (each.again ?? 0);
+    more.set(key, { last: each, count: before.count + times, size: before.size + times * each.bytes.length });
   }
   return { kept, more: [...more.values()] };
 }
@@ -83,10 +105,20 @@ async function keptLately(tx: ClientBase, senders: Sender[]): Promise<Map<Sender
   return new Map(rows.map(({ sender, rows, bytes }) => [sender, { rows: Number(rows), bytes: Number(bytes) }]));
 }
 
-async function insert(tx: ClientBase, kept: readonly Refused[]): Promise<void> {
+/** What is the same as one of long ago is a new one. */
+async function forget(tx: ClientBase, kept: readonly Came[]): Promise<void> {
   await tx.query(
-    `INSERT INTO quarantine (workstation_id, topic, code, reason, size, bytes)
-     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bytea[])`,
+    `UPDATE quarantine SET digest = NULL
+      WHERE digest = ANY($1::bytea[]) AND received < now() - interval '${SAME_MINUTES} minutes'`,
+    [kept.map(({ digest }) => digest)],
+  );
+}
+
+async function insert(tx: ClientBase, kept: readonly Came[]): Promise<void> {
+  await tx.query(
+    `INSERT INTO quarantine (workstation_id, topic, code, reason, size, bytes, again, digest)
+     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bytea[], $7::int[], $8::bytea[])
+     ON CONFLICT (digest) DO UPDATE SET again = quarantine.again + excluded.again + 1`,
     [
       kept.map(senderOf),
       kept.map(({ topic }) => projectedText(topic)),
@@ -94,6 +126,8 @@ async function insert(tx: ClientBase, kept: readonly Refused[]): Promise<void> {
       kept.map(({ reason }) => projectedText(reason)),
       kept.map(({ bytes }) => bytes.length),
       kept.map(({ bytes }) => Buffer.from(bytes.subarray(0, BYTES_KEPT_MAX))),
+      kept.map(({ again }) => again),
+      kept.map(({ digest }) => digest),
     ],
   );
 }

@@ -61,7 +61,7 @@ export async function readStore(pool: Pool): Promise<Store> {
     `SELECT (SELECT coalesce(sum(size), 0) FROM trail WHERE workstation_id IS NOT NULL) AS records,
             (SELECT coalesce(sum(size), 0) FROM trail WHERE workstation_id IS NULL) AS console,
             (SELECT count(*) FROM record_partition) AS partitions,
-            (SELECT coalesce(sum(greatest(more, 1)), 0) FROM quarantine WHERE received > now() - interval '1 day') AS quarantined,
+            (SELECT coalesce(sum(greatest(more, 1) + again), 0) FROM quarantine WHERE received > now() - interval '1 day') AS quarantined,
             (SELECT max(last_receipt_at) FROM workstation) AS latest`,
   );
   const row = rows[0];

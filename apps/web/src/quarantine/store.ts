@@ -19,6 +19,8 @@ export type RefusedRow = {
   kept: number;
   /** Of a flood: the row stands for so many that were not kept, and `size` is theirs together. 0: it is one message. */
   more: number;
+  /** How many times more the same message came within minutes. */
+  again: number;
 };
 
 type Raw = {
@@ -32,6 +34,7 @@ type Raw = {
   size: number;
   kept: number;
   more: number;
+  again: number;
 };
 
 const toRow = (raw: Raw): RefusedRow => ({
@@ -45,6 +48,7 @@ const toRow = (raw: Raw): RefusedRow => ({
   size: raw.size,
   kept: raw.kept,
   more: raw.more,
+  again: raw.again,
 });
 
 export type Asked = { workstation?: string | undefined; code?: string | undefined; after?: number | undefined };
@@ -56,7 +60,7 @@ export async function listRefused(
   limit = PAGE_ROWS_MAX,
 ): Promise<{ rows: RefusedRow[]; next: number | null }> {
   const { rows } = await pool.query<Raw>(
-    `SELECT q.id, q.received, q.workstation_id, w.name, q.topic, q.code, q.reason, q.size, q.more,
+    `SELECT q.id, q.received, q.workstation_id, w.name, q.topic, q.code, q.reason, q.size, q.more, q.again,
             octet_length(q.bytes) AS kept
        FROM quarantine q LEFT JOIN workstation w ON w.id = q.workstation_id
       WHERE ($1::uuid IS NULL OR q.workstation_id = $1) AND ($2::text IS NULL OR q.code = $2)

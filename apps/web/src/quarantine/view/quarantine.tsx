@@ -17,6 +17,9 @@ import { RefusedDrawer } from "./refused-drawer.tsx";
 
 const EVERY_MS = 5_000;
 
+const whatWords = ({ more, again, what }: RefusedRow): string =>
+  more > 0 ? `${count(more)} more` : again > 0 ? `${count(again + 1)} × ${what}` : what;
+
 const columns = (narrow: boolean, clock: string): Column<RefusedRow>[] => {
   const all: Column<RefusedRow>[] = [
     { head: "Received", track: clock, mono: true, cell: (row) => <Clock time={row.received} /> },
@@ -26,7 +29,7 @@ const columns = (narrow: boolean, clock: string): Column<RefusedRow>[] => {
       mono: true,
       cell: (row) => <Sender row={row} />,
     },
-    { head: "What", track: "92px", cell: (row) => (row.more > 0 ? `${count(row.more)} more` : row.what) },
+    { head: "What", track: "92px", cell: whatWords },
     { head: "Subject", track: "minmax(0, 1fr)", cell: (row) => codeWords(row.code) },
     {
       head: "Reason",

@@ -51,6 +51,7 @@ function Story({ row }: { row: RefusedRow }) {
             ),
           ],
           ["received", exact(row.received)],
+          ...(row.again > 0 ? [["again", againWords(row)] satisfies [string, string]] : []),
           ["size", `${bytes(row.size)} (${count(row.size)} B)`],
           ["kept", keptWords(row)],
         ]}
@@ -63,6 +64,9 @@ function Story({ row }: { row: RefusedRow }) {
     </div>
   );
 }
+
+const againWords = ({ again }: RefusedRow): string =>
+  `${again === 1 ? "once" : `${count(again)} times`} more within ten minutes: the same bytes on the same topic`;
 
 function keptWords({ more, kept, size }: RefusedRow): string {
   if (more > 0) return "none of them: of a flood the first are, the others are counted";
