@@ -85,3 +85,9 @@ it.each<[string, string, unknown, string[]]>([
   ["nothing of a record of another kind", "guest.log", { message: HASH }, []],
   ["nothing of what cannot be read", "usb.scan", { manifest: "x" }, []],
 ])("offers %s", (_, kind, body, wanted) => expect(what(kind, body)).toEqual(wanted));
+
+it("offers an infected file before what nothing could be said of, however many come before it", () => {
+  const unscannable = Array.from({ length: 9 }, (_, at) => file(String(at).repeat(64), "unscannable"));
+  const manifest = [...unscannable, file(HASH, "infected")];
+  expect(what("usb.scan", { manifest, scanner: null, verdict: "block", reason: "r" })[0]).toBe(HASH);
+});

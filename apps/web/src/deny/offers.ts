@@ -5,6 +5,7 @@ import { deniedWords } from "@sallyport/shared/policy/overlay.ts";
 import { IdsAlert, IdsEvent, NetDrop } from "@sallyport/shared/record/ids.ts";
 import { UsbDeviceBody } from "@sallyport/shared/record/usb.ts";
 import type { UsbDevice } from "@sallyport/shared/usb/device.ts";
+import { notClean } from "@sallyport/shared/usb/manifest.ts";
 import { byteString } from "@sallyport/shared/usb/rules/cursor.ts";
 import { printRule } from "@sallyport/shared/usb/rules/print.ts";
 import type { AttributeName } from "@sallyport/shared/usb/rules/rule.ts";
@@ -51,9 +52,9 @@ function offers(kind: string, untrusted: unknown): Offer[] {
   }
 }
 
-/** Files that are not clean first; then the whole image. */
+/** Files that are not clean first, the infected ones before the others; then the whole image. */
 function ofScan({ manifest, image }: ScanBody): Offer[] {
-  const files = manifest.filter(({ sha256, finding }) => sha256 !== null && finding !== "clean");
+  const files = notClean(manifest).filter(({ sha256 }) => sha256 !== null);
   return [
     ...files.map((file) => ({ what: file.sha256!, about: `the file ${file.path ?? "with a name that is no text"}` })),
     ...(image ? [{ what: image.sha256, about: "the stick’s whole image" }] : []),

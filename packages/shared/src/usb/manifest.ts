@@ -61,6 +61,11 @@ export function countFindings(manifest: readonly ManifestFile[]): Counts {
   return counts;
 }
 
+/** What a person looks at first: what is infected, then what nothing could be said of. */
+export function notClean<File extends { finding: Finding }>(manifest: readonly File[]): File[] {
+  return (["infected", "unscannable"] as const).flatMap((each) => manifest.filter(({ finding }) => finding === each));
+}
+
 /** Splits a manifest so that each part's canonical text stays within `bytesMax`; one file is never split. */
 export function splitManifest(manifest: readonly ManifestFile[], bytesMax: number): ManifestFile[][] {
   return splitBy(manifest, manifest.map(fileBytes), bytesMax);

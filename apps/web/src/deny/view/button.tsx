@@ -1,7 +1,9 @@
 "use client";
+import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { Button, type Look } from "../../ui/button.tsx";
+import { Untrusted } from "../../ui/untrusted.tsx";
 import { offersOf, offerWords } from "../offers.ts";
 import { AskDeny } from "./ask.tsx";
 
@@ -27,8 +29,14 @@ export function BlockOffers({ kind, body }: { kind: string; body: unknown }) {
     <section aria-label="Block" className="grid grid-cols-[minmax(0,1fr)] gap-1.5">
       {offers.map((offer) => (
         <div key={offer.what} className="flex items-baseline gap-2">
-          <p className="min-w-0 flex-1 truncate text-ink-2" title={`${offer.about}: ${offerWords(offer)}`}>
-            <span className="mono">{offerWords(offer)}</span> <span className="text-ink-3">{offer.about}</span>
+          <p
+            className="min-w-0 flex-1 truncate text-ink-2"
+            title={escapeForDisplay(`${offer.about}: ${offerWords(offer)}`)}
+          >
+            <Untrusted text={offer.about} />{" "}
+            <span className="mono text-ink-3">
+              <Untrusted text={offerWords(offer)} />
+            </span>
           </p>
           <span className="shrink-0">
             <BlockButton what={offer.what} />

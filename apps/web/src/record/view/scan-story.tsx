@@ -1,5 +1,6 @@
 "use client";
 /** What a scan found, before the manifest is opened. */
+import { notClean } from "@sallyport/shared/usb/manifest.ts";
 import { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import Link from "next/link";
 import { bytes, count, plural } from "../../ui/bytes.ts";
@@ -15,7 +16,7 @@ export function ScanStory({ record }: { record: RecordFull }) {
   const read = ScanBody.safeParse(record.body);
   if (!read.success) return null;
   const { verdict, reason, rule, manifest, scanner, image, confined, source, problems } = read.data;
-  const suspect = manifest.filter((file) => file.finding !== "clean");
+  const suspect = notClean(manifest);
   const hidden = suspect.length - SHOWN_FILES;
   return (
     <div className="grid grid-cols-[minmax(0,1fr)] gap-2">
