@@ -87,13 +87,14 @@ describe("in the console", () => {
       "act.ts", // each change and its record, in one transaction
       ...["api-token.ts", "attempt.ts", "auth.ts", "prune.ts", "setup.ts"], // who somebody is, before there is a router
       ...["reset.ts", "reset-here.ts"], // the last way back in, run by the command line
+      "listed.ts", // page by page
     ],
     command: ["ask.ts"],
     policy: ["managed.ts", "publish.ts", "repository.ts"], // asked by whoever would write; a folder applied in one transaction
     quarantine: ["respond.ts"],
     record: ["heard.ts", "tail.ts", "story.ts", "histogram.ts", "windows.ts"], // the live tail; what a search is cut into
     replay: ["gather.ts", "gathered.ts", "respond.ts", "run.ts"], // the worker's loop, and an HTTP answer page by page
-    rollout: ["act.ts", "apply.ts", "facts.ts", "respond.ts", "start.ts", "step.ts", "supersede.ts"], // also the worker's
+    rollout: ["act.ts", "apply.ts", "facts.ts", "listed.ts", "respond.ts", "start.ts", "step.ts", "supersede.ts"], // also the worker's
     trail: ["ranges.ts", "recorder.ts", "restored.ts"], // where a trail's records lie; the console's own trail
     usb: ["exception.ts", "requests.ts", "revoke.ts"],
     workstation: ["change.ts", "fleet.ts"],

@@ -172,7 +172,7 @@ describe.skipIf(absent)("an exception", () => {
     const ms = Math.round(performance.now() - began);
     process.stdout.write(`exception: believed and on the trail after ${ms} ms\n`);
     expect(ms).toBeLessThan(REACHED_MS_MAX);
-    const state = async () => (await listRequests(pool, new Date()))[0]?.what.state;
+    const state = async () => (await listRequests(pool, new Date())).rows[0]?.what.state;
     expect(await state()).toBe("allowed");
 
     await until("its end has come", () => Date.now() > Date.parse(notAfter) + 1_000, second);

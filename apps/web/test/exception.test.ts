@@ -233,7 +233,7 @@ test("a request that is refused says by whom and why, until an exception is made
   const by = { id: "rita", email: "rita@example.org" };
   const reason = "not from a stranger ".repeat(EXCEPTION_REASON_CHARS_MAX / 20).trim(); // as long as the page lets it be
   for (const { exception } of await listExceptions(pool, new Date())) await revokes(exception);
-  const row = async () => (await listRequests(pool, new Date())).find(({ index }) => index === 5)?.what;
+  const row = async () => (await listRequests(pool, new Date())).rows.find(({ index }) => index === 5)?.what;
   expect(await row()).toMatchObject({ state: "revoked", reason: "the wrong stick" });
   await withRecord(pool, consoleRecorder(signer), by, {}, async (tx) => ({
     act: await refuseRequest(tx, { trail, index: 4, reason: RefusalReason.parse(reason) }),

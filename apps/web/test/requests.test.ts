@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { makeException } from "../src/usb/exception.ts";
 import { listRequests } from "../src/usb/requests.ts";
+import type { Place } from "../src/usb/requests-sort.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { type Seen, seedGroup, seedPartition, seedTrail, seedWorkstation } from "./seed.ts";
 
@@ -50,7 +51,7 @@ afterAll(async () => {
 });
 
 const rows = async (now = new Date()) =>
-  (await listRequests(pool, now)).map(({ index, scan, what }) => [index, scan, what.state]);
+  (await listRequests(pool, now)).rows.map(({ index, scan, what }) => [index, scan, what.state]);
 
 test("each stick that asks is there once, with its scan and what came of it, until that ends by itself", async () => {
   expect(await rows()).toEqual([
@@ -66,13 +67,13 @@ test("each stick that asks is there once, with its scan and what came of it, unt
   } finally {
     tx.release();
   }
-  const [row] = (await listRequests(pool, new Date())).filter(({ index }) => index === 3);
+  const [row] = (await listRequests(pool, new Date())).rows.filter(({ index }) => index === 3);
   expect(row).toMatchObject({
     ...{ trail, workstation: { name: "lab-07" }, stick: "1-3/0951:1666/8", files: 2, why: "no scanner answered" },
     what: { state: "allowed", reason: "looked at by hand" },
   });
   // an exception for the files is none for the image
-  const [whole] = (await listRequests(pool, new Date())).filter(({ index }) => index === 6);
+  const [whole] = (await listRequests(pool, new Date())).rows.filter(({ index }) => index === 6);
   expect(whole).toMatchObject({ what: { state: "asked" } });
   expect([row!.handsOver, whole!.handsOver]).toEqual([
     "a copy of the files that its manifest lists, and nothing else",
@@ -80,4 +81,18 @@ test("each stick that asks is there once, with its scan and what came of it, unt
   ]);
   const later = new Date(Date.now() + 9 * HOUR_MS);
   expect((await rows(later)).find(([index]) => index === 3)).toEqual([3, 2, "ended"]);
+});
+
+test("they come page by page with their scans, and a list of the newest alone says so", async () => {
+  const read = (after?: Place, bounds = { page: 3, read: 100 }) => listRequests(pool, new Date(), { after }, bounds);
+  const first = await read();
+  const second = await read(first.next!);
+  expect([...first.rows, ...second.rows].map(({ index, scan }) => [index, scan])).toEqual(
+    (await rows()).map(([index, scan]) => [index, scan]),
+  );
+  expect([first.newestOf, second.newestOf, second.next]).toEqual([null, null, null]);
+  expect(await read(undefined, { page: 3, read: 2 })).toMatchObject({
+    rows: [{ index: 6 }, { index: 5 }],
+    newestOf: 2,
+  });
 });

@@ -34,7 +34,7 @@ it("held as unscannable it asks, is approved, is with the guest, and is taken ba
   expect(request.body).toMatchObject({ rule: "unscannable", files: expect.any(Number) });
   expect(await records("usb.attach", since)).toEqual([]);
   const asked = async () => {
-    const rows = await api.usb.requests.query();
+    const { rows } = await api.usb.requests.query({});
     return rows.find((row) => row.workstation.id === id && row.stick === request.body.stick)!;
   };
   const row = await asked();

@@ -1,10 +1,21 @@
 /** Denials: what stands, seen by everybody; added and lifted by responders and above, each act a record. */
+import { DenyId } from "@sallyport/shared/policy/overlay.ts";
+import { z } from "zod";
 import { allowed, router } from "../trpc/procedures.ts";
 import { Denying, deny, Lifting, lift } from "./act.ts";
-import { listDenies } from "./store.ts";
+import { SORTS } from "./sort.ts";
+import { pageOfDenies } from "./store.ts";
+
+const moment = z.iso.datetime();
+const words = z.string().max(2_000);
+const After = z.object({ stands: z.boolean(), moment, ends: moment, words, whose: words, id: DenyId });
 
 export const denyRouter = router({
-  list: allowed("entries").query(({ ctx }) => listDenies(ctx.wiring.pool, new Date())),
+  list: allowed("entries")
+    .input(z.object({ sort: z.enum(SORTS).optional(), cursor: After.nullish() }))
+    .query(({ ctx, input }) =>
+      pageOfDenies(ctx.wiring.pool, new Date(), { sort: input.sort, after: input.cursor ?? undefined }),
+    ),
   add: allowed("deny")
     .input(Denying)
     .mutation(({ ctx, input }) => deny(ctx.wiring, ctx.actor, ctx.origin, input)),

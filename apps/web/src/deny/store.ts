@@ -1,7 +1,9 @@
 /** What is denied, and how far it has come ↔ Postgres. */
 import type { Denied, DenyId } from "@sallyport/shared/policy/overlay.ts";
 import type { Pool } from "pg";
+import { type Columns, type Keys, keyset } from "../keyset.ts";
 import { type Reach, reachOf, reachWords, type Standing } from "./reach.ts";
+import type { SortWord } from "./sort.ts";
 
 export type DenyRow = {
   id: DenyId;
@@ -20,54 +22,105 @@ export type DenyRow = {
   reach: (Reach & { words: string }) | null;
 };
 
+const PAGE_ROWS_MAX = 200;
+/** Of what has ended, in a list that is no page. */
 const ENDED_MAX = 100;
+
+/** Where a page ends: `moment` is when what stands was added, and when what has ended did. */
+export type Place = { stands: boolean; moment: string; ends: string; words: string; whose: string; id: string };
+
+const COLUMNS: Columns<keyof Place> = {
+  stands: { sql: "stands", type: "boolean" },
+  moment: { sql: "moment", type: "timestamptz" },
+  ends: { sql: "ends", type: "timestamptz" },
+  words: { sql: "words", type: "text" },
+  whose: { sql: "whose", type: "text" },
+  id: { sql: "id", type: "text" },
+};
+const KEYS: Record<SortWord | "newest", Keys<keyof Place>> = {
+  newest: ["-stands", "-moment", "-id"],
+  ends: ["-stands", "ends", "id"],
+  "-ends": ["-stands", "-ends", "-id"],
+  what: ["-stands", "words", "-moment", "-id"],
+  "-what": ["-stands", "-words", "-moment", "-id"],
+  for: ["-stands", "whose", "-moment", "-id"],
+  "-for": ["-stands", "-whose", "-moment", "-id"],
+};
 
 type Raw = Omit<DenyRow, "until" | "addedAt" | "ended" | "reach"> & {
   until: Date;
   addedAt: Date;
   order: string;
   stands: boolean;
-  place: string;
+  moment: Date;
+  ends: Date;
   liftedAt: Date | null;
   liftedBy: string | null;
   liftReason: string | null;
 };
 
-/** What stands, the newest first, and then the newest of what has ended. */
-export async function listDenies(pool: Pool, now: Date): Promise<DenyRow[]> {
-  const { rows } = await pool.query<Raw>(
-    `SELECT * FROM (
-       SELECT d.id, d.audience, d.what, d.words, d.reason, d.until, d.added_at AS "addedAt", d.added_order AS "order",
+/** What stands, the newest first, and then the newest of what has ended; each of both in another order where one is asked
+ *  for. What ends between two pages takes another place. */
+export async function pageOfDenies(
+  pool: Pool,
+  now: Date,
+  { sort, after }: { sort?: SortWord | undefined; after?: Place | undefined } = {},
+  limit = PAGE_ROWS_MAX,
+): Promise<{ rows: DenyRow[]; next: Place | null }> {
+  const { isAfter, order } = keyset(COLUMNS, KEYS[sort ?? "newest"], "$2");
+  const found = await pool.query<Raw>(
+    `WITH denied AS (
+       SELECT d.id::text, d.audience, d.what, d.words, d.reason, d.until, d.added_at AS "addedAt", d.added_order AS "order",
               d.lifted_at AS "liftedAt", d.lift_reason AS "liftReason",
               coalesce(a.email, d.added_by) AS "addedBy", coalesce(l.email, d.lifted_by) AS "liftedBy",
               CASE WHEN d.audience = 'fleet' THEN 'the whole fleet'
                    WHEN g.id IS NOT NULL THEN 'group ' || g.name ELSE coalesce(w.name, d.audience) END AS whose,
-              d.lifted_at IS NULL AND d.until > $1 AS stands,
-              row_number() OVER (PARTITION BY d.lifted_at IS NULL AND d.until > $1
-                                 ORDER BY coalesce(d.lifted_at, d.until) DESC) AS place
-         FROM deny d LEFT JOIN person a ON a.id = d.added_by LEFT JOIN person l ON l.id = d.lifted_by
+              s.stands, coalesce(d.lifted_at, d.until) AS ends,
+              CASE WHEN s.stands THEN d.added_at ELSE coalesce(d.lifted_at, d.until) END AS moment
+         FROM deny d CROSS JOIN LATERAL (SELECT d.lifted_at IS NULL AND d.until > $1 AS stands) s
+         LEFT JOIN person a ON a.id = d.added_by LEFT JOIN person l ON l.id = d.lifted_by
          LEFT JOIN "group" g ON d.audience = 'group/' || g.id
-         LEFT JOIN workstation w ON d.audience = 'workstation/' || w.id) d
-      WHERE stands OR place <= ${ENDED_MAX}
-      ORDER BY stands DESC, CASE WHEN stands THEN "addedAt" ELSE coalesce("liftedAt", until) END DESC, id`,
-    [now],
+         LEFT JOIN workstation w ON d.audience = 'workstation/' || w.id)
+     SELECT * FROM denied WHERE ${isAfter} ORDER BY ${order} LIMIT $3`,
+    [now, after ? JSON.stringify(after) : null, limit + 1],
   );
-  const standing = rows.filter(({ stands }) => stands);
+  const page = found.rows.slice(0, limit);
+  const standing = page.filter(({ stands }) => stands);
   const standings = await standingsOf(pool, [...new Set(standing.map(({ audience }) => audience))]);
-  return rows.map(({ order, stands, liftedAt, liftedBy, liftReason, until, addedAt, place: _, ...row }) => {
-    const reach = stands ? reachOf(standings.get(row.audience) ?? [], Number(order), row.what.kind) : null;
-    return {
-      ...row,
-      until: until.toISOString(),
-      addedAt: addedAt.toISOString(),
-      ended: stands
-        ? null
-        : liftedAt
-          ? { how: "lifted", by: liftedBy ?? "", at: liftedAt.toISOString(), reason: liftReason ?? "" }
-          : { how: "ended" },
-      reach: reach && { ...reach, words: reachWords(reach) },
-    };
-  });
+  const rows = page.map((row) => toRow(row, standings.get(row.audience) ?? []));
+  const last = page.at(-1);
+  if (found.rows.length <= limit || !last) return { rows, next: null };
+  const { stands, words, whose, id } = last;
+  const next = { stands, words, whose, id, moment: last.moment.toISOString(), ends: last.ends.toISOString() };
+  return { rows, next };
+}
+
+/** All that stands, and the newest of what has ended: for the command line and pipelines. */
+export async function listDenies(pool: Pool, now: Date): Promise<DenyRow[]> {
+  const all: DenyRow[] = [];
+  let after: Place | undefined;
+  do {
+    const { rows, next } = await pageOfDenies(pool, now, { after });
+    all.push(...rows);
+    after = next ?? undefined;
+  } while (after?.stands || (after && all.filter(({ ended }) => ended).length < ENDED_MAX));
+  const standing = all.filter(({ ended }) => !ended);
+  return [...standing, ...all.slice(standing.length, standing.length + ENDED_MAX)];
+}
+
+function toRow(
+  { order, stands, moment: _, ends: __, liftedAt, liftedBy, liftReason, until, addedAt, ...row }: Raw,
+  standings: readonly Standing[],
+): DenyRow {
+  const reach = stands ? reachOf(standings, Number(order), row.what.kind) : null;
+  const lifted = liftedAt && { by: liftedBy ?? "", at: liftedAt.toISOString(), reason: liftReason ?? "" };
+  return {
+    ...row,
+    until: until.toISOString(),
+    addedAt: addedAt.toISOString(),
+    ended: stands ? null : lifted ? { how: "lifted", ...lifted } : { how: "ended" },
+    reach: reach && { ...reach, words: reachWords(reach) },
+  };
 }
 
 /** Of each audience its enrolled workstations, counted by what they report of its overlay. */

@@ -4,12 +4,18 @@ import { Refusal } from "../trpc/errors.ts";
 import { allowed, open, router, signedIn } from "../trpc/procedures.ts";
 import { type Act, withRecord } from "./act.ts";
 import { Invite, InviteCode, Join } from "./invite.ts";
+import { listInvites, listPeople } from "./listed.ts";
 import { resetSignIn } from "./reset.ts";
 import { mayManage, ROLES, type Role } from "./role.ts";
 import { SORTS } from "./sort.ts";
-import { dropInvite, findInvite, join, listPeople, lockPerson, makeInvite, setDisabled, setRole } from "./store.ts";
+import { dropInvite, findInvite, join, lockPerson, makeInvite, setDisabled, setRole } from "./store.ts";
 
 const PersonId = z.string().min(1).max(64);
+/** A name as it is sorted has more characters than as it was typed. */
+const After = z.object({
+  ...{ off: z.boolean(), name: z.string().max(4_096), email: z.string().max(254), role: z.int32(), id: PersonId },
+  seen: z.string().max(64),
+});
 
 function insistOn(actor: Role, subject: Role): void {
   if (!mayManage(actor, subject))
@@ -39,8 +45,12 @@ export const personRouter = router({
   }),
 
   list: allowed("people")
-    .input(z.object({ sort: z.enum(SORTS).optional() }))
-    .query(({ ctx, input }) => listPeople(ctx.wiring.prisma, input.sort)),
+    .input(z.object({ sort: z.enum(SORTS).optional(), cursor: After.nullish() }))
+    .query(({ ctx, input }) => listPeople(ctx.wiring.pool, { sort: input.sort, after: input.cursor ?? undefined })),
+
+  invites: allowed("people")
+    .input(z.object({ cursor: z.object({ made: z.iso.datetime(), id: PersonId }).nullish() }))
+    .query(({ ctx, input }) => listInvites(ctx.wiring.pool, input.cursor ?? undefined)),
 
   add: allowed("people")
     .input(Invite)

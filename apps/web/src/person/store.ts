@@ -1,15 +1,12 @@
 /** People, invitations and sessions ↔ Postgres. */
 import { randomBytes } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
-import type { PrismaClient } from "../prisma/generated/client.ts";
 import { Refusal } from "../trpc/errors.ts";
 import type { Invite, Join } from "./invite.ts";
 import type { Role } from "./role.ts";
 import { hashCode, hasOwner, newCode } from "./setup.ts";
-import { inOrder, type SortWord } from "./sort.ts";
 
 const INVITE_DAYS = 7;
-const PEOPLE_MAX = 1000;
 
 const newId = () => randomBytes(16).toString("hex");
 
@@ -83,46 +80,6 @@ export async function makeInvite(tx: PoolClient, invite: Invite, madeBy: string)
     [newId(), hashCode(code), invite.email, invite.name, invite.role, madeBy, INVITE_DAYS],
   );
   return code;
-}
-
-/** Those who are switched off last, unless an order is asked for. */
-export async function listPeople(prisma: PrismaClient, sort: SortWord | undefined) {
-  const [people, invites] = await Promise.all([
-    prisma.person.findMany({
-      orderBy: [{ disabledAt: { sort: "asc", nulls: "first" } }, { name: "asc" }],
-      take: PEOPLE_MAX,
-      select: {
-        id: true,
-        name: true,
-        email: true,
-        role: true,
-        twoFactorEnabled: true,
-        disabledAt: true,
-        createdAt: true,
-        sessions: { select: { updatedAt: true }, orderBy: { updatedAt: "desc" }, take: 1 },
-        accounts: { select: { id: true }, take: 1 },
-        invites: { select: { expiresAt: true }, where: { usedAt: null }, orderBy: { expiresAt: "desc" }, take: 1 },
-      },
-    }),
-    prisma.personInvite.findMany({
-      where: { usedAt: null, expiresAt: { gt: new Date() }, madeBy: { not: null }, personId: null },
-      orderBy: { createdAt: "desc" },
-      take: PEOPLE_MAX,
-      select: { id: true, email: true, name: true, role: true, expiresAt: true },
-    }),
-  ]);
-  const listed = people.map(({ sessions, accounts, invites: links, disabledAt, createdAt, ...person }) => ({
-    ...person,
-    disabledAt: disabledAt?.toISOString() ?? null,
-    createdAt: createdAt.toISOString(),
-    seenAt: sessions[0]?.updatedAt.toISOString() ?? null,
-    /** Null once they have a password (again); else until when their link works. */
-    resetUntil: accounts.length === 0 ? (links[0]?.expiresAt.toISOString() ?? createdAt.toISOString()) : null,
-  }));
-  return {
-    people: sort ? inOrder(listed, sort) : listed,
-    invites: invites.map(({ expiresAt, ...invite }) => ({ ...invite, expiresAt: expiresAt.toISOString() })),
-  };
 }
 
 export type PersonRow = { id: string; email: string; role: Role; disabled: boolean };

@@ -1,5 +1,7 @@
 /** What ingest refused and kept ↔ Postgres. Reading alone: ingest writes it and bounds it. */
 import type { Pool, PoolClient } from "pg";
+import { type Columns, type Keys, keyset } from "../keyset.ts";
+import type { SortWord } from "./sort.ts";
 import { type What, whatCame } from "./words.ts";
 
 export const PAGE_ROWS_MAX = 200;
@@ -51,25 +53,45 @@ const toRow = (raw: Raw): RefusedRow => ({
   again: raw.again,
 });
 
-export type Asked = { workstation?: string | undefined; code?: string | undefined; after?: number | undefined };
+/** Where a page ends. Its last row may be pruned before the next is asked for, so what it was sorted by comes along. */
+export type Place = { id: number; size: number };
+export type Asked = {
+  workstation?: string | undefined;
+  code?: string | undefined;
+  sort?: SortWord | undefined;
+  after?: Place | undefined;
+};
 
-/** Newest first; one row more than the page tells whether there is another. */
+const COLUMNS: Columns<keyof Place> = {
+  id: { sql: "q.id", type: "bigint" }, // they rise as messages are refused
+  size: { sql: "q.size", type: "int" },
+};
+const KEYS: Record<SortWord, Keys<keyof Place>> = {
+  "-received": ["-id"],
+  received: ["id"],
+  "-size": ["-size", "-id"],
+  size: ["size", "id"],
+};
+
+/** Newest first unless asked otherwise; one row more than the page tells whether there is another. */
 export async function listRefused(
   pool: Pool,
-  { workstation, code, after }: Asked,
+  { workstation, code, sort = "-received", after }: Asked,
   limit = PAGE_ROWS_MAX,
-): Promise<{ rows: RefusedRow[]; next: number | null }> {
+): Promise<{ rows: RefusedRow[]; next: Place | null }> {
+  const { isAfter, order } = keyset(COLUMNS, KEYS[sort], "$3");
   const { rows } = await pool.query<Raw>(
     `SELECT q.id, q.received, q.workstation_id, w.name, q.topic, q.code, q.reason, q.size, q.more, q.again,
             octet_length(q.bytes) AS kept
        FROM quarantine q LEFT JOIN workstation w ON w.id = q.workstation_id
       WHERE ($1::uuid IS NULL OR q.workstation_id = $1) AND ($2::text IS NULL OR q.code = $2)
-        AND ($3::bigint IS NULL OR q.id < $3)
-      ORDER BY q.id DESC LIMIT $4`,
-    [workstation ?? null, code ?? null, after ?? null, limit + 1],
+        AND ${isAfter}
+      ORDER BY ${order} LIMIT $4`,
+    [workstation ?? null, code ?? null, after ? JSON.stringify(after) : null, limit + 1],
   );
   const page = rows.slice(0, limit).map(toRow);
-  return { rows: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
+  const last = page.at(-1);
+  return { rows: page, next: rows.length > limit && last ? { id: last.id, size: last.size } : null };
 }
 
 /** The workstations of which something is kept, by name. */

@@ -11,8 +11,9 @@ import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
 import { answered, readJson, refuse } from "../trpc/plain.ts";
 import { actOn, Beginning, begin, type Parts, Reason, RolloutId } from "./act.ts";
+import { listRollouts } from "./listed.ts";
 import { cutOffOf } from "./start.ts";
-import { getRollout, listRollouts, preview } from "./store.ts";
+import { getRollout, preview } from "./store.ts";
 
 const Start = Beginning.omit({ group: true, plan: true }).extend({
   /** Its id or its name. */
@@ -35,7 +36,7 @@ export const respondRollout = answered(async (parts: Parts, request: Request, pa
     if (path.length > 1 || (path[0] !== undefined && id === undefined)) return refuse(404, "There is no such rollout.");
     const unread = isRead ? undefined : refuseForeign(request);
     if (unread) return unread;
-    if (isRead) return Response.json(id ? await getRollout(parts.pool, id) : await listRollouts(parts.pool));
+    if (isRead) return Response.json(id ? await getRollout(parts.pool, id) : (await listRollouts(parts.pool)).rows);
     const body = await readJson(request);
     const origin = originOf(request.headers);
     if (id) return Response.json(await actOn(parts, bearer, origin, { id, ...Move.parse(body) }));

@@ -5,14 +5,20 @@ import { COMMANDS } from "@sallyport/shared/rollout/command.ts";
 import { z } from "zod";
 import { allowed, router } from "../trpc/procedures.ts";
 import { actOn, Beginning, begin, Reason, RolloutId } from "./act.ts";
-import { getRollout, listRollouts, preview } from "./store.ts";
+import { listRollouts } from "./listed.ts";
+import { SORTS } from "./sort.ts";
+import { getRollout, preview } from "./store.ts";
 
 const REPORT_SECONDS_DEFAULT = 60;
 
+const After = z.object({ isUnderWay: z.boolean(), group: z.string().max(253), begun: z.iso.datetime(), id: RolloutId });
+
 export const rolloutRouter = router({
   list: allowed("entries")
-    .input(z.object({ group: GroupId.optional() }))
-    .query(({ ctx, input }) => listRollouts(ctx.wiring.pool, input.group)),
+    .input(z.object({ group: GroupId.optional(), sort: z.enum(SORTS).optional(), cursor: After.nullish() }))
+    .query(({ ctx, input: { cursor, ...asked } }) =>
+      listRollouts(ctx.wiring.pool, { ...asked, after: cursor ?? undefined }),
+    ),
 
   get: allowed("entries")
     .input(z.object({ id: RolloutId }))

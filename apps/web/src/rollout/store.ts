@@ -11,50 +11,12 @@ import { sha256 } from "../trail/sha256.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { apply, ROLLOUT, type RolloutRow, readRow } from "./apply.ts";
 import { count, loadFacts, loadMembers, type Member } from "./facts.ts";
+import { type Listed, type RolloutListed, SELECT, toListed } from "./listed.ts";
 import { groupFacts, reportSecondsOf } from "./start.ts";
 
-const LISTED_MAX = 200;
 const EVENTS_MAX = 500;
 /** Shown of a large group: those that need a look come first, and the counts are of all. */
 const MEMBERS_MAX = 500;
-
-export type RolloutListed = {
-  id: string;
-  group: { id: string; name: string };
-  order: number;
-  message: string;
-  state: RolloutState;
-  waves: number;
-  startedAt: string;
-  endedAt: string | null;
-  by: string;
-};
-
-type Listed = RolloutRow & { by: string };
-const BY = "LEFT JOIN person who ON who.id = r.started_by";
-const SELECT = ROLLOUT.replace("SELECT", "SELECT coalesce(who.name, r.started_by) AS by,").concat(` ${BY}`);
-
-const toListed = (row: Listed): RolloutListed => ({
-  id: row.id,
-  group: { id: row.group_id, name: row.group_name },
-  order: row.order,
-  message: row.message,
-  state: row.state,
-  waves: row.plan.waves.length,
-  startedAt: row.started_at.toISOString(),
-  endedAt: row.ended_at?.toISOString() ?? null,
-  by: row.by,
-});
-
-/** Those under way first, then the newest. */
-export async function listRollouts(pool: Pool, group?: string): Promise<RolloutListed[]> {
-  const { rows } = await pool.query<Listed>(
-    `${SELECT} WHERE $1::uuid IS NULL OR r.group_id = $1
-      ORDER BY r.ended_at IS NOT NULL, r.started_at DESC LIMIT $2`,
-    [group ?? null, LISTED_MAX],
-  );
-  return rows.map((row) => toListed({ ...row, ...readRow(row) }));
-}
 
 export type RolloutEventRow = { id: string; at: string; act: string; by: string | null; text: string };
 export type MemberRow = { id: string; name: string; wave: number; toldAt: string | null; standing: Standing };

@@ -1,6 +1,7 @@
 "use client";
 import { Dialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
+import { Button } from "./button.tsx";
 
 type Props = {
   open: boolean;
@@ -29,5 +30,15 @@ export function Dialog({ open, onClose, title, description, children, width = 44
         </Radix.Content>
       </Radix.Portal>
     </Radix.Root>
+  );
+}
+
+/** How a dialog may be left: without doing it, and what does it. */
+export function Ends({ onCancel, children }: { onCancel: () => void; children: ReactNode }) {
+  return (
+    <div className="flex justify-end gap-2">
+      <Button onClick={onCancel}>Cancel</Button>
+      {children}
+    </div>
   );
 }

@@ -1,9 +1,22 @@
 import type { ReactNode } from "react";
 
-export function Header({ title, children }: { title?: ReactNode; children?: ReactNode }) {
+type Props = {
+  title?: ReactNode;
+  /** What the page is for, in a line; what can be done on it stands at the other end then. */
+  about?: ReactNode;
+  children?: ReactNode;
+};
+
+export function Header({ title, about, children }: Props) {
   return (
     <header className="sticky top-0 z-20 flex min-h-[49px] shrink-0 flex-wrap items-center gap-2.5 border-b border-line bg-panel px-5 py-2">
       {title && <h1 className="max-w-full min-w-0 truncate">{title}</h1>}
+      {about && (
+        <>
+          <span className="ml-3 text-ink-2">{about}</span>
+          <Grow />
+        </>
+      )}
       {children}
     </header>
   );

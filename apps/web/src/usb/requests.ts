@@ -4,9 +4,12 @@ import { readContent } from "@sallyport/shared/record/content.ts";
 import { UsbRequestBody } from "@sallyport/shared/record/usb.ts";
 import { handsOver } from "@sallyport/shared/usb/exception.ts";
 import type { Pool } from "pg";
+import { type Place, pageOf, type RequestSort } from "./requests-sort.ts";
 import { DIGEST, type Refused, type Revocation, refusals, revocations } from "./revoke.ts";
 
-const LISTED_MAX = 500;
+/** What is read of them; a list says where that is not all. */
+const READ_MAX = 2_000;
+const PAGE_ROWS_MAX = 200;
 const DAYS = 62;
 
 export type RequestState =
@@ -37,58 +40,64 @@ export type RequestRow = {
 };
 
 type Given = { exception: string; notAfter: string; request: string | null; reason: string; at: string };
-type Raw = {
-  trail: number;
-  index: string;
-  time: Date;
-  content: Buffer | null;
-  workstation_id: string;
-  name: string;
-  exceptions: Given[] | null;
-  signing: { manifest: string; request: string | null; notAfter: string }[] | null;
-};
+type Signing = { manifest: string; request: string | null; notAfter: string };
+type Raw = { trail: number; index: string; time: Date; content: Buffer | null; workstation_id: string; name: string };
 
-/** The newest first; of one device's contents on one workstation only the newest request, since it asks nothing new. */
-export async function listRequests(pool: Pool, now: Date): Promise<RequestRow[]> {
+export type RequestPage = {
+  rows: RequestRow[];
+  next: Place | null;
+  /** How many were read, where there may be older ones. */
+  newestOf: number | null;
+};
+export type Asked = { sort?: RequestSort | undefined; after?: Place | undefined };
+
+/** Of one device's contents on one workstation only the newest request, since it asks nothing new. */
+export async function listRequests(
+  pool: Pool,
+  now: Date,
+  { sort, after }: Asked = {},
+  { page = PAGE_ROWS_MAX, read = READ_MAX } = {},
+): Promise<RequestPage> {
   const { rows } = await pool.query<Raw>(
     `WITH asked AS (
        SELECT r.trail, r.index, r.time, r.content, t.workstation_id
          FROM record r JOIN trail t ON t.num = r.trail
         WHERE r.kind = 'usb.request' AND r.received > $1::timestamptz - make_interval(days => ${DAYS})
-        ORDER BY r.received DESC LIMIT ${LISTED_MAX})
-     SELECT a.*, w.name,
-            (SELECT json_agg(json_build_object(
-                      'exception', ${DIGEST("e.statement")},
-                      'notAfter', (e.statement ->> 'text')::jsonb ->> 'notAfter',
-                      'request', (e.statement ->> 'carried')::jsonb ->> 'request',
-                      'reason', (e.statement ->> 'carried')::jsonb ->> 'reason', 'at', e.created_at))
-               FROM workstation_statement e
-              WHERE e.workstation_id = a.workstation_id AND e.type = 'exception'
-                AND e.created_at > $1::timestamptz - make_interval(days => ${DAYS})) AS exceptions,
-            (SELECT json_agg(json_build_object('manifest', p.act ->> 'manifest', 'request', p.act ->> 'request',
-                                              'notAfter', p.act ->> 'notAfter'))
-               FROM proposal p
-              WHERE p.kind = 'exception' AND p.state = 'waiting' AND p.act ->> 'workstation' = a.workstation_id::text
-            ) AS signing
-       FROM asked a JOIN workstation w ON w.id = a.workstation_id
-      ORDER BY a.time DESC`,
-    [now],
+        ORDER BY r.received DESC, r.trail DESC, r.index DESC LIMIT $2)
+     SELECT a.*, w.name FROM asked a JOIN workstation w ON w.id = a.workstation_id
+      ORDER BY a.time DESC, a.trail DESC, a.index DESC`,
+    [now, read],
   );
-  const gone = await revocations(pool, [...new Set(rows.map(({ workstation_id }) => workstation_id))]);
+  const asked = await answered(pool, now, rows);
+  const listed = pageOf(asked, sort, after, page);
+  const scans = await scansOf(pool, listed.rows);
+  return {
+    rows: listed.rows.map((row, at) => ({ ...row, scan: scans[at] ?? null })),
+    next: listed.next,
+    newestOf: rows.length < read ? null : read,
+  };
+}
+
+/** Each with what came of it. */
+async function answered(pool: Pool, now: Date, rows: readonly Raw[]): Promise<Omit<RequestRow, "scan">[]> {
+  const workstations = [...new Set(rows.map(({ workstation_id }) => workstation_id))];
+  const exceptions = await exceptionsOf(pool, now, workstations);
+  const signing = await signingOf(pool, workstations);
+  const gone = await revocations(pool, workstations);
   const no = await refusals(pool, DAYS);
   const seen = new Set<string>();
-  const asked = rows.flatMap(({ content, exceptions, signing, ...row }): Omit<RequestRow, "scan">[] => {
+  return rows.flatMap(({ content, ...row }): Omit<RequestRow, "scan">[] => {
     const said = content && readContent(content);
     const body = said?.ok ? UsbRequestBody.safeParse(said.value.body) : undefined;
     const key = `${row.workstation_id} ${body?.data?.request}`;
     if (!body?.success || seen.has(key)) return [];
     seen.add(key);
     const { stick, files, reason, request, manifest, images } = body.data;
-    const given = (exceptions ?? []).filter((each) => each.request === request);
+    const given = (exceptions.get(row.workstation_id) ?? []).filter((each) => each.request === request);
     // one from before requests were kept with it names the manifest alone, and that it hands over no image
     const answers = (each: { manifest: string; request: string | null }) =>
       each.request === null ? !images && each.manifest === manifest : each.request === request;
-    const waiting = (signing ?? []).find(answers);
+    const waiting = (signing.get(row.workstation_id) ?? []).find(answers);
     return [
       {
         ...{ trail: row.trail, index: Number(row.index), time: row.time.toISOString() },
@@ -107,8 +116,35 @@ export async function listRequests(pool: Pool, now: Date): Promise<RequestRow[]>
       },
     ];
   });
-  const scans = await scansOf(pool, asked);
-  return asked.map((row, at) => ({ ...row, scan: scans[at] ?? null }));
+}
+
+async function exceptionsOf(pool: Pool, now: Date, workstations: readonly string[]): Promise<Map<string, Given[]>> {
+  const { rows } = await pool.query<Omit<Given, "at"> & { of: string; at: Date }>(
+    `SELECT e.workstation_id AS "of", ${DIGEST("e.statement")} AS exception,
+            (e.statement ->> 'text')::jsonb ->> 'notAfter' AS "notAfter",
+            (e.statement ->> 'carried')::jsonb ->> 'request' AS request,
+            (e.statement ->> 'carried')::jsonb ->> 'reason' AS reason, e.created_at AS at
+       FROM workstation_statement e
+      WHERE e.workstation_id = ANY($2::uuid[]) AND e.type = 'exception'
+        AND e.created_at > $1::timestamptz - make_interval(days => ${DAYS})`,
+    [now, workstations],
+  );
+  return Map.groupBy(
+    rows.map((row) => ({ ...row, at: row.at.toISOString() })),
+    ({ of }) => of,
+  );
+}
+
+/** What people have been asked to sign. */
+async function signingOf(pool: Pool, workstations: readonly string[]): Promise<Map<string, Signing[]>> {
+  const { rows } = await pool.query<Signing & { of: string }>(
+    `SELECT p.act ->> 'workstation' AS "of", p.act ->> 'manifest' AS manifest, p.act ->> 'request' AS request,
+            p.act ->> 'notAfter' AS "notAfter"
+       FROM proposal p
+      WHERE p.kind = 'exception' AND p.state = 'waiting' AND p.act ->> 'workstation' = ANY($1::text[])`,
+    [workstations],
+  );
+  return Map.groupBy(rows, ({ of }) => of);
 }
 
 /** A scan's own parts, and its step and decision, stand between it and its request. */

@@ -9,6 +9,7 @@ import { RecordAt } from "../record/filter.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { exceptedAct, makeException, refuseRequest, requestOf } from "./exception.ts";
 import { listRequests } from "./requests.ts";
+import { REQUEST_SORTS } from "./requests-sort.ts";
 import { RefusalReason, Revoking, revokedAct, revokeException } from "./revoke.ts";
 import { SORTS } from "./sort.ts";
 import { findHash, getFile, getScan, listFiles, listScans } from "./store.ts";
@@ -21,6 +22,7 @@ export const FileHash = z
 
 const Position = z.int().min(0).max(2_147_483_647);
 const FileKey = z.object({ finding: Finding, position: Position });
+const RequestPlace = RecordAt.extend({ key: z.string().max(253), time: z.iso.datetime() });
 
 export const usbRouter = router({
   list: allowed("content")
@@ -45,7 +47,11 @@ export const usbRouter = router({
   request: allowed("content")
     .input(RecordAt)
     .query(({ ctx, input }) => requestOf(ctx.wiring.pool, input.trail, input.index)),
-  requests: allowed("content").query(({ ctx }) => listRequests(ctx.wiring.pool, new Date())),
+  requests: allowed("content")
+    .input(z.object({ sort: z.enum(REQUEST_SORTS).optional(), cursor: RequestPlace.nullish() }))
+    .query(({ ctx, input }) =>
+      listRequests(ctx.wiring.pool, new Date(), { sort: input.sort, after: input.cursor ?? undefined }),
+    ),
   except: allowed("policy")
     .input(
       RecordAt.extend({

@@ -10,7 +10,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { Card, Facts } from "../../ui/card.tsx";
 import { Copy } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Why } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
@@ -235,12 +235,11 @@ function Withdraw({ row, onClose }: { row: Row; onClose: () => void }) {
     >
       <form onSubmit={submit} className="grid gap-3">
         <Why maxLength={500} autoFocus fault={withdraw.error?.message} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look="danger" type="submit" disabled={withdraw.isPending}>
             Withdraw
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

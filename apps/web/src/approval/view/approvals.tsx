@@ -6,7 +6,8 @@ import { useApi } from "../../trpc/client.tsx";
 import { setAddress } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
-import { Grow, Header } from "../../ui/header.tsx";
+import { Header } from "../../ui/header.tsx";
+import { more } from "../../ui/more.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -54,9 +55,7 @@ export function Approvals() {
   const isOver = useSearchParams().get("state") === "over";
   return (
     <>
-      <Header title="Approvals">
-        <span className="ml-3 text-ink-2">Signed outside the console, by keys that it does not hold.</span>
-        <Grow />
+      <Header title="Approvals" about="Signed outside the console, by keys that it does not hold.">
         <Button aria-pressed={!isOver} look={isOver ? "bare" : "plain"} onClick={() => setAddress("", "push")}>
           Waiting
         </Button>
@@ -108,8 +107,5 @@ function Over() {
   if (found.isPending) return <Waiting />;
   const rows = found.data.pages.flatMap((page) => page.rows);
   if (rows.length === 0) return <Empty title="Nothing has waited for signatures yet" />;
-  const more = () => {
-    if (found.hasNextPage && !found.isFetchingNextPage) void found.fetchNextPage();
-  };
-  return <Rows label="No longer waiting, the newest first" rows={rows} onEnd={more} />;
+  return <Rows label="No longer waiting, the newest first" rows={rows} onEnd={more(found)} />;
 }

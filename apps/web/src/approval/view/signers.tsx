@@ -9,7 +9,7 @@ import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Input, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
@@ -181,12 +181,11 @@ function Choose({ row, onClose }: { row: SignersRow; onClose: () => void }) {
           />
         )}
         <Why maxLength={500} fault={set.error?.message} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look="main" type="submit" disabled={set.isPending}>
             {row.needed > 0 ? "Ask for signatures" : "Sign and tell them"}
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

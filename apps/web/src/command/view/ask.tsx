@@ -8,7 +8,7 @@ import { type FormEvent, useState } from "react";
 import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input, Select, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { foundVolume } from "../../workstation/found.ts";
@@ -80,8 +80,7 @@ export function Ask({ row, first, verbs, onClose }: Props) {
             waits under Approvals until approvers have signed, and can no longer be begun after the time above.
           </p>
         )}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button
             look={rule.isDestructive || verb === "isolate" ? "danger" : "main"}
             type="submit"
@@ -89,7 +88,7 @@ export function Ask({ row, first, verbs, onClose }: Props) {
           >
             {lacks ? "Ask for signatures" : "Sign and send"}
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

@@ -8,7 +8,7 @@ import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input, Select, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 
@@ -43,7 +43,7 @@ export function AskDeny({ first = "", onClose }: Props) {
     ...api.deny.add.mutationOptions(),
     onSuccess: async ({ words, whose }) => {
       tell.done(`${words} is blocked on ${whose}. How far it has come is shown under Blocked.`);
-      await client.invalidateQueries({ queryKey: api.deny.list.queryKey() });
+      await client.invalidateQueries({ queryKey: api.deny.list.pathKey() });
       onClose();
     },
   });
@@ -127,12 +127,11 @@ export function AskDeny({ first = "", onClose }: Props) {
           </li>
           <li>Connected workstations have it within seconds, others when they return. Lift it under Blocked.</li>
         </ul>
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look="danger" type="submit" disabled={!read.ok || unnamed || add.isPending}>
             Sign and block
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

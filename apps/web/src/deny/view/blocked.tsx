@@ -1,22 +1,26 @@
 "use client";
 /** What is blocked everywhere at once: what stands and how far it has come, and then what has ended. */
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
+import { Below } from "../../ui/below.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Facts } from "../../ui/card.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Why } from "../../ui/field.tsx";
-import { Grow, Header } from "../../ui/header.tsx";
+import { Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";
+import { more } from "../../ui/more.tsx";
+import { pace } from "../../ui/pace.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, exact } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { SORTS } from "../sort.ts";
 import type { DenyRow } from "../store.ts";
 import { BlockButton } from "./button.tsx";
 
@@ -29,13 +33,30 @@ const COLUMNS: Column<DenyRow>[] = [
     track: "92px",
     cell: ({ ended }) => (ended === null ? <Mark tone="block">blocked</Mark> : <Quiet>{ended.how}</Quiet>),
   },
-  { head: "What", track: "minmax(0, 1fr)", mono: true, cell: (row) => <Untrusted text={row.words} /> },
-  { head: "For", track: "minmax(90px, 150px)", cell: (row) => row.whose },
-  { head: "Ends", track: "72px", cell: (row) => <Ago time={row.ended?.how === "lifted" ? row.ended.at : row.until} /> },
+  {
+    head: "What",
+    sort: { word: "what" },
+    track: "minmax(0, 1fr)",
+    mono: true,
+    cell: (row) => <Untrusted text={row.words} />,
+  },
+  { head: "For", sort: { word: "for" }, track: "minmax(90px, 150px)", cell: (row) => row.whose },
+  {
+    head: "Ends",
+    sort: { word: "ends" },
+    track: "72px",
+    cell: (row) => <Ago time={row.ended?.how === "lifted" ? row.ended.at : row.until} />,
+  },
   {
     head: "Reach",
     track: "minmax(150px, 0.9fr)",
-    cell: ({ reach }) => reach && <span title={reach.words}>{reach.words}</span>,
+    cell: ({ reach }) =>
+      reach && (
+        <span title={reach.words}>
+          {reach.cannot + reach.unaware > 0 && <span className="text-hold">◐ </span>}
+          {reach.words}
+        </span>
+      ),
   },
   { head: "Reason", track: "minmax(0, 0.7fr)", cell: (row) => <Untrusted text={row.reason} /> },
   { head: "By", track: "minmax(80px, 150px)", cell: (row) => row.addedBy },
@@ -43,19 +64,24 @@ const COLUMNS: Column<DenyRow>[] = [
 
 export function Blocked() {
   const api = useApi();
-  const found = useQuery({ ...api.deny.list.queryOptions(), refetchInterval: EVERY_MS });
-  const rows = found.data ?? [];
-  const open = useSearchParams().get("open") ?? undefined;
+  const params = useSearchParams();
+  const sort = SORTS.find((each) => each === params.get("sort"));
+  const pages = useInfiniteQuery({
+    ...api.deny.list.infiniteQueryOptions({ sort }, { getNextPageParam: (page) => page.next }),
+    placeholderData: keepPreviousData,
+    refetchInterval: pace(EVERY_MS),
+  });
+  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const open = params.get("open") ?? undefined;
   const row = rows.find(({ id }) => id === open);
+  const show = (row: DenyRow | undefined) => setAddress(searchOf({ sort, open: row?.id }), "replace");
   return (
     <>
-      <Header title="Blocked">
-        <span className="ml-3 text-ink-2">Whatever a policy says, until it ends: files, devices, addresses.</span>
-        <Grow />
+      <Header title="Blocked" about="Whatever a policy says, until it ends: files, devices, addresses.">
         <BlockButton look="danger" />
       </Header>
       <Listed
-        asked={found}
+        asked={pages}
         isEmpty={rows.length === 0}
         empty={
           <Empty title="Nothing is blocked by hand">
@@ -68,20 +94,22 @@ export function Blocked() {
         }
       >
         <Table<DenyRow>
-          label="What is blocked, the newest first, then what has ended"
+          label={`What is blocked${sort ? "" : ", the newest first"}, then what has ended`}
+          sorted={{ by: sort ?? "", onSort: (by) => setAddress(searchOf({ sort: by, open }), "push") }}
           columns={COLUMNS}
           rows={rows}
           keyOf={({ id }) => id}
           active={open}
-          onOpen={(row) => setAddress(searchOf({ open: row?.id }), "replace")}
+          onOpen={show}
+          onEnd={more(pages)}
         />
       </Listed>
-      {row && <Detail key={row.id} row={row} />}
+      {row && <Detail key={row.id} row={row} onClose={() => show(undefined)} />}
     </>
   );
 }
 
-function Detail({ row }: { row: DenyRow }) {
+function Detail({ row, onClose }: { row: DenyRow; onClose: () => void }) {
   const [lifting, setLifting] = useState(false);
   const mayLift = useMay("deny") && row.ended === null;
   const rows: [string, ReactNode][] = [
@@ -96,13 +124,12 @@ function Detail({ row }: { row: DenyRow }) {
   if (row.ended?.how === "lifted")
     rows.push(["Lifted", `${exact(row.ended.at)} by ${row.ended.by}: ${row.ended.reason}`]);
   return (
-    <section aria-label="Details" className="flex items-start gap-4 border-t border-line bg-panel px-5 py-3">
-      <div className="min-w-0 flex-1">
+    <>
+      <Below onClose={onClose} acts={mayLift && <Button onClick={() => setLifting(true)}>Lift…</Button>}>
         <Facts rows={rows} />
-      </div>
-      {mayLift && <Button onClick={() => setLifting(true)}>Lift…</Button>}
+      </Below>
       {lifting && <Lift row={row} onClose={() => setLifting(false)} />}
-    </section>
+    </>
   );
 }
 
@@ -114,7 +141,7 @@ function Lift({ row, onClose }: { row: DenyRow; onClose: () => void }) {
     ...api.deny.lift.mutationOptions(),
     onSuccess: async ({ words, whose }) => {
       tell.done(`${words} is not blocked by the overlay of ${whose} any more.`);
-      await client.invalidateQueries({ queryKey: api.deny.list.queryKey() });
+      await client.invalidateQueries({ queryKey: api.deny.list.pathKey() });
       onClose();
     },
   });
@@ -131,12 +158,11 @@ function Lift({ row, onClose }: { row: DenyRow; onClose: () => void }) {
     >
       <form onSubmit={submit} className="grid gap-3">
         <Why maxLength={200} autoFocus fault={lift.error?.message} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look="danger" type="submit" disabled={lift.isPending}>
             Sign and lift
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

@@ -5,12 +5,13 @@ import { useSearchParams } from "next/navigation";
 import { type ReactNode, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
+import { Below } from "../../ui/below.tsx";
 import { Button } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
-import { Grow, Header } from "../../ui/header.tsx";
+import { Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, exact, useNow } from "../../ui/time.tsx";
@@ -62,11 +63,10 @@ export function Destinations() {
   const rows = found.data ?? [];
   const open = useSearchParams().get("open") ?? undefined;
   const row = rows.find(({ id }) => id === open);
+  const show = (row: DestinationRow | undefined) => setAddress(searchOf({ open: row?.id }), "replace");
   return (
     <>
-      <Header title="Destinations">
-        <span className="ml-3 text-ink-2">Where alerts are sent as they are raised.</span>
-        <Grow />
+      <Header title="Destinations" about="Where alerts are sent as they are raised.">
         <Button look="main" onClick={() => setAdding(true)}>
           Add a destination…
         </Button>
@@ -90,10 +90,10 @@ export function Destinations() {
           rows={rows}
           keyOf={({ id }) => id}
           active={open}
-          onOpen={(row) => setAddress(searchOf({ open: row?.id }), "replace")}
+          onOpen={show}
         />
       </Listed>
-      {row && <Detail key={row.id} row={row} />}
+      {row && <Detail key={row.id} row={row} onClose={() => show(undefined)} />}
       {adding && <AddDestination onClose={() => setAdding(false)} />}
     </>
   );
@@ -113,7 +113,7 @@ function TestWords({ test: { asked, at, error } }: { test: DestinationRow["test"
   );
 }
 
-function Detail({ row }: { row: DestinationRow }) {
+function Detail({ row, onClose }: { row: DestinationRow; onClose: () => void }) {
   const api = useApi();
   const tell = useTell();
   const client = useQueryClient();
@@ -140,32 +140,33 @@ function Detail({ row }: { row: DestinationRow }) {
   if (row.leftOutAt !== null) facts.push(["Given up", `${plural(row.leftOut, "alert")}, last ${exact(row.leftOutAt)}`]);
   facts.push(["Added", `${exact(row.addedAt)} by ${row.addedBy}`]);
   return (
-    <section
-      aria-label="Details"
-      className="flex flex-wrap items-start gap-4 border-t border-line bg-panel px-5 py-3 max-h-[45vh] overflow-auto"
-    >
-      <div className="min-w-[280px] flex-1">
+    <>
+      <Below
+        onClose={onClose}
+        acts={
+          <>
+            <Button onClick={() => test.mutate({ id: row.id })} disabled={test.isPending || row.test.asked}>
+              Send a test
+            </Button>
+            <Button onClick={() => setDoing("change")}>Change…</Button>
+            <Button onClick={() => setDoing("move")}>Change where it goes…</Button>
+            {row.enabled ? (
+              <Button onClick={() => setDoing("off")}>Switch off…</Button>
+            ) : (
+              <Button onClick={() => enable.mutate({ id: row.id, enabled: true })}>Switch on</Button>
+            )}
+            <Button look="danger" onClick={() => setDoing("remove")}>
+              Remove…
+            </Button>
+          </>
+        }
+      >
         <Facts rows={facts} />
-      </div>
-      <div className="flex flex-wrap gap-2">
-        <Button onClick={() => test.mutate({ id: row.id })} disabled={test.isPending || row.test.asked}>
-          Send a test
-        </Button>
-        <Button onClick={() => setDoing("change")}>Change…</Button>
-        <Button onClick={() => setDoing("move")}>Change where it goes…</Button>
-        {row.enabled ? (
-          <Button onClick={() => setDoing("off")}>Switch off…</Button>
-        ) : (
-          <Button onClick={() => enable.mutate({ id: row.id, enabled: true })}>Switch on</Button>
-        )}
-        <Button look="danger" onClick={() => setDoing("remove")}>
-          Remove…
-        </Button>
-      </div>
+      </Below>
       {doing === "change" && <ChangeWanted row={row} onClose={() => setDoing(undefined)} />}
       {doing === "move" && <MoveDestination row={row} onClose={() => setDoing(undefined)} />}
       {(doing === "remove" || doing === "off") && <End row={row} how={doing} onClose={() => setDoing(undefined)} />}
-    </section>
+    </>
   );
 }
 
@@ -195,12 +196,11 @@ function End({ row, how, onClose }: { row: DestinationRow; how: "remove" | "off"
           ■ {fault}
         </p>
       )}
-      <div className="flex justify-end gap-2">
-        <Button onClick={onClose}>Cancel</Button>
+      <Ends onCancel={onClose}>
         <Button look="danger" onClick={act} disabled={remove.isPending || enable.isPending}>
           {how === "remove" ? "Remove" : "Switch off"}
         </Button>
-      </div>
+      </Ends>
     </Dialog>
   );
 }

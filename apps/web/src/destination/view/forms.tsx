@@ -5,7 +5,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input, Select, TextArea } from "../../ui/field.tsx";
 import { ShownOnce } from "../../ui/shown-once.tsx";
 import { useTell } from "../../ui/toast.tsx";
@@ -143,12 +143,11 @@ function Form(props: FormProps & { onSend: (form: FormData) => void; children: R
             ■ {fault}
           </p>
         )}
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look="main" type="submit" disabled={busy}>
             {word}
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

@@ -9,7 +9,8 @@ import { setAddress } from "../../ui/address.ts";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
-import { Grow, Header } from "../../ui/header.tsx";
+import { Header } from "../../ui/header.tsx";
+import { More } from "../../ui/more.tsx";
 import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { Applied } from "../store.ts";
@@ -37,9 +38,7 @@ export function InForceHistory({ id }: { id: string }) {
   const { name } = workstation.data.row;
   return (
     <>
-      <Header title={<Untrusted text={name} />}>
-        <span className="ml-2 text-ink-2">What was in force, by its own word</span>
-        <Grow />
+      <Header title={<Untrusted text={name} />} about="What was in force, by its own word">
         <ButtonLink href={`/workstations/${id}`}>The workstation</ButtonLink>
       </Header>
       <div className="grid gap-3.5 px-5 py-4">
@@ -70,11 +69,7 @@ export function InForceHistory({ id }: { id: string }) {
         ) : (
           <Card title="One after the other" aside="each is a record on its own trail">
             <History rows={rows} />
-            {pages.hasNextPage && (
-              <Button className="mt-2" disabled={pages.isFetchingNextPage} onClick={() => void pages.fetchNextPage()}>
-                Earlier ones
-              </Button>
-            )}
+            <More pages={pages}>Earlier ones</More>
           </Card>
         )}
       </div>

@@ -1,5 +1,5 @@
 "use client";
-import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useMutation } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
 import { type FormEvent, useState } from "react";
 import { useActor } from "../../overview/view/shell.tsx";
@@ -7,11 +7,12 @@ import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Input, Select } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
+import { More } from "../../ui/more.tsx";
 import { orderOf, type Sortable, SortHead } from "../../ui/sort.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
@@ -35,14 +36,15 @@ export function People() {
   const actor = useActor();
   const params = useSearchParams();
   const sort = SORTS.find((each) => each === params.get("sort"));
-  const found = useQuery({ ...api.person.list.queryOptions({ sort }), placeholderData: keepPreviousData });
-  const tell = useTell();
-  const uninvite = useMutation({ ...api.person.uninvite.mutationOptions(), onError: tell.failed });
+  const found = useInfiniteQuery({
+    ...api.person.list.infiniteQueryOptions({ sort }, { getNextPageParam: (page) => page.next }),
+    placeholderData: keepPreviousData,
+  });
   const [adding, setAdding] = useState(false);
   const [resetting, setResetting] = useState<{ id: string; name: string; email: string }>();
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
-  const { people, invites } = found.data;
+  const people = found.data.pages.flatMap((page) => page.people);
   const sorted = { by: sort ?? "", onSort: (by: string) => setAddress(searchOf({ sort: by }), "push") };
   return (
     <>
@@ -104,25 +106,9 @@ export function People() {
               </tbody>
             </table>
           </div>
+          <More pages={found}>Show more</More>
         </Card>
-        {invites.length > 0 && (
-          <Card title="Invited">
-            <ul className="grid gap-1.5">
-              {invites.map((invite) => (
-                <li key={invite.id} className="flex items-baseline gap-3">
-                  <span className="min-w-0 flex-1">
-                    {invite.name} <span className="mono text-ink-2">{invite.email}</span> as {invite.role}
-                    <span className="text-ink-3">
-                      {" "}
-                      · runs out <Ago time={invite.expiresAt} />
-                    </span>
-                  </span>
-                  <Button onClick={() => uninvite.mutate({ id: invite.id })}>Withdraw</Button>
-                </li>
-              ))}
-            </ul>
-          </Card>
-        )}
+        <Invited />
         <Card title="Roles">
           <dl className="grid grid-cols-[104px_1fr] gap-y-0.5">
             {ROLES.map((role) => (
@@ -137,6 +123,41 @@ export function People() {
       {resetting && <ResetSignIn person={resetting} onClose={() => setResetting(undefined)} />}
       {adding && <Add actor={actor.role} onClose={() => setAdding(false)} />}
     </>
+  );
+}
+
+function Invited() {
+  const api = useApi();
+  const tell = useTell();
+  const uninvite = useMutation({ ...api.person.uninvite.mutationOptions(), onError: tell.failed });
+  const found = useInfiniteQuery(
+    api.person.invites.infiniteQueryOptions({}, { getNextPageParam: (page) => page.next }),
+  );
+  if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
+  const invites = found.data?.pages.flatMap((page) => page.invites) ?? [];
+  if (invites.length === 0) return null;
+  return (
+    <Card title="Invited">
+      <ul className="grid gap-1.5">
+        {invites.map((invite) => (
+          <li key={invite.id} className="flex items-baseline gap-3">
+            <span className="min-w-0 flex-1">
+              <Untrusted text={invite.name} />{" "}
+              <span className="mono text-ink-2">
+                <Untrusted text={invite.email} />
+              </span>{" "}
+              as {invite.role}
+              <span className="text-ink-3">
+                {" "}
+                · runs out <Ago time={invite.expiresAt} />
+              </span>
+            </span>
+            <Button onClick={() => uninvite.mutate({ id: invite.id })}>Withdraw</Button>
+          </li>
+        ))}
+      </ul>
+      <More pages={found}>Show more</More>
+    </Card>
   );
 }
 
@@ -214,12 +235,11 @@ function Add({ actor, onClose }: { actor: Role; onClose: () => void }) {
               </option>
             ))}
           </Select>
-          <div className="flex justify-end gap-2">
-            <Button onClick={onClose}>Cancel</Button>
+          <Ends onCancel={onClose}>
             <Button look="main" type="submit" disabled={add.isPending}>
               Make the link
             </Button>
-          </div>
+          </Ends>
         </form>
       )}
     </Dialog>

@@ -6,10 +6,10 @@ import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Input } from "../../ui/field.tsx";
-import { Grow, Header } from "../../ui/header.tsx";
+import { Header } from "../../ui/header.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -56,9 +56,7 @@ export function Groups() {
   const [making, setMaking] = useState(false);
   return (
     <>
-      <Header title="Policy">
-        <span className="ml-3 text-ink-2">One policy per group; each workstation is in exactly one.</span>
-        <Grow />
+      <Header title="Policy" about="One policy per group; each workstation is in exactly one.">
         {mayWrite && <Button onClick={() => setMaking(true)}>New group…</Button>}
       </Header>
       <Listed
@@ -110,12 +108,11 @@ function MakeGroup({ open, onClose }: { open: boolean; onClose: () => void }) {
     >
       <form onSubmit={submit} className="grid gap-3">
         <Input label="Name" name="name" required maxLength={64} autoFocus fault={make.error?.message} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look="main" type="submit" disabled={make.isPending}>
             Make the group
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

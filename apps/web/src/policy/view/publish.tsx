@@ -6,7 +6,7 @@ import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import type { GroupRow } from "../store.ts";
@@ -61,12 +61,11 @@ export function Publish({ group, source, basedOn, changes, cutOff, against, onCl
           autoFocus
           fault={publish.error?.message}
         />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look="main" type="submit" disabled={publish.isPending}>
             Sign and publish
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

@@ -6,7 +6,7 @@ import { type FormEvent, useState } from "react";
 import { useActor } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -93,12 +93,11 @@ function SourceDialog({ group, onClose }: { group: GroupRow; onClose: () => void
           />
         )}
         <Why maxLength={500} autoFocus={isBack} fault={set.error?.message} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look="main" type="submit" disabled={set.isPending}>
             {isBack ? "Take it back" : "Manage it from there"}
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

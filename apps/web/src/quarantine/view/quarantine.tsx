@@ -6,11 +6,13 @@ import { searchOf, setAddress } from "../../ui/address.ts";
 import { bytes, count } from "../../ui/bytes.ts";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
+import { more } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { SORTS } from "../sort.ts";
 import type { RefusedRow } from "../store.ts";
 import { CODE_WORDS, codeWords } from "../words.ts";
 import { RefusedDrawer } from "./refused-drawer.tsx";
@@ -22,7 +24,13 @@ const whatWords = ({ more, again, what }: RefusedRow): string =>
 
 const columns = (narrow: boolean, clock: string): Column<RefusedRow>[] => {
   const all: Column<RefusedRow>[] = [
-    { head: "Received", track: clock, mono: true, cell: (row) => <Clock time={row.received} /> },
+    {
+      head: "Received",
+      sort: { word: "received", down: true },
+      track: clock,
+      mono: true,
+      cell: (row) => <Clock time={row.received} />,
+    },
     {
       head: "Workstation",
       track: narrow ? "84px" : "minmax(84px, 130px)",
@@ -40,7 +48,14 @@ const columns = (narrow: boolean, clock: string): Column<RefusedRow>[] => {
         </span>
       ),
     },
-    { head: "Size", track: "76px", right: true, mono: true, cell: (row) => bytes(row.size) },
+    {
+      head: "Size",
+      sort: { word: "size", down: true },
+      track: "76px",
+      right: true,
+      mono: true,
+      cell: (row) => bytes(row.size),
+    },
   ];
   return narrow ? all.filter(({ head }) => head !== "Reason" && head !== "Size") : all;
 };
@@ -59,9 +74,12 @@ function useAsked() {
   const asked = {
     ...(/^[0-9a-f-]{36}$/.test(workstation) && { workstation }),
     ...(/^[a-z]{1,32}$/.test(code) && { code }),
+    sort: SORTS.find((each) => each === params.get("sort")),
   };
-  const go = (to: { workstation?: string; code?: string; open?: string }, how: "push" | "replace") =>
-    setAddress(searchOf(to), how);
+  const go = (
+    change: Partial<Record<"workstation" | "code" | "sort" | "open", string | undefined>>,
+    how: "push" | "replace",
+  ) => setAddress(searchOf({ ...asked, ...change }), how);
   return { asked, open: params.get("open") ?? undefined, go };
 }
 
@@ -76,7 +94,7 @@ export function Quarantine() {
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
   const active = rows.find((row) => String(row.id) === open);
-  const { workstation = "", code = "" } = asked;
+  const { workstation = "", code = "", sort = "-received" } = asked;
   return (
     <>
       <Header title="Quarantine">
@@ -86,7 +104,7 @@ export function Quarantine() {
           all="Every workstation"
           value={workstation}
           options={senders.map(({ id, name }) => [id, name])}
-          onChange={(next) => go({ ...asked, workstation: next }, "push")}
+          onChange={(next) => go({ workstation: next }, "push")}
         />
         <Pick
           className="max-w-[380px]"
@@ -94,10 +112,10 @@ export function Quarantine() {
           all="Whatever the reason"
           value={code}
           options={Object.entries(CODE_WORDS)}
-          onChange={(next) => go({ ...asked, code: next }, "push")}
+          onChange={(next) => go({ code: next }, "push")}
         />
         <Grow />
-        {rows[0] && (
+        {rows[0] && sort === "-received" && (
           <span className="text-ink-2">
             newest <Ago time={rows[0].received} />
           </span>
@@ -118,17 +136,18 @@ export function Quarantine() {
             }
           >
             <Table<RefusedRow>
-              label="Refused messages, newest first"
+              label="Refused messages"
+              sorted={{ by: sort, onSort: (by) => go({ sort: by }, "push") }}
               columns={columns(active !== undefined, clockTrack(rows.map(({ received }) => received)))}
               rows={rows}
               keyOf={(row) => String(row.id)}
               active={open}
-              onOpen={(row) => go({ ...asked, ...(row && { open: String(row.id) }) }, "replace")}
-              onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
+              onOpen={(row) => go({ open: row && String(row.id) }, "replace")}
+              onEnd={more(pages)}
             />
           </Listed>
         </div>
-        {active && <RefusedDrawer key={active.id} row={active} onClose={() => go(asked, "replace")} />}
+        {active && <RefusedDrawer key={active.id} row={active} onClose={() => go({}, "replace")} />}
       </div>
     </>
   );

@@ -8,6 +8,7 @@ import { setAddress } from "../../ui/address.ts";
 import { Button } from "../../ui/button.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
+import { more } from "../../ui/more.tsx";
 import { QueryBar } from "../../ui/query-bar.tsx";
 import { Table } from "../../ui/table.tsx";
 import { clockTrack, moment } from "../../ui/time.tsx";
@@ -107,9 +108,7 @@ export function Explore() {
     set(next);
     return undefined;
   };
-  const onEnd = () => {
-    if (!live && pages.hasNextPage && !pages.isFetchingNextPage) void pages.fetchNextPage();
-  };
+  const onEnd = live ? undefined : more(pages);
   useTitle(
     filtered.length > 0 ? `${filtered.map(({ name, value }) => `${name}${value}`).join(" ")}, records` : undefined,
   );

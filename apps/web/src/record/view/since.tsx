@@ -1,10 +1,11 @@
 "use client";
 import { type FormEvent, useState } from "react";
 import { Button } from "../../ui/button.tsx";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input } from "../../ui/field.tsx";
 import { moment, zone } from "../../ui/time.tsx";
 import type { Filter } from "../filter.ts";
+import { readTyped } from "./typed.ts";
 
 const HOUR_MS = 3_600_000;
 const SPANS: [string, number][] = [
@@ -74,29 +75,41 @@ function inField(iso: string | undefined): string {
 }
 
 function Between({ since, until, onClose, onChange }: BetweenProps) {
-  const [fault, setFault] = useState<string>();
+  const [faults, setFaults] = useState<{ since?: string; until?: string }>({});
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    const read = (name: string) => {
-      const typed = String(form.get(name));
-      return typed === "" ? undefined : new Date(typed).toISOString();
-    };
-    const [from, to] = [read("since"), read("until")];
-    if (from && to && from >= to) setFault("the end comes before the beginning");
-    else onChange({ ...(from && { since: from }), ...(to && { until: to }) });
+    const [from, to] = [readTyped(String(form.get("since"))), readTyped(String(form.get("until")))];
+    if (!from.ok || !to.ok)
+      return setFaults({ ...(!from.ok && { since: from.fault }), ...(!to.ok && { until: to.fault }) });
+    if (from.at && to.at && from.at >= to.at) return setFaults({ until: "the end comes before the beginning" });
+    onChange({ ...(from.at && { since: from.at }), ...(to.at && { until: to.at }) });
   };
   return (
     <Dialog open onClose={onClose} title="Received between" description={`In ${zone()}, the time of this browser.`}>
       <form onSubmit={submit} className="grid gap-3">
-        <Input label="From" name="since" type="datetime-local" step={1} defaultValue={inField(since)} autoFocus />
-        <Input label="Until" name="until" type="datetime-local" step={1} defaultValue={inField(until)} fault={fault} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Input
+          label="From"
+          name="since"
+          type="datetime-local"
+          step={1}
+          defaultValue={inField(since)}
+          autoFocus
+          fault={faults.since}
+        />
+        <Input
+          label="Until"
+          name="until"
+          type="datetime-local"
+          step={1}
+          defaultValue={inField(until)}
+          fault={faults.until}
+        />
+        <Ends onCancel={onClose}>
           <Button look="main" type="submit">
             Show
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

@@ -6,7 +6,7 @@ import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import type { RolloutFull } from "../store.ts";
@@ -64,12 +64,11 @@ function Ask({ rollout, command, onClose }: { rollout: RolloutFull; command: Com
     >
       <form onSubmit={submit} className="grid gap-3">
         <Why maxLength={500} autoFocus fault={act.error?.message} />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look={command === "abort" ? "danger" : "main"} type="submit" disabled={act.isPending}>
             {WORDS[command]}
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

@@ -1,20 +1,30 @@
 "use client";
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
+import { searchOf, setAddress } from "../../ui/address.ts";
 import { ButtonLink } from "../../ui/button.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
-import { Grow, Header } from "../../ui/header.tsx";
+import { Header } from "../../ui/header.tsx";
+import { more } from "../../ui/more.tsx";
+import { pace } from "../../ui/pace.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
-import type { RolloutListed } from "../store.ts";
+import type { RolloutListed } from "../listed.ts";
+import { SORTS } from "../sort.ts";
 import { StateMark, waveWord } from "./words.tsx";
 
 const EVERY_MS = 5_000;
 
 const COLUMNS: Column<RolloutListed>[] = [
   { head: "State", track: "108px", cell: (row) => <StateMark state={row.state} /> },
-  { head: "Group", track: "minmax(100px, 0.5fr)", cell: (row) => <b className="font-medium">{row.group.name}</b> },
+  {
+    head: "Group",
+    sort: { word: "group" },
+    track: "minmax(100px, 0.5fr)",
+    cell: (row) => <b className="font-medium">{row.group.name}</b>,
+  },
   { head: "Revision", track: "64px", mono: true, cell: (row) => `r${row.order}` },
   {
     head: "Wave",
@@ -37,23 +47,32 @@ const COLUMNS: Column<RolloutListed>[] = [
       </>
     ),
   },
-  { head: "Begun", track: "88px", cell: (row) => <Ago time={row.startedAt} /> },
+  {
+    head: "Begun",
+    sort: { word: "begun", down: true },
+    track: "88px",
+    cell: (row) => <Ago time={row.startedAt} />,
+  },
   { head: "By", track: "minmax(80px, 130px)", cell: (row) => row.by },
 ];
 
 export function Rollouts() {
   const api = useApi();
-  const found = useQuery({ ...api.rollout.list.queryOptions({}), refetchInterval: EVERY_MS });
-  const rows = found.data ?? [];
+  const params = useSearchParams();
+  const sort = SORTS.find((each) => each === params.get("sort"));
+  const pages = useInfiniteQuery({
+    ...api.rollout.list.infiniteQueryOptions({ sort }, { getNextPageParam: (page) => page.next }),
+    placeholderData: keepPreviousData,
+    refetchInterval: pace(EVERY_MS),
+  });
+  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
   return (
     <>
-      <Header title="Rollouts">
-        <span className="ml-3 text-ink-2">A revision moves through its group in waves; guards stop it.</span>
-        <Grow />
+      <Header title="Rollouts" about="A revision moves through its group in waves; guards stop it.">
         <ButtonLink href="/policy">Policy</ButtonLink>
       </Header>
       <Listed
-        asked={found}
+        asked={pages}
         isEmpty={rows.length === 0}
         empty={
           <Empty title="Nothing has been rolled out yet">
@@ -65,11 +84,13 @@ export function Rollouts() {
         }
       >
         <Table<RolloutListed>
-          label="Rollouts, those under way first"
+          label={sort ? "Rollouts" : "Rollouts, those under way first"}
+          sorted={{ by: sort ?? "", onSort: (by) => setAddress(searchOf({ sort: by }), "push") }}
           columns={COLUMNS}
           rows={rows}
           keyOf={(row) => row.id}
           hrefOf={(row) => `/rollouts/${row.id}`}
+          onEnd={more(pages)}
         />
       </Listed>
     </>

@@ -8,7 +8,7 @@ import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { plural } from "../../ui/bytes.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input, Select } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 
@@ -142,12 +142,11 @@ export function Start({ group, source, basedOn, children, onClose }: Props) {
           autoFocus
           fault={start.error?.message ?? shown.error?.message}
         />
-        <div className="flex justify-end gap-2">
-          <Button onClick={onClose}>Cancel</Button>
+        <Ends onCancel={onClose}>
           <Button look="main" type="submit" disabled={start.isPending || faults.length > 0 || !shown.data}>
             Sign and begin
           </Button>
-        </div>
+        </Ends>
       </form>
     </Dialog>
   );

@@ -1,23 +1,41 @@
 "use client";
 /** Sticks that asked to pass, and what came of each: nobody has answered, it waits for signatures, it may pass until a
  *  moment, that moment has come, somebody took it back, or said no. */
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import Link from "next/link";
+import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
+import { searchOf, setAddress } from "../../ui/address.ts";
 import { ButtonLink } from "../../ui/button.tsx";
-import { bytes, plural } from "../../ui/bytes.ts";
+import { bytes, count, plural } from "../../ui/bytes.ts";
 import { Empty, Listed } from "../../ui/empty.tsx";
-import { Grow, Header } from "../../ui/header.tsx";
+import { Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";
+import { more } from "../../ui/more.tsx";
+import { pace } from "../../ui/pace.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack, useNow } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { RequestRow } from "../requests.ts";
+import { REQUEST_SORTS } from "../requests-sort.ts";
 
 const EVERY_MS = 5_000;
 
 const columns = (asked: string): Column<RequestRow>[] => [
-  { head: "Asked", track: asked, mono: true, cell: (row) => <Clock time={row.time} /> },
-  { head: "Workstation", track: "minmax(70px, 110px)", mono: true, cell: (row) => row.workstation.name },
+  {
+    head: "Asked",
+    sort: { word: "asked", down: true },
+    track: asked,
+    mono: true,
+    cell: (row) => <Clock time={row.time} />,
+  },
+  {
+    head: "Workstation",
+    sort: { word: "workstation" },
+    track: "minmax(84px, 110px)",
+    mono: true,
+    cell: (row) => row.workstation.name,
+  },
   {
     head: "Stick",
     track: "minmax(0, 0.9fr)",
@@ -34,7 +52,7 @@ const columns = (asked: string): Column<RequestRow>[] => [
     track: "136px",
     cell: (row) => <span title={row.handsOver}>{asksFor(row)}</span>,
   },
-  { head: "State", track: "112px", cell: (row) => <State row={row} /> },
+  { head: "State", sort: { word: "state" }, track: "112px", cell: (row) => <State row={row} /> },
   { head: "Ends", track: "64px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
   {
     head: "Why",
@@ -66,19 +84,25 @@ function State({ row: { what } }: { row: RequestRow }) {
 
 export function Requests() {
   const api = useApi();
-  const found = useQuery({ ...api.usb.requests.queryOptions(), refetchInterval: EVERY_MS });
-  const rows = found.data ?? [];
+  const params = useSearchParams();
+  const sort = REQUEST_SORTS.find((each) => each === params.get("sort")) ?? "-asked";
+  const pages = useInfiniteQuery({
+    ...api.usb.requests.infiniteQueryOptions({ sort }, { getNextPageParam: (page) => page.next }),
+    placeholderData: keepPreviousData,
+    refetchInterval: pace(EVERY_MS),
+  });
+  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const newestOf = pages.hasNextPage ? null : pages.data?.pages.at(-1)?.newestOf;
   return (
     <>
-      <Header title="Requests and exceptions">
-        <span className="ml-3 text-ink-2">
-          Of two months. A request is answered, and an exception taken back, on its scan.
-        </span>
-        <Grow />
+      <Header
+        title="Requests and exceptions"
+        about="Of two months. A request is answered, and an exception taken back, on its scan."
+      >
         <ButtonLink href="/usb">Scans</ButtonLink>
       </Header>
       <Listed
-        asked={found}
+        asked={pages}
         isEmpty={rows.length === 0}
         empty={
           <Empty title="No stick has asked to pass">
@@ -90,7 +114,8 @@ export function Requests() {
         }
       >
         <Table<RequestRow>
-          label="Requests, the newest first"
+          label="Requests"
+          sorted={{ by: sort, onSort: (by) => setAddress(searchOf({ sort: by }), "push") }}
           columns={columns(clockTrack(rows.map(({ time }) => time)))}
           rows={rows}
           keyOf={(row) => `${row.trail}.${row.index}`}
@@ -98,6 +123,18 @@ export function Requests() {
             row.scan === null
               ? `/explore?workstation=${row.workstation.id}&open=${row.trail}.${row.index}`
               : `/usb/${row.trail}/${row.scan}`
+          }
+          onEnd={more(pages)}
+          foot={
+            newestOf && (
+              <p>
+                These are of the newest {count(newestOf)} requests.{" "}
+                <Link href="/explore?kind=usb.request" className="underline">
+                  All of them
+                </Link>{" "}
+                are records.
+              </p>
+            )
           }
         />
       </Listed>

@@ -6,6 +6,7 @@ import { BlockButton } from "../../deny/view/button.tsx";
 import { findingTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
+import { Below } from "../../ui/below.tsx";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { bytes, count } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
@@ -13,6 +14,7 @@ import { Copy, Hash } from "../../ui/copy.tsx";
 import { Empty, Fault, Listed, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
+import { more } from "../../ui/more.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock } from "../../ui/time.tsx";
 import { useTitle } from "../../ui/title.ts";
@@ -129,10 +131,12 @@ export function Scan({ trail, index }: { trail: number; index: number }) {
           keyOf={(row) => String(row.position)}
           active={at}
           onOpen={(row) => go(suspect, row && String(row.position))}
-          onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
+          onEnd={more(pages)}
         />
       </Listed>
-      {at !== undefined && /^\d{1,9}$/.test(at) && <FileDetail trail={trail} index={index} position={Number(at)} />}
+      {at !== undefined && /^\d{1,9}$/.test(at) && (
+        <FileDetail at={{ trail, index, position: Number(at) }} onClose={() => go(suspect, undefined)} />
+      )}
     </>
   );
 }
@@ -146,10 +150,12 @@ const Image = ({ sha256 }: { sha256: string }) => (
   </>
 );
 
-function FileDetail({ trail, index, position }: { trail: number; index: number; position: number }) {
+type FileAt = { trail: number; index: number; position: number };
+
+function FileDetail({ at, onClose }: { at: FileAt; onClose: () => void }) {
   const api = useApi();
   const found = useQuery({
-    ...api.usb.file.queryOptions({ trail, index, position }),
+    ...api.usb.file.queryOptions(at),
     placeholderData: keepPreviousData,
   });
   if (found.isError) return <Fault message={found.error.message} />;
@@ -167,7 +173,7 @@ function FileDetail({ trail, index, position }: { trail: number; index: number; 
       </>
     );
   return (
-    <section aria-label="Details" className="border-t border-line bg-panel px-5 py-3">
+    <Below onClose={onClose} acts={file.sha256 !== null && <BlockButton what={file.sha256} />}>
       <Facts
         rows={[
           [
@@ -187,11 +193,6 @@ function FileDetail({ trail, index, position }: { trail: number; index: number; 
           ["sha256", hash(file.sha256)],
         ]}
       />
-      {file.sha256 !== null && (
-        <p className="mt-2">
-          <BlockButton what={file.sha256} />
-        </p>
-      )}
-    </section>
+    </Below>
   );
 }

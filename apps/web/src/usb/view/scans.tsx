@@ -10,6 +10,7 @@ import { count, plural } from "../../ui/bytes.ts";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
 import { Dot, Mark } from "../../ui/mark.tsx";
+import { more } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Clock, clockTrack } from "../../ui/time.tsx";
@@ -154,7 +155,7 @@ export function Scans() {
             rows={rows}
             keyOf={(row) => `${row.trail}.${row.index}`}
             hrefOf={(row) => `/usb/${row.trail}/${row.index}`}
-            onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
+            onEnd={more(pages)}
           />
         </Listed>
       )}

@@ -6,7 +6,7 @@ import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { count, plural } from "../../ui/bytes.ts";
-import { Dialog } from "../../ui/dialog.tsx";
+import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input, Select, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { readLabels } from "../label.ts";
@@ -179,12 +179,11 @@ function Revoke({ row, onClose }: Props) {
             placeholder="stolen from the front desk"
             hint="Stands on the console’s own trail and on the machine’s page."
           />
-          <div className="flex justify-end gap-2">
-            <Button onClick={onClose}>Cancel</Button>
+          <Ends onCancel={onClose}>
             <Button look="danger" type="submit" disabled={reason.trim().length < 3}>
               Go on…
             </Button>
-          </div>
+          </Ends>
         </form>
       </Dialog>
     );
@@ -220,11 +219,10 @@ function Revoke({ row, onClose }: Props) {
 
 function Buttons({ onClose, pending, word }: { onClose: () => void; pending: boolean; word: string }) {
   return (
-    <div className="flex justify-end gap-2">
-      <Button onClick={onClose}>Cancel</Button>
+    <Ends onCancel={onClose}>
       <Button look="main" type="submit" disabled={pending}>
         {word}
       </Button>
-    </div>
+    </Ends>
   );
 }

@@ -12,6 +12,7 @@ import { count } from "../../ui/bytes.ts";
 import { choosing } from "../../ui/choose.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
+import { more } from "../../ui/more.tsx";
 import { Narrowed } from "../../ui/narrowed.tsx";
 import { pace } from "../../ui/pace.ts";
 import { Pick } from "../../ui/pick.tsx";
@@ -234,7 +235,7 @@ export function Workstations() {
           rows={rows}
           keyOf={(row) => row.id}
           hrefOf={(row) => `/workstations/${row.id}`}
-          onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
+          onEnd={more(pages)}
           foot={rows.length === 0 && <NoneMatches onAll={() => go(NOTHING)} />}
         />
       </Listed>
