@@ -3,8 +3,10 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isAbsent, START_MS_MAX } from "./chromium.ts";
 import type { Console } from "./console.ts";
+import { seedDenies } from "./denies.ts";
 import type { FleetSeeded } from "./fleet.ts";
 import { overFleet } from "./over-fleet.ts";
+import { seedRollouts } from "./rollouts.ts";
 
 let console_: Console;
 let owner: Page;
@@ -181,7 +183,7 @@ describe.skipIf(isAbsent())("lists", () => {
   test("alerts that belong together are triaged together, with one note and a record of each", async () => {
     await owner.goto("/alerts?severity=error");
     await row(owner, "SanDisk").waitFor();
-    const left = (await row(owner, "ET MALWARE").count()) - 2;
+    const left = (await row(owner, "ET MALWARE").count()) - 3;
     expect(left).toBeGreaterThanOrEqual(0);
     for (const at of [0, 1]) await row(owner, "ET MALWARE").nth(at).getByRole("checkbox").check();
     const note = owner.getByLabel("Note for all that are chosen");
@@ -190,6 +192,16 @@ describe.skipIf(isAbsent())("lists", () => {
     expect(await note.count()).toBe(0); // nobody sees them here
     await owner.goBack();
     await note.fill("one exercise, seen on both");
+    // somebody else is faster with a third that was chosen: it is left as they left it
+    const third = row(owner, "ET MALWARE").nth(2);
+    await third.getByRole("checkbox").check();
+    await owner.getByText("3 chosen").waitFor();
+    const { rows: taken } = await console_.pool.query<{ id: string }>(
+      `UPDATE alert SET state = 'acknowledged' WHERE id = (SELECT id FROM alert WHERE state = 'open'
+         AND title LIKE 'ET MALWARE%' AND severity >= 4 ORDER BY id DESC OFFSET 2 LIMIT 1) RETURNING id`,
+    );
+    await owner.getByText("1 more not listed now, left as they are").waitFor();
+    await owner.getByText("2 chosen").waitFor();
     // the console is away for the second of them
     let asked = 0;
     await owner.route(/alert\.triage/, (route) => (++asked === 2 ? route.fulfill({ json: AWAY }) : route.continue()));
@@ -206,6 +218,8 @@ describe.skipIf(isAbsent())("lists", () => {
     await row(owner, "ET MALWARE").first().click();
     await owner.getByText("one exercise, seen on both").waitFor();
     expect(await owner.getByRole("checkbox").count()).toBe(0);
+    const { rows: now } = await console_.pool.query("SELECT state FROM alert WHERE id = $1", [taken[0]!.id]);
+    expect(now).toEqual([{ state: "acknowledged" }]);
   });
 
   test("from a value of a record all others with it are found, and what was opened stands in the address", async () => {
@@ -271,6 +285,17 @@ describe.skipIf(isAbsent())("lists", () => {
     await owner.waitForURL("**/people?sort=-seen");
     expect(await head("Seen").getAttribute("aria-sort")).toBe("descending");
     await row(owner, "ada@example.org").waitFor();
+  });
+
+  test("a year that no moment has is told in the form, which stays open", async () => {
+    await owner.goto("/explore");
+    await owner.getByLabel("Received since").selectOption("Between…");
+    await owner.getByLabel("From").fill("12026-11-24T10:00:00");
+    await owner.getByRole("button", { name: "Show", exact: true }).click();
+    await owner.getByText("this is no moment of the years 1 to 9999").waitFor();
+    await owner.getByLabel("From").fill("2020-11-24T10:00:00");
+    await owner.getByRole("button", { name: "Show", exact: true }).click();
+    await owner.waitForURL("**/explore?since=2020-11-24T10*");
   });
 
   test("arrows move over the rows of a list, and scroll what stands beside it; j and k move from anywhere", async () => {
@@ -385,6 +410,37 @@ describe.skipIf(isAbsent())("lists", () => {
     await owner.goBack();
     await owner.getByRole("link", { name: "Its alerts" }).click();
     await row(owner, "ET MALWARE").waitFor();
+  });
+
+  test("rollouts and what is blocked are there to be sorted; what was opened beneath a list is closed by a click", async () => {
+    await seedDenies(console_.pool, console_.consoleKey, fleet.groups.laboratory!);
+    await seedRollouts(console_.pool, console_.consoleKey, fleet);
+    await owner.goto("/deny?sort=-ends");
+    await row(owner, "198.51.100.0/24").click();
+    await owner.waitForURL("**/deny?sort=-ends&open=*");
+    const details = owner.getByRole("region", { name: "Details" });
+    await details.getByRole("button", { name: "Close" }).click();
+    await details.waitFor({ state: "detached" });
+    await owner.waitForURL("**/deny?sort=-ends");
+  });
+
+  test.each([
+    ["/rollouts", "Group", "group", "-group"],
+    ["/deny", "Ends", "ends", "-ends"],
+    ["/usb/requests", "State", "state", "-state"],
+    ["/quarantine", "Size", "-size", "size"],
+  ])("%s is sorted by %s, in the address", async (path, name, first, then) => {
+    await owner.goto(path);
+    const head = owner.getByRole("columnheader", { name });
+    await head.getByRole("button").click();
+    await owner.waitForURL(`**${path}?sort=${first}`);
+    await head.getByRole("button").click();
+    await owner.waitForURL(`**${path}?sort=${then}`);
+    expect(await head.getAttribute("aria-sort")).toBe(then.startsWith("-") ? "descending" : "ascending");
+    await owner.reload();
+    await expect
+      .poll(() => head.getAttribute("aria-sort"), SOON)
+      .toBe(then.startsWith("-") ? "descending" : "ascending");
   });
 
   test("nothing of it asked another host for anything or broke the pages' own rules", () => expect(faults).toEqual([]));

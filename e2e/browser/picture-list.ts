@@ -145,7 +145,8 @@ export function pictures(
     { name: "usb", path: "/usb" },
     { name: "usb-scan", path: `/usb/${scan.replace(".", "/")}`, act: (page) => page.keyboard.press("j") },
     { name: "usb-held", path: `/usb/${held.replace(".", "/")}` },
-    { name: "usb-requests", path: "/usb/requests" },
+    { name: "usb-requests", path: "/usb/requests", widths: [900, ...WIDTHS] },
+    { name: "usb-requests-sorted", path: "/usb/requests?sort=state" },
     { name: "usb-image", path: exceptions.image },
     { name: "usb-allowed", path: exceptions.allowed },
     { name: "usb-revoked", path: exceptions.revoked },
@@ -159,6 +160,7 @@ export function pictures(
       act: async (page: Page) => void (await page.getByRole("row").filter({ hasText: name }).click()),
     })),
     { name: "destinations-add", path: "/destinations", act: press("Add a destination…") },
+    { name: "deny-sorted", path: "/deny?sort=ends" },
     { name: "deny-one", path: "/deny", act: (page) => page.keyboard.press("j") },
     {
       name: "deny-ask",
@@ -177,7 +179,7 @@ export function pictures(
       path: "/alerts?severity=error",
       act: (page) => page.getByRole("checkbox", { name: "Choose all that are listed" }).check(),
     },
-    { name: "quarantine", path: "/quarantine" },
+    { name: "quarantine", path: "/quarantine?sort=-size" },
     { name: "quarantine-one", path: "/quarantine", act: (page) => page.keyboard.press("j") },
     { name: "policy", path: "/policy" },
     { name: "policy-group", path: `/policy/${groups.laboratory}`, widths: [1100, ...WIDTHS] },
@@ -225,6 +227,7 @@ export function pictures(
       },
     },
     { name: "rollouts", path: "/rollouts" },
+    { name: "rollouts-sorted", path: "/rollouts?sort=group" },
     { name: "rollout-paused", path: `/rollouts/${rollouts.paused}` },
     { name: "rollout-soaking", path: `/rollouts/${rollouts.soaking}` },
     { name: "rollout-aborted", path: `/rollouts/${rollouts.aborted}` },
@@ -250,6 +253,15 @@ export function pictures(
       },
     },
     { name: "people", path: "/people" },
+    {
+      name: "explore-between",
+      path: "/explore",
+      act: async (page) => {
+        await page.getByLabel("Received since").selectOption("Between…");
+        await page.getByLabel("From").fill("12026-11-24T10:00:00");
+        await page.getByRole("button", { name: "Show", exact: true }).click();
+      },
+    },
     { name: "account", path: "/account" },
     {
       name: "account-token",

@@ -13,6 +13,7 @@ import { choosing } from "../../ui/choose.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
+import { more } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
@@ -131,9 +132,10 @@ export function Alerts() {
   const mayTriage = useMay("triage");
   const triaged = mayTriage && (view === "open" || view === "acknowledged") ? view : undefined;
   const [picked, setPicked] = useState<{ about: string; rows: ReadonlyMap<string, AlertRow> }>();
-  // of another list nobody sees what is chosen
+  // of another list nobody sees what is chosen, and of this one not what has left it meanwhile
   const about = JSON.stringify({ view, ...asked, sort: undefined });
-  const chosen: ReadonlyMap<string, AlertRow> = picked?.about === about ? picked.rows : new Map();
+  const picks: ReadonlyMap<string, AlertRow> = picked?.about === about ? picked.rows : new Map();
+  const chosen = new Map(rows.map((row) => [String(row.id), row] as const).filter(([key]) => picks.has(key)));
   const choose = (rows: ReadonlyMap<string, AlertRow>) => setPicked({ about, rows });
   const boxes = choosing({
     rows,
@@ -183,7 +185,9 @@ export function Alerts() {
           </span>
         )}
       </Header>
-      {triaged && chosen.size > 0 && <ChosenAlerts chosen={chosen} now={triaged} onChoose={choose} />}
+      {triaged && picks.size > 0 && (
+        <ChosenAlerts chosen={chosen} left={picks.size - chosen.size} now={triaged} onChoose={choose} />
+      )}
       <div className="flex min-h-0 flex-1">
         <div className="flex min-h-0 min-w-0 flex-1 flex-col">
           <Listed
@@ -207,7 +211,7 @@ export function Alerts() {
               keyOf={(row) => String(row.id)}
               active={open}
               onOpen={(row) => go({ open: row && String(row.id) })}
-              onEnd={() => pages.hasNextPage && !pages.isFetchingNextPage && void pages.fetchNextPage()}
+              onEnd={more(pages)}
             />
           </Listed>
         </div>
