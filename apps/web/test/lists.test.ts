@@ -5,6 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
 import { SORTS as ALERT_SORTS } from "../src/alert/sort.ts";
 import { type AlertRow, listAlerts } from "../src/alert/store.ts";
+import { SORTS as REFUSED_SORTS } from "../src/quarantine/sort.ts";
+import { listRefused } from "../src/quarantine/store.ts";
 import { SORTS as SCAN_SORTS } from "../src/usb/sort.ts";
 import { type Key, listScans, type ScanRow } from "../src/usb/store.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
@@ -13,6 +15,7 @@ import { seedGroup, seedWorkstation } from "./seed.ts";
 const CLOSED = 20_000;
 const OPEN = 450;
 const SCANS = 20_000;
+const REFUSED = 20_000;
 
 let postgres: TestPostgres;
 let pool: pg.Pool;
@@ -35,6 +38,11 @@ beforeAll(async () => {
     [workstation],
   );
   await pool.query("ANALYZE scan");
+  await pool.query(
+    `INSERT INTO quarantine (topic, code, reason, size, bytes)
+     SELECT 't', 'trail', 'r', n % 700, '' FROM generate_series(1, ${REFUSED}) n`,
+  );
+  await pool.query("ANALYZE quarantine");
 }, 120_000);
 afterAll(async () => {
   await pool?.end();
@@ -115,4 +123,10 @@ test.each(SCAN_SORTS)("scans are paged by %s, each once, and a page reads its ow
   const sorted = [...rows].sort((one, other) => sign * (bad(one, other) || one.index - other.index));
   expect(rows.map(({ index }) => index)).toEqual(sorted.map(({ index }) => index));
   expect(new Set(rows.map(({ index }) => index)).size).toBe(SCANS);
+});
+
+test.each(REFUSED_SORTS)("a page of refused messages by %s reads its own rows, also in the middle", async (sort) => {
+  const { next } = await listRefused(pool, { sort }, REFUSED / 2);
+  const act = () => listRefused(pool, { sort, after: next! });
+  expect(await fetchedBy(act, "quarantine")).toBeLessThanOrEqual(1_000);
 });
