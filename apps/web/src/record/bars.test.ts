@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { BARS_MAX, barAt, barsOf } from "./bars.ts";
+import { BARS_MAX, barAt, barsOf, narrowed } from "./bars.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -29,4 +29,18 @@ test("any span has a bounded number of bars, which cover it", () => {
       expect(barAt(bars, until)).toBe(bars.count - 1);
     }),
   );
+});
+
+test("bars narrow a chosen time to themselves, and never widen it, however it was written", () => {
+  const at = (text: string) => Date.parse(`2026-11-29T${text}Z`);
+  const chosen = { since: "2026-11-29T15:00:00Z", until: "2026-11-29T15:00:09Z" };
+  expect(narrowed(chosen, at("15:00:00.400"), at("15:00:00.600"))).toEqual({
+    since: "2026-11-29T15:00:00.400Z",
+    until: "2026-11-29T15:00:00.600Z",
+  });
+  expect(narrowed(chosen, at("14:59:59.900"), at("15:00:09.500"))).toEqual(chosen);
+  expect(narrowed({}, 0, Date.UTC(10_050, 0))).toEqual({
+    since: "1970-01-01T00:00:00.000Z",
+    until: "9999-12-31T23:59:59.999Z",
+  });
 });

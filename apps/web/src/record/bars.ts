@@ -30,6 +30,20 @@ export function barsOf(sinceMs: number, untilMs: number): Bars {
   return { fromMs, stepMs, count: Math.max(1, Math.ceil((sinceMs + span - fromMs) / stepMs)) };
 }
 
+/** The last that a filter takes. */
+const LAST_MS = Date.UTC(9_999, 11, 31, 23, 59, 59, 999);
+
+type Range = { since?: string | undefined; until?: string | undefined };
+
+/** A time narrowed to some bars: they may reach beyond what was chosen, which stays as it was written. */
+export function narrowed({ since, until }: Range, fromMs: number, toMs: number): { since: string; until: string } {
+  const iso = (ms: number) => new Date(Math.min(ms, LAST_MS)).toISOString();
+  return {
+    since: since !== undefined && Date.parse(since) >= fromMs ? since : iso(fromMs),
+    until: until !== undefined && Date.parse(until) <= toMs ? until : iso(toMs),
+  };
+}
+
 /** Which of them a moment lies in; what is outside counts to the nearest. */
 export function barAt({ fromMs, stepMs, count }: Bars, ms: number): number {
   return Math.max(0, Math.min(count - 1, Math.floor((ms - fromMs) / stepMs)));

@@ -55,21 +55,27 @@ const EXACT = new Intl.DateTimeFormat("en-GB", {
 /** The moment to the millisecond, in the browser's zone, which is named. */
 export const exact = (iso: string): string => EXACT.format(new Date(iso));
 
-const SHORT = new Intl.DateTimeFormat("en-GB", {
-  day: "numeric",
-  month: "short",
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  timeZoneName: "short",
-});
-/** The same, short enough for a chip or a column: no year, no fraction. */
-export const moment = (iso: string): string => SHORT.format(new Date(iso));
+const isThisYear = (date: Date | number): boolean => new Date(date).getFullYear() === new Date().getFullYear();
+
+/** In two kinds: of this year, and of another, which is named. */
+function dated(options: Intl.DateTimeFormatOptions): (date: Date | number) => Intl.DateTimeFormat {
+  const [here, elsewhere] = [options, { ...options, year: "numeric" } as const].map(
+    (each) => new Intl.DateTimeFormat("en-GB", each),
+  ) as [Intl.DateTimeFormat, Intl.DateTimeFormat];
+  return (date) => (isThisYear(date) ? here : elsewhere);
+}
 
 const TO_MINUTE: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+const TO_SECOND: Intl.DateTimeFormatOptions = { ...TO_MINUTE, second: "2-digit" };
+const SHORT = dated({ ...TO_SECOND, timeZoneName: "short" });
+/** The same, short enough for a chip or a column: no fraction, and no year where it is this one. */
+export const moment = (iso: string): string => SHORT(new Date(iso)).format(new Date(iso));
+
 const TO_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
 const TO_THE_MINUTE = new Intl.DateTimeFormat("en-GB", TO_MINUTE);
-const TO_THE_SECOND = new Intl.DateTimeFormat("en-GB", { ...TO_MINUTE, second: "2-digit" });
+const TO_THE_SECOND = new Intl.DateTimeFormat("en-GB", TO_SECOND);
+const MINUTES = dated(TO_MINUTE);
+const SECONDS = dated(TO_SECOND);
 
 /** A moment as finely as steps of so long need it. */
 function stepped(stepMs: number): Intl.DateTimeFormat {
@@ -79,7 +85,7 @@ export const tick = (ms: number, stepMs: number): string => stepped(stepMs).form
 /** "29 Nov, 14:05–14:10" */
 export const ticks = (fromMs: number, toMs: number, stepMs: number): string =>
   // days begin elsewhere than in this zone, perhaps
-  (stepMs < MINUTE ? TO_THE_SECOND : TO_THE_MINUTE).formatRange(fromMs, toMs);
+  (stepMs < MINUTE ? SECONDS : MINUTES)(fromMs).formatRange(fromMs, toMs);
 
 export function Ago({ time, suffix = true }: { time: string | null; suffix?: boolean }) {
   const at = useNow();
@@ -100,23 +106,24 @@ const CLOCK = new Intl.DateTimeFormat("en-GB", {
   fractionalSecondDigits: 3,
   hour12: false,
 });
-const DATE = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short" });
+const DATE = dated({ day: "2-digit", month: "short" });
 
-/** Clock time to the millisecond; the day before it once it is not today. */
+/** Clock time to the millisecond; the day before it once it is not today, and the year once it is not this one. */
 export function Clock({ time }: { time: string }) {
   const date = new Date(time);
   const today = new Date(now).toDateString() === date.toDateString();
   return (
     <time dateTime={time} title={exact(time)} className="whitespace-nowrap" suppressHydrationWarning>
-      {!today && <span className="text-ink-3">{DATE.format(date)} </span>}
+      {!today && <span className="text-ink-3">{DATE(date).format(date)} </span>}
       {CLOCK.format(date)}
     </time>
   );
 }
 
-/** The width of a column of `Clock`s: with room for the day once one of them is not of today. */
+/** The width of a column of `Clock`s: with room for the day, and the year, once one of them is of another. */
 export function clockTrack(times: readonly string[]): string {
   const today = new Date().toDateString();
+  if (times.some((time) => !isThisYear(new Date(time)))) return "176px";
   return times.some((time) => new Date(time).toDateString() !== today) ? "140px" : "92px";
 }
 

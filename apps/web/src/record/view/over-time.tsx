@@ -7,6 +7,7 @@ import { ALONE, useApi } from "../../trpc/client.tsx";
 import { count, plural } from "../../ui/bytes.ts";
 import { cx } from "../../ui/class.ts";
 import { exact, moment, span, tick, ticks } from "../../ui/time.tsx";
+import { narrowed } from "../bars.ts";
 import type { Filter } from "../filter.ts";
 import type { Histogram } from "../histogram.ts";
 
@@ -71,15 +72,6 @@ function Chart({ histogram, isStale, range, onNarrow }: ChartProps) {
   const every = Math.ceil(counts.length / LABELS);
   const momentOf = (bar: number) => fromMs + bar * stepMs;
   const [low, high] = picked ? [Math.min(picked.anchor, picked.at), Math.max(picked.anchor, picked.at)] : [-1, -1];
-  /** Bars reach beyond a chosen time at its ends. */
-  const within = (from: number, to: number): Range => {
-    const since = new Date(momentOf(from)).toISOString();
-    const until = new Date(momentOf(to + 1)).toISOString();
-    return {
-      since: range.since && range.since > since ? range.since : since,
-      until: range.until && range.until < until ? range.until : until,
-    };
-  };
   const words = (from: number, to: number): string => {
     const records = counts.slice(from, to + 1).reduce((sum, each) => sum + each, 0);
     const isPart = countedFrom !== null && momentOf(from) < Date.parse(countedFrom);
@@ -92,7 +84,7 @@ function Chart({ histogram, isStale, range, onNarrow }: ChartProps) {
   const narrow = () => {
     if (!picked || isStale) return;
     setPicked(undefined); // those that come are others
-    onNarrow(within(low, high));
+    onNarrow(narrowed(range, momentOf(low), momentOf(high + 1)));
   };
   const onKeyDown = (event: KeyboardEvent<HTMLElement>) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

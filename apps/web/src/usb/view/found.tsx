@@ -7,7 +7,7 @@ import { bytes, plural } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
-import { Clock } from "../../ui/time.tsx";
+import { Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { FoundRow, ScanRow } from "../store.ts";
 
@@ -20,8 +20,8 @@ type Row = {
   finding: FoundRow["finding"] | null;
 };
 
-const COLUMNS: Column<Row>[] = [
-  { head: "Time", track: "140px", mono: true, cell: (row) => <Clock time={row.scan.time} /> },
+const columns = (times: readonly string[]): Column<Row>[] => [
+  { head: "Time", track: clockTrack(times), mono: true, cell: (row) => <Clock time={row.scan.time} /> },
   { head: "Workstation", track: "minmax(90px, 130px)", mono: true, cell: (row) => row.scan.workstation.name },
   {
     head: "Path",
@@ -75,7 +75,7 @@ export function Found({ hash }: { hash: string }) {
       </div>
       <Table<Row>
         label="Where this hash was seen, newest scan first"
-        columns={COLUMNS}
+        columns={columns(rows.map(({ scan }) => scan.time))}
         rows={rows}
         keyOf={(row) => `${row.scan.trail}.${row.scan.index}.${row.position}`}
         hrefOf={({ scan, position }) =>
