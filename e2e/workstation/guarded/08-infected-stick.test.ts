@@ -16,6 +16,9 @@ it("a stick with a virus on it is blocked, with a record and an alert, and the g
   expect(scan.body).toMatchObject({ verdict: "block", rule: "infected" });
   const bad = scan.body.manifest.find((file: { path: string }) => file.path === "bad.exe");
   expect(bad).toMatchObject({ finding: "infected", detail: expect.stringContaining("Sallyport.Test") });
+  // clamd's user opened it where the reader had laid it
+  const log = await workstation.dom0.run("cat /var/log/clamav/clamav.log");
+  expect(log).toMatch(/ \/var\/lib\/clamav\/sallyport\.tray\/[^ ]+: Sallyport\.Test\S* FOUND$/m);
   await record("usb.step", { since, fits: ({ body }) => body.step === "decided" });
   await isHeld();
   expect(await records("usb.attach", since)).toEqual([]);

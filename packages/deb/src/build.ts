@@ -47,7 +47,7 @@ const RECOMMENDS = ["suricata (>= 1:7)", "xen-utils-common"];
 const SUGGESTS = ["systemd-cryptsetup"];
 
 /** The agent; and what it drives that must run without it, or before it: the hold on USB and the ruleset at
- *  boot, the log of drops, the IDS, guests that an order started. */
+ *  boot, the log of drops, the IDS, guests that an order started; the tray from which clamd reads. */
 const UNITS = [
   "sallyport-agent.service",
   "sallyport-usb-hold.service",
@@ -56,6 +56,7 @@ const UNITS = [
   "sallyport-ids.service",
   "sallyport-ids.path",
   "sallyport-guest@.service",
+  "var-lib-clamav-sallyport.tray.mount",
 ];
 
 export type BuildOptions = {

@@ -12,7 +12,7 @@ const CLAMD = "/etc/apparmor.d/usr.sbin.clamd";
 
 it.skipIf(!existsSync(CLAMD))("clamd may read the definitions and do what the reader asks, by its own rules", () => {
   const rules = readFileSync(CLAMD, "utf8");
-  // where a policy's definitions lie, and are tested; what comes over its socket it writes there
+  // where a policy's definitions lie and its tray; where they are tested, and what comes over its socket it writes
   for (const [path, may] of [
     ["/var/lib/clamav/\\*\\*", "r"],
     ["/tmp/\\*\\*", "rw"],

@@ -12,6 +12,7 @@ import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { TRAYS } from "../../../apps/agent/src/dom0/scanner-tray.ts";
 import { type Stack, startStack } from "../../up/src/start.ts";
 import { build } from "../src/build.ts";
 import { publicKey, repository } from "../src/repository.ts";
@@ -62,6 +63,7 @@ const OWNED = {
   "/var/log/sallyport-agent/drops.json": "640 _sallyport-drops:_sallyport-drops",
   "/var/log/sallyport-agent/ulogd.log": "640 _sallyport-drops:_sallyport-drops",
 };
+const TRAY_UNIT = "var-lib-clamav-sallyport.tray.mount";
 /** What `systemd-analyze security` may say of each at most, in tenths: none comes open again unseen. */
 const EXPOSURE: Record<string, number> = {
   "sallyport-agent.service": 58,
@@ -229,6 +231,11 @@ describe.runIf(here)("the agent's Debian package", () => {
         expect(await exposure(name)).toEqual({ code: 0, out: expect.any(String) });
       }
       for (const program of lacking) await trixie.run("rm", `/${program}`);
+      const tray = `/usr/lib/systemd/system/${TRAY_UNIT}`;
+      expect(await trixie.run("systemd-analyze", "verify", "--man=no", tray)).toEqual({ code: 0, out: "" });
+      const named = (await trixie.run("systemd-escape", "--path", "--suffix=mount", TRAYS)).out.trim();
+      expect(named).toBe(TRAY_UNIT);
+      expect(readFileSync(join(trixie.folder, tray), "utf8")).toContain(`Where=${TRAYS}\n`);
       for (const wanted of [
         "multi-user.target.wants/sallyport-drops.service",
         "multi-user.target.wants/sallyport-ids.path",

@@ -5,6 +5,7 @@ const room: Room = {
   node: "/opt/node",
   code: { reader: "/src/reader", main: "main.ts", modules: "/src/node_modules", manifest: "/src/package.json" },
   socket: "/run/clamd.ctl",
+  tray: null,
   folder: null,
   root: true,
   user: NOBODY,
@@ -26,6 +27,11 @@ describe("the confined reader's room", () => {
         (path) => `--ro-bind ${path}`,
       ),
     );
+  });
+
+  it("writes in its own memory and, where there is one, in the scanner's tray", () => {
+    const args = bubblewrap({ ...room, tray: "/trays/one" }, wrapping).join(" ");
+    expect(args.match(/--(?:dev-)?bind \S+ \S+/g)).toEqual(["--bind /trays/one /tray"]);
   });
 
   it("has nothing of the system but libraries, 7z and what confines", () => {

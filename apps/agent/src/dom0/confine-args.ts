@@ -8,6 +8,8 @@ export type Room = {
   code: { reader: string; main: string; modules: string | null; manifest: string };
   /** The door to clamd (scanner-door.ts). */
   socket: string | null;
+  /** The door's tray, the one folder of the machine's that the reader may write to. */
+  tray: string | null;
   /** A folder to read instead of an open image. */
   folder: string | null;
   /** We are root and can become nobody; else the reader keeps our user in a user namespace of its own. */
@@ -99,6 +101,7 @@ export function sandbox(room: Room, { nestless, filterFd }: Wrapping): string[] 
     ...(room.code.modules ? ["--ro-bind", room.code.modules, "/app/node_modules"] : []),
     ...["--ro-bind", room.code.manifest, "/app/package.json"],
     ...(room.socket ? ["--ro-bind", room.socket, "/clamd"] : []),
+    ...(room.tray ? ["--bind", room.tray, "/tray"] : []),
     ...(room.folder ? ["--ro-bind", room.folder, "/scan"] : []),
     ...["--chdir", "/tmp", "--cap-drop", "ALL"],
     ...identity.capabilities.flatMap((name) => ["--cap-add", name]),

@@ -6,14 +6,15 @@ import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import { fail, ok, type Result } from "@sallyport/shared/base/result.ts";
-import type { Order } from "../gate/reader/events.ts";
+import type { Order, ScannerLimits } from "../gate/reader/events.ts";
 import { bubblewrap, nodeAlone, probe, type Room, readerUser } from "./confine-args.ts";
 import { callFilter } from "./confine-filter.ts";
 import { DoorError } from "./dom0.ts";
 import { type ReaderFiles, readerFiles } from "./own-files.ts";
-import { openScannerDoor, type ScannerDoor } from "./scanner-door.ts";
+import { openScannerDoor, type ScannerDoor, type ScannerPlace } from "./scanner-door.ts";
 
-export type ReaderOrder = Pick<Order, "clamd" | "bounds" | "lanes" | "hashImage"> & {
+export type ReaderOrder = Pick<Order, "bounds" | "lanes" | "hashImage"> & {
+  clamd: (ScannerPlace & ScannerLimits) | null;
   /** An image file or a folder. */
   path: string;
   secondsMax: number;
@@ -54,9 +55,20 @@ export const startReader: StartReader = async (order) => {
     const target: Order["target"] = image
       ? { kind: "image", fd: 3, size: (await image.stat()).size }
       : { kind: "folder", path: wrapped ? "/scan" : realpathSync(order.path) };
-    if (order.clamd && existsSync(order.clamd.socket)) door = await openScannerDoor(order.clamd.socket);
-    const room = roomFor(order, kind, door);
-    const clamd = order.clamd && door && { ...order.clamd, socket: wrapped ? "/clamd" : door.path };
+    const empty = emptyRoom(readerFiles(), { workBytes: WORK_BYTES, secondsMax: order.secondsMax });
+    if (order.clamd && existsSync(order.clamd.socket)) {
+      // Node alone lets the reader write nowhere
+      const place = { socket: order.clamd.socket, trays: wrapped ? order.clamd.trays : null };
+      door = await openScannerDoor(place, empty.user);
+    }
+    const room: Room = {
+      ...empty,
+      socket: door?.path ?? null,
+      tray: door?.tray ?? null,
+      folder: kind === "folder" ? realpathSync(order.path) : null,
+    };
+    const clamd = order.clamd &&
+      door && { ...order.clamd, socket: wrapped ? "/clamd" : door.path, tray: door.tray && "/tray" };
     const told: Order = {
       target,
       clamd,
@@ -66,9 +78,13 @@ export const startReader: StartReader = async (order) => {
       hashImage: order.hashImage,
     };
     const stdio = ["ignore", "pipe", "pipe", image ? image.fd : "ignore"] as const;
-    const { child, ended } = await startConfined(room, wrapped ? wrapper.value : null, told, stdio, order);
+    const started = await startConfined(room, wrapped ? wrapper.value : null, told, stdio, order);
     isRead = true;
-    void ended.then(() => door?.close());
+    const ended = started.ended.then(async (why) => {
+      await door?.close();
+      return why;
+    });
+    const { child } = started;
     const lines = boundedLines(child.stdout as Readable);
     if (wrapped) return { confined: "bubblewrap", kind, lines, ended };
     return {
@@ -201,20 +217,13 @@ export const emptyRoom = (
     manifest: realpathSync(files.manifest),
   },
   socket: null,
+  tray: null,
   folder: null,
   root: process.getuid?.() === 0,
   user: readerUser(readFileSync("/etc/passwd", "utf8")),
   workBytes,
   secondsMax,
 });
-
-function roomFor(order: ReaderOrder, kind: "image" | "folder", door: ScannerDoor | null): Room {
-  return {
-    ...emptyRoom(readerFiles(), { workBytes: WORK_BYTES, secondsMax: order.secondsMax }),
-    socket: door?.path ?? null,
-    folder: kind === "folder" ? realpathSync(order.path) : null,
-  };
-}
 
 /** A bubblewrap that was seen to do its work here. */
 export type Wrapper = { name: string; nestless: boolean };

@@ -1,33 +1,44 @@
 /** clamd's socket → one of our own, which the confined reader gets in its place. clamd takes every command of whoever
- *  reaches it (SHUTDOWN, RELOAD, SCAN of any path it may read); here one stream to scan passes on a connection, or the
- *  question for the version, and nothing else or after it (clamd(8)). Bytes are passed on and not looked at. */
+ *  reaches it (SHUTDOWN, RELOAD, SCAN of any path it may read); here one stream to scan passes on a connection, one file of
+ *  the reader's own tray, or the question for the version, and nothing else or after it (clamd(8)). Bytes are passed on and
+ *  not looked at. */
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DoorError } from "./dom0.ts";
+import { makeTray } from "./scanner-tray.ts";
 
-export type ScannerDoor = { path: string; close(): Promise<void> };
+/** `tray`: a folder that the reader alone may write to and clamd may read, by its path for both; null: there is none. */
+export type ScannerDoor = { path: string; tray: string | null; close(): Promise<void> };
 
-const COMMANDS = { "zINSTREAM\0": "stream", "zVERSION\0": "nothing" } as const;
+/** `trays`: a folder of the agent's in memory that clamd sees under the same path; null: there is none. */
+export type ScannerPlace = { socket: string; trays: string | null };
+
+const STREAM = "zINSTREAM\0";
+const VERSION = "zVERSION\0";
+/** Of a file in the tray, by its number; what is not whole may become one. */
+const FILE = /^zSCAN (\d{1,6})\0$/;
+const FILE_BEGUN = /^z(?:S(?:C(?:A(?:N(?: \d{0,6})?)?)?)?)?$/;
 /** Each lane of the reader has one, and what it gave up a moment ago may still be closing. */
 const CONNECTIONS_MAX = 64;
 
 /** @throws DoorError where there is no room for a socket */
-export async function openScannerDoor(clamd: string): Promise<ScannerDoor> {
+export async function openScannerDoor(clamd: ScannerPlace, user: { uid: number; gid: number }): Promise<ScannerDoor> {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-door-"));
   const path = join(folder, "clamd");
+  const tray = clamd.trays === null ? null : await makeTray(clamd.trays, user);
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (reader) => {
     open.add(reader);
     reader.once("close", () => open.delete(reader));
-    pass(reader, clamd);
+    pass(reader, clamd.socket, tray);
   });
   server.maxConnections = CONNECTIONS_MAX;
   const close = async () => {
     for (const each of open) each.destroy();
     await new Promise<void>((resolve) => server.close(() => resolve()));
-    await rm(folder, { recursive: true, force: true });
+    for (const each of [folder, tray]) if (each !== null) await rm(each, { recursive: true, force: true });
   };
   try {
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));
@@ -38,10 +49,21 @@ export async function openScannerDoor(clamd: string): Promise<ScannerDoor> {
       cause: error,
     });
   }
-  return { path, close };
+  return { path, tray, close };
 }
 
-function pass(reader: Socket, clamd: string): void {
+type Passed = { say: string; stream: boolean };
+
+/** What is said to clamd for what the reader has said so far; null: nothing yet. Undefined: it never may be. */
+function commandOf(said: string, tray: string | null): Passed | null | undefined {
+  if (said === STREAM || said === VERSION) return { say: said, stream: said === STREAM };
+  const file = tray === null ? undefined : FILE.exec(said)?.[1];
+  if (file !== undefined) return { say: `zSCAN ${tray}/${file}\0`, stream: false };
+  const mayBecome = [STREAM, VERSION].some((each) => each.startsWith(said)) || (tray !== null && FILE_BEGUN.test(said));
+  return mayBecome ? null : undefined;
+}
+
+function pass(reader: Socket, clamd: string, tray: string | null): void {
   let begun = Buffer.alloc(0);
   let scanner: Socket | undefined;
   const end = () => {
@@ -51,15 +73,15 @@ function pass(reader: Socket, clamd: string): void {
   const command = (bytes: Buffer) => {
     begun = Buffer.concat([begun, bytes]);
     const stop = begun.indexOf(0);
-    const word = begun.subarray(0, stop < 0 ? undefined : stop + 1).toString("latin1");
-    if (Object.keys(COMMANDS).some((each) => each !== word && each.startsWith(word))) return;
-    if (!(word in COMMANDS)) return end();
+    const passed = commandOf(begun.subarray(0, stop < 0 ? undefined : stop + 1).toString("latin1"), tray);
+    if (passed === undefined) return end();
+    if (passed === null) return;
     reader.off("data", command);
     scanner = connect(clamd);
     scanner.on("error", end).on("close", end);
     scanner.pipe(reader);
-    scanner.write(word);
-    if (COMMANDS[word as keyof typeof COMMANDS] === "stream") forward(reader, scanner, begun.subarray(stop + 1), end);
+    scanner.write(passed.say);
+    if (passed.stream) forward(reader, scanner, begun.subarray(stop + 1), end);
   };
   reader.on("data", command);
   // one that gives a stream up half-way only ends, since either side may: nobody waits for the scanner's own time-out

@@ -10,6 +10,7 @@ import type { Command } from "commander";
 import { changedSinceStart } from "../dom0/clamd-start.ts";
 import { startReader } from "../dom0/confine.ts";
 import { DoorError } from "../dom0/dom0.ts";
+import { findTrays } from "../dom0/scanner-tray.ts";
 import { readWords } from "../dom0/stick-folder.ts";
 import { checkTarget } from "../dom0/target.ts";
 import { CLAMD_CONF, readClamdConf } from "./clamd-conf.ts";
@@ -120,7 +121,12 @@ export async function findClamd(
   const path = socket ?? environment.SALLYPORT_CLAMD ?? found.socket;
   if (path === null) return null;
   const changed = await changedSinceStart({ conf: named ?? CLAMD_CONF, socket: path });
-  return { ...found, socket: path, doubts: changed === null ? found.doubts : [changed, ...found.doubts] };
+  return {
+    ...found,
+    socket: path,
+    trays: await findTrays(),
+    doubts: changed === null ? found.doubts : [changed, ...found.doubts],
+  };
 }
 
 function progress(): (files: number, bytes: number) => void {

@@ -7,12 +7,13 @@ import { type Manifest, ManifestFile } from "@sallyport/shared/usb/manifest.ts";
 import { Outside, Partition, type ScanBody, type ScanFacts, Scanner } from "@sallyport/shared/usb/scan.ts";
 import { z } from "zod";
 import type { StartReader } from "../dom0/confine.ts";
+import type { ScannerPlace } from "../dom0/scanner-door.ts";
 import { each, inTurns, sorted, type Work } from "./in-turns.ts";
 import type { ScannerLimits } from "./reader/events.ts";
 import { unpacksOf } from "./scanner-unpacks.ts";
 
 /** `doubts`: why its OK says less than it should; each holds what was scanned. */
-export type Clamd = { socket: string; doubts?: readonly string[] } & ScannerLimits;
+export type Clamd = ScannerPlace & { doubts?: readonly string[] } & ScannerLimits;
 
 export type ScanOptions = {
   policy: UsbSection;

@@ -130,7 +130,7 @@ const scanOf = async (text: string) => {
   const limits = { fileBytes: 1_000_000, scanMs: 10_000, limitsReported: true };
   const set = await applier.inForce();
   return scan(place, {
-    ...{ policy, clamd: { socket: join(folder, "clamd.sock"), ...limits }, start: startReader, lanes: 1 },
+    ...{ policy, clamd: { socket: join(folder, "clamd.sock"), trays: null, ...limits }, start: startReader, lanes: 1 },
     ...{ now: () => new Date(), ...(set !== undefined && { set }) },
   });
 };

@@ -1,6 +1,7 @@
-/** A real clamd of a test's own: definitions of two lines, its own socket, no cache. */
+/** A real clamd of a test's own: definitions of two lines, its own socket and trays, no cache. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readClamdConf } from "../../src/gate/clamd-conf.ts";
@@ -12,9 +13,11 @@ export const EICAR = ["X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-ANTIVIRUS
 /** A second signature, which may lie anywhere in a file. */
 export const MARKER = "sallyport-bad-marker-7f3a";
 
+/** Memory on every Linux; the package has its own. */
+const MEMORY = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 const START_TRIES_MAX = 300;
 
-export type ClamdServer = Clamd & { conf: string; process: ChildProcess; stop(): Promise<void> };
+export type ClamdServer = Clamd & { trays: string; conf: string; process: ChildProcess; stop(): Promise<void> };
 
 /** `more` settings; `definitions`: further databases, text by file name. */
 export async function startClamd(
@@ -23,6 +26,8 @@ export async function startClamd(
 ): Promise<ClamdServer> {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-clamd-"));
   const hex = (text: string) => Buffer.from(text).toString("hex");
+  const trays = await mkdtemp(join(MEMORY, "sallyport-trays-"));
+  await chmod(trays, 0o711);
   await mkdir(join(folder, "db"));
   await mkdir(join(folder, "tmp"));
   await writeFile(join(folder, "db", "test.ndb"), `Test.Eicar:0:*:${hex(EICAR)}\nTest.Marker:0:*:${hex(MARKER)}\n`);
@@ -63,6 +68,7 @@ export async function startClamd(
   return {
     ...found,
     socket,
+    trays,
     conf: join(folder, "clamd.conf"),
     process: child,
     async stop() {
@@ -70,7 +76,7 @@ export async function startClamd(
         child.kill("SIGKILL");
         await new Promise((resolve) => child.once("close", resolve));
       }
-      await rm(folder, { recursive: true, force: true });
+      for (const each of [folder, trays]) await rm(each, { recursive: true, force: true });
     },
   };
 }

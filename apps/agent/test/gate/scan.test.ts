@@ -512,31 +512,38 @@ describe.skipIf(absent !== null)("scan", () => {
       await other.stop();
     });
 
-    it("hung from the start, or in the middle: time-outs, then it is not asked again", async () => {
-      const other = await startClamd();
-      try {
-        other.process.kill("SIGSTOP");
-        holds(await look(tree(), {}, { clamd: other }));
-        other.process.kill("SIGCONT");
-        const files = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`f${at}`, randomBytes(200_000)]));
-        const started = Date.now();
-        // a door before the scanner that stops it for good once a quarter of the bytes have passed
-        const socket = fresh("door.sock");
-        const door = await doorBefore(other.socket, socket, {
-          bytesMax: 2_000_000,
-          act: () => other.process.kill("SIGSTOP"),
-        });
-        const folder = layOut(fresh("tree"), files);
-        const limits = { fileSeconds: 1 };
-        const body = await look(folder, { limits }, { clamd: { ...other, socket } }).finally(() => door.close());
-        expect(body.verdict).toBe("hold");
-        expect(body.manifest.length).toBe(40);
-        expect(Date.now() - started).toBeLessThan(60_000);
-      } finally {
-        other.process.kill("SIGCONT");
-        await other.stop();
-      }
-    });
+    it.each([
+      ["by files in its tray", true],
+      ["by streams", false],
+    ])(
+      "asked %s and hung from the start, or in the middle: time-outs, then it is not asked again",
+      async (_, trays) => {
+        const made = await startClamd();
+        const other = trays ? made : { ...made, trays: null };
+        try {
+          other.process.kill("SIGSTOP");
+          holds(await look(tree(), {}, { clamd: other }));
+          other.process.kill("SIGCONT");
+          const files = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`f${at}`, randomBytes(200_000)]));
+          const started = Date.now();
+          // a door before the scanner that stops it for good at the tenth question
+          const socket = fresh("door.sock");
+          const door = await doorBefore(other.socket, socket, {
+            count: 10,
+            act: () => other.process.kill("SIGSTOP"),
+          });
+          const folder = layOut(fresh("tree"), files);
+          const limits = { fileSeconds: 1 };
+          const body = await look(folder, { limits }, { clamd: { ...other, socket } }).finally(() => door.close());
+          expect(body.verdict).toBe("hold");
+          expect(body.manifest.length).toBe(40);
+          expect(Date.now() - started).toBeLessThan(60_000);
+        } finally {
+          other.process.kill("SIGCONT");
+          await other.stop();
+        }
+      },
+    );
 
     it("slow: what it answers in its time stands, what comes later is unscannable", async () => {
       const names = Object.fromEntries(Array.from({ length: 3 }, (_, at) => [`f${at}.txt`, `file ${at}`]));
@@ -598,17 +605,14 @@ describe.skipIf(absent !== null)("scan", () => {
   });
 });
 
-type DoorHas = { bytesMax?: number; act?: () => void; delayMs?: number };
-/** Passes connections on to `to`, answers after a while, and acts once, before the byte that makes `bytesMax` is passed. */
-async function doorBefore(to: string, at: string, { bytesMax = Infinity, act, delayMs = 0 }: DoorHas): Promise<Server> {
-  let passed = 0;
+type DoorHas = { count?: number; act?: () => void; delayMs?: number };
+/** Passes connections on to `to`, answers after a while, and acts once, at the connection of that number. */
+async function doorBefore(to: string, at: string, { count, act, delayMs = 0 }: DoorHas): Promise<Server> {
+  let asked = 0;
   const server = createServer((from) => {
+    if (++asked === count) act?.();
     const scanner = connect(to);
-    from.on("data", (bytes: Buffer) => {
-      if (passed < bytesMax && passed + bytes.length >= bytesMax) act?.();
-      passed += bytes.length;
-      scanner.write(bytes);
-    });
+    from.on("data", (bytes: Buffer) => scanner.write(bytes));
     const later = (what: () => void) => void (delayMs > 0 ? setTimeout(what, delayMs) : what());
     scanner.on("data", (bytes: Buffer) => later(() => from.write(bytes)));
     from.on("error", () => scanner.destroy()).on("close", () => scanner.destroy());

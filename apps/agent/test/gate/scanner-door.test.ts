@@ -1,10 +1,11 @@
 /** What the confined reader can ask of the scanner: the real clamd, reached by the door and by its own socket. */
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { NOBODY } from "../../src/dom0/confine-args.ts";
 import { openScannerDoor, type ScannerDoor } from "../../src/dom0/scanner-door.ts";
-import { askVersion, startScan } from "../../src/gate/reader/clamd.ts";
+import { askAbout, askVersion, startScan } from "../../src/gate/reader/clamd.ts";
 import { type ClamdServer, EICAR, startClamd } from "./clamd-server.ts";
 import { missing } from "./packages.ts";
 
@@ -27,7 +28,7 @@ describe.skipIf(absent !== null)("the door to the scanner", () => {
   let door: ScannerDoor;
   beforeAll(async () => {
     clamd = await startClamd();
-    door = await openScannerDoor(clamd.socket);
+    door = await openScannerDoor(clamd, NOBODY);
   });
   afterAll(async () => {
     await door?.close();
@@ -98,10 +99,33 @@ describe.skipIf(absent !== null)("the door to the scanner", () => {
     expect((await askVersion(clamd.socket))?.engine).toMatch(/^ClamAV 1\./);
   });
 
+  it("passes a file of the tray by its number, and nothing else by that way", async () => {
+    const tray = door.tray!;
+    writeFileSync(join(tray, "1"), EICAR, { mode: 0o644 });
+    writeFileSync(join(tray, "2"), "harmless", { mode: 0o644 });
+    writeFileSync(join(tray, "letter"), EICAR, { mode: 0o644 });
+    expect(await said(door.path, "zSCAN 1\0")).toBe(`${tray}/1: Test.Eicar.UNOFFICIAL FOUND\0`);
+    expect(await askAbout(door.path, "1", 10_000)).toEqual({ answer: "infected", signature: "Test.Eicar.UNOFFICIAL" });
+    expect(await askAbout(door.path, "2", 10_000)).toEqual({ answer: "clean" });
+    expect(await askAbout(door.path, "3", 10_000)).toBeNull();
+    for (const command of [
+      ...["zSCAN letter\0", "zSCAN ../1\0", "zSCAN ./1\0", "zSCAN 1/\0", "zSCAN \0", "zSCAN 1 2\0", "zSCAN 1\n2\0"],
+      ...["zSCAN 1234567\0", "zSCAN /etc/hostname\0", "nSCAN 1\n", "SCAN 1\n", "zCONTSCAN 1\0", "zMULTISCAN 1\0"],
+      ...["zscan 1\0", "zSCAN  1\0", "zSCAN +1\0", "zSCAN 1\r\0"],
+    ])
+      expect([command, await said(door.path, command)]).toEqual([command, ""]);
+    for (const more of ["zSHUTDOWN\0", "zPING\0", "zSCAN /etc/hostname\0"])
+      expect(["", `${tray}/2: OK\0`]).toContain(await said(door.path, `zSCAN 2\0${more}`));
+    const streams = await openScannerDoor({ ...clamd, trays: null }, NOBODY);
+    expect(await said(streams.path, "zSCAN 1\0")).toBe("");
+    await streams.close();
+    expect((await askVersion(clamd.socket))?.engine).toMatch(/^ClamAV 1\./);
+  });
+
   it("hangs up where the scanner is gone, and is gone itself when it is closed", async () => {
-    const other = await openScannerDoor(`${clamd.socket}.absent`);
+    const other = await openScannerDoor({ ...clamd, socket: `${clamd.socket}.absent` }, NOBODY);
     expect(await askVersion(other.path)).toBeNull();
     await other.close();
-    expect(existsSync(dirname(other.path))).toBe(false);
+    expect([dirname(other.path), other.tray!].filter(existsSync)).toEqual([]);
   });
 });

@@ -28,7 +28,7 @@ describe.skipIf(missing("clamd") !== null)("a member of an archive that clamd ha
   async function look(content: Buffer, unpacks: readonly Unpackable[], server: ClamdServer = clamd) {
     const order: Order = {
       target: { kind: "folder", path: "/" },
-      clamd: { ...server, unpacks },
+      clamd: { ...server, tray: null, unpacks },
       bounds: {
         files: 10_000,
         fileMs: FILE_MS,

@@ -1,4 +1,4 @@
-/** Chunks → clamd over its Unix socket, one INSTREAM a connection (clamd(8), the NUL-terminated protocol: in the
+/** Questions → clamd over its Unix socket, one a connection (clamd(8), the NUL-terminated protocol: in the
  *  other one a name with a line end forges answers). */
 import { connect, type Socket } from "node:net";
 
@@ -79,15 +79,29 @@ export function startScan(path: string, timeMs: number): ScanStream {
   };
 }
 
+/** The file of that name in the tray; the door says where that is. Null where clamd says neither that it is clean nor what
+ *  it found: it did not open it. */
+export async function askAbout(path: string, name: string, timeMs: number): Promise<Answer | null> {
+  let scanned = true;
+  const { socket, answer } = open(path, timeMs, (untrusted) => {
+    scanned = /: (?:OK|.+ FOUND)$/s.test(untrusted);
+    return readAnswer(untrusted);
+  });
+  socket.write(`zSCAN ${name}\0`);
+  const said = await answer;
+  return scanned ? said : null;
+}
+
+/** Of a stream, or of a file by its path. */
 export function readAnswer(untrusted: string): Answer {
-  const found = /^stream: (.+) FOUND$/s.exec(untrusted);
+  const found = /^[^:]+: (.+) FOUND$/s.exec(untrusted);
   if (found) {
     const signature = found[1]!.slice(0, 256);
     const limit = /^Heuristics\.(?:(Limits\.Exceeded)|Encrypted)/.exec(signature);
     if (limit) return { answer: limit[1] ? "limit" : "unsaid", detail: `the scanner says ${signature}` };
     return { answer: "infected", signature };
   }
-  if (untrusted === "stream: OK") return { answer: "clean" };
+  if (/^[^:]+: OK$/.test(untrusted)) return { answer: "clean" };
   return { answer: "unsaid", detail: `the scanner says ${JSON.stringify(untrusted.slice(0, 200))}` };
 }
 

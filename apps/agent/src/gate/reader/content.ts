@@ -3,10 +3,11 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Stream } from "./archives/member.ts";
 import { isStream } from "./archives/member.ts";
-import { type Answer, type ScanStream, startScan } from "./clamd.ts";
+import type { Answer, ScanStream } from "./clamd.ts";
 import type { Order } from "./events.ts";
 import { isPassedOver, NEUTRAL, START_BYTES } from "./passed-over.ts";
 import { CHUNK_BYTES, Damaged, LimitReached, type Source } from "./source.ts";
+import { asking } from "./tray.ts";
 
 /** Asks clamd for one file, unless there is none, it is beyond its limits, or it has stopped answering. */
 export type Ask = {
@@ -19,10 +20,11 @@ export type Question = { write(chunk: Buffer): Promise<void>; finish(): Promise<
 const GONE_AFTER = 3;
 
 export function asker(clamd: Order["clamd"], alive: boolean, fileMs: number): Ask {
+  const ask = clamd && asking(clamd.socket, clamd.tray);
   let failures = 0;
   return {
     begin(size, vouched = false) {
-      if (clamd === null || !alive) return said({ answer: "unsaid", detail: "no scanner" });
+      if (clamd === null || ask === null || !alive) return said({ answer: "unsaid", detail: "no scanner" });
       if (failures >= GONE_AFTER) return said({ answer: "gone", detail: "the scanner has stopped answering" });
       const tooLong: Answer = {
         answer: "limit",
@@ -31,7 +33,7 @@ export function asker(clamd: Order["clamd"], alive: boolean, fileMs: number): As
       if (size === 0) return said({ answer: "clean" });
       if (size !== null && size > clamd.fileBytes) return said(tooLong);
       const started = Date.now();
-      const stream = vouched ? VOUCHED : startScan(clamd.socket, fileMs);
+      const stream = vouched ? VOUCHED : ask(fileMs);
       let sent = 0;
       return {
         async write(chunk) {

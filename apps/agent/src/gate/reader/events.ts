@@ -51,7 +51,8 @@ export type ScannerLimits = {
 
 export type Order = {
   target: { kind: "image"; fd: number; size: number } | { kind: "folder"; path: string };
-  clamd: ({ socket: string } & ScannerLimits) | null;
+  /** `tray`: a folder from which it opens what is laid there (tray.ts); null: there is none. */
+  clamd: ({ socket: string; tray: string | null } & ScannerLimits) | null;
   bounds: { files: number; fileMs: number; archives: ArchiveBounds };
   /** Files under way at once. */
   lanes: number;

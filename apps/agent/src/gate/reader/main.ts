@@ -11,6 +11,8 @@ import { fileSource } from "./source.ts";
 import { countdown } from "./volume.ts";
 
 const STDOUT = 1;
+/** clamd's user reads what is laid in the tray; what else is written here nobody else reaches. */
+const UMASK = 0o022;
 const PROGRESS_MS = 500;
 /** Several lines leave in one write. */
 const BATCH_CHARS = 32 * 1024;
@@ -65,4 +67,5 @@ async function read(order: Order): Promise<void> {
   }
 }
 
+process.umask(UMASK);
 await read(JSON.parse(process.argv[2]!) as Order);

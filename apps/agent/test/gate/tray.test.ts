@@ -1,0 +1,136 @@
+/** What the reader lays before the scanner, and what it streams: the real clamd behind a relay that hears what it is asked. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { findTrays } from "../../src/dom0/scanner-tray.ts";
+import { type ClamdServer, EICAR, MARKER, startClamd } from "./clamd-server.ts";
+import { missing } from "./packages.ts";
+import { findings, type Scanning, scanning, told } from "./scanning.ts";
+
+const absent = missing("clamd", "bwrap");
+const MB = 1_000_000;
+const WIDE = {
+  StreamMaxLength: "200M",
+  MaxFileSize: "200M",
+  MaxScanSize: "400M",
+  PCREMaxFileSize: "200M",
+  MaxScriptNormalize: "200M",
+};
+
+describe.skipIf(absent !== null)("the scanner's tray", { timeout: 120_000 }, () => {
+  let work: string;
+  let bench: Scanning;
+  let clamd: ClamdServer;
+  let relay: Server;
+  let socket: string;
+  /** Commands in the order in which they came, without the tray's path. */
+  let heard: string[] = [];
+
+  beforeAll(async () => {
+    work = mkdtempSync(join(tmpdir(), "sallyport-tray-"));
+    bench = await scanning();
+    clamd = await startClamd(WIDE);
+    socket = join(work, "relay");
+    relay = createServer((from) => {
+      const to = connect(clamd.socket);
+      from.once("data", (bytes: Buffer) => {
+        const [command = ""] = bytes.toString("latin1").split("\0", 1);
+        if (command !== "zVERSION") heard.push(command.replace(`${clamd.trays}/`, "").replace(/ .*\//, " "));
+      });
+      from.pipe(to).pipe(from);
+      for (const each of [from, to]) each.on("error", () => void [from, to].map((other) => other.destroy()));
+    });
+    await new Promise<void>((resolve) => relay.listen(socket, resolve));
+  }, 60_000);
+  afterAll(async () => {
+    relay?.close();
+    await clamd?.stop();
+    await bench?.stop();
+    rmSync(work, { recursive: true, force: true });
+  });
+  beforeEach(() => {
+    heard = [];
+  });
+
+  /** `unpacks` is asked of the scanner itself, before. */
+  const look = (files: Record<string, Buffer | string>, more: Partial<ClamdServer> = {}) => {
+    const folder = bench.fresh("files");
+    mkdirSync(folder);
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+    return bench.look(folder, {}, { clamd: { ...clamd, remembers: true, socket, ...more }, lanes: 1 });
+  };
+
+  it("is where each file is laid, and nothing is left in it", async () => {
+    const body = await look({ a: "harmless", b: EICAR, c: `${"x".repeat(3 * MB)}${MARKER}`, d: "harmless too" });
+    expect(findings(body)).toEqual({ a: "clean", b: "infected", c: "infected", d: "clean" });
+    expect(heard).toEqual(["zSCAN 1", "zSCAN 1", "zSCAN 1", "zSCAN 1"]);
+    expect(body.confined).toBe("bubblewrap");
+    expect(readdirSync(clamd.trays)).toEqual([]);
+  });
+
+  it("holds of a file what that file has, whatever a longer one has left there", async () => {
+    const body = await look({
+      a: `${"x".repeat(2 * MB)}${MARKER}`,
+      b: "y".repeat(MB),
+      c: "z".repeat(1_500_000),
+      d: `${"z".repeat(MB)}${MARKER}`,
+    });
+    expect(findings(body)).toEqual({ a: "infected", b: "clean", c: "clean", d: "infected" });
+  });
+
+  it("is left out for what is too long for it, which is streamed from its first byte on", async () => {
+    const long = Buffer.alloc(40 * MB, Buffer.from([1, 2, 0, 255, 1]));
+    const marked = Buffer.concat([long.subarray(0, 5), Buffer.from(MARKER), long]);
+    const body = await look({ a: long, b: marked, c: Buffer.concat([long, Buffer.from(MARKER)]), d: EICAR });
+    expect(told(body, "a")).toBe("clean");
+    expect(findings(body)).toEqual({ a: "clean", b: "infected", c: "infected", d: "infected" });
+    expect(heard.map((command) => command.split(" ")[0])).toEqual(["zINSTREAM", "zINSTREAM", "zINSTREAM", "zSCAN"]);
+  });
+
+  it("is given up from the first file on that the scanner does not open there", async () => {
+    const elsewhere = join(work, "other-trays");
+    mkdirSync(elsewhere);
+    const blind = await startClamd({ ...WIDE, ExcludePath: `^${elsewhere}` });
+    try {
+      const body = await look({ a: EICAR, b: "harmless", c: MARKER }, { ...blind, trays: elsewhere });
+      expect(findings(body)).toEqual({ a: "infected", b: "clean", c: "infected" });
+    } finally {
+      await blind.stop();
+    }
+  });
+
+  it("may be full or away: then all is streamed", async () => {
+    const small = join(work, "small");
+    mkdirSync(small);
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m,mode=0711", "tmpfs", small]);
+    try {
+      expect(await findTrays(small)).toBe(small);
+      const body = await look(
+        { a: `${"x".repeat(3 * MB)}${MARKER}`, b: "y".repeat(3 * MB), c: EICAR },
+        { trays: small },
+      );
+      expect(findings(body)).toEqual({ a: "infected", b: "clean", c: "infected" });
+      expect(heard.map((command) => command.split(" ")[0])).toEqual(["zINSTREAM", "zINSTREAM", "zSCAN"]);
+    } finally {
+      execFileSync("umount", [small]);
+    }
+    heard = [];
+    expect(findings(await look({ a: EICAR }, { trays: join(work, "absent") }))).toEqual({ a: "infected" });
+    expect(heard).toEqual(["zINSTREAM"]);
+    // a disk is no tray
+    expect(await findTrays("/usr")).toBeNull();
+    expect(await findTrays(join(work, "absent"))).toBeNull();
+  });
+
+  it("is cleared of what one that was killed has left", async () => {
+    const gone = execFileSync("sh", ["-c", "echo $$"], { encoding: "utf8" }).trim();
+    const left = join(clamd.trays, `${gone}.5a5a5a5a-left`);
+    mkdirSync(left);
+    writeFileSync(join(left, "1"), "left");
+    await look({ a: "harmless" });
+    expect(readdirSync(clamd.trays)).toEqual([]);
+  });
+});
