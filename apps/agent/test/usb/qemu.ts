@@ -5,7 +5,7 @@ import { type Attach, attachTo } from "../../src/dom0/attach.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { until } from "../core/agent.ts";
 
-export type Qemu = { attach: Attach; begin(): Promise<void>; end(): Promise<void> };
+export type Qemu = { socket: string; attach: Attach; begin(): Promise<void>; end(): Promise<void> };
 
 const FLAGS = ["-machine", "q35", "-accel", "tcg", "-m", "64", "-nodefaults", "-display", "none", "-S"];
 
@@ -15,6 +15,7 @@ export function qemu(folder: string): Qemu {
   let guest: ChildProcess | undefined;
   let said = "";
   return {
+    socket,
     attach,
     async begin() {
       const bus = ["-device", "qemu-xhci", "-qmp", `unix:${socket},server=on,wait=off`];

@@ -1,18 +1,16 @@
 /** The whole agent: a stick is plugged in, held, asked for; a person's signed exception comes over the broker; and a guest
  *  in a real QEMU gets a fresh copy, until the stick is pulled out. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { UsbRequestBody } from "@sallyport/shared/record/usb.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { attachTo } from "../../src/dom0/attach.ts";
-import { realDom0 } from "../../src/dom0/real.ts";
 import { type SimUsb, simUsb } from "../../src/sim/usb.ts";
 import { enrolMachine, stop, stopAll, until } from "../core/agent.ts";
 import { type Console, startConsole } from "../core/console.ts";
 import { fatImage, layOut } from "../gate/images.ts";
 import { missing } from "../gate/packages.ts";
+import { type Qemu, qemu } from "./qemu.ts";
 
 const absent = missing("mkfs.vfat", "mcopy", "qemu-system-x86_64");
 const LONG_MS = 180_000;
@@ -21,22 +19,19 @@ const HANDLE = "sallyport-stick-0";
 let root: string;
 let kernel: SimUsb;
 let console: Console;
-let guest: ChildProcess;
-let socket: string;
+let guest: Qemu;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "sallyport-thread-"));
   mkdirSync(join(root, "host"));
   kernel = simUsb(join(root, "host"));
-  socket = join(root, "qmp");
   console = await startConsole();
   if (absent !== null) return;
-  const flags = ["-machine", "q35", "-accel", "tcg", "-m", "64", "-nodefaults", "-display", "none", "-S"];
-  const bus = ["-device", "qemu-xhci", "-qmp", `unix:${socket},server=on,wait=off`];
-  guest = spawn("qemu-system-x86_64", [...flags, ...bus], { stdio: "ignore" });
+  guest = qemu(root);
+  await guest.begin();
 });
 afterAll(async () => {
   stopAll();
-  guest?.kill("SIGKILL");
+  await guest?.end();
   kernel.stop();
   await console.stop();
   rmSync(root, { recursive: true, force: true });
@@ -45,7 +40,7 @@ afterAll(async () => {
 describe.skipIf(absent !== null)("the agent's gate", () => {
   it("takes a stick from its port to the guest, with a person in between", { timeout: LONG_MS * 3 }, async () => {
     const stick = fatImage(join(root, "stick.img"), layOut(join(root, "tree"), { "letter.txt": "dear reader" }), 12);
-    const usb = { ...kernel.place, udev: false, settleMs: 50, guest: { by: "qmp", socket } };
+    const usb = { ...kernel.place, udev: false, settleMs: 50, guest: { by: "qmp", socket: guest.socket } };
     const machine = await enrolMachine(console, { usb });
     const report = () => console.reported.get(machine.workstation)?.sections.usb;
     const has = (kind: string) => console.records(kind).length > 0;
@@ -57,7 +52,7 @@ describe.skipIf(absent !== null)("the agent's gate", () => {
     kernel.plug("1-2", { units: [stick] });
     await until("an exception is asked for", () => has("usb.request"), machine, LONG_MS);
     const asked = console.records("usb.request")[0]!.content!.body as unknown as UsbRequestBody;
-    const given = attachTo(realDom0, { by: "qmp", socket });
+    const given = guest.attach;
     expect(await given.has(HANDLE)).toBe(false);
     const { device, descriptors, manifest, request } = asked;
     const { workstation } = machine;
@@ -81,8 +76,21 @@ describe.skipIf(absent !== null)("the agent's gate", () => {
     const again = machine.start();
     const kept = () => console.records("usb.step").some(({ content }) => content?.text.includes("started again"));
     await until("it is taken up again", kept, machine, LONG_MS);
+
+    // a guest that ends has let go of all, and gets it again when it is back
+    const images = () => readdirSync(join(machine.state, "usb")).filter((name) => name.endsWith(".img"));
+    expect(images()).not.toEqual([]);
+    await guest.end();
+    await until("that it ended is on record", () => has("usb.removed"), machine, LONG_MS);
+    expect(console.records("usb.removed")[0]!.content!.text).toContain("the guest has ended");
+    await until("nothing lies about for nobody", () => images().length === 0, machine, LONG_MS);
+    await guest.begin();
+    await until("the guest has it again", () => console.records("usb.attach").length === 2, machine, LONG_MS);
+    const steps = console.records("usb.step").map(({ content }) => content!.text);
+    expect(steps.filter((text) => text.includes("does not let go"))).toEqual([]);
+
     kernel.unplug("1-2");
-    await until("it is removed", () => has("usb.removed"), machine, LONG_MS);
+    await until("it is removed", () => console.records("usb.removed").length === 2, machine, LONG_MS);
     await until("the guest has lost it", async () => !(await given.has(HANDLE)), machine, LONG_MS);
     await stop(again);
   });
