@@ -5,6 +5,9 @@ import { LOG_DISK_BYTES } from "../limits.ts";
 
 const VERSION = 1;
 
+/** A commit with so many pages in the log, of 4 KiB each, moves them into the file. */
+export const LOG_PAGES = 2_000;
+
 /** `base` is the first index still held, `base_edge` the tree's right edge there: below it nothing else is kept.
  *  `way` is givesWay(kind). `content` and `salt` are NULL once the content was given up. Cheap columns stand before
  *  the content, so that sums never read its overflow pages. */
@@ -26,7 +29,7 @@ export function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 5_000 });
   try {
     database.exec(
-      `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2048; PRAGMA mmap_size=0; PRAGMA temp_store=FILE; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=${LOG_DISK_BYTES}`,
+      `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-2048; PRAGMA mmap_size=0; PRAGMA temp_store=FILE; PRAGMA wal_autocheckpoint=${LOG_PAGES}; PRAGMA journal_size_limit=${LOG_DISK_BYTES}`,
     );
     const version = Number((database.prepare("PRAGMA user_version").get() as { user_version: number }).user_version);
     if (version > VERSION) {

@@ -6,6 +6,7 @@ import type { Time, TrailId } from "@sallyport/shared/base/ids.ts";
 import { Receipt } from "@sallyport/shared/trail/receipt.ts";
 import { appendAll, type Edge, root } from "@sallyport/shared/trail/tree.ts";
 import { sha256 } from "../dom0/crypto.ts";
+import { COMMIT_BYTES_MAX } from "../limits.ts";
 import type { Position } from "../sources/source.ts";
 import { Holding } from "./holding.ts";
 import { OpenTrail } from "./open-trail.ts";
@@ -127,7 +128,7 @@ export class Spool {
   ): number {
     const takeBack = this.#holding.kept();
     let { edge } = this.#trail.row;
-    try {
+    const write = () =>
       this.#trail.change(() => {
         edge = this.#insert(edge, records);
         const gaps = this.#giveWay(edge.size);
@@ -136,6 +137,10 @@ export class Spool {
         for (const [key, value] of Object.entries(remembered)) this.remember(key, value);
         if (edge.size !== this.size) this.#store.grown(this.trail, edge);
       });
+    try {
+      if (records.reduce((sum, { content }) => sum + content.length, 0) > COMMIT_BYTES_MAX)
+        this.#store.leaveInLog(write);
+      else write();
     } catch (error) {
       takeBack();
       this.#store.emptyLog();

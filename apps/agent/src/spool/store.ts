@@ -2,6 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { type Edge, edgeBytes, edgeFromBytes } from "@sallyport/shared/trail/tree.ts";
+import { LOG_PAGES } from "./schema.ts";
 
 /** Which contents give way first when the spool is full: `givesWay` of the kind (record/kinds.ts). 2: never before others. */
 export type Way = 0 | 1 | 2;
@@ -105,6 +106,9 @@ export function storeOf(database: DatabaseSync) {
       checkpoint: checkpoint ?? undefined,
     };
   };
+  let commits = 0;
+  /** After so many the last one's pages were left in the log. */
+  let left: number | undefined;
   return {
     /** All or nothing, synced when it returns. */
     transaction<T>(act: () => T): T {
@@ -112,6 +116,7 @@ export function storeOf(database: DatabaseSync) {
       try {
         const value = act();
         sql.commit.run();
+        commits++;
         return value;
       } catch (error) {
         try {
@@ -158,6 +163,19 @@ export function storeOf(database: DatabaseSync) {
     setPosition: (name: string, value: string) => void sql.setPosition.run(name, value),
     state: (key: string) => (sql.state.get(key) as { value: string } | undefined)?.value,
     setState: (key: string, value: string) => void sql.setState.run(key, value),
+    /** What `act` commits is left in the write-ahead log, for the commit behind it to move into the file: for much of it
+     *  that takes as long again, and whatever else waits has its turn in between. Not twice behind one another: the log
+     *  has a bound. */
+    leaveInLog(act: () => void): void {
+      const isFirst = commits !== left;
+      if (isFirst) database.exec("PRAGMA wal_autocheckpoint=0");
+      try {
+        act();
+        if (isFirst) left = commits;
+      } finally {
+        if (isFirst) database.exec(`PRAGMA wal_autocheckpoint=${LOG_PAGES}`);
+      }
+    },
     /** What the write-ahead log holds goes into the file, and the log begins anew: room where the disk has none. */
     emptyLog(): void {
       try {

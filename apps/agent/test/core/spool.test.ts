@@ -1,6 +1,6 @@
 /** The spool on a real disk against a model: random actions, kills at any write, a full disk's worth of logs. */
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
@@ -300,4 +300,21 @@ it("the root of each size it covers is the one the whole tree had then", () => {
     expect(toHex(spool.rootAt(size))).toBe(toHex(root(sha256, edge)));
   }
   spool.close();
+});
+
+it("what is large is written once in its own turn: it stays in the log until the commit behind it, large or small", () => {
+  const state = fresh();
+  const spool = open(state);
+  const fileBytes = () => statSync(spoolPath(state)).size;
+  const parts = Array.from({ length: 150 }, (_, number) => prepare(verdict(number, 100_000)));
+  spool.append(parts, []);
+  expect(fileBytes()).toBeLessThan(MIB);
+  spool.append([prepare(verdict(150))], []);
+  expect(fileBytes()).toBeGreaterThan(15_000_000);
+  for (const each of [1, 2]) {
+    const before = fileBytes();
+    spool.append(parts, []);
+    expect(fileBytes() > before).toBe(each === 2);
+  }
+  expect(readAll(spool)).toHaveLength(452);
 });
