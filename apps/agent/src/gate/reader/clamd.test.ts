@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { heldBySize, readClamdConf } from "../clamd-conf.ts";
-import { readAnswer, readVersion } from "./clamd.ts";
+import { readAnswer, readFileAnswer, readVersion } from "./clamd.ts";
 
 describe("clamd's answers", () => {
   it("are clean, infected, or say nothing; a limit is never either", () => {
@@ -32,6 +32,23 @@ describe("clamd's answers", () => {
         expect(readAnswer(text).answer === "clean").toBe(text === "stream: OK");
       }),
     );
+  });
+
+  it("about a file name its path, and say nothing where they do not", () => {
+    expect(readFileAnswer("/trays/1.a/7: OK", "7")).toEqual({ answer: "clean" });
+    expect(readFileAnswer("/trays/1.a/7: A: B FOUND", "7")).toEqual({ answer: "infected", signature: "A: B" });
+    expect(readFileAnswer("/trays/1.a/7: Heuristics.Encrypted.Zip FOUND", "7")?.answer).toBe("unsaid");
+    for (const text of [
+      "/trays/1.a/17: OK",
+      "/trays/1.a/7: Excluded",
+      "/trays/1.a/7: Access denied. ERROR",
+      "/trays/1.a/7: OK\n/trays/1.a/7: OK",
+      "/trays/1.a/7: Not supported file type ERROR\0/trays/1.a/7: OK",
+      "7: OK",
+      "stream: OK",
+      "",
+    ])
+      expect(readFileAnswer(text, "7"), text).toBeNull();
   });
 
   it("name the engine and, where there are any, the definitions and their date", () => {

@@ -84,24 +84,30 @@ export function startScan(path: string, timeMs: number): ScanStream {
 export async function askAbout(path: string, name: string, timeMs: number): Promise<Answer | null> {
   let scanned = true;
   const { socket, answer } = open(path, timeMs, (untrusted) => {
-    scanned = /: (?:OK|.+ FOUND)$/s.test(untrusted);
-    return readAnswer(untrusted);
+    const said = readFileAnswer(untrusted, name);
+    scanned = said !== null;
+    return said ?? { answer: "unsaid", detail: "the scanner did not open it" };
   });
   socket.write(`zSCAN ${name}\0`);
   const said = await answer;
   return scanned ? said : null;
 }
 
-/** Of a stream, or of a file by its path. */
+/** Of a file it says the path first, whose end is the name. */
+export function readFileAnswer(untrusted: string, name: string): Answer | null {
+  const [, path, said = ""] = /^(\/[^:]*): (OK|.+ FOUND)$/s.exec(untrusted) ?? [];
+  return path?.endsWith(`/${name}`) ? readAnswer(`stream: ${said}`) : null;
+}
+
 export function readAnswer(untrusted: string): Answer {
-  const found = /^[^:]+: (.+) FOUND$/s.exec(untrusted);
+  const found = /^stream: (.+) FOUND$/s.exec(untrusted);
   if (found) {
     const signature = found[1]!.slice(0, 256);
     const limit = /^Heuristics\.(?:(Limits\.Exceeded)|Encrypted)/.exec(signature);
     if (limit) return { answer: limit[1] ? "limit" : "unsaid", detail: `the scanner says ${signature}` };
     return { answer: "infected", signature };
   }
-  if (/^[^:]+: OK$/.test(untrusted)) return { answer: "clean" };
+  if (untrusted === "stream: OK") return { answer: "clean" };
   return { answer: "unsaid", detail: `the scanner says ${JSON.stringify(untrusted.slice(0, 200))}` };
 }
 
