@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
-import { REFUSED, readTopic, shardFilter, UP } from "@sallyport/shared/wire/topics.ts";
+import { REFUSED, readTopic } from "@sallyport/shared/wire/topics.ts";
 import pg from "pg";
 import pino from "pino";
 import { z } from "zod";
@@ -27,6 +27,7 @@ import { sendReceipts, standing } from "./ingest/receipts.ts";
 import { readRefusal } from "./ingest/refusal.ts";
 import { holdShards } from "./ingest/shards.ts";
 import { States } from "./ingest/state.ts";
+import { subscriptions } from "./ingest/subscriptions.ts";
 import { type Message, openLink } from "./link/link.ts";
 import { openAuthority } from "./listener/authority.ts";
 import { startListener } from "./listener/listener.ts";
@@ -80,9 +81,7 @@ export async function startWorker(env: Env): Promise<Worker> {
   pool.on("error", lost); // a connection that rests
   pool.on("connect", (client) => client.on("error", lost)); // one in use: its query fails as well, and is repeated
 
-  const shards = new Set<string>();
-  const filters = (some: Iterable<string>) =>
-    [...some].flatMap((shard) => [...UP, REFUSED].map((channel) => shardFilter(shard, channel)));
+  const shards = subscriptions(() => link);
   const receive = async ({ topic, bytes, retained }: Message): Promise<void> => {
     const read = readTopic(topic);
     if (!read.ok) return ingest.refuse({ code: "topic", workstation: undefined, topic, reason: read.error, bytes });
@@ -107,8 +106,8 @@ export async function startWorker(env: Env): Promise<Worker> {
     receive,
     onState: (state, reason) => {
       log.info({ reason }, `broker.${state}`);
-      if (state === "connected" && shards.size > 0)
-        link.subscribe(filters(shards)).catch((error: Error) => log.warn({ error: error.message }, "subscribe.failed"));
+      if (state === "connected")
+        shards.connected().catch((error: Error) => log.warn({ error: error.message }, "subscribe.failed"));
     },
   });
   const watch = new ClockWatch(now(), performance.now());
@@ -117,9 +116,9 @@ export async function startWorker(env: Env): Promise<Worker> {
     return doubt && doubtWords(doubt);
   };
   const ingest = new Ingest({ pool, signer, publish: link.publish, log, now, clockDoubt });
-  const dispatch = policyDispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
-  const overlays = overlayDispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
-  const commands = new CommandDispatch({ pool, log, publish: link.publish, shards: () => [...shards] });
+  const dispatch = policyDispatch({ pool, log, publish: link.publish, shards: shards.held });
+  const overlays = overlayDispatch({ pool, log, publish: link.publish, shards: shards.held });
+  const commands = new CommandDispatch({ pool, log, publish: link.publish, shards: shards.held });
   const rollouts = new Rollouts({ pool, log, recordConsole: consoleRecorder(signer) });
   const gather = new Gather({ pool, log });
   const deliveries = new Deliveries({
@@ -143,14 +142,12 @@ export async function startWorker(env: Env): Promise<Worker> {
       databaseUrl: env.DATABASE_URL,
       log,
       gained: async (some) => {
-        for (const shard of some) shards.add(shard);
-        if (link.isConnected()) await link.subscribe(filters(some));
+        await shards.gained(some);
         dispatch.wake();
         overlays.wake();
       },
       lost: async (some) => {
-        for (const shard of some) shards.delete(shard);
-        if (link.isConnected() && some.length > 0) await link.unsubscribe(filters(some));
+        await shards.lost(some);
         for (const end = now() + STOP_MS_MAX; !ingest.isIdle() && now() < end; ) await delay(5);
       },
     },
