@@ -68,6 +68,8 @@ export async function shapesOf(limits: ShapeLimits, size: number, chunks: AsyncI
     }
     if (text || begins(head, GIF)) page.add(chunk.toString("latin1"));
     program?.add(chunk);
+    // what begins as none of these is none, however long it is
+    if (head.length >= HEAD_BYTES && !text && !begins(head, GIF) && program === null) break;
   }
   const found: Shape[] = [];
   const beyond = (shape: Shape, bytes: number) => bytes > (limits[shape]?.bytes ?? Number.MAX_SAFE_INTEGER);
