@@ -312,6 +312,28 @@ describe.skipIf(isAbsent())("lists", () => {
     await expect.poll(open, SOON).not.toBe(first);
   });
 
+  test("Enter opens a row, and once more goes on into its details, where Tab leads to what can be done", async () => {
+    await owner.goto("/alerts");
+    await row(owner, "SanDisk").waitFor();
+    await owner.keyboard.press("j");
+    await owner.waitForURL("**&open=*");
+    const details = owner.getByRole("complementary", { name: "Details" });
+    await details.getByLabel("Note").waitFor();
+    await owner.keyboard.press("Enter");
+    const isFocused = (page: Page) => page.evaluate("document.activeElement?.matches('[data-details]')");
+    await expect.poll(() => isFocused(owner), SOON).toBe(true);
+    await owner.keyboard.press("Tab");
+    expect(await owner.evaluate("document.activeElement?.closest('[data-details]') !== null")).toBe(true);
+    await owner.keyboard.press("Escape");
+    await details.waitFor({ state: "detached" });
+    await row(owner, "SanDisk").focus();
+    await owner.keyboard.press("Enter");
+    await details.waitFor();
+    expect(await isFocused(owner)).toBe(false);
+    await owner.keyboard.press("Enter");
+    await expect.poll(() => isFocused(owner), SOON).toBe(true);
+  });
+
   test("kinds are offered by their noun, each by its whole name, and all of a noun at once", async () => {
     await owner.goto("/explore");
     const filters = owner.getByRole("complementary", { name: "Filters" });
@@ -441,6 +463,20 @@ describe.skipIf(isAbsent())("lists", () => {
     await expect
       .poll(() => head.getAttribute("aria-sort"), SOON)
       .toBe(then.startsWith("-") ? "descending" : "ascending");
+  });
+
+  test("people beyond a page are shown when they are asked for, in the order of the list", async () => {
+    await console_.pool.query(
+      `INSERT INTO person (id, name, email, role)
+       SELECT 'p' || n, 'Person ' || lpad(n::text, 3, '0'), n || '@example.org', 'viewer' FROM generate_series(1, 230) n`,
+    );
+    await owner.goto("/people?sort=name");
+    await row(owner, "Person 199").waitFor();
+    expect(await row(owner, "Person 200").count()).toBe(0);
+    await owner.getByRole("button", { name: "Show more" }).click();
+    await row(owner, "Person 230").waitFor();
+    await owner.getByRole("button", { name: "Show more" }).waitFor({ state: "detached" });
+    expect(await owner.getByRole("row").count()).toBe(232); // with the heads and the owner
   });
 
   test("nothing of it asked another host for anything or broke the pages' own rules", () => expect(faults).toEqual([]));

@@ -7,7 +7,9 @@ export function Below({ acts, onClose, children }: Props) {
   return (
     <section
       aria-label="Details"
-      className="flex max-h-[45vh] shrink-0 flex-wrap items-start gap-4 overflow-auto border-t border-line bg-panel px-5 py-3"
+      data-details
+      tabIndex={-1}
+      className="focus-visible:-outline-offset-2 flex max-h-[45vh] shrink-0 flex-wrap items-start gap-4 overflow-auto border-t border-line bg-panel px-5 py-3"
     >
       <div className="min-w-[280px] flex-1">{children}</div>
       <div className="flex flex-wrap items-baseline gap-2">

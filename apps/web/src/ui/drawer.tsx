@@ -19,7 +19,9 @@ export function Drawer({ title, mark, tabs, onClose, tab, onTab }: Props) {
   return (
     <aside
       aria-label="Details"
-      className="flex w-[400px] shrink-0 flex-col overflow-hidden border-l border-line bg-panel xl:w-[460px]"
+      data-details
+      tabIndex={-1}
+      className="focus-visible:-outline-offset-2 flex w-[400px] shrink-0 flex-col overflow-hidden border-l border-line bg-panel xl:w-[460px]"
     >
       <div className="flex items-start gap-2 px-[18px] pt-3.5">
         <span className="shrink-0">{mark}</span>

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { cx } from "./class.ts";
 
 type Props = {
   title?: ReactNode;
@@ -10,10 +11,10 @@ type Props = {
 export function Header({ title, about, children }: Props) {
   return (
     <header className="sticky top-0 z-20 flex min-h-[49px] shrink-0 flex-wrap items-center gap-2.5 border-b border-line bg-panel px-5 py-2">
-      {title && <h1 className="max-w-full min-w-0 truncate">{title}</h1>}
+      {title && <h1 className={cx("max-w-full min-w-0 truncate", about ? "mr-3" : false)}>{title}</h1>}
       {about && (
         <>
-          <span className="ml-3 text-ink-2">{about}</span>
+          <span className="text-ink-2">{about}</span>
           <Grow />
         </>
       )}

@@ -8,6 +8,9 @@ import { Key } from "./header.tsx";
 /** After `g`, this long for the second letter. */
 const CHORD_MS = 1200;
 
+/** What tells of the open row: Enter goes on into it. It is focused whole, so that Tab leads through what is in it. */
+export const DETAILS = "[data-details]";
+
 export type Place = { letter: string; href: string; word: string };
 
 const typing = (target: EventTarget | null): boolean =>
@@ -48,8 +51,8 @@ export function Keys({ places }: { places: Place[] }) {
   });
   const rows: [string[], string][] = [
     [["j", "k"], "next and previous row"],
-    [["Enter"], "open the row"],
-    [["Esc"], "close the drawer"],
+    [["Enter"], "open the row; once it is open, go on into its details"],
+    [["Esc"], "close the details"],
     [["←", "→"], "over Explore’s bars; Shift adds, Enter narrows"],
     [["/"], "search"],
     ...places.map(({ letter, word }): [string[], string] => [["g", letter], `go to ${word}`]),

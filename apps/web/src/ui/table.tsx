@@ -6,7 +6,7 @@ import Link from "next/link";
 import { useRouter } from "next/navigation";
 import { type MouseEvent, type ReactNode, useEffect, useRef, useState } from "react";
 import { cx } from "./class.ts";
-import { useKeys } from "./keys.tsx";
+import { DETAILS, useKeys } from "./keys.tsx";
 import { orderOf, type Sortable, type Sorted, SortHead } from "./sort.tsx";
 
 const ROW_PX = 29;
@@ -107,6 +107,11 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, sorted, ...
   /** Elsewhere, as beside the list, arrows scroll. */
   const isHere = ({ target }: KeyboardEvent) =>
     target === document.body || (root.current?.contains(target as Node) ?? false);
+  /** On the row that is open beside the list already. */
+  const isOn = ({ target }: KeyboardEvent) =>
+    does.hrefOf === undefined &&
+    active !== undefined &&
+    (target === document.body || (target as Element).getAttribute("aria-current") === "true");
   useKeys((key, event) => {
     if (key.startsWith("Arrow") && !isHere(event)) return;
     if (key === "j" || key === "ArrowDown") {
@@ -115,7 +120,8 @@ export function Table<T>({ label, columns, rows, keyOf, onEnd, foot, sorted, ...
     } else if (key === "k" || key === "ArrowUp") {
       event.preventDefault();
       move(at < 0 ? 0 : at - 1);
-    } else if (key === "Escape" && active !== undefined) close();
+    } else if (key === "Enter" && isOn(event)) document.querySelector<HTMLElement>(DETAILS)?.focus();
+    else if (key === "Escape" && active !== undefined) close();
   });
 
   const wide = columns.map(({ track }) => track.replace("minmax(0,", `minmax(${SHRUNK_PX}px,`));

@@ -46,14 +46,14 @@ const columns = (asked: string): Column<RequestRow>[] => [
       </>
     ),
   },
+  { head: "State", sort: { word: "state" }, track: "112px", cell: (row) => <State row={row} /> },
+  { head: "Ends", track: "64px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
   { head: "Held because", track: "minmax(0, 1fr)", cell: (row) => <Untrusted text={row.why} /> },
   {
     head: "Asks for",
     track: "136px",
     cell: (row) => <span title={row.handsOver}>{asksFor(row)}</span>,
   },
-  { head: "State", sort: { word: "state" }, track: "112px", cell: (row) => <State row={row} /> },
-  { head: "Ends", track: "64px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
   {
     head: "Why",
     track: "minmax(0, 1fr)",
