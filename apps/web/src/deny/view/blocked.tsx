@@ -40,7 +40,7 @@ const COLUMNS: Column<DenyRow>[] = [
     mono: true,
     cell: (row) => <Untrusted text={row.words} />,
   },
-  { head: "For", sort: { word: "for" }, track: "minmax(90px, 150px)", cell: (row) => row.whose },
+  { head: "For", sort: { word: "for" }, track: "minmax(96px, 0.5fr)", cell: (row) => row.whose },
   {
     head: "Ends",
     sort: { word: "ends" },
@@ -59,7 +59,7 @@ const COLUMNS: Column<DenyRow>[] = [
       ),
   },
   { head: "Reason", track: "minmax(0, 0.7fr)", cell: (row) => <Untrusted text={row.reason} /> },
-  { head: "By", track: "minmax(80px, 150px)", cell: (row) => row.addedBy },
+  { head: "By", track: "minmax(80px, 0.5fr)", cell: (row) => row.addedBy },
 ];
 
 export function Blocked() {

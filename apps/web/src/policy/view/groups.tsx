@@ -18,7 +18,7 @@ import type { GroupRow } from "../store.ts";
 const COLUMNS: Column<GroupRow>[] = [
   {
     head: "Group",
-    track: "minmax(120px, 0.6fr)",
+    track: "minmax(120px, 0.5fr)",
     leads: true,
     cell: (row) => <b className="font-medium">{row.name}</b>,
   },
@@ -32,11 +32,11 @@ const COLUMNS: Column<GroupRow>[] = [
   { head: "Published", track: "104px", cell: (row) => row.inForce && <Ago time={row.inForce.publishedAt} /> },
   {
     head: "Source",
-    track: "minmax(72px, 150px)",
+    track: "minmax(72px, 0.4fr)",
     cell: (row) =>
       row.repository === null ? <span className="text-ink-3">here</span> : <Untrusted text={row.repository} />,
   },
-  { head: "By", track: "minmax(80px, 140px)", cell: (row) => row.inForce?.by },
+  { head: "By", track: "minmax(80px, 0.4fr)", cell: (row) => row.inForce?.by },
   {
     head: "Signatures",
     track: "minmax(96px, 150px)",

@@ -15,6 +15,8 @@ import type { Histogram } from "../histogram.ts";
 const HEIGHT = 100;
 const HEIGHT_LEAST = 5;
 const LABELS = 5;
+/** Of what lies between two of them, how much one fills: the last is said only where it is not cut off. */
+const LABEL_SHARE = 0.67;
 const JUMP_BARS = 10;
 const STALE_MS = 30_000;
 
@@ -188,7 +190,8 @@ function Chart({ histogram, isStale, range, onNarrow }: ChartProps) {
       <div className="relative h-4 overflow-hidden text-[11px] leading-4 whitespace-nowrap text-ink-3" aria-hidden>
         {counts.map(
           (_, bar) =>
-            bar % every === 0 && (
+            bar % every === 0 &&
+            bar + every * LABEL_SHARE <= counts.length && (
               // biome-ignore lint/suspicious/noArrayIndexKey: a bar is its place in time
               <span key={bar} className="absolute" style={{ left: `${(bar / counts.length) * 100}%` }}>
                 {tick(momentOf(bar), stepMs)}
