@@ -40,7 +40,7 @@ const COLUMNS: Column<DenyRow>[] = [
     mono: true,
     cell: (row) => <Untrusted text={row.words} />,
   },
-  { head: "For", sort: { word: "for" }, track: "minmax(96px, 0.5fr)", cell: (row) => row.whose },
+  { head: "For", sort: { word: "for" }, track: "minmax(112px, 0.5fr)", cell: (row) => row.whose },
   {
     head: "Ends",
     sort: { word: "ends" },
