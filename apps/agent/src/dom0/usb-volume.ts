@@ -70,12 +70,19 @@ export function usbVolume(
     }
   }
 
+  /** After a restart. Of two who ask at once, the first one's is kept. */
+  async function reopened(file: string): Promise<FileHandle> {
+    const handle = await open(path(file), constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined);
+    if (!handle) throw new DoorError(`the image ${file} is gone`);
+    const kept = sealed.get(file);
+    if (kept) await handle.close();
+    else sealed.set(file, handle);
+    return kept ?? handle;
+  }
+
   /** By the descriptor that was kept; the name must still lead to it. */
   async function sealedFile(file: string): Promise<{ handle: FileHandle; own: BigIntStats }> {
-    const handle =
-      sealed.get(file) ?? (await open(path(file), constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => undefined));
-    if (!handle) throw new DoorError(`the image ${file} is gone`);
-    sealed.set(file, handle);
+    const handle = sealed.get(file) ?? (await reopened(file));
     const own = await handle.stat({ bigint: true });
     const named = await stat(path(file), { bigint: true }).catch(() => undefined);
     if (own.ino !== named?.ino || own.dev !== named.dev)
@@ -101,7 +108,10 @@ export function usbVolume(
     blank,
     async copy({ node, bytes, onProgress, signal }) {
       const source = await openNode(node);
-      const { file, handle } = await blank();
+      const { file, handle } = await blank().catch(async (error: Error) => {
+        await source.close(); // alone as long: nobody else could read the stick
+        throw error;
+      });
       try {
         const hash = createHash("sha256");
         let at = 0;
@@ -133,7 +143,9 @@ export function usbVolume(
     async seal({ file, bytes }) {
       try {
         const handle = await open(path(file), constants.O_RDONLY | constants.O_NOFOLLOW);
+        const before = sealed.get(file);
         sealed.set(file, handle);
+        await before?.close();
         await handle.chmod(0o400);
         await handle.sync();
         await syncFolder(folder);

@@ -81,6 +81,7 @@ it.skipIf(absent !== null)(
     const policy = { ...DEFAULT_USB, unscannable: "allow" as const };
     let bodies: ScanBody[] = [];
     bench.start({
+      volume, // closed with it
       async scan(path, { source, sha256: imageSha256 }) {
         const options = { policy, clamd: null, start: reader, now: () => new Date(), lanes: 1, imageSha256, source };
         const body = await scan(path, options);

@@ -5,7 +5,9 @@ import {
   appendFileSync,
   existsSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
@@ -18,7 +20,7 @@ import { DoorError } from "../../src/dom0/dom0.ts";
 import { parentOf, usbPorts } from "../../src/dom0/usb.ts";
 import { storageDrivers } from "../../src/dom0/usb-drivers.ts";
 import { isNodeOf } from "../../src/dom0/usb-units.ts";
-import { usbVolume } from "../../src/dom0/usb-volume.ts";
+import { type UsbVolume, usbVolume } from "../../src/dom0/usb-volume.ts";
 import { usbEvents } from "../../src/dom0/usb-watch.ts";
 import { type SimUsb, simUsb } from "../../src/sim/usb.ts";
 import { type SimDevice, simDescriptors } from "../../src/sim/usb-device.ts";
@@ -156,11 +158,46 @@ describe("the ports", () => {
 });
 
 describe("the volume", () => {
+  const volumes: UsbVolume[] = [];
+  const opened = (folder = join(root, "volume")): UsbVolume => {
+    const volume = usbVolume(folder);
+    volumes.push(volume);
+    return volume;
+  };
+  const openFiles = (): string[] =>
+    readdirSync("/proc/self/fd")
+      .map((fd) => {
+        try {
+          return readlinkSync(join("/proc/self/fd", fd));
+        } catch {
+          return ""; // gone since
+        }
+      })
+      .filter((path) => path.startsWith(`${root}/`));
+  afterEach(async () => {
+    for (const volume of volumes.splice(0)) await volume.close();
+    await until("no file of it is open any more", () => openFiles().length === 0);
+  });
+  it("lets go of the stick where there is no place for the copy, and keeps one descriptor of each file", async () => {
+    const node = join(root, "stick");
+    writeFileSync(node, randomBytes(MIB));
+    const nowhere = opened(join(node, "volume"));
+    await expect(nowhere.copy({ ...quiet, node, bytes: MIB })).rejects.toThrow(/takes no file/);
+    expect(openFiles()).toEqual([]);
+    const volume = opened();
+    const copied = await volume.copy({ ...quiet, node, bytes: MIB });
+    for (let round = 0; round < 2; round++) await volume.seal(copied);
+    await until("the stick is closed", () => openFiles().length === 1);
+    await volume.close();
+    const asked = Array.from({ length: 4 }, () => volume.seen(copied.file));
+    expect(new Set(await Promise.all(asked)).size).toBe(1);
+    expect(openFiles()).toEqual([volume.path(copied.file)]);
+  });
   it("copies a stick once, hashed on the way, and keeps it sealed", async () => {
     const bytes = randomBytes(9 * MIB + 512);
     const node = join(root, "stick");
     writeFileSync(node, bytes);
-    const volume = usbVolume(join(root, "volume"));
+    const volume = opened();
     const progress: number[] = [];
     const copied = await volume.copy({ ...quiet, node, bytes: bytes.length, onProgress: (at) => progress.push(at) });
     writeFileSync(node, randomBytes(bytes.length));
@@ -177,7 +214,7 @@ describe("the volume", () => {
     const node = join(root, "stick");
     writeFileSync(node, randomBytes(MIB));
     truncateSync(node, 4096);
-    const volume = usbVolume(join(root, "volume"));
+    const volume = opened();
     await expect(volume.copy({ ...quiet, node, bytes: MIB })).rejects.toThrow(/ended at byte 4096 of the 1048576/);
     await expect(volume.copy({ ...quiet, node, bytes: 512, signal: AbortSignal.abort() })).rejects.toThrow(DoorError);
     await expect(volume.copy({ ...quiet, node: join(root, "none"), bytes: 1 })).rejects.toThrow(/cannot be opened/);
@@ -186,7 +223,7 @@ describe("the volume", () => {
   it("notices another file in the sealed one's place, and one that was opened for writing again", async () => {
     const node = join(root, "stick");
     writeFileSync(node, randomBytes(MIB));
-    const volume = usbVolume(join(root, "volume"));
+    const volume = opened();
     const [one, two] = [
       await volume.copy({ ...quiet, node, bytes: MIB }),
       await volume.copy({ ...quiet, node, bytes: MIB }),
@@ -225,7 +262,7 @@ describe("the volume", () => {
         error: expect.stringMatching(/does not belong/),
       });
       expect(await isNodeOf(kernel.place, "1-2", join(root, "gone"))).toMatchObject({ ok: false });
-      const copied = await usbVolume(join(root, "volume")).copy({ ...quiet, node: unit!.node!, bytes: unit!.bytes });
+      const copied = await opened().copy({ ...quiet, node: unit!.node!, bytes: unit!.bytes });
       expect(copied.sha256).toBe(sha256(bytes));
     } finally {
       execFileSync("losetup", ["--detach", loop]);

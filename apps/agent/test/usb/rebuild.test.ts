@@ -50,6 +50,7 @@ async function rebuilt(
   } finally {
     await volume.discard(copied.file);
     expect(await volume.files()).toEqual([]);
+    await volume.close();
   }
 }
 
