@@ -440,6 +440,19 @@ describe("the worker", () => {
     expect((await readCounts(pool)).undelivered).toBe(0);
   });
 
+  test("tells that also of one that asked to be left alone for longer", async () => {
+    const receiver = await webhooks(() => ({ status: 429, headers: { "retry-after": "3600" } }));
+    await add(post(receiver.url), { name: "pager" });
+    work();
+    await raise(0, 1);
+    await until(async () => expect((await only()).failures).toBe(1));
+    const told = async () => (await pool.query("SELECT state FROM alert WHERE kind = 'console.delivery'")).rows;
+    expect(await told()).toEqual([]);
+    await pool.query("UPDATE destination SET failing_since = now() - interval '11 minutes'");
+    await until(async () => expect(await told()).toEqual([{ state: "open" }]));
+    expect(receiver.posted).toHaveLength(1);
+  });
+
   test("with another session secret than the console's says so and sends nothing", async () => {
     const receiver = await webhooks();
     await add(post(receiver.url));

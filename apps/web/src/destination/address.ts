@@ -7,11 +7,13 @@ export const SETTING = "SALLYPORT_ALERT_NETWORKS";
 
 export type Reachable = (address: string) => boolean;
 
-/** IANA's registries of special-purpose addresses, and multicast. */
+/** IANA's registries of special-purpose addresses, multicast, and one with a public number that leads to the platform which a
+ *  machine of Azure runs on. */
 const SPECIAL_4 = [
   ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"],
   ...["192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24"],
   ...["198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"],
+  "168.63.129.16/32",
 ];
 /** All that is public is in 2000::/3, and of it these are not: Teredo and its like, documentation, 6to4. */
 const SPECIAL_6 = ["2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"];

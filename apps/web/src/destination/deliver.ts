@@ -21,6 +21,7 @@ import {
   release,
   settleFailed,
   settleSent,
+  tellFailing,
 } from "./queue.ts";
 import type { Seal } from "./seal.ts";
 import { AT_ONCE, type Outcome, type SendDeps, send } from "./send.ts";
@@ -63,6 +64,7 @@ export class Deliveries {
     const look = async () => {
       for (const asked of await claimTests(pool)) this.#start(this.#test(asked, signal));
       for (const due of await claimDue(pool)) this.#start(this.#drain(due, signal));
+      await tellFailing(pool);
     };
     await this.#rounds.run(signal, look, failed);
     await Promise.all(this.#running);

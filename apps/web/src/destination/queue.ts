@@ -118,16 +118,16 @@ export async function settleSent(pool: Pool, claimed: Claimed, sent: readonly st
 /** It did not arrive, or nobody knows. Answers the failures in a row. */
 export async function settleFailed(
   pool: Pool,
-  { id, name, claim }: Claimed,
+  { id, claim }: Claimed,
   tried: readonly string[],
   { reason, refused = false }: { reason: string; refused?: boolean },
   wait: (failures: number) => number,
 ): Promise<number> {
   return inTransaction(pool, async (tx) => {
-    const { rows } = await tx.query<{ failures: number; failing_since: Date; now: Date }>(
+    const { rows } = await tx.query<{ failures: number }>(
       `UPDATE destination SET failures = failures + 1, failing_since = coalesce(failing_since, now()),
               last_error_at = now(), last_error = $3
-        WHERE id = $1 AND claimed_by = $2 AND enabled RETURNING failures, failing_since, now() AS now`,
+        WHERE id = $1 AND claimed_by = $2 AND enabled RETURNING failures`,
       [id, claim, reason],
     );
     const row = rows[0];
@@ -143,22 +143,27 @@ export async function settleFailed(
           WHERE id = ANY($1::bigint[])`,
         [tried],
       );
-    if (row.now.getTime() - row.failing_since.getTime() >= FAILING_MS) {
-      const raised = await tx.query(
-        `INSERT INTO alert (key, kind, severity, title, reason) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key) DO NOTHING`,
-        [
-          `delivery/${id}/${row.failing_since.toISOString()}`,
-          KIND,
-          SEVERITIES.indexOf("error"),
-          `Alerts do not reach the destination ${name}`,
-          `since ${row.failing_since.toISOString()}: ${reason}`,
-        ],
-      );
-      if (raised.rowCount) await tx.query("SELECT pg_notify('alert', '')");
-    }
     return row.failures;
   });
 }
+
+/** Where alerts have not arrived for long, however long it is until the next attempt. Each failing is told once. */
+export async function tellFailing(pool: Pool): Promise<void> {
+  await inTransaction(pool, async (tx) => {
+    const { rowCount } = await tx.query(
+      `WITH failing AS (
+         SELECT name, last_error, ${ISO} AS since, 'delivery/' || id || '/' || ${ISO} AS key FROM destination
+          WHERE enabled AND failing_since <= now() - make_interval(secs => ${FAILING_MS / 1_000}) FOR NO KEY UPDATE)
+       INSERT INTO alert (key, kind, severity, title, reason)
+       SELECT key, $1, $2, 'Alerts do not reach the destination ' || name, 'since ' || since || ': ' || coalesce(last_error, '')
+         FROM failing WHERE NOT EXISTS (SELECT FROM alert a WHERE a.key = failing.key) ON CONFLICT (key) DO NOTHING`,
+      [KIND, SEVERITIES.indexOf("error")],
+    );
+    if (rowCount) await tx.query("SELECT pg_notify('alert', '')");
+  });
+}
+
+const ISO = `to_char(failing_since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 export async function closeFailing(tx: PoolClient, id: string, note: string): Promise<void> {
   await tx.query(
