@@ -8,7 +8,7 @@ import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import type { Applier } from "./appliers/applier.ts";
 import { ungated, usbApplier } from "./appliers/usb.ts";
 import { type AgentConfig, GateChoice } from "./config.ts";
-import { attachTo } from "./dom0/attach.ts";
+import { attachTo } from "./dom0/attach-to.ts";
 import { sha256 } from "./dom0/crypto.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import type { Log } from "./dom0/log.ts";

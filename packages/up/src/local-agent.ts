@@ -10,7 +10,7 @@ import { z } from "zod";
 import { LEAN, LEAN_ENV } from "../../../apps/agent/bin/lean.mjs";
 import { makeAgentProgram } from "./agent-program.ts";
 import { ROOT } from "./build.ts";
-import type { Parts } from "./start.ts";
+import type { Parts } from "./parts.ts";
 import { readStateFile, replaceFile } from "./state-file.ts";
 
 export type Agent = { workstation: WorkstationId; state: string; eveFile: string };

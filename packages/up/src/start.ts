@@ -10,13 +10,14 @@ import { type Exposure, exposure } from "./exposure.ts";
 import { ensureFirstGroup } from "./group.ts";
 import { ensureKeys, type KeyFiles } from "./keys.ts";
 import { type Agent, startAgent } from "./local-agent.ts";
+import { Parts } from "./parts.ts";
 import { askedPort, choosePort, PORTS, type PortName, type Ports, readLastPorts } from "./ports.ts";
 import { startPostgres } from "./postgres.ts";
 import { keepRenewed } from "./renew.ts";
 import { RunFile } from "./run.ts";
 import { readSigner } from "./signer.ts";
 import { replaceFile } from "./state-file.ts";
-import { Child, type ChildOptions } from "./supervise.ts";
+import type { Child } from "./supervise.ts";
 
 /** What is absent is as `npm run up` has it. A port of 0 takes any free one. `databaseUrl` and `mqttUrl` name outside
  *  servers, which are then not started here. `host` is the name by which other machines reach this one: without it
@@ -184,56 +185,6 @@ async function raiseIfRestored(databaseUrl: string, stateFolder: string, say: (l
   say(
     `This console was restored from a backup: its epoch is now ${epoch}, and workstations send again what they hold.`,
   );
-}
-
-/** The children that run, stopped in the reverse of the order in which they were started. */
-export class Parts {
-  readonly children = new Map<string, Child>();
-  readonly #stateFolder: string;
-  readonly #run: RunFile;
-  readonly #say: (line: string) => void;
-  readonly #signal: AbortSignal | undefined;
-  #stopped: Promise<void> | undefined;
-
-  constructor(stateFolder: string, run: RunFile, say: (line: string) => void, signal: AbortSignal | undefined) {
-    this.#signal = signal;
-    this.#stateFolder = stateFolder;
-    this.#run = run;
-    this.#say = say;
-  }
-
-  hooks(name: string) {
-    return {
-      onStart: (pid: number) => this.#run.note(name, pid),
-      signal: this.#signal,
-      onRestart: (reason: string) =>
-        this.#say(`${name} ${reason}; starting it again (${join(this.#stateFolder, "logs", `${name}.log`)}).`),
-    };
-  }
-
-  add(child: Child): Child {
-    this.children.set(child.name, child);
-    return child;
-  }
-
-  start(name: string, options: Pick<ChildOptions, "args" | "env" | "cwd">): Child {
-    this.#signal?.throwIfAborted();
-    const logFile = join(this.#stateFolder, "logs", `${name}.log`);
-    const child = new Child({ cwd: ROOT, ...options, name, command: process.execPath, logFile, ...this.hooks(name) });
-    child.start();
-    return this.add(child);
-  }
-
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stopAll();
-    return this.#stopped;
-  }
-
-  async #stopAll(): Promise<void> {
-    for (const child of [...this.children.values()].reverse()) await child.stop();
-    rmSync(join(this.#stateFolder, "up.json"), { force: true }); // it would name what no longer answers
-    this.#run.release();
-  }
 }
 
 /** `ports.json` holds what was taken last: workstations enrolled then come back to the same ones. */

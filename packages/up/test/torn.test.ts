@@ -5,7 +5,8 @@ import { join } from "node:path";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startAgent } from "../src/local-agent.ts";
-import { type Parts, startStack } from "../src/start.ts";
+import type { Parts } from "../src/parts.ts";
+import { startStack } from "../src/start.ts";
 
 const NOWHERE = "postgresql://127.0.0.1:1/none";
 let folder: string;

@@ -1,7 +1,7 @@
 /** One statement more: taken, held already, or refused. Pure; policy.ts keeps what it returns. */
 import { fromBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { Hash, Verify } from "@sallyport/shared/base/crypto.ts";
-import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { readJson } from "@sallyport/shared/base/json.ts";
 import { faultOfCommand } from "@sallyport/shared/command/command.ts";
 import { carriedDigest, Policy } from "@sallyport/shared/policy/policy.ts";
@@ -23,8 +23,8 @@ import type { Kept } from "./kept.ts";
 import { agree, hear, issuedAlone, issuedBy, type Moments } from "./moments.ts";
 import { unreadable } from "./newer.ts";
 import { faultOfOverlay } from "./overlays.ts";
+import type { Self } from "./self.ts";
 
-export type Self = { workstation: WorkstationId; group: GroupId; consoleKeys: readonly string[] };
 export type Belief = { group: GroupId; signers: Signers };
 export type InForce = { policy: Policy; digest: string; order: number; taken: string; notAfter: string | undefined };
 export type Believed =

@@ -5,10 +5,11 @@ import { keyId, type Signer } from "@sallyport/shared/trail/signed.ts";
 import { describe, expect, it } from "vitest";
 import { newSigner } from "../../../../packages/shared/test/keys.ts";
 import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
-import { type Believed, believe, type Self } from "./believe.ts";
+import { type Believed, believe } from "./believe.ts";
 import { exceptionsOf } from "./exceptions.ts";
 import { EMPTY_KEPT, forNextEnrolment, type Kept } from "./kept.ts";
 import { Marks, makeGood, rise } from "./marks.ts";
+import type { Self } from "./self.ts";
 
 const console = newSigner();
 const OWN = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b" as WorkstationId;

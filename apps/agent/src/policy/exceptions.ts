@@ -13,8 +13,8 @@ import {
   isCurrent,
 } from "@sallyport/shared/usb/exception.ts";
 import { z } from "zod";
-import type { Self } from "./believe.ts";
 import { EXCEPTIONS_MAX, type Kept, REVOKED_KEPT_MAX } from "./kept.ts";
+import type { Self } from "./self.ts";
 
 type Own = Pick<Self, "workstation">;
 

@@ -10,9 +10,10 @@ import { newSigner } from "../../../../packages/shared/test/keys.ts";
 import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import { overlayRecords } from "../report/overlay-records.ts";
 import { overlayStates } from "../report/overlays.ts";
-import { type Believed, believe, type Self } from "./believe.ts";
+import { type Believed, believe } from "./believe.ts";
 import { EMPTY_KEPT, Kept } from "./kept.ts";
 import { deniedOf, heldOverlays, standing } from "./overlays.ts";
+import type { Self } from "./self.ts";
 
 const console = newSigner();
 const approver = newSigner();

@@ -17,11 +17,12 @@ import { z } from "zod";
 import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
 import type { Log } from "../dom0/log.ts";
 import { REFUSED_REMEMBERED } from "../limits.ts";
-import { beliefOf, believe, type InForce, inForce, isPassed, membershipKey, type Self } from "./believe.ts";
+import { beliefOf, believe, type InForce, inForce, isPassed, membershipKey } from "./believe.ts";
 import { exceptionsOf } from "./exceptions.ts";
 import { type Kept, writeKept } from "./kept.ts";
 import { hear, issuedBy, latestOf, type Moments } from "./moments.ts";
 import { deniedOf, type HeldOverlay, heldOverlays, type OverlayInForce, standing } from "./overlays.ts";
+import type { Self } from "./self.ts";
 
 export type PolicyParts = {
   state: string;

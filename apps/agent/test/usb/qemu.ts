@@ -1,7 +1,8 @@
 /** A QEMU of a test's own, with a USB controller and nothing on it, that can be ended and started again. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { type Attach, attachTo } from "../../src/dom0/attach.ts";
+import type { Attach } from "../../src/dom0/attach.ts";
+import { attachTo } from "../../src/dom0/attach-to.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { until } from "../core/agent.ts";
 

@@ -1,5 +1,5 @@
 /** A guest under Xen, by the words of xl's manual: what is attached to it is a list, and xl's tables are printed over that. */
-import { attachTo } from "../../src/dom0/attach.ts";
+import { attachTo } from "../../src/dom0/attach-to.ts";
 import { simDom0 } from "../../src/sim/sim.ts";
 
 /** As libxl of Xen 4.20 says it where its script may not do its work. */

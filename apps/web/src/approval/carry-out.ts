@@ -1,6 +1,5 @@
 /** What was waited for → done, by the very code of the noun that asked for it. */
 import type { ProposalKind } from "@sallyport/shared/approval/proposal.ts";
-import type { SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import type { PoolClient } from "pg";
 import { askSigned } from "../command/ask.ts";
 import type { Act } from "../person/act.ts";
@@ -8,11 +7,9 @@ import { publishSigned } from "../policy/publish.ts";
 import { startSigned } from "../rollout/start.ts";
 import { exceptSigned } from "../usb/exception.ts";
 import { moveSigned } from "../workstation/change.ts";
+import type { Carrying } from "./carrying.ts";
 import { keysSigned } from "./keys.ts";
 import { changeSigned } from "./signers.ts";
-
-/** `act` is what the asker left, as JSON; the statements bear the signatures of as many as must. */
-export type Carrying = { act: unknown; statements: readonly SignedStatement[]; now: Date };
 
 /** In the caller's transaction. @throws Refusal where it cannot be done any more */
 export const CARRY_OUT: Record<ProposalKind, (tx: PoolClient, carrying: Carrying) => Promise<Act>> = {

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { putStatements } from "../dispatch/sign.ts";
 import type { Act } from "../person/act.ts";
 import { addressed } from "./addressed.ts";
-import type { Carrying } from "./carry-out.ts";
+import type { Carrying } from "./carrying.ts";
 
 const Prepared = z.object({ group: z.string(), name: z.string(), keys: z.array(z.string()), reason: z.string() });
 

@@ -12,7 +12,7 @@ import type { Act } from "../person/act.ts";
 import { hash } from "../trail/crypto.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { addressed } from "./addressed.ts";
-import type { Carrying } from "./carry-out.ts";
+import type { Carrying } from "./carrying.ts";
 import { needsPeople, propose, proposedAct, type Waiting } from "./propose.ts";
 
 const APPROVERS_MAX = 24;

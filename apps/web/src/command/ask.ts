@@ -9,7 +9,7 @@ import { type SignedStatement, Statement, signStatement } from "@sallyport/share
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import type { PoolClient } from "pg";
 import { z } from "zod";
-import type { Carrying } from "../approval/carry-out.ts";
+import type { Carrying } from "../approval/carrying.ts";
 import { needsPeople, propose, proposedAct, type Waiting } from "../approval/propose.ts";
 import { readSigners } from "../dispatch/sign.ts";
 import type { Act } from "../person/act.ts";

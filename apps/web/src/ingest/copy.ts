@@ -2,7 +2,7 @@
 import type { PoolClient } from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import type { PlainLine } from "./plain.ts";
-import type { Row } from "./prepare.ts";
+import type { Row } from "./row.ts";
 import type { NewBundle, NewTile } from "./trails.ts";
 
 const SIGNATURE = Buffer.concat([Buffer.from("PGCOPY\n\xff\r\n\0", "latin1"), Buffer.alloc(8)]);

@@ -9,7 +9,8 @@ import type { Receipt } from "@sallyport/shared/trail/receipt.ts";
 import { EMPTY_EDGE } from "@sallyport/shared/trail/tree.ts";
 import { hash, verify } from "../trail/crypto.ts";
 import type { Part } from "./copy.ts";
-import type { Prepared, Row } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
+import type { Row } from "./row.ts";
 import { copyOf, Folded, growTiles, type NewBundle, type NewTile, type TrailMemory } from "./trails.ts";
 
 export type Known = { state: "enrolled" | "quarantined" | "revoked"; trailKey: Uint8Array };

@@ -16,21 +16,8 @@ import { hash } from "../trail/crypto.ts";
 import { type Rows, RowsWriter } from "./copy.ts";
 import { momentOf } from "./moment.ts";
 import { HASH_BYTES, PlainLine, quoted } from "./plain.ts";
+import type { Row } from "./row.ts";
 import { LF, type Line, open, readLine, unpack } from "./unpack.ts";
-
-/** One record, checked, beside its bytes. `body` only of a kind that is looked into, with its shape. */
-export type Row = {
-  index: number;
-  timeMs: number;
-  kind: string;
-  severity: number;
-  guest: string | undefined;
-  text: string;
-  /** 64 hex digits. */
-  contentHash: string;
-  marked: string | undefined;
-  body: unknown;
-};
 
 export type Prepared = {
   workstation: WorkstationId;

@@ -5,7 +5,7 @@ import { type Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { CarriedPolicy, type SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import type { PoolClient } from "pg";
 import { z } from "zod";
-import type { Carrying } from "../approval/carry-out.ts";
+import type { Carrying } from "../approval/carrying.ts";
 import { needsPeople, propose, proposedAct, supersedeProposals, type Waiting } from "../approval/propose.ts";
 import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
 import type { Act } from "../person/act.ts";

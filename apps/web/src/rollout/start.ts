@@ -7,7 +7,7 @@ import { type GroupFacts, Plan, planFaults } from "@sallyport/shared/rollout/pla
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import type { Pool, PoolClient } from "pg";
 import { z } from "zod";
-import type { Carrying } from "../approval/carry-out.ts";
+import type { Carrying } from "../approval/carrying.ts";
 import { needsPeople, propose, proposedAct, supersedeProposals, type Waiting } from "../approval/propose.ts";
 import { lockGroup, putPublication, signPolicy } from "../dispatch/publication.ts";
 import type { Act } from "../person/act.ts";

@@ -8,7 +8,7 @@ import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import { CarriedException, EXCEPTION_HOURS_MAX, handsOver, type WholeImage } from "@sallyport/shared/usb/exception.ts";
 import type { Pool, PoolClient } from "pg";
 import { z } from "zod";
-import type { Carrying } from "../approval/carry-out.ts";
+import type { Carrying } from "../approval/carrying.ts";
 import { needsPeople, propose, proposedAct, type Waiting } from "../approval/propose.ts";
 import { nextOrder, putStatement, readSigners } from "../dispatch/sign.ts";
 import type { Act } from "../person/act.ts";

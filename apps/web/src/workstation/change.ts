@@ -5,7 +5,7 @@ import { Membership, type SignedStatement } from "@sallyport/shared/policy/state
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import type { PoolClient } from "pg";
 import { z } from "zod";
-import type { Carrying } from "../approval/carry-out.ts";
+import type { Carrying } from "../approval/carrying.ts";
 import { isChanging, needsPeople, propose, proposedAct, type Waiting } from "../approval/propose.ts";
 import { draftMembership, putStatement, readSigners } from "../dispatch/sign.ts";
 import type { Act } from "../person/act.ts";

@@ -1,6 +1,6 @@
 /** A LUKS2 header that says more than "encrypted": what of it is not encrypted, not done, or not known here, in words. A
  *  first encrypted part proves nothing of the others. */
-import type { Dumped } from "./header.ts";
+import type { Dumped } from "./dumped.ts";
 
 type Segment = Dumped["segments"][string];
 

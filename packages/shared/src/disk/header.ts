@@ -7,62 +7,10 @@ import type { Hash } from "../base/crypto.ts";
 import { KeyId, Sha256 } from "../base/ids.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { amissOf, isReal } from "./amiss.ts";
+import { Dumped } from "./dumped.ts";
 
 /** LUKS2's JSON area is at most 4 MiB less its binary header (LUKS2 On-Disk Format Specification 1.1, 2.2). */
 export const HEADER_CHARS_MAX = 4 * 1024 * 1024;
-const SLOTS_MAX = 32;
-
-/** Numbers beyond 2^53 are strings in it; all of ours are far below. */
-const bytes = z
-  .string()
-  .regex(/^\d{1,15}$/)
-  .transform(Number);
-const number = z.string().regex(/^\d{1,2}$/);
-const few = <T extends z.ZodType>(schema: T) =>
-  z.record(number, schema).refine((each) => Object.keys(each).length <= SLOTS_MAX, `more than ${SLOTS_MAX}`);
-const words = z.array(z.string().max(128)).max(32);
-
-const Dumped = z.object({
-  keyslots: few(
-    z.object({
-      type: z.string().max(64),
-      key_size: z.int().min(1).max(512),
-      kdf: z.object({ type: z.string().max(64) }).optional(),
-      area: z.object({ encryption: z.string().max(128).optional() }).optional(),
-      mode: z.string().max(64).optional(),
-    }),
-  ),
-  tokens: few(
-    z.object({
-      type: z.string().max(128),
-      keyslots: z.array(number).max(SLOTS_MAX),
-      sealed: z.string().max(128).optional(),
-      key: z.string().max(128).optional(),
-      to: z.string().max(128).optional(),
-      instead: z.array(z.int().min(0).max(31)).max(SLOTS_MAX).optional(),
-      "tpm2-pcrs": z.array(z.int().min(0).max(31)).max(32).optional(),
-      "tpm2-pin": z.boolean().optional(),
-    }),
-  ),
-  segments: few(
-    z.object({
-      type: z.string().max(64),
-      offset: bytes,
-      encryption: z.string().max(128).optional(),
-      sector_size: z.int().min(512).max(65_536).optional(),
-      flags: words.optional(),
-      integrity: z.object({ type: z.string().max(64) }).optional(),
-    }),
-  ),
-  digests: few(z.object({ keyslots: z.array(number).max(SLOTS_MAX), segments: z.array(number).max(SLOTS_MAX) })),
-  config: z.object({
-    json_size: bytes,
-    keyslots_size: bytes,
-    flags: words.optional(),
-    requirements: z.object({ mandatory: words.optional() }).optional(),
-  }),
-});
-export type Dumped = z.infer<typeof Dumped>;
 
 /** What marks a key as the recovery key's: `sealed` is the sha256 of what is sealed, `key` the `id` that the slot had,
  *  `instead` the slots whose keys it takes the place of. */
