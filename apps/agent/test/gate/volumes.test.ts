@@ -382,6 +382,19 @@ describe.skipIf(absent !== null)("file systems that contradict themselves", () =
   });
 
   describe("NTFS", () => {
+    it("a small volume that comes out of an archive, and so lies in memory, is clean", async () => {
+      const folder = layOut(on.fresh("folder"), {});
+      const image = `${folder}/small.img`;
+      writeFileSync(image, Buffer.alloc(6 * MIB));
+      run("mkfs.ntfs", ["-q", "-F", "-f", image]);
+      writeFileSync(`${folder}/a.txt`, "a");
+      run("ntfscp", ["-f", image, `${folder}/a.txt`, "a.txt"]);
+      run("gzip", [image]);
+      const body = await on.look(folder);
+      expect(told(body, "small.img.gz!/small.img")).toBe("clean");
+      expect(findings(body)["small.img.gz!/small.img!/a.txt"]).toBe("clean");
+    });
+
     const put = (image: string, content: string, name: string, ...flags: string[]) => {
       const part = on.fresh("part");
       writeFileSync(part, content);

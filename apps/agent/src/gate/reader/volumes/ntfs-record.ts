@@ -43,7 +43,8 @@ export const attributes = { name: utf16le };
 
 /** @throws Damaged where the first record, which describes the table, cannot be read */
 export function openTable(layout: NtfsLayout): Table {
-  const first = parse(layout, layout.source.read(layout.tableAt, layout.record), 0);
+  // a copy: what a record keeps aside is put back in it, and the source may be those bytes themselves
+  const first = parse(layout, Buffer.from(layout.source.read(layout.tableAt, layout.record)), 0);
   const parts = first?.attributes.filter((attribute) => attribute.type === 0x80 && attribute.name.length === 0) ?? [];
   if (parts.length === 0) throw new Damaged("has no place");
   const list = first?.attributes.find((attribute) => attribute.type === 0x20);
