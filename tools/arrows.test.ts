@@ -90,7 +90,7 @@ describe("in the console", () => {
       "listed.ts", // page by page
     ],
     command: ["ask.ts"],
-    policy: ["managed.ts", "publish.ts", "repository.ts"], // asked by whoever would write; a folder applied in one transaction
+    policy: ["managed.ts", "publish.ts", "repository.ts", "repository-groups.ts", "repository-step.ts"], // asked by whoever would write; a folder applied in one transaction
     quarantine: ["respond.ts"],
     record: ["heard.ts", "tail.ts", "story.ts", "histogram.ts", "windows.ts"], // the live tail; what a search is cut into
     replay: ["gather.ts", "gathered.ts", "respond.ts", "run.ts"], // the worker's loop, and an HTTP answer page by page

@@ -7,8 +7,8 @@ import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
+import { markRepository } from "./managed.ts";
 import { publish, publishedAct } from "./publish.ts";
-import { markRepository } from "./repository.ts";
 import { getGroup, getSource, listGroups, makeGroup } from "./store.ts";
 
 const Reason = z.string().trim().min(3, "say in a few words why").max(500);
