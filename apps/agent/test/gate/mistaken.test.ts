@@ -58,6 +58,11 @@ describe.skipIf(absent !== null)("what clamd takes for something else", () => {
         mail(`${word}: x`, content),
       ]),
     ),
+    "picture.pdf": Buffer.concat([Buffer.from("GIF89a\x01\0\x01\0"), pdf("", content)]),
+    "program.pdf": Buffer.concat([Buffer.from("MZ\x90\0"), Buffer.alloc(900), pdf("", content)]),
+    "zeros.pdf": Buffer.concat([Buffer.alloc(1000), pdf("", content)]),
+    "mail.pdf": Buffer.concat([Buffer.from("MZ: x\r\n"), pdf("", content)]),
+    "pdf.eml": mail("MZ: %PDF-1.4", content),
     "word.html": `MZ${page("", content)}`,
   });
 

@@ -28,25 +28,51 @@ const start = (head: Buffer): string => head.toString("latin1", 0, 256);
 const beginsAsOther = (head: Buffer): boolean =>
   FIRST.test(start(head)) && (FIELD.test(start(head)) || looksHtml(head));
 const LINE_ENDS = Buffer.alloc(16, "\n");
-const NOTHING = Buffer.alloc(0);
 
 /** Of a tar with an ordinary name in front there is nothing but its members. */
 const isPlainTar = (head: Buffer): boolean => isTar(head) && /^[^\0-\x1f:<%{]{1,100}\0/.test(start(head));
 
-export const isMistaken = (head: Buffer): boolean =>
-  beginsAsOther(head) || (isTakenForOther(head) && !isPlainTar(head));
+/** Readers of PDF take what begins within so many bytes for one, whatever stands before it; clamd, hardly anything. */
+const PDF_WITHIN = 1024;
+const PDF = "%PDF-";
+const pdfAt = (head: Buffer): number => head.subarray(0, PDF_WITHIN + PDF.length).indexOf(PDF);
 
-/** The same bytes but for those marks. */
-export async function askUnmistaken(content: Source | Stream, { head, size }: Seen, ask: Ask): Promise<Answer> {
-  const first = Buffer.concat([beginsAsOther(head) ? LINE_ENDS : NOTHING, head]);
+/** As what else the same bytes begin, without the marks that mislead. */
+function others(head: Buffer): Buffer[] {
+  const found: Buffer[] = [];
+  const begins = beginsAsOther(head);
+  if (begins || (isTakenForOther(head) && !isPlainTar(head)))
+    found.push(Buffer.concat(begins ? [LINE_ENDS, head] : [head]));
+  if (pdfAt(head) > 0) found.push(Buffer.from(head.subarray(pdfAt(head))));
   // another case, or another byte
-  for (const { at } of marksIn(first)) first[at]! ^= 0x20;
-  const question = ask.begin(size + first.length - head.length);
+  for (const first of found) for (const { at } of marksIn(first)) first[at]! ^= 0x20;
+  return found;
+}
+
+export const isMistaken = (head: Buffer): boolean => others(head).length > 0;
+
+/** Clean where it is as each of these. */
+export async function askUnmistaken(content: Source | Stream, { head, size }: Seen, ask: Ask): Promise<Answer> {
+  let answer: Answer = { answer: "clean" };
+  for (const first of others(head)) {
+    if (answer.answer === "clean") answer = await askAs(first, content, { head, size }, ask);
+  }
+  return answer;
+}
+
+async function askAs(
+  first: Buffer,
+  content: Source | Stream,
+  seen: Pick<Seen, "head" | "size">,
+  ask: Ask,
+): Promise<Answer> {
+  const known = seen.head.length;
+  const question = ask.begin(seen.size + first.length - known);
   try {
     await question.write(first);
     let passed = 0;
     for await (const chunk of chunksOf(content)) {
-      const rest = chunk.subarray(Math.max(0, head.length - passed));
+      const rest = chunk.subarray(Math.max(0, known - passed));
       if (rest.length > 0) await question.write(rest);
       passed += chunk.length;
     }
