@@ -115,10 +115,11 @@ describe("in the console", () => {
     expect(named.filter((file) => !arrows.some(({ from, to }) => from === file && DATABASE.test(to)))).toEqual([]);
   });
 
-  it("a connection is made in the wirings, for one shard's lock, and by what the command line runs alone", () => {
+  it("a connection is made in the wirings, to wake the worker's loops, for one shard's lock, and by what the command line runs alone", () => {
     const made = arrows.filter(({ from, to, typesOnly }) => from.startsWith(WEB) && DATABASE.test(to) && !typesOnly);
     expect([...new Set(made.map(({ from }) => from.slice(WEB.length)))].sort()).toEqual([
       "approval/rotate-here.ts",
+      "dispatch/listen.ts",
       "ingest/copy.ts",
       "ingest/shards.ts",
       "person/reset-here.ts",

@@ -8,7 +8,6 @@ import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { REFUSED, readTopic } from "@sallyport/shared/wire/topics.ts";
 import pg from "pg";
 import pino from "pino";
-import { z } from "zod";
 import { keepExpired } from "./approval/withdraw.ts";
 import { keepCertificatesWatched, shownAt } from "./certificate/certificates.ts";
 import { reachable } from "./destination/address.ts";
@@ -16,13 +15,14 @@ import { Deliveries } from "./destination/deliver.ts";
 import { sealWith } from "./destination/seal.ts";
 import { CommandDispatch } from "./dispatch/commands.ts";
 import { policyDispatch } from "./dispatch/dispatch.ts";
+import { listenForChanges, untilThere } from "./dispatch/listen.ts";
 import { overlayDispatch } from "./dispatch/overlays.ts";
 import { keepEscrowDestroyed } from "./escrow/destroy.ts";
 import { ClockWatch, doubtWords } from "./ingest/clock.ts";
-import { apartWords, raiseClock } from "./ingest/clock-alert.ts";
 import { untilEscrowFilled } from "./ingest/escrow-fill.ts";
 import { Ingest } from "./ingest/ingest.ts";
-import { openPartitions, sealEnded, splitFull } from "./ingest/partitions.ts";
+import { keepPartitions } from "./ingest/keep-partitions.ts";
+import { openPartitions } from "./ingest/partitions.ts";
 import { sendReceipts, standing } from "./ingest/receipts.ts";
 import { readRefusal } from "./ingest/refusal.ts";
 import { holdShards } from "./ingest/shards.ts";
@@ -37,27 +37,8 @@ import { Gather } from "./replay/gather.ts";
 import { Rollouts } from "./rollout/rollouts.ts";
 import { readSigner } from "./trail/crypto.ts";
 import { consoleRecorder } from "./trail/recorder.ts";
+import { type Env, readWorkerEnv } from "./worker-env.ts";
 
-const Env = z.object({
-  DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, "a postgresql:// address"),
-  MQTT_URL: z.url({ protocol: /^mqtts?$/ }),
-  SALLYPORT_STATE: z.string().min(1),
-  /** 0 takes any free port. */
-  SALLYPORT_LISTEN_PORT: z.coerce.number().int().min(0).max(65_535).default(8443),
-  /** Absent: every address of this machine. */
-  SALLYPORT_BIND: z.string().min(1).optional(),
-  /** Where agents reach the broker, if not as the worker does. */
-  SALLYPORT_MQTT_URL: z.url({ protocol: /^mqtts$/ }).optional(),
-  /** Where people reach the console: in the links of alerts that are sent. */
-  SALLYPORT_URL: z.url({ protocol: /^https?$/ }).optional(),
-  /** Addresses and ranges beside the public ones to which alerts may be sent. */
-  SALLYPORT_ALERT_NETWORKS: z.string().optional(),
-  SALLYPORT_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
-});
-type Env = z.infer<typeof Env>;
-
-const PARTITIONS_LOOK_MS = 30_000;
-const LISTEN_RETRY_MS = 1_000;
 const STOP_MS_MAX = 10_000;
 const CONNECTIONS_MAX = 8;
 
@@ -207,86 +188,6 @@ export async function startWorker(env: Env): Promise<Worker> {
     log.info("worker.stopped");
   };
   return { listenPort: listener.port, stop };
-}
-
-/** A database that is not there yet is waited for. */
-async function untilThere<T>(act: () => Promise<T>, log: pino.Logger, signal: AbortSignal): Promise<T | undefined> {
-  while (!signal.aborted) {
-    try {
-      return await act();
-    } catch (error) {
-      log.warn({ error: (error as Error).message }, "postgres.waiting");
-      await delay(LISTEN_RETRY_MS, undefined, { signal }).catch(() => undefined);
-    }
-  }
-  return undefined;
-}
-
-/** Partitions are opened and sealed by the database's clock: neither that nor this machine's may be in doubt. */
-async function keepPartitions(
-  pool: pg.Pool,
-  ingest: Ingest,
-  { clockDoubt, now }: { clockDoubt: () => string | undefined; now: () => number },
-  log: pino.Logger,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    await delay(PARTITIONS_LOOK_MS, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
-    try {
-      const doubt = clockDoubt() ?? (await apartWords(pool, now));
-      if (doubt) {
-        log.error({ reason: doubt }, "clock.doubted");
-        await raiseClock(pool, doubt, new Date(now()));
-        continue;
-      }
-      await openPartitions(pool);
-      const split = await splitFull(pool);
-      const sealed = await sealEnded(pool);
-      if (split || sealed.length > 0) log.info({ split, sealed }, "partitions.changed");
-      ingest.partitionsChanged();
-    } catch (error) {
-      log.warn({ error: (error as Error).message }, "partitions.failed");
-    }
-  }
-}
-
-/** LISTEN → wakes. What is missed while the connection is away is found by the timers. */
-async function listenForChanges(
-  databaseUrl: string,
-  wakes: Readonly<Record<string, { wake(): void }>>,
-  log: pino.Logger,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    const client = new pg.Client({ connectionString: databaseUrl, keepAlive: true });
-    try {
-      const gone = new Promise<void>((resolve) => {
-        client.on("error", () => resolve());
-        client.on("end", () => resolve());
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
-      client.on("notification", ({ channel }) => wakes[channel]?.wake());
-      await client.connect();
-      for (const [channel, loop] of Object.entries(wakes)) {
-        await client.query(`LISTEN ${channel}`);
-        loop.wake();
-      }
-      await gone;
-    } catch (error) {
-      log.warn({ error: (error as Error).message }, "listen.failed");
-      await delay(LISTEN_RETRY_MS, undefined, { signal }).catch(() => undefined);
-    } finally {
-      await client.end().catch(() => undefined); // gone already
-    }
-  }
-}
-
-export function readWorkerEnv(untrusted: Record<string, string | undefined>): Env {
-  const env = Env.safeParse(untrusted);
-  if (env.success) return env.data;
-  const faults = env.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new Error(`The worker cannot start. Set these in its environment (docs/operations.md): ${faults.join("; ")}`);
 }
 
 if (import.meta.main) {
