@@ -2,6 +2,7 @@
  *  answered with no. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { seedWorkstation } from "../../apps/web/test/seed.ts";
 import { isAbsent, START_MS_MAX } from "./chromium.ts";
 import type { Console } from "./console.ts";
 import { type ExceptionsSeeded, seedExceptions } from "./exceptions.ts";
@@ -56,6 +57,27 @@ describe.skipIf(isAbsent())("from the lists", () => {
     await page.goto("/explore?kind=person.command-sent");
     for (const name of ["lab-07", "lab-12"]) await row(`told ${name} to isolate: a worm was seen`).waitFor();
     expect(await row("to isolate: a worm was seen").count()).toBe(2);
+  });
+
+  test("all that match are chosen, also one that moves in the list while it is read", async () => {
+    const { pool } = made;
+    const group = fleet.groups.laboratory;
+    for (let at = 100; at < 350; at++)
+      await seedWorkstation(pool, { name: `many-${at}`, group, lastReceiptAgoMs: at * 60_000 });
+    try {
+      await page.route(/workstation\.list.*cursor/, async (route) => {
+        await pool.query("UPDATE workstation SET last_receipt_at = now() WHERE name = 'many-340'");
+        await route.continue();
+      });
+      await page.goto("/workstations?search=many-&sort=-last-record");
+      await choose("many-100");
+      await page.getByRole("button", { name: "Choose all that match" }).click();
+      await page.getByText(/^[2-9]\d+ chosen$/).waitFor();
+      expect(await page.getByText(/^\d+ chosen$/).textContent()).toBe("250 chosen");
+    } finally {
+      await page.unroute(/workstation\.list.*cursor/);
+      await pool.query("DELETE FROM workstation WHERE name LIKE 'many-%'");
+    }
   });
 
   test("who would have to sign, and who is told nothing, is said before anything is signed", async () => {

@@ -11,7 +11,7 @@ export type Choice = ReadonlyMap<string, WorkstationRow>;
 
 type Props = {
   choice: Choice;
-  /** All that match what is searched for; absent where they are chosen already. */
+  /** All that match what is searched for; absent where all of them are listed and chosen already. */
   onAll?: (() => void) | undefined;
   onNone: () => void;
 };

@@ -5,7 +5,7 @@ import { useSearchParams } from "next/navigation";
 import { useState } from "react";
 import { AT_ONCE_MAX } from "../../command/many.ts";
 import { useMay } from "../../overview/view/shell.tsx";
-import { useApi } from "../../trpc/client.tsx";
+import { useApi, useApiClient } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { Button, ButtonLink } from "../../ui/button.tsx";
 import { count } from "../../ui/bytes.ts";
@@ -18,10 +18,11 @@ import { pace } from "../../ui/pace.ts";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
+import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { SORTS } from "../sort.ts";
 import { ISOLATION_WORDS, ISOLATIONS, POLICIES, POLICY_WORDS, STATUSES } from "../status.ts";
-import type { WorkstationRow } from "../store.ts";
+import type { Page, WorkstationRow } from "../store.ts";
 import { type Choice, ChosenBar } from "./chosen.tsx";
 import { DriftMark, IsolationMark, Skew, StatusMark } from "./words.tsx";
 
@@ -156,17 +157,19 @@ export function Workstations() {
   const heads: Heads = { ...HEADS, group: groups.map(({ id, name }) => [id, name]) };
   const columns = narrowing(asked, heads, go);
   const mayTell = useMay("command");
+  const client = useApiClient();
+  const tell = useTell();
   const [choice, choose] = useState<Choice>(new Map());
-  /** Page after page, up to one more than can be told at once: that there are too many is said then. */
+  /** Page after page, up to more than can be told at once: that there are too many is said then. By name: in another order
+   *  one may move, between two pages, to where it is read no more. */
   const chooseAll = async () => {
-    let found = pages.data?.pages ?? [];
-    const known = () => found.flatMap((page) => page.rows);
-    while (found.at(-1)?.next && known().length <= AT_ONCE_MAX) {
-      const more = await pages.fetchNextPage();
-      if (more.isError || !more.data || more.data.pages.length === found.length) break;
-      found = more.data.pages;
-    }
-    choose(new Map([...choice, ...known().map((row) => [row.id, row] as const)]));
+    const found: WorkstationRow[] = [];
+    let page: Page | undefined;
+    do {
+      page = await client.workstation.list.query({ ...narrowed, sort: "name", cursor: page?.next });
+      found.push(...page.rows);
+    } while (page.next && found.length <= AT_ONCE_MAX);
+    choose(new Map([...choice, ...found.map((row) => [row.id, row] as const)]));
   };
   return (
     <>
@@ -202,7 +205,11 @@ export function Workstations() {
       {choice.size > 0 && (
         <ChosenBar
           choice={choice}
-          onAll={rows.some(({ id }) => !choice.has(id)) || pages.hasNextPage ? () => void chooseAll() : undefined}
+          onAll={
+            rows.some(({ id }) => !choice.has(id)) || pages.hasNextPage
+              ? () => void chooseAll().catch(tell.failed)
+              : undefined
+          }
           onNone={() => choose(new Map())}
         />
       )}
