@@ -41,9 +41,10 @@ export async function realSuricata(): Promise<Suricata | null> {
   };
 }
 
-/** An apt of its own: no list, pin or package of the machine is read or touched. */
+/** An apt of its own: no list, pin or package of the machine is read or touched. Test files begin beside one another: each
+ *  unpacks for itself, and the first one's tree stays. */
 async function unpack(folder: string): Promise<void> {
-  const apt = join(folder, "apt");
+  const apt = join(folder, `apt-${process.pid}`);
   for (let attempt = 1; ; attempt++) {
     try {
       const options = await privateApt(await archive(), apt);
@@ -57,6 +58,8 @@ async function unpack(folder: string): Promise<void> {
   await mkdir(partial, { recursive: true });
   const debs = (await readdir(join(apt, "archives"))).filter((name) => name.endsWith(".deb"));
   for (const deb of debs) await execute("dpkg-deb", ["-x", join(apt, "archives", deb), partial], LIMITS);
-  await rename(partial, join(folder, "tree"));
-  await rm(apt, { recursive: true, force: true });
+  await rename(partial, join(folder, "tree")).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+  });
+  for (const each of [apt, partial]) await rm(each, { recursive: true, force: true });
 }
