@@ -8,6 +8,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Fault } from "../../ui/empty.tsx";
+import { Heads } from "../../ui/heads.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -59,15 +60,7 @@ export function Commands({ row }: { row: WorkstationRow }) {
 function Told({ commands }: { commands: Listed[] }) {
   return (
     <table className="w-full">
-      <thead>
-        <tr className="text-left text-xs text-ink-3">
-          {["State", "Command", "What came of it", "Why", "Asked", "Taken until"].map((head) => (
-            <th key={head} className="border-b border-line py-1 pr-4 font-medium whitespace-nowrap">
-              {head}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <Heads heads={["State", "Command", "What came of it", "Why", "Asked", "Taken until"]} />
       <tbody>
         {commands.map((command) => (
           <Line key={command.id} command={command} />

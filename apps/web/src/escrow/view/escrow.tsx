@@ -7,6 +7,7 @@ import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Fault } from "../../ui/empty.tsx";
+import { Heads } from "../../ui/heads.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
@@ -46,15 +47,7 @@ export function Escrow({ workstation, volume }: { workstation: string; volume: F
 function Keys({ rows, volume, mayTake }: { rows: EscrowRow[]; volume: Found; mayTake: boolean }) {
   return (
     <table className="w-full">
-      <thead>
-        <tr className="text-left text-xs text-ink-3">
-          {["State", "Volume", "Slot", "Sealed to key", "Came", ""].map((head) => (
-            <th key={head} className="border-b border-line py-1 pr-4 font-medium whitespace-nowrap">
-              {head}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <Heads heads={["State", "Volume", "Slot", "Sealed to key", "Came", ""]} />
       <tbody>
         {rows.map((row) => (
           <Key key={`${row.trail}.${row.index}`} row={row} volume={volume} mayTake={mayTake} />

@@ -10,6 +10,7 @@ import { Button, ButtonLink } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
+import { Heads } from "../../ui/heads.tsx";
 import { More } from "../../ui/more.tsx";
 import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -105,15 +106,7 @@ function Moment({ asked }: { asked: string }) {
 function History({ rows }: { rows: Applied[] }) {
   return (
     <table className="w-full">
-      <thead>
-        <tr className="text-left text-xs text-ink-3">
-          {["From", "Until", "Revision", "What changed", "Published by", "Not applied", ""].map((head) => (
-            <th key={head} className="border-b border-line py-1 pr-4 font-medium whitespace-nowrap">
-              {head}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <Heads heads={["From", "Until", "Revision", "What changed", "Published by", "Not applied", ""]} />
       <tbody>
         {rows.map((row) => {
           const not = Object.entries(row.outcomes).filter(([, { outcome }]) => outcome !== "applied");

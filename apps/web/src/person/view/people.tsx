@@ -11,9 +11,9 @@ import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Input, Select } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
+import { Heads } from "../../ui/heads.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { More } from "../../ui/more.tsx";
-import { orderOf, type Sortable, SortHead } from "../../ui/sort.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -22,13 +22,13 @@ import { SORTS } from "../sort.ts";
 import { LinkOnce } from "./link-once.tsx";
 import { ResetSignIn } from "./reset.tsx";
 
-const HEADS: { head: string; sortable?: Sortable }[] = [
-  { head: "Name", sortable: { word: "name" } },
-  { head: "E-mail", sortable: { word: "email" } },
-  { head: "Role", sortable: { word: "role" } },
-  { head: "Second factor" },
-  { head: "Seen", sortable: { word: "seen", down: true } },
-  { head: "" },
+const HEADS = [
+  { head: "Name", sort: { word: "name" } },
+  { head: "E-mail", sort: { word: "email" } },
+  { head: "Role", sort: { word: "role" } },
+  "Second factor",
+  { head: "Seen", sort: { word: "seen", down: true } },
+  "",
 ];
 
 export function People() {
@@ -58,19 +58,7 @@ export function People() {
         <Card>
           <div className="overflow-x-auto">
             <table className="w-full">
-              <thead>
-                <tr className="text-left text-xs text-ink-3">
-                  {HEADS.map(({ head, sortable }) => (
-                    <th
-                      key={head}
-                      aria-sort={sortable && orderOf(sortable, sorted.by)}
-                      className="border-b border-line py-1 pr-4 font-medium"
-                    >
-                      {sortable ? <SortHead head={head} sortable={sortable} sorted={sorted} /> : head}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
+              <Heads heads={HEADS} sorted={sorted} />
               <tbody>
                 {people.map((person) => (
                   <tr

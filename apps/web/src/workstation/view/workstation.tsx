@@ -12,6 +12,7 @@ import { Card, Facts } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
+import { Heads } from "../../ui/heads.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTitle } from "../../ui/title.ts";
@@ -159,15 +160,7 @@ function Trails({ trails }: { trails: TrailRow[] }) {
         <p className="text-ink-2">No record has been committed yet.</p>
       ) : (
         <table className="w-full">
-          <thead>
-            <tr className="text-left text-xs text-ink-3">
-              {["Trail", "State", "Records", "Safe", "Lost", "Opened", "Last commit"].map((head) => (
-                <th key={head} className="border-b border-line py-1 pr-4 font-medium">
-                  {head}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <Heads heads={["Trail", "State", "Records", "Safe", "Lost", "Opened", "Last commit"]} />
           <tbody>
             {trails.map((trail) => (
               <tr key={trail.num} className="border-b border-line last:border-b-0 [&>td]:py-1 [&>td]:pr-4">
