@@ -114,6 +114,20 @@ describe.skipIf(isAbsent())("lists", () => {
     await owner.setViewportSize({ width: 1280, height: 800 });
   });
 
+  test("on a narrow screen a verdict, and what a scan found, stand beside their subject, and no table leaves its card", async () => {
+    await owner.setViewportSize({ width: 900, height: 700 });
+    await owner.goto((await blocked()).path);
+    const finding = row(owner, "geheim.7z").getByText("unscannable");
+    await finding.waitFor();
+    const box = (await finding.boundingBox())!;
+    expect(box.x + box.width).toBeLessThanOrEqual(900);
+    await owner.goto(`/workstations/${fleet.workstations.get("lab-07")}`);
+    await owner.getByRole("heading", { name: "Trails" }).waitFor();
+    const wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    expect(await owner.evaluate(wide)).toBeLessThanOrEqual(0);
+    await owner.setViewportSize({ width: 1280, height: 800 });
+  });
+
   test("a scan shows first what is not clean, says where else, and its open file stands in the address", async () => {
     const scan = await blocked();
     await owner.goto("/usb");

@@ -99,7 +99,11 @@ export function pictures(
       path: `/workstations/${lab}`,
       act: (page) => page.getByRole("heading", { name: "Recovery keys" }).scrollIntoViewIfNeeded(),
     },
-    { name: "workstation-in-force", path: `/workstations/${lab}/policy?at=${new Date().toISOString().slice(0, 16)}` },
+    {
+      name: "workstation-in-force",
+      widths: [900, ...WIDTHS],
+      path: `/workstations/${lab}/policy?at=${new Date().toISOString().slice(0, 16)}`,
+    },
     { name: "workstation-isolate", path: `/workstations/${lab}`, act: press("Isolate…") },
     ...(["wipe", "start-guest"] as const).map((verb) => ({
       name: `workstation-${verb}`,

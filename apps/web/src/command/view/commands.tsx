@@ -8,8 +8,8 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Fault } from "../../ui/empty.tsx";
-import { Heads } from "../../ui/heads.tsx";
 import { Mark } from "../../ui/mark.tsx";
+import { PartTable } from "../../ui/part-table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { WorkstationRow } from "../../workstation/store.ts";
@@ -59,14 +59,11 @@ export function Commands({ row }: { row: WorkstationRow }) {
 
 function Told({ commands }: { commands: Listed[] }) {
   return (
-    <table className="w-full">
-      <Heads heads={["State", "Command", "What came of it", "Why", "Asked", "Taken until"]} />
-      <tbody>
-        {commands.map((command) => (
-          <Line key={command.id} command={command} />
-        ))}
-      </tbody>
-    </table>
+    <PartTable heads={["State", "Command", "What came of it", "Why", "Asked", "Taken until"]}>
+      {commands.map((command) => (
+        <Line key={command.id} command={command} />
+      ))}
+    </PartTable>
   );
 }
 
@@ -81,10 +78,10 @@ function Line({ command }: { command: Listed }) {
         <span className="whitespace-nowrap">{VERB_WORDS[command.verb]}</span>{" "}
         <span className="mono text-ink-2 [overflow-wrap:anywhere]">{argumentWords(command.arguments)}</span>
       </td>
-      <td className="text-ink-2 [overflow-wrap:anywhere]">
+      <td className="min-w-[150px] text-ink-2 [overflow-wrap:anywhere]">
         <Untrusted text={reason} />
       </td>
-      <td className="[overflow-wrap:anywhere]">
+      <td className="min-w-[120px] [overflow-wrap:anywhere]">
         <Untrusted text={command.reason} />
       </td>
       <td className="whitespace-nowrap">

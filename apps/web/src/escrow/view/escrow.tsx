@@ -7,8 +7,8 @@ import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Fault } from "../../ui/empty.tsx";
-import { Heads } from "../../ui/heads.tsx";
 import { Mark } from "../../ui/mark.tsx";
+import { PartTable } from "../../ui/part-table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { type Found, standingOf } from "../standing.ts";
@@ -46,14 +46,11 @@ export function Escrow({ workstation, volume }: { workstation: string; volume: F
 
 function Keys({ rows, volume, mayTake }: { rows: EscrowRow[]; volume: Found; mayTake: boolean }) {
   return (
-    <table className="w-full">
-      <Heads heads={["State", "Volume", "Slot", "Sealed to key", "Came", ""]} />
-      <tbody>
-        {rows.map((row) => (
-          <Key key={`${row.trail}.${row.index}`} row={row} volume={volume} mayTake={mayTake} />
-        ))}
-      </tbody>
-    </table>
+    <PartTable heads={["State", "Volume", "Slot", "Sealed to key", "Came", ""]}>
+      {rows.map((row) => (
+        <Key key={`${row.trail}.${row.index}`} row={row} volume={volume} mayTake={mayTake} />
+      ))}
+    </PartTable>
   );
 }
 

@@ -10,8 +10,8 @@ import { Button, ButtonLink } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
-import { Heads } from "../../ui/heads.tsx";
 import { More } from "../../ui/more.tsx";
+import { PartTable } from "../../ui/part-table.tsx";
 import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { Applied } from "../store.ts";
@@ -105,45 +105,42 @@ function Moment({ asked }: { asked: string }) {
 
 function History({ rows }: { rows: Applied[] }) {
   return (
-    <table className="w-full">
-      <Heads heads={["From", "Until", "Revision", "What changed", "Published by", "Not applied", ""]} />
-      <tbody>
-        {rows.map((row) => {
-          const not = Object.entries(row.outcomes).filter(([, { outcome }]) => outcome !== "applied");
-          return (
-            <tr
-              key={`${row.trail}.${row.index}`}
-              className="border-b border-line align-baseline last:border-b-0 [&>td]:py-1 [&>td]:pr-4"
-            >
-              <td className="mono whitespace-nowrap">
-                <time dateTime={row.time}>{minute(row.time)}</time>
-              </td>
-              <td className="mono whitespace-nowrap text-ink-2">
-                {row.until ? <time dateTime={row.until}>{minute(row.until)}</time> : "now"}
-              </td>
-              <td className="mono">
-                r{row.order} <span className="text-ink-3">{row.digest.slice(0, 12)}</span>
-              </td>
-              <td>
-                {row.approval ? (
-                  <Untrusted text={row.approval.message} />
-                ) : (
-                  <span className="text-block">■ published by nobody that this console knows of</span>
-                )}
-              </td>
-              <td className="[overflow-wrap:anywhere]">{row.approval?.by}</td>
-              <td className="text-ink-2 [overflow-wrap:anywhere]">
-                <Untrusted text={not.map(([section]) => section).join(" ") || "–"} />
-              </td>
-              <td className="whitespace-nowrap">
-                <Link className="underline" href={`/explore?open=${row.trail}.${row.index}`}>
-                  Record
-                </Link>
-              </td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+    <PartTable heads={["From", "Until", "Revision", "What changed", "Published by", "Not applied", ""]}>
+      {rows.map((row) => {
+        const not = Object.entries(row.outcomes).filter(([, { outcome }]) => outcome !== "applied");
+        return (
+          <tr
+            key={`${row.trail}.${row.index}`}
+            className="border-b border-line align-baseline last:border-b-0 [&>td]:py-1 [&>td]:pr-4"
+          >
+            <td className="mono whitespace-nowrap">
+              <time dateTime={row.time}>{minute(row.time)}</time>
+            </td>
+            <td className="mono whitespace-nowrap text-ink-2">
+              {row.until ? <time dateTime={row.until}>{minute(row.until)}</time> : "now"}
+            </td>
+            <td className="mono">
+              r{row.order} <span className="text-ink-3">{row.digest.slice(0, 12)}</span>
+            </td>
+            <td>
+              {row.approval ? (
+                <Untrusted text={row.approval.message} />
+              ) : (
+                <span className="text-block">■ published by nobody that this console knows of</span>
+              )}
+            </td>
+            <td className="[overflow-wrap:anywhere]">{row.approval?.by}</td>
+            <td className="text-ink-2 [overflow-wrap:anywhere]">
+              <Untrusted text={not.map(([section]) => section).join(" ") || "–"} />
+            </td>
+            <td className="whitespace-nowrap">
+              <Link className="underline" href={`/explore?open=${row.trail}.${row.index}`}>
+                Record
+              </Link>
+            </td>
+          </tr>
+        );
+      })}
+    </PartTable>
   );
 }

@@ -33,27 +33,30 @@ export function Overview() {
   const { rows, needy } = fleet.data;
   return (
     <>
-      <Header title="Overview">
-        {store && (
-          <span className="ml-3 text-ink-2">
-            <b className="mono text-ink">{count(store.records)}</b> records of workstations committed, newest{" "}
-            <Ago time={store.latest} /> · <b className="mono text-ink">{count(store.console)}</b> on the console’s own
-            trail
-            {store.quarantined > 0 && (
-              <>
-                {" · "}
-                <Refused messages={store.quarantined} link={content} />
-              </>
-            )}
-            {counts && counts.undelivered > 0 && (
-              <>
-                {" · "}
-                <Undelivered destinations={counts.undelivered} />
-              </>
-            )}
-          </span>
-        )}
-      </Header>
+      <Header
+        title="Overview"
+        about={
+          store && (
+            <>
+              <b className="mono text-ink">{count(store.records)}</b> records of workstations committed, newest{" "}
+              <Ago time={store.latest} /> · <b className="mono text-ink">{count(store.console)}</b> on the console’s own
+              trail
+              {store.quarantined > 0 && (
+                <>
+                  {" · "}
+                  <Refused messages={store.quarantined} link={content} />
+                </>
+              )}
+              {counts && counts.undelivered > 0 && (
+                <>
+                  {" · "}
+                  <Undelivered destinations={counts.undelivered} />
+                </>
+              )}
+            </>
+          )
+        }
+      />
       {rows.length === 0 ? (
         <Start />
       ) : (

@@ -11,9 +11,9 @@ import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Input, Select } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
-import { Heads } from "../../ui/heads.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { More } from "../../ui/more.tsx";
+import { PartTable } from "../../ui/part-table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -56,44 +56,39 @@ export function People() {
       </Header>
       <div className="grid max-w-[1080px] gap-3.5 px-5 py-4">
         <Card>
-          <div className="overflow-x-auto">
-            <table className="w-full">
-              <Heads heads={HEADS} sorted={sorted} />
-              <tbody>
-                {people.map((person) => (
-                  <tr
-                    key={person.id}
-                    className="border-b border-line last:border-b-0 [&>td]:py-1.5 [&>td]:pr-4 [&>td:last-child]:pr-0"
-                  >
-                    <td>
-                      <Untrusted text={person.name} />
-                      {person.id === actor.id && <span className="text-ink-3"> · you</span>}
-                    </td>
-                    <td className="mono">
-                      <Untrusted text={person.email} />
-                    </td>
-                    <td>
-                      <RoleOf person={person} actor={actor.role} />
-                    </td>
-                    <td>
-                      <SignInOf person={person} />
-                    </td>
-                    <td className="whitespace-nowrap">
-                      <Ago time={person.seenAt} />
-                    </td>
-                    <td className="text-right whitespace-nowrap">
-                      {mayManage(actor.role, person.role) && person.id !== actor.id && (
-                        <Button className="mr-1.5" onClick={() => setResetting(person)}>
-                          Reset sign-in…
-                        </Button>
-                      )}
-                      <Switch person={person} may={mayManage(actor.role, person.role) && person.id !== actor.id} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <PartTable heads={HEADS} sorted={sorted}>
+            {people.map((person) => (
+              <tr
+                key={person.id}
+                className="border-b border-line last:border-b-0 [&>td]:py-1.5 [&>td]:pr-4 [&>td:last-child]:pr-0"
+              >
+                <td>
+                  <Untrusted text={person.name} />
+                  {person.id === actor.id && <span className="text-ink-3"> · you</span>}
+                </td>
+                <td className="mono">
+                  <Untrusted text={person.email} />
+                </td>
+                <td>
+                  <RoleOf person={person} actor={actor.role} />
+                </td>
+                <td>
+                  <SignInOf person={person} />
+                </td>
+                <td className="whitespace-nowrap">
+                  <Ago time={person.seenAt} />
+                </td>
+                <td className="text-right whitespace-nowrap">
+                  {mayManage(actor.role, person.role) && person.id !== actor.id && (
+                    <Button className="mr-1.5" onClick={() => setResetting(person)}>
+                      Reset sign-in…
+                    </Button>
+                  )}
+                  <Switch person={person} may={mayManage(actor.role, person.role) && person.id !== actor.id} />
+                </td>
+              </tr>
+            ))}
+          </PartTable>
           <More pages={found}>Show more</More>
         </Card>
         <Invited />

@@ -24,6 +24,8 @@ import { Exception } from "./exception.tsx";
 
 const COLUMNS: Column<FileRow>[] = [
   { head: "Path", track: "minmax(0, 1.4fr)", cell: (row) => <Untrusted text={row.path} /> },
+  { head: "Finding", track: "112px", cell: (row) => <Mark tone={findingTone(row.finding)}>{row.finding}</Mark> },
+  { head: "Detail", track: "minmax(0, 0.7fr)", cell: (row) => row.detail && <Untrusted text={row.detail} /> },
   { head: "Size", track: "76px", right: true, mono: true, cell: (row) => bytes(row.size) },
   {
     head: "Type",
@@ -33,8 +35,6 @@ const COLUMNS: Column<FileRow>[] = [
   },
   { head: "md5", track: "112px", mono: true, cell: (row) => short(row.md5) },
   { head: "sha256", track: "112px", mono: true, cell: (row) => short(row.sha256) },
-  { head: "Finding", track: "112px", cell: (row) => <Mark tone={findingTone(row.finding)}>{row.finding}</Mark> },
-  { head: "Detail", track: "minmax(0, 0.7fr)", cell: (row) => row.detail && <Untrusted text={row.detail} /> },
 ];
 
 const short = (hash: string | null) =>

@@ -44,6 +44,7 @@ const columns = (clock: string): Column<ScanRow>[] => [
       </>
     ),
   },
+  { head: "Verdict", track: "76px", cell: (row) => <Mark tone={verdictTone(row.verdict)}>{row.verdict}</Mark> },
   {
     head: "Not clean",
     sort: { word: "not-clean", down: true },
@@ -55,7 +56,6 @@ const columns = (clock: string): Column<ScanRow>[] => [
       </span>
     ),
   },
-  { head: "Verdict", track: "76px", cell: (row) => <Mark tone={verdictTone(row.verdict)}>{row.verdict}</Mark> },
   { head: "Reason", track: "minmax(120px, 0.6fr)", cell: (row) => <span className="text-ink-2">{row.reason}</span> },
   {
     head: "Definitions",

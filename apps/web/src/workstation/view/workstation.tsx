@@ -12,8 +12,8 @@ import { Card, Facts } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
-import { Heads } from "../../ui/heads.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
+import { PartTable } from "../../ui/part-table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -159,32 +159,29 @@ function Trails({ trails }: { trails: TrailRow[] }) {
       {trails.length === 0 ? (
         <p className="text-ink-2">No record has been committed yet.</p>
       ) : (
-        <table className="w-full">
-          <Heads heads={["Trail", "State", "Records", "Safe", "Lost", "Opened", "Last commit"]} />
-          <tbody>
-            {trails.map((trail) => (
-              <tr key={trail.num} className="border-b border-line last:border-b-0 [&>td]:py-1 [&>td]:pr-4">
-                <td>
-                  <Hash text={trail.id} ends={8} />
-                </td>
-                <td>
-                  <Mark tone={TRAIL_TONE[trail.state] ?? "info"}>{trail.state}</Mark>
-                </td>
-                <td className="mono">{count(trail.size)}</td>
-                <td className="mono">{count(trail.safe)}</td>
-                <td className="mono">
-                  {trail.lost > 0 ? <span className="text-block">■ {count(trail.lost)}</span> : "0"}
-                </td>
-                <td>
-                  <Ago time={trail.openedAt} />
-                </td>
-                <td>
-                  <Ago time={trail.receivedAt} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <PartTable heads={["Trail", "State", "Records", "Safe", "Lost", "Opened", "Last commit"]}>
+          {trails.map((trail) => (
+            <tr key={trail.num} className="border-b border-line last:border-b-0 [&>td]:py-1 [&>td]:pr-4">
+              <td>
+                <Hash text={trail.id} ends={8} />
+              </td>
+              <td>
+                <Mark tone={TRAIL_TONE[trail.state] ?? "info"}>{trail.state}</Mark>
+              </td>
+              <td className="mono">{count(trail.size)}</td>
+              <td className="mono">{count(trail.safe)}</td>
+              <td className="mono">
+                {trail.lost > 0 ? <span className="text-block">■ {count(trail.lost)}</span> : "0"}
+              </td>
+              <td>
+                <Ago time={trail.openedAt} />
+              </td>
+              <td>
+                <Ago time={trail.receivedAt} />
+              </td>
+            </tr>
+          ))}
+        </PartTable>
       )}
     </Card>
   );
