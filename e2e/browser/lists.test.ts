@@ -297,7 +297,7 @@ describe.skipIf(isAbsent())("lists", () => {
     await owner.goto("/people");
     await head("Seen").getByRole("button").click();
     await owner.waitForURL("**/people?sort=-seen");
-    expect(await head("Seen").getAttribute("aria-sort")).toBe("descending");
+    await expect.poll(() => head("Seen").getAttribute("aria-sort"), SOON).toBe("descending");
     await row(owner, "ada@example.org").waitFor();
   });
 
