@@ -135,7 +135,7 @@ describe("what somebody opens", () => {
     for (const each of lines) expect([each, told(line(each))]).toEqual([each, [expect.stringMatching(/^a script/)]]);
   });
 
-  it("is cpio's old form by a name that ends where it should, in both orders of bytes, or by 7z's word", () => {
+  it("is cpio's old form by a name that ends where it should, in both orders of bytes; or by 7z's word where it goes on behind its first file", () => {
     const header = Buffer.alloc(64);
     for (const [at, word] of [0o070707, 1, 2, 0o100644, 0, 0, 1, 0, 0, 0, 4, 0, 0].entries())
       header.writeUInt16LE(word, at * 2);
@@ -144,7 +144,17 @@ describe("what somebody opens", () => {
     turned.subarray(0, 26).swap16();
     expect([told(header), told(turned)]).toEqual([["cpio"], ["cpio"]]);
     header[29] = 0x64;
+    expect(containers(header, bytesSource(header), [])).toEqual([]);
     const asked = { how: "seven", type: "Cpio", name: "cpio", from: 0, doubtful: true };
-    expect(containers(header, bytesSource(header), [])).toEqual([asked]);
+    for (const order of ["writeUInt16LE", "writeUInt16BE"] as const) {
+      const whole = Buffer.alloc(200);
+      for (const [at, word] of [0o070707, 1, 2, 0o100644, 0, 0, 1, 0, 0, 0, 3, 0, 5].entries())
+        whole[order](word, at * 2);
+      whole.write("abc", 26);
+      expect(containers(whole, bytesSource(whole), [])).toEqual([]);
+      // behind three letters of name and five bytes, each with one more to fill up
+      whole[order](0o070707, 26 + 4 + 6);
+      expect(containers(whole, bytesSource(whole), [])).toEqual([asked]);
+    }
   });
 });

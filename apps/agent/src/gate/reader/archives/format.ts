@@ -96,8 +96,9 @@ export function containers(head: Buffer, source: Source, places: readonly number
   if (found.length === 0) found.push(...embedded(source, places));
   if (found.length === 0 && namesProgram(head) && holdsZero(source))
     found.push({ how: "closed", what: "a script with something packed behind it, which the gate does not unpack" });
-  for (const { type, name, mark } of DOUBTFUL)
-    if (found.length === 0 && fits(head, mark)) found.push({ how: "seven", type, name, from: 0, doubtful: true });
+  for (const { type, name, mark, more } of DOUBTFUL)
+    if (found.length === 0 && fits(head, mark) && (more?.(source) ?? true))
+      found.push({ how: "seven", type, name, from: 0, doubtful: true });
   return found;
 }
 

@@ -2,7 +2,8 @@
  *  and those that nobody here opens, each with the words for it. Positions and values are those of the formats' own
  *  descriptions, or of libmagic's and 7-Zip's where there is none. */
 
-import { isLzw, isOldCpio, isSessionKey } from "./short-marks.ts";
+import type { Source } from "../source.ts";
+import { cpioGoesOn, hasCpioMode, isLzw, isOldCpio, isSessionKey } from "./short-marks.ts";
 
 const BCACHE = Buffer.from("c68573f64e1a45ca8265f57f48ba6d81", "hex").toString("latin1");
 
@@ -32,8 +33,8 @@ export const SEVEN: readonly { type: string; name: string; mark: Mark }[] = [
   { type: "Arj", name: "ARJ", mark: ascii(0, "\x60\xea", (head) => head.length > 10 && head[10] === 2) },
   { type: "Lzh", name: "LHA", mark: ascii(2, "-l", (head) => /^-l[hz][0-9ds]-$/.test(head.toString("latin1", 2, 7))) },
   { type: "Cpio", name: "cpio", mark: ascii(0, "070707") },
-  { type: "Cpio", name: "cpio", mark: ascii(0, "\xc7\x71", (head) => isOldCpio(head, (at) => head.readUInt16LE(at))) },
-  { type: "Cpio", name: "cpio", mark: ascii(0, "\x71\xc7", (head) => isOldCpio(head, (at) => head.readUInt16BE(at))) },
+  { type: "Cpio", name: "cpio", mark: ascii(0, "\xc7\x71", (head) => isOldCpio(head, "readUInt16LE")) },
+  { type: "Cpio", name: "cpio", mark: ascii(0, "\x71\xc7", (head) => isOldCpio(head, "readUInt16BE")) },
   { type: "Rpm", name: "RPM", mark: ascii(0, "\xed\xab\xee\xdb") },
   { type: "Ar", name: "ar", mark: ascii(0, "!<arch>\n") },
   { type: "Xar", name: "xar", mark: ascii(0, "xar!\0") },
@@ -170,12 +171,15 @@ const lzmaVast = (head: Buffer): boolean => isLzma(head) && isVast(head);
 const filtered = (is: (head: Buffer) => boolean) => (head: Buffer) => head[0]! <= 1 && is(head.subarray(1));
 
 /** Looked at where nothing else is found; what 7z does not open as that is none. */
-export const DOUBTFUL: readonly { type: string; name: string; mark: Mark }[] = [
+export const DOUBTFUL: readonly { type: string; name: string; mark: Mark; more?: (source: Source) => boolean }[] = [
   { type: "lzma", name: "LZMA", mark: ascii(0, "", lzmaVast) },
   { type: "lzma86", name: "LZMA", mark: ascii(0, "", filtered(lzmaVast)) },
   // with a name that ends elsewhere than it says
-  { type: "Cpio", name: "cpio", mark: ascii(0, "\xc7\x71", (head) => head.length > 26) },
-  { type: "Cpio", name: "cpio", mark: ascii(0, "\x71\xc7", (head) => head.length > 26) },
+  ...(["readUInt16LE", "readUInt16BE"] as const).map((word) => ({
+    ...{ type: "Cpio", name: "cpio" },
+    mark: ascii(0, word === "readUInt16LE" ? "\xc7\x71" : "\x71\xc7", (head) => hasCpioMode(head, word)),
+    more: (source: Source) => cpioGoesOn(source, word),
+  })),
 ];
 
 function hfsClassic(head: Buffer): boolean {

@@ -1,5 +1,7 @@
 /** Marks of one or two bytes, which any file of random bytes begins with once in so many: what must stand behind them for
- *  anybody to read it as what they say. Without, one file in 20,000 of those without any form (encrypted ones, raw pictures) would be held. */
+ *  anybody to read it as what they say. Without, one file in 20,000 of those without any form (encrypted ones,
+ *  raw pictures) would be held. */
+import type { Source } from "../source.ts";
 
 /** gunzip, ncompress and 7-Zip know words of 16 bits at most. */
 const LZW_BITS_MAX = 16;
@@ -32,12 +34,26 @@ export function isLzw(head: Buffer): boolean {
   return true;
 }
 
-/** cpio's old binary header: what kind of file it is, and a name that ends where it is said to. `word`: by its place. */
-export function isOldCpio(head: Buffer, word: (at: number) => number): boolean {
-  return head.length > 26 && isCpioMode(word(6)) && head[26 + word(20) - 1] === 0;
-}
+const CPIO_BYTES = 26;
+/** In words of which order: cpio's old binary header has both. */
+type Word = "readUInt16LE" | "readUInt16BE";
 
-const isCpioMode = (mode: number): boolean => [1, 2, 4, 6, 8, 10, 12].includes(mode >> 12);
+/** cpio's old binary header: what kind of file it is. */
+export const hasCpioMode = (head: Buffer, word: Word): boolean =>
+  head.length > CPIO_BYTES && [1, 2, 4, 6, 8, 10, 12].includes(head[word](6) >> 12);
+
+/** And a name that ends where it is said to. */
+export const isOldCpio = (head: Buffer, word: Word): boolean =>
+  hasCpioMode(head, word) && head[CPIO_BYTES + head[word](20) - 1] === 0;
+
+const even = (bytes: number): number => bytes + (bytes % 2);
+
+/** Whatever its name: another header lies behind the first file, as cpio and 7z would read on. */
+export function cpioGoesOn(source: Source, word: Word): boolean {
+  const head = source.read(0, CPIO_BYTES);
+  const next = CPIO_BYTES + even(head[word](20)) + even(head[word](22) * 0x1_0000 + head[word](24));
+  return next + 2 <= source.size && source.read(next, 2).equals(head.subarray(0, 2));
+}
 
 /** RSA, Elgamal, ECDH, X25519, X448, and what signs only. */
 const ALGORITHMS = new Set([1, 2, 16, 18, 19, 22, 25, 26]);
