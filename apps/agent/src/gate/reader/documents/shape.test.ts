@@ -43,4 +43,19 @@ describe("what the scanner takes a large file for", () => {
     }
     expect(await shapesOf(limits, 5_007, few())).toEqual(["page", "text"]);
   });
+
+  it("is found out where the first chunk is one byte", async () => {
+    async function* parts(...texts: string[]) {
+      for (const text of texts) yield Buffer.from(text, "latin1");
+    }
+    const inner = `MZ${"\0".repeat(100)}PE\0\0${"A".repeat(5_000)}`;
+    const outer = `MZ${"\0".repeat(3_000)}${inner}`;
+    const size = outer.length;
+    expect(await shapesOf(limits, size, parts(outer))).toEqual(["program"]);
+    expect(await shapesOf(limits, size, parts("M", outer.slice(1)))).toEqual(["program"]);
+    const page = `${"a".repeat(1_018)}<table>${"b".repeat(500)}`;
+    expect(await shapesOf(limits, page.length, parts(page.slice(0, 1_020), page.slice(1_020)))).toEqual(["page", "text"]);
+    const gif = `GIF89a<script>${"\0".repeat(3_000)}`;
+    expect(await shapesOf(limits, gif.length, parts(gif.slice(0, 9), gif.slice(9)))).toEqual(["page"]);
+  });
 });

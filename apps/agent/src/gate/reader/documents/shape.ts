@@ -51,23 +51,25 @@ function isTwoByteText(head: Buffer): boolean {
 export async function shapesOf(limits: ShapeLimits, size: number, chunks: AsyncIterable<Buffer>): Promise<Shape[]> {
   const least = Math.min(...Object.values(limits).map(({ bytes }) => bytes));
   if (size <= least) return [];
-  let head = Buffer.alloc(0);
+  let head: Buffer = Buffer.alloc(0);
   let text = false;
   let page = pages();
   let program: Programs | null = null;
   for await (const chunk of chunks) {
+    let seen = chunk;
     if (head.length < HEAD_BYTES) {
-      const isFirst = head.length === 0;
-      head = Buffer.concat([head, chunk.subarray(0, HEAD_BYTES - head.length)]);
+      // what is decided by more first bytes than before looks at those from the beginning
+      seen = Buffer.concat([head, chunk]);
+      head = seen.subarray(0, HEAD_BYTES);
       const known = KNOWN.some((mark) => begins(head, mark));
       text = !known && isText(head);
       page = pages();
       // one that it takes for bytes is a page by its first ones all the same
       if (!known) page.add(head.toString("latin1").replaceAll("\0", ""));
-      if (isFirst && begins(head, PROGRAM)) program = programs();
+      program = begins(head, PROGRAM) ? programs() : null;
     }
-    if (text || begins(head, GIF)) page.add(chunk.toString("latin1"));
-    program?.add(chunk);
+    if (text || begins(head, GIF)) page.add(seen.toString("latin1"));
+    program?.add(seen);
     // what begins as none of these is none, however long it is
     if (head.length >= HEAD_BYTES && !text && !begins(head, GIF) && program === null) break;
   }
