@@ -7,7 +7,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DoorError } from "./dom0.ts";
-import { makeTray } from "./scanner-tray.ts";
+import { makeTray, removeTray } from "./scanner-tray.ts";
 
 /** `tray`: a folder that the reader alone may write to and clamd may read, by its path for both; null: there is none. */
 export type ScannerDoor = { path: string; tray: string | null; close(): Promise<void> };
@@ -24,10 +24,10 @@ const FILE_BEGUN = /^z(?:S(?:C(?:A(?:N(?: \d{0,6})?)?)?)?)?$/;
 const CONNECTIONS_MAX = 64;
 
 /** @throws DoorError where there is no room for a socket */
-export async function openScannerDoor(clamd: ScannerPlace, user: { uid: number; gid: number }): Promise<ScannerDoor> {
+export async function openScannerDoor(clamd: ScannerPlace, user: { uid: number }): Promise<ScannerDoor> {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-door-"));
   const path = join(folder, "clamd");
-  const tray = clamd.trays === null ? null : await makeTray(clamd.trays, user);
+  const tray = clamd.trays === null ? null : await makeTray(clamd.trays, user.uid);
   const open = new Set<Socket>();
   const server = createServer({ allowHalfOpen: true }, (reader) => {
     open.add(reader);
@@ -38,7 +38,8 @@ export async function openScannerDoor(clamd: ScannerPlace, user: { uid: number; 
   const close = async () => {
     for (const each of open) each.destroy();
     await new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const each of [folder, tray]) if (each !== null) await rm(each, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
+    if (tray !== null) await removeTray(tray);
   };
   try {
     await new Promise<void>((resolve, reject) => server.once("error", reject).listen(path, resolve));

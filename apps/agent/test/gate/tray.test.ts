@@ -1,11 +1,12 @@
 /** What the reader lays before the scanner, and what it streams: the real clamd behind a relay that hears what it is asked. */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { findTrays } from "../../src/dom0/scanner-tray.ts";
+import { NOBODY } from "../../src/dom0/confine-args.ts";
+import { findTrays, makeTray, removeTray } from "../../src/dom0/scanner-tray.ts";
 import { type ClamdServer, EICAR, MARKER, startClamd } from "./clamd-server.ts";
 import { missing } from "./packages.ts";
 import { findings, type Scanning, scanning, told } from "./scanning.ts";
@@ -133,4 +134,53 @@ describe.skipIf(absent !== null)("the scanner's tray", { timeout: 120_000 }, () 
     await look({ a: "harmless" });
     expect(readdirSync(clamd.trays)).toEqual([]);
   });
+
+  it("goes on where clamd's own VirusEvent takes a file out of it", async () => {
+    const taking = await startClamd({ ...WIDE, VirusEvent: 'rm -f "$CLAM_VIRUSEVENT_FILENAME"' });
+    try {
+      const taken = { socket: taking.socket, trays: taking.trays };
+      const files = { a: EICAR, b: "harmless", c: MARKER, d: "harmless too" };
+      expect(findings(await look(files, taken))).toEqual({ a: "infected", b: "clean", c: "infected", d: "clean" });
+      expect(readdirSync(taking.trays)).toEqual([]);
+    } finally {
+      await taking.stop();
+    }
+  });
+
+  it("is removed also where a reader that was taken over has laid folders deeper than a path may be long", async () => {
+    const deep = (tray: string) =>
+      execFileSync("perl", ["-e", "chdir shift or die; for (1..40) { mkdir 'x' x 250; chdir 'x' x 250 or die }", tray]);
+    const tray = (await makeTray(clamd.trays, NOBODY.uid))!;
+    deep(tray);
+    await removeTray(tray);
+    expect(existsSync(tray)).toBe(false);
+    const gone = execFileSync("sh", ["-c", "echo $$"], { encoding: "utf8" }).trim();
+    const left = join(clamd.trays, `${gone}.5a5a5a5a-deep`);
+    mkdirSync(left);
+    deep(left);
+    await removeTray((await makeTray(clamd.trays, NOBODY.uid))!);
+    expect(readdirSync(clamd.trays)).toEqual([]);
+  });
+
+  it.runIf(process.getuid?.() === 0)(
+    "is open to the definitions' group, and to nobody else who learns its name",
+    async () => {
+      const definitions = mkdtempSync("/dev/shm/sallyport-definitions-");
+      const trays = join(definitions, "trays");
+      try {
+        chmodSync(definitions, 0o755);
+        chownSync(definitions, 0, 12_345);
+        mkdirSync(trays);
+        chmodSync(trays, 0o711);
+        const tray = (await makeTray(trays, NOBODY.uid))!;
+        writeFileSync(join(tray, "1"), "of a stick", { mode: 0o644 });
+        const read = (uid: number, gid: number) =>
+          spawnSync("cat", [join(tray, "1")], { uid, gid, encoding: "utf8" }).stdout;
+        expect(read(23_456, 12_345)).toBe("of a stick");
+        expect(read(23_456, 23_456)).toBe("");
+      } finally {
+        rmSync(definitions, { recursive: true, force: true });
+      }
+    },
+  );
 });

@@ -1,7 +1,7 @@
 /** Chunks → a file in the tray, a folder that clamd sees too and opens it from: so a file's bytes cross no socket and are
  *  not written down once more (docs/decisions/2026-11-29-tray.md). What is too long for the tray, or finds no room in it,
  *  is streamed; from the first one on that clamd did not open there, all are. */
-import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
 import { type Answer, askAbout, type ScanStream, startScan } from "./clamd.ts";
 import { CHUNK_BYTES } from "./source.ts";
 
@@ -23,7 +23,7 @@ export function asking(socket: string, folder: string | null): Begin {
       places,
       async (name) => {
         const answer = await askAbout(socket, name, timeMs);
-        opened = answer !== null;
+        if (answer === null) opened = false;
         return answer;
       },
       () => stream(timeMs),
@@ -48,7 +48,7 @@ function tray(folder: string): Tray {
     giveBack: (place) => void free.push(place),
     throwAway({ name, fd }) {
       closeSync(fd);
-      unlinkSync(`${folder}/${name}`);
+      rmSync(`${folder}/${name}`, { force: true }); // clamd's VirusEvent may have been there before
     },
   };
 }
@@ -63,12 +63,12 @@ function laid(tray: Tray, ask: (name: string) => Promise<Answer | null>, stream:
     if (bytes + chunk.length > FILE_BYTES_MAX) return false;
     try {
       place ??= tray.take();
+      place.longest = Math.max(place.longest, bytes + chunk.length); // also where only a part of it finds room
       for (let at = 0; at < chunk.length; ) at += writeSync(place.fd, chunk, at, chunk.length - at, bytes + at);
     } catch {
       return false; // no room is left
     }
     bytes += chunk.length;
-    place.longest = Math.max(place.longest, bytes);
     return true;
   }
 

@@ -54,7 +54,10 @@ describe("what the scanner takes a large file for", () => {
     expect(await shapesOf(limits, size, parts(outer))).toEqual(["program"]);
     expect(await shapesOf(limits, size, parts("M", outer.slice(1)))).toEqual(["program"]);
     const page = `${"a".repeat(1_018)}<table>${"b".repeat(500)}`;
-    expect(await shapesOf(limits, page.length, parts(page.slice(0, 1_020), page.slice(1_020)))).toEqual(["page", "text"]);
+    expect(await shapesOf(limits, page.length, parts(page.slice(0, 1_020), page.slice(1_020)))).toEqual([
+      "page",
+      "text",
+    ]);
     const gif = `GIF89a<script>${"\0".repeat(3_000)}`;
     expect(await shapesOf(limits, gif.length, parts(gif.slice(0, 9), gif.slice(9)))).toEqual(["page"]);
   });
