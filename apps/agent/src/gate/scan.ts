@@ -62,10 +62,13 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
   const { policy, now } = options;
   const started = now();
   const { limits, archives } = policy;
+  const forgets = options.clamd?.remembers === false;
   const clamd = options.clamd && {
     ...options.clamd,
     // one that remembers may have called an archive clean for its twin's sake, and not have looked into this one
-    unpacks: options.clamd.remembers === false ? await unpacksOf(options.clamd.socket, options.set) : [],
+    unpacks: forgets ? await unpacksOf(options.clamd.socket, options.set) : [],
+    // and would know a file as clean that its reader changed between the sum that clamd makes of it and the look into it
+    trays: forgets ? options.clamd.trays : null,
   };
   const reading = await options.start({
     path: target,

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { NOBODY } from "../../src/dom0/confine-args.ts";
 import { findTrays, makeTray, removeTray } from "../../src/dom0/scanner-tray.ts";
+import { unpacksOf } from "../../src/gate/scanner-unpacks.ts";
 import { type ClamdServer, EICAR, MARKER, startClamd } from "./clamd-server.ts";
 import { missing } from "./packages.ts";
 import { findings, type Scanning, scanning, told } from "./scanning.ts";
@@ -45,6 +46,8 @@ describe.skipIf(absent !== null)("the scanner's tray", { timeout: 120_000 }, () 
       for (const each of [from, to]) each.on("error", () => void [from, to].map((other) => other.destroy()));
     });
     await new Promise<void>((resolve) => relay.listen(socket, resolve));
+    // else the first scan asks it what it looks into
+    await unpacksOf(socket);
   }, 60_000);
   afterAll(async () => {
     relay?.close();
@@ -56,12 +59,11 @@ describe.skipIf(absent !== null)("the scanner's tray", { timeout: 120_000 }, () 
     heard = [];
   });
 
-  /** `unpacks` is asked of the scanner itself, before. */
   const look = (files: Record<string, Buffer | string>, more: Partial<ClamdServer> = {}) => {
     const folder = bench.fresh("files");
     mkdirSync(folder);
     for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
-    return bench.look(folder, {}, { clamd: { ...clamd, remembers: true, socket, ...more }, lanes: 1 });
+    return bench.look(folder, {}, { clamd: { ...clamd, socket, ...more }, lanes: 1 });
   };
 
   it("is where each file is laid, and nothing is left in it", async () => {
@@ -124,6 +126,15 @@ describe.skipIf(absent !== null)("the scanner's tray", { timeout: 120_000 }, () 
     // a disk is no tray
     expect(await findTrays("/usr")).toBeNull();
     expect(await findTrays(join(work, "absent"))).toBeNull();
+  });
+
+  it("is left out with a clamd that remembers clean files: one changed under it would be clean for every later stick", async () => {
+    for (const remembers of [true, undefined]) {
+      heard = [];
+      const body = await look({ a: EICAR, b: "harmless" }, { remembers } as Partial<ClamdServer>);
+      expect(findings(body)).toEqual({ a: "infected", b: "clean" });
+      expect(heard).toEqual(["zINSTREAM", "zINSTREAM"]);
+    }
   });
 
   it("is cleared of what one that was killed has left", async () => {
