@@ -28,6 +28,10 @@ const anchors = (text: string) =>
       .replaceAll(" ", "-"),
   );
 
+test("no page has what a merge leaves where two sides differ", () => {
+  expect(pages.filter((page) => /^(?:<{7}|>{7}) /m.test(textOf(page))).map(named)).toEqual([]);
+});
+
 test("each link leads to a page that is there, and to a heading in it", () => {
   const broken = pages.flatMap((page) =>
     [...prose(textOf(page)).matchAll(/\]\(([^)\s]+)\)/g)]

@@ -38,8 +38,8 @@ export async function makeTray(trays: string, uid: number): Promise<string | nul
   }
 }
 
-/** By rm(1), which knows no path that is too long: a reader that was taken over lays folders as deep as it likes. What is
- *  left is the next sweep's. */
+/** By rm(1), which knows no path that is too long: a reader that was taken over lays folders as deep as it likes. What
+ *  is left all the same, the next agent sweeps. */
 export async function removeTray(tray: string): Promise<void> {
   await promisify(execFile)("rm", ["-rf", "--", tray]).catch(() => {});
 }
