@@ -10,6 +10,8 @@ export async function seedRefused(pool: pg.Pool, workstation: string): Promise<v
       [sender, `sallyport/1/${sender.slice(0, 2)}/${sender}/${channel}`, code, reason, size, Buffer.from(text)],
     );
   await keep(workstation, "presence", "malformed", "a presence is JSON of one line", "online, honestly");
+  // it came three times more
+  await pool.query("UPDATE quarantine SET again = 3 WHERE code = 'malformed'");
   await keep(STRANGER, "reported", "unknown", "no such workstation is enrolled", '{"at":"2026-11-24T08:00:00.000Z"}');
   const reason = "its trail begins under another workstation’s key";
   await keep(workstation, "batch", "trail", reason, "(a batch)", 131_072);

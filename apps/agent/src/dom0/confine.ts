@@ -56,10 +56,12 @@ export const startReader: StartReader = async (order) => {
       ? { kind: "image", fd: 3, size: (await image.stat()).size }
       : { kind: "folder", path: wrapped ? "/scan" : realpathSync(order.path) };
     const empty = emptyRoom(readerFiles(), { workBytes: WORK_BYTES, secondsMax: order.secondsMax });
+    let clamd: Order["clamd"] = null;
     if (order.clamd && existsSync(order.clamd.socket)) {
+      const { socket, trays, ...limits } = order.clamd;
       // Node alone lets the reader write nowhere
-      const place = { socket: order.clamd.socket, trays: wrapped ? order.clamd.trays : null };
-      door = await openScannerDoor(place, empty.user);
+      door = await openScannerDoor({ socket, trays: wrapped ? trays : null }, empty.user);
+      clamd = { ...limits, socket: wrapped ? "/clamd" : door.path, tray: door.tray && "/tray" };
     }
     const room: Room = {
       ...empty,
@@ -67,8 +69,6 @@ export const startReader: StartReader = async (order) => {
       tray: door?.tray ?? null,
       folder: kind === "folder" ? realpathSync(order.path) : null,
     };
-    const clamd = order.clamd &&
-      door && { ...order.clamd, socket: wrapped ? "/clamd" : door.path, tray: door.tray && "/tray" };
     const told: Order = {
       target,
       clamd,
