@@ -197,7 +197,7 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
 
   test("what was refused is told on the overview, led to by its alert, and taken as a file by an admin", async () => {
     await owner.goto("/");
-    await owner.getByRole("link", { name: "3 messages refused in 24 h" }).click();
+    await owner.getByRole("link", { name: "6 messages refused in 24 h" }).click();
     await row(owner, "no such workstation is enrolled").filter({ hasText: "report" }).waitFor();
     await owner.goto("/alerts");
     await row(owner, "A trail that begins wrong or is another's").click();

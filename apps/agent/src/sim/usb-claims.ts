@@ -1,6 +1,6 @@
 /** The kernel's claims on a hub's ports (usbfs, USBDEVFS_CLAIM_PORT), for any process over one pretend place: each is a file
  *  that names the process that has it, and ends with that process. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DoorError } from "../dom0/dom0.ts";
 import type { ClaimPort } from "../dom0/usb-claim.ts";
@@ -33,7 +33,10 @@ export function simClaimPort(place: UsbPlace): ClaimPort {
     const path = claimFile(place, hub, port);
     if (isClaimed(path)) throw new DoorError(`port ${port} of ${hub} is claimed by another`);
     const own = `${lifeOf(process.pid)} ${++claimsMade}`;
-    writeFileSync(path, own);
+    // whole or not at all: who is killed here leaves no claim of nobody
+    const coming = `${path}.${process.pid}`;
+    writeFileSync(coming, own);
+    renameSync(coming, path);
     const isOver = () => !existsSync(path) || readFileSync(path, "utf8") !== own;
     return {
       isOver,
