@@ -21,6 +21,8 @@ export type ReaderOrder = Pick<Order, "bounds" | "lanes" | "hashImage"> & {
   signal?: AbortSignal;
   /** bubblewrap's name; for tests, one that does not work. */
   wrapper?: string;
+  /** Where the reader lies, if not where it was installed. */
+  files?: ReaderFiles;
 };
 
 export type Reading = {
@@ -55,7 +57,7 @@ export const startReader: StartReader = async (order) => {
     const target: Order["target"] = image
       ? { kind: "image", fd: 3, size: (await image.stat()).size }
       : { kind: "folder", path: wrapped ? "/scan" : realpathSync(order.path) };
-    const empty = emptyRoom(readerFiles(), { workBytes: WORK_BYTES, secondsMax: order.secondsMax });
+    const empty = emptyRoom(order.files ?? readerFiles(), { workBytes: WORK_BYTES, secondsMax: order.secondsMax });
     let clamd: Order["clamd"] = null;
     if (order.clamd && existsSync(order.clamd.socket)) {
       const { socket, trays, ...limits } = order.clamd;

@@ -1,7 +1,7 @@
 /** clamd's socket → one of our own, which the confined reader gets in its place. clamd takes every command of whoever
- *  reaches it (SHUTDOWN, RELOAD, SCAN of any path it may read); here one stream to scan passes on a connection, one file of
- *  the reader's own tray, or the question for the version, and nothing else or after it (clamd(8)). Bytes are passed on and
- *  not looked at. */
+ *  reaches it (SHUTDOWN, RELOAD, SCAN of any path it may read); here one stream to scan passes on a connection, or the
+ *  question for the version, or one file after another of the reader's own tray, and nothing else or after it (clamd(8)).
+ *  Bytes are passed on and not looked at. */
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -17,7 +17,8 @@ export type ScannerPlace = { socket: string; trays: string | null };
 
 const STREAM = "zINSTREAM\0";
 const VERSION = "zVERSION\0";
-/** Of a file in the tray, by its number; what is not whole may become one. */
+const SESSION = "zIDSESSION\0";
+/** Of a file in the tray, by its number, in a session; what is not whole may become one. */
 const FILE = /^zSCAN (\d{1,6})\0$/;
 const FILE_BEGUN = /^z(?:S(?:C(?:A(?:N(?: \d{0,6})?)?)?)?)?$/;
 /** Each lane of the reader has one, and what it gave up a moment ago may still be closing. */
@@ -53,17 +54,6 @@ export async function openScannerDoor(clamd: ScannerPlace, user: { uid: number }
   return { path, tray, close };
 }
 
-type Passed = { say: string; stream: boolean };
-
-/** What is said to clamd for what the reader has said so far; null: nothing yet. Undefined: it never may be. */
-function commandOf(said: string, tray: string | null): Passed | null | undefined {
-  if (said === STREAM || said === VERSION) return { say: said, stream: said === STREAM };
-  const file = tray === null ? undefined : FILE.exec(said)?.[1];
-  if (file !== undefined) return { say: `zSCAN ${tray}/${file}\0`, stream: false };
-  const mayBecome = [STREAM, VERSION].some((each) => each.startsWith(said)) || (tray !== null && FILE_BEGUN.test(said));
-  return mayBecome ? null : undefined;
-}
-
 function pass(reader: Socket, clamd: string, tray: string | null): void {
   let begun = Buffer.alloc(0);
   let scanner: Socket | undefined;
@@ -71,22 +61,54 @@ function pass(reader: Socket, clamd: string, tray: string | null): void {
     reader.destroy();
     scanner?.destroy();
   };
+  const known = [STREAM, VERSION, ...(tray === null ? [] : [SESSION])];
   const command = (bytes: Buffer) => {
     begun = Buffer.concat([begun, bytes]);
-    const stop = begun.indexOf(0);
-    const passed = commandOf(begun.subarray(0, stop < 0 ? undefined : stop + 1).toString("latin1"), tray);
-    if (passed === undefined) return end();
-    if (passed === null) return;
+    const said = upToNul(begun);
+    if (!known.some((each) => each.startsWith(said))) return end();
+    if (!known.includes(said)) return;
     reader.off("data", command);
     scanner = connect(clamd);
     scanner.on("error", end).on("close", end);
+    const more = begun.subarray(said.length);
+    scanner.write(said);
+    if (said === SESSION) inTurn(reader, scanner, tray!, more, end);
+    if (said === STREAM) forward(reader, scanner, more, end);
     scanner.pipe(reader);
-    scanner.write(passed.say);
-    if (passed.stream) forward(reader, scanner, begun.subarray(stop + 1), end);
   };
   reader.on("data", command);
   // one that gives a stream up half-way only ends, since either side may: nobody waits for the scanner's own time-out
   reader.on("error", end).on("end", end).on("close", end);
+}
+
+const upToNul = (bytes: Buffer): string => {
+  const stop = bytes.indexOf(0);
+  return bytes.subarray(0, stop < 0 ? undefined : stop + 1).toString("latin1");
+};
+
+/** One file of the tray after another; the next is asked about once the one before was answered. */
+function inTurn(reader: Socket, scanner: Socket, tray: string, first: Buffer, end: () => void): void {
+  let begun = first;
+  let isAsked = false;
+  const take = () => {
+    if (begun.length === 0) return;
+    const said = upToNul(begun);
+    const file = FILE.exec(said)?.[1];
+    if (isAsked || (file === undefined && !FILE_BEGUN.test(said))) return end();
+    if (file === undefined) return;
+    begun = begun.subarray(said.length);
+    isAsked = true;
+    scanner.write(`zSCAN ${tray}/${file}\0`);
+    take();
+  };
+  scanner.on("data", (bytes: Buffer) => {
+    if (bytes.includes(0)) isAsked = false;
+  });
+  reader.on("data", (bytes: Buffer) => {
+    begun = Buffer.concat([begun, bytes]);
+    take();
+  });
+  take();
 }
 
 /** Chunks with their lengths before them, up to the one of no bytes. */

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NOBODY } from "../../src/dom0/confine-args.ts";
 import { openScannerDoor, type ScannerDoor } from "../../src/dom0/scanner-door.ts";
-import { askAbout, askVersion, startScan } from "../../src/gate/reader/clamd.ts";
+import { askVersion, fileAsker, startScan } from "../../src/gate/reader/clamd.ts";
 import { type ClamdServer, EICAR, startClamd } from "./clamd-server.ts";
 import { missing } from "./packages.ts";
 
@@ -81,7 +81,6 @@ describe.skipIf(absent !== null)("the door to the scanner", () => {
       "RELOAD",
       "PING",
       "STATS",
-      "IDSESSION",
       "FILDES",
       "VERSIONCOMMANDS",
       "SCAN /etc/hostname",
@@ -104,22 +103,63 @@ describe.skipIf(absent !== null)("the door to the scanner", () => {
     writeFileSync(join(tray, "1"), EICAR, { mode: 0o644 });
     writeFileSync(join(tray, "2"), "harmless", { mode: 0o644 });
     writeFileSync(join(tray, "letter"), EICAR, { mode: 0o644 });
-    expect(await said(door.path, "zSCAN 1\0")).toBe(`${tray}/1: Test.Eicar.UNOFFICIAL FOUND\0`);
-    expect(await askAbout(door.path, "1", 10_000)).toEqual({ answer: "infected", signature: "Test.Eicar.UNOFFICIAL" });
-    expect(await askAbout(door.path, "2", 10_000)).toEqual({ answer: "clean" });
-    expect(await askAbout(door.path, "3", 10_000)).toBeNull();
+    const ask = fileAsker(door.path);
+    const clean = { answer: "clean" };
+    const infected = { answer: "infected", signature: "Test.Eicar.UNOFFICIAL" };
+    const answers = [];
+    for (const name of ["1", "2", "3", "2", "1"]) answers.push(await ask(name, 10_000));
+    expect(answers).toEqual([infected, clean, null, clean, infected]);
     for (const command of [
       ...["zSCAN letter\0", "zSCAN ../1\0", "zSCAN ./1\0", "zSCAN 1/\0", "zSCAN \0", "zSCAN 1 2\0", "zSCAN 1\n2\0"],
       ...["zSCAN 1234567\0", "zSCAN /etc/hostname\0", "nSCAN 1\n", "SCAN 1\n", "zCONTSCAN 1\0", "zMULTISCAN 1\0"],
-      ...["zscan 1\0", "zSCAN  1\0", "zSCAN +1\0", "zSCAN 1\r\0"],
+      ...["zscan 1\0", "zSCAN  1\0", "zSCAN +1\0", "zSCAN 1\r\0", "zEND\0", "zIDSESSION\0", "zINSTREAM\0"],
     ])
-      expect([command, await said(door.path, command)]).toEqual([command, ""]);
-    for (const more of ["zSHUTDOWN\0", "zPING\0", "zSCAN /etc/hostname\0"])
-      expect(["", `${tray}/2: OK\0`]).toContain(await said(door.path, `zSCAN 2\0${more}`));
+      expect([command, await said(door.path, `zIDSESSION\0${command}`)]).toEqual([command, ""]);
+    // outside of a session clamd would name no number, and a reader asks in one
+    expect(await said(door.path, "zSCAN 1\0")).toBe("");
     const streams = await openScannerDoor({ ...clamd, trays: null }, NOBODY);
-    expect(await said(streams.path, "zSCAN 1\0")).toBe("");
+    expect(await said(streams.path, "zIDSESSION\0zSCAN 1\0")).toBe("");
     await streams.close();
     expect((await askVersion(clamd.socket))?.engine).toMatch(/^ClamAV 1\./);
+  });
+
+  it("passes the next file of a session once the one before was answered, byte by byte too", async () => {
+    const tray = door.tray!;
+    writeFileSync(join(tray, "1"), EICAR, { mode: 0o644 });
+    writeFileSync(join(tray, "2"), "harmless", { mode: 0o644 });
+    for (const more of ["zSCAN 2\0", "zSHUTDOWN\0", "zPING\0", "zSCAN /etc/hostname\0"])
+      expect(["", `1: ${tray}/2: OK\0`]).toContain(await said(door.path, `zIDSESSION\0zSCAN 2\0${more}`));
+    const socket = connect(door.path);
+    let heard = "";
+    socket.on("data", (bytes) => {
+      heard += bytes;
+    });
+    const say = async (text: string) => {
+      for (const letter of text) await new Promise<void>((sent) => socket.write(letter, () => sent()));
+    };
+    await say("zIDSESSION\0zSCAN 2\0");
+    await expect.poll(() => heard).toBe(`1: ${tray}/2: OK\0`);
+    await say("zSCAN 1\0");
+    await expect.poll(() => heard.split("\0")[1]).toBe(`2: ${tray}/1: Test.Eicar.UNOFFICIAL FOUND`);
+    socket.destroy();
+  });
+
+  it("lets a session that clamd ended for its silence be followed by another, without a word", async () => {
+    const hasty = await startClamd({ ReadTimeout: "1" });
+    const short = await openScannerDoor(hasty, NOBODY);
+    try {
+      const file = join(short.tray!, "1");
+      writeFileSync(file, EICAR, { mode: 0o644 });
+      const ask = fileAsker(short.path);
+      const infected = { answer: "infected", signature: "Test.Eicar.UNOFFICIAL" };
+      expect(await ask("1", 10_000)).toEqual(infected);
+      // one that begins behind it and is as silent ends behind it
+      expect(await said(hasty.socket, `zIDSESSION\0zSCAN ${file}\0`)).toContain("COMMAND READ TIMED OUT");
+      expect(await ask("1", 10_000)).toEqual(infected);
+    } finally {
+      await short.close();
+      await hasty.stop();
+    }
   });
 
   it("hangs up where the scanner is gone, and is gone itself when it is closed", async () => {

@@ -38,9 +38,13 @@ describe.skipIf(absent !== null)("the scanner's tray", { timeout: 120_000 }, () 
     socket = join(work, "relay");
     relay = createServer((from) => {
       const to = connect(clamd.socket);
-      from.once("data", (bytes: Buffer) => {
-        const [command = ""] = bytes.toString("latin1").split("\0", 1);
-        if (command !== "zVERSION") heard.push(command.replace(`${clamd.trays}/`, "").replace(/ .*\//, " "));
+      let streams = false;
+      from.on("data", (bytes: Buffer) => {
+        if (streams) return;
+        for (const command of bytes.toString("latin1").split("\0")) {
+          streams ||= command === "zINSTREAM";
+          if (/^z(SCAN|INSTREAM)/.test(command)) heard.push(command.replace(/ .*\//, " "));
+        }
       });
       from.pipe(to).pipe(from);
       for (const each of [from, to]) each.on("error", () => void [from, to].map((other) => other.destroy()));

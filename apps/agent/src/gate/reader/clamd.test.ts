@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { heldBySize, readClamdConf } from "../clamd-conf.ts";
-import { readAnswer, readFileAnswer, readVersion } from "./clamd.ts";
+import { fileAsker, readAnswer, readFileAnswer, readVersion } from "./clamd.ts";
 
 describe("clamd's answers", () => {
   it("are clean, infected, or say nothing; a limit is never either", () => {
@@ -35,20 +39,23 @@ describe("clamd's answers", () => {
   });
 
   it("about a file name its path, and say nothing where they do not", () => {
-    expect(readFileAnswer("/trays/1.a/7: OK", "7")).toEqual({ answer: "clean" });
-    expect(readFileAnswer("/trays/1.a/7: A: B FOUND", "7")).toEqual({ answer: "infected", signature: "A: B" });
-    expect(readFileAnswer("/trays/1.a/7: Heuristics.Encrypted.Zip FOUND", "7")?.answer).toBe("unsaid");
+    expect(readFileAnswer("3: /trays/1.a/7: OK", 3, "7")).toEqual({ answer: "clean" });
+    expect(readFileAnswer("3: /trays/1.a/7: A: B FOUND", 3, "7")).toEqual({ answer: "infected", signature: "A: B" });
+    expect(readFileAnswer("3: /trays/1.a/7: Heuristics.Encrypted.Zip FOUND", 3, "7")?.answer).toBe("unsaid");
     for (const text of [
-      "/trays/1.a/17: OK",
-      "/trays/1.a/7: Excluded",
-      "/trays/1.a/7: Access denied. ERROR",
-      "/trays/1.a/7: OK\n/trays/1.a/7: OK",
-      "/trays/1.a/7: Not supported file type ERROR\0/trays/1.a/7: OK",
-      "7: OK",
+      "3: /trays/1.a/17: OK",
+      "2: /trays/1.a/7: OK",
+      "13: /trays/1.a/7: OK",
+      "/trays/1.a/7: OK",
+      "3: /trays/1.a/7: Excluded",
+      "3: /trays/1.a/7: Access denied. ERROR",
+      "3: /trays/1.a/7: OK\n3: /trays/1.a/7: OK",
+      "3: /trays/1.a/7: Not supported file type ERROR\0/trays/1.a/7: OK",
+      "3: 7: OK",
       "stream: OK",
       "",
     ])
-      expect(readFileAnswer(text, "7"), text).toBeNull();
+      expect(readFileAnswer(text, 3, "7"), text).toBeNull();
   });
 
   it("name the engine and, where there are any, the definitions and their date", () => {
@@ -60,6 +67,87 @@ describe("clamd's answers", () => {
     expect(readVersion("ClamAV 1.4.6")).toEqual({ engine: "ClamAV 1.4.6", definitions: null, date: null });
     expect(readVersion("UNKNOWN COMMAND")).toBeNull();
     expect(readVersion("ClamAV 1.4.6/27500/nonsense")).toMatchObject({ definitions: "27500", date: null });
+  });
+});
+
+describe("a session with clamd", () => {
+  /** `answer` gives what is said to the nth question of a connection; null: nothing. */
+  async function pretend(answer: (name: string, id: number, from: Socket) => string | null) {
+    const path = join(mkdtempSync(join(tmpdir(), "sallyport-session-")), "clamd");
+    let connections = 0;
+    const server = createServer((from) => {
+      connections += 1;
+      let id = 0;
+      let begun = "";
+      from.on("error", () => {});
+      from.on("data", (bytes) => {
+        begun += bytes.toString("latin1");
+        for (let stop = begun.indexOf("\0"); stop >= 0; stop = begun.indexOf("\0")) {
+          const command = begun.slice(0, stop);
+          begun = begun.slice(stop + 1);
+          if (command === "zIDSESSION") continue;
+          const said = answer(command.replace("zSCAN ", ""), ++id, from);
+          if (said !== null) from.write(said);
+        }
+      });
+    });
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    onTestFinished(() => {
+      server.close();
+      rmSync(dirname(path), { recursive: true, force: true });
+    });
+    return { path, connections: () => connections };
+  }
+  const honest = (name: string, id: number) => `${id}: /trays/1.a/${name}: ${name === "9" ? "Bad FOUND" : "OK"}\0`;
+  const clean = { answer: "clean" };
+
+  it("is asked one file after another, and opened once for each that is asked at the same time", async () => {
+    const { path, connections } = await pretend(honest);
+    const ask = fileAsker(path);
+    for (const name of ["1", "9", "2"])
+      expect(await ask(name, 5_000)).toEqual(name === "9" ? { answer: "infected", signature: "Bad" } : clean);
+    expect(connections()).toBe(1);
+    await Promise.all(["1", "2", "3"].map((name) => ask(name, 5_000)));
+    expect(connections()).toBe(3);
+    for (const name of ["1", "2", "3", "4"]) await ask(name, 5_000);
+    expect(connections()).toBe(3);
+  });
+
+  it("is opened again where clamd has hung up on a silent one, and only then", async () => {
+    const { path, connections } = await pretend((name, id, from) => {
+      if (id > 1 || name === "7") from.destroy();
+      return id > 1 || name === "7" ? null : honest(name, id);
+    });
+    const ask = fileAsker(path);
+    expect([await ask("1", 5_000), await ask("2", 5_000), await ask("3", 5_000)]).toEqual([clean, clean, clean]);
+    expect(connections()).toBe(3);
+    expect(await ask("7", 5_000)).toEqual({ answer: "gone", detail: "the scanner hung up without an answer" });
+    expect(connections()).toBe(4);
+  });
+
+  it("takes nothing for an answer that was said before the question, of another question, or twice", async () => {
+    const other = await pretend((name, id) => `${honest(name, id)}${honest(name, id + 1)}`);
+    const ask = fileAsker(other.path);
+    expect(await ask("1", 5_000)).toEqual(clean);
+    // a session that said more than was asked is over: the next question has one of its own
+    expect(await ask("1", 5_000)).toEqual(clean);
+    expect(other.connections()).toBe(2);
+    const late = await pretend((name, id) => honest(name, id - 1));
+    expect(await fileAsker(late.path)("1", 5_000)).toBeNull();
+    const long = await pretend(() => "x".repeat(10_000));
+    expect(await fileAsker(long.path)("1", 5_000)).toBeNull();
+  });
+
+  it("that gives no answer in time, or is not there, is gone", async () => {
+    const silent = await pretend(() => null);
+    expect(await fileAsker(silent.path)("1", 50)).toMatchObject({
+      answer: "gone",
+      detail: expect.stringMatching(/no answer/),
+    });
+    expect(await fileAsker(`${silent.path}.absent`)("1", 5_000)).toMatchObject({
+      answer: "gone",
+      detail: expect.stringMatching(/cannot be reached/),
+    });
   });
 });
 

@@ -1,5 +1,5 @@
-/** Questions → clamd over its Unix socket, one a connection (clamd(8), the NUL-terminated protocol: in the
- *  other one a name with a line end forges answers). */
+/** Questions → clamd over its Unix socket, one a connection but for files in the tray (clamd(8), the NUL-terminated protocol:
+ *  in the other one a name with a line end forges answers). */
 import { connect, type Socket } from "node:net";
 
 export type Answer =
@@ -23,6 +23,16 @@ const ANSWER_BYTES_MAX = 4_096;
 const VERSION_MS_MAX = 5_000;
 const END = Buffer.alloc(4);
 
+const HUNG_UP: Answer = { answer: "gone", detail: "the scanner hung up without an answer" };
+const unreachable = (error: Error): Answer => ({
+  answer: "gone",
+  detail: `the scanner cannot be reached: ${error.message}`,
+});
+const late = (timeMs: number): Answer => ({
+  answer: "gone",
+  detail: `the scanner gave no answer within ${Math.round(timeMs / 1000)} s`,
+});
+
 type Line = { socket: Socket; answer: Promise<Answer>; settle(answer: Answer): void };
 
 function open(path: string, timeMs: number, read: (text: string) => Answer): Line {
@@ -32,7 +42,7 @@ function open(path: string, timeMs: number, read: (text: string) => Answer): Lin
     settle = resolve;
   });
   const timer = setTimeout(() => {
-    settle({ answer: "gone", detail: `the scanner gave no answer within ${Math.round(timeMs / 1000)} s` });
+    settle(late(timeMs));
     socket.destroy();
   }, timeMs);
   let bytes = Buffer.alloc(0);
@@ -44,12 +54,10 @@ function open(path: string, timeMs: number, read: (text: string) => Answer): Lin
     socket.destroy();
   });
   // an answer that came before the error stands: clamd answers and hangs up when a stream is too long for it
-  socket.on("error", (error) =>
-    setImmediate(settle, { answer: "gone", detail: `the scanner cannot be reached: ${error.message}` }),
-  );
+  socket.on("error", (error) => setImmediate(settle, unreachable(error)));
   socket.on("close", () => {
     clearTimeout(timer);
-    setImmediate(settle, { answer: "gone", detail: "the scanner hung up without an answer" });
+    setImmediate(settle, HUNG_UP);
   });
   return { socket, answer, settle };
 }
@@ -79,24 +87,76 @@ export function startScan(path: string, timeMs: number): ScanStream {
   };
 }
 
-/** The file of that name in the tray; the door says where that is. Null where clamd says neither that it is clean nor what
- *  it found: it did not open it. */
-export async function askAbout(path: string, name: string, timeMs: number): Promise<Answer | null> {
-  let scanned = true;
-  const { socket, answer } = open(path, timeMs, (untrusted) => {
-    const said = readFileAnswer(untrusted, name);
-    scanned = said !== null;
-    return said ?? { answer: "unsaid", detail: "the scanner did not open it" };
-  });
-  socket.write(`zSCAN ${name}\0`);
-  const said = await answer;
-  return scanned ? said : null;
+/** Asks about the file of a name in the tray; the door says where that is. Null where clamd says neither that it is clean nor
+ *  what it found: it did not open it. */
+export type AskFile = (name: string, timeMs: number) => Promise<Answer | null>;
+
+/** A connection is asked about one file after another: to make one costs as much as to scan a short file. */
+export function fileAsker(path: string): AskFile {
+  const free: Session[] = [];
+  return async function ask(name, timeMs) {
+    const before = free.pop();
+    const session = before ?? openSession(path);
+    const said = await session.ask(name, timeMs);
+    if (!session.isOver()) free.push(session);
+    // clamd hangs up on who was silent for long, maybe a moment ago
+    if (said.is === "lost" && before) return ask(name, timeMs);
+    return said.is === "not opened" ? null : said.answer;
+  };
 }
 
-/** Of a file it says the path first, whose end is the name. */
-export function readFileAnswer(untrusted: string, name: string): Answer | null {
-  const [, path, said = ""] = /^(\/[^:]*): (OK|.+ FOUND)$/s.exec(untrusted) ?? [];
-  return path?.endsWith(`/${name}`) ? readAnswer(`stream: ${said}`) : null;
+type Said = { is: "said" | "lost"; answer: Answer } | { is: "not opened" };
+/** `ask`: one question at a time. */
+type Session = { isOver(): boolean; ask(name: string, timeMs: number): Promise<Said> };
+
+function openSession(path: string): Session {
+  const socket = connect(path);
+  let asked = 0;
+  let bytes = Buffer.alloc(0);
+  let question: { name: string; settle: (said: Said) => void } | null = null;
+  const end = (said: Said) => {
+    question?.settle(said);
+    socket.destroy();
+  };
+  socket.on("data", (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk]);
+    const stop = bytes.indexOf(0);
+    if (stop < 0 && bytes.length <= ANSWER_BYTES_MAX) return;
+    const answer = question && readFileAnswer(bytes.toString("utf8", 0, Math.max(stop, 0)), asked, question.name);
+    // what comes without a question, or behind an answer, is none of the next one
+    const isWhole = question !== null && stop === bytes.length - 1;
+    bytes = Buffer.alloc(0);
+    question?.settle(answer ? { is: "said", answer } : { is: "not opened" });
+    if (!isWhole) socket.destroy();
+  });
+  // an answer that came before the error stands
+  const lost = (answer: Answer) => setImmediate(end, { is: "lost", answer });
+  socket.on("error", (error) => lost(unreachable(error)));
+  socket.on("close", () => lost(HUNG_UP));
+  return {
+    isOver: () => socket.destroyed,
+    ask: (name, timeMs) =>
+      new Promise((resolve) => {
+        asked += 1;
+        const timer = setTimeout(() => end({ is: "said", answer: late(timeMs) }), timeMs);
+        const settle = (said: Said) => {
+          question = null;
+          clearTimeout(timer);
+          socket.unref(); // a reader that has come to its end waits for no session
+          resolve(said);
+        };
+        question = { name, settle };
+        if (socket.destroyed) return end({ is: "lost", answer: HUNG_UP });
+        socket.ref();
+        socket.write(`${asked === 1 ? "zIDSESSION\0" : ""}zSCAN ${name}\0`);
+      }),
+  };
+}
+
+/** In a session: the question's number, the path, whose end is the name, and what it says of it. */
+export function readFileAnswer(untrusted: string, id: number, name: string): Answer | null {
+  const [, of, path, said = ""] = /^(\d+): (\/[^:]*): (OK|.+ FOUND)$/s.exec(untrusted) ?? [];
+  return Number(of) === id && path?.endsWith(`/${name}`) ? readAnswer(`stream: ${said}`) : null;
 }
 
 export function readAnswer(untrusted: string): Answer {

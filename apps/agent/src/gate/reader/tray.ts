@@ -2,7 +2,7 @@
  *  not written down once more (docs/decisions/2026-11-29-tray.md). What is too long for the tray, or finds no room in it,
  *  is streamed; from the first one on that clamd did not open there, all are. */
 import { closeSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from "node:fs";
-import { type Answer, askAbout, type ScanStream, startScan } from "./clamd.ts";
+import { type Answer, fileAsker, type ScanStream, startScan } from "./clamd.ts";
 import { CHUNK_BYTES } from "./source.ts";
 
 /** Begins to ask about one file, which may take that long. */
@@ -16,13 +16,14 @@ export function asking(socket: string, folder: string | null): Begin {
   const stream: Begin = (timeMs) => startScan(socket, timeMs);
   if (folder === null) return stream;
   const places = tray(folder);
+  const askAbout = fileAsker(socket);
   let opened = true;
   return (timeMs) => {
     if (!opened) return stream(timeMs);
     return laid(
       places,
       async (name) => {
-        const answer = await askAbout(socket, name, timeMs);
+        const answer = await askAbout(name, timeMs);
         if (answer === null) opened = false;
         return answer;
       },
