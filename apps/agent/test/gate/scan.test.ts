@@ -610,9 +610,12 @@ type DoorHas = { count?: number; act?: () => void; delayMs?: number };
 async function doorBefore(to: string, at: string, { count, act, delayMs = 0 }: DoorHas): Promise<Server> {
   let asked = 0;
   const server = createServer((from) => {
-    if (++asked === count) act?.();
     const scanner = connect(to);
-    from.on("data", (bytes: Buffer) => scanner.write(bytes));
+    from.on("data", (bytes: Buffer) => {
+      const isQuestion = /^(?:zIDSESSION\0)?z(?:SCAN |INSTREAM\0)/.test(bytes.toString("latin1", 0, 32));
+      if (isQuestion && ++asked === count) act?.();
+      scanner.write(bytes);
+    });
     const later = (what: () => void) => void (delayMs > 0 ? setTimeout(what, delayMs) : what());
     scanner.on("data", (bytes: Buffer) => later(() => from.write(bytes)));
     from.on("error", () => scanner.destroy()).on("close", () => scanner.destroy());
