@@ -16,7 +16,7 @@ let tokens: { read: string; write: string; viewer: string };
 
 beforeAll(async () => {
   cli = await startCommandLine((parts, request) =>
-    respondRollout(parts, request, request.url.split("/api/rollout")[1]!.split("/").filter(Boolean)),
+    respondRollout(parts, request, new URL(request.url).pathname.split("/api/rollout")[1]!.split("/").filter(Boolean)),
   );
   const { pool, consoleKey } = cli;
   const group = await seedGroup(pool, "floor", consoleKey.publicKey);
@@ -136,4 +136,47 @@ test("a rollout is previewed, begun, watched until it pauses, and aborted; the t
     before: { name: "running" },
     after: { name: "paused", reason: "lunch" },
   });
+});
+
+test("a list beyond a page says where it goes on; the command line reads all of it, and what is no place in it is refused", {
+  timeout: RUNS_MS_MAX,
+}, async () => {
+  const state = { name: "superseded", wave: 0, reason: "" };
+  await cli.pool.query(
+    `INSERT INTO rollout (id, group_id, "order", digest, message, plan, state, report_seconds, started_at, started_by, ended_at)
+     SELECT gen_random_uuid(), g.id, 1000 + n, repeat('0', 64), 'more', r.plan, $1, 60,
+            now() - n / 3 * interval '1 s', 'nora', now()
+       FROM generate_series(1, 450) n, "group" g, (SELECT plan FROM rollout LIMIT 1) r`,
+    [state],
+  );
+  const { rows: all } = await cli.pool.query<{ id: string }>(
+    "SELECT id FROM rollout ORDER BY ended_at IS NULL DESC, started_at DESC, id DESC",
+  );
+  const base = "https://console.example";
+  const ask = (path: string) => {
+    const headers = { authorization: `Bearer ${tokens.read}` };
+    return respondRollout(cli, new Request(new URL(path, base), { headers }), []);
+  };
+  const ids: string[] = [];
+  const pages: number[] = [];
+  for (let next: string | undefined = "/api/rollout"; next !== undefined; ) {
+    const answer: Response = await ask(next);
+    const page = (await answer.json()) as { id: string }[];
+    ids.push(...page.map(({ id }) => id));
+    pages.push(page.length);
+    next = /^<([^>]+)>; rel="next"$/.exec(answer.headers.get("link") ?? "")?.[1];
+  }
+  expect(pages).toEqual([200, 200, 51]);
+  expect(ids).toEqual(all.map(({ id }) => id));
+  for (const after of [
+    "",
+    "x",
+    "{}",
+    "null",
+    '{"id":"\\u0000"}',
+    '{"isUnderWay":false,"group":"g","begun":"1","id":"2"}',
+  ])
+    expect(await ask(`/api/rollout?after=${encodeURIComponent(after)}`), after).toMatchObject({ status: 400 });
+  const listed = JSON.parse((await sallyport(tokens.read, "list", "--json")).out) as { id: string }[];
+  expect(listed.map(({ id }) => id)).toEqual(ids);
 });

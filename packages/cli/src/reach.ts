@@ -1,7 +1,11 @@
 /** The console's API, by an API token: one question, one answer in JSON. */
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { whyNot } from "@sallyport/shared/base/why.ts";
+import { z } from "zod";
 import { Fault } from "./fault.ts";
+
+/** More rows than a console will ever have; one that goes on is at fault. */
+const PAGES_MAX = 5_000;
 
 export type Reach = { url: string; token: string };
 
@@ -53,8 +57,36 @@ export function silent(address: URL, error: unknown): Away {
 export const askConsole = (reach: Reach, path: string, body?: object): Promise<unknown> =>
   exchange(reach, path, body ? { method: "POST", body: JSON.stringify(body) } : {});
 
+/** A list that comes page by page, whole: the header `Link` of each has where the next begins (RFC 8288). A console that
+ *  knows no pages gives what it has. @throws as askConsole */
+export async function askPages(reach: Reach, path: string): Promise<unknown[]> {
+  const rows: unknown[] = [];
+  let after: string | undefined;
+  for (let page = 0; page < PAGES_MAX; page++) {
+    const of = after === undefined ? path : `${path}?after=${encodeURIComponent(after)}`;
+    const { answer, headers } = await exchanged(reach, of, {});
+    rows.push(...z.array(z.unknown()).parse(answer));
+    after = afterOf(headers.get("link"));
+    if (after === undefined) return rows;
+  }
+  throw new Fault(`The list at ${path} has no end: it goes on after ${PAGES_MAX} pages.`);
+}
+
+/** What alone is taken of the address: a token is for one console. */
+function afterOf(link: string | null): string | undefined {
+  const next = /^<([^>]*)>; rel="next"$/.exec(link ?? "")?.[1];
+  return next === undefined ? undefined : (new URLSearchParams(next.split("?")[1]).get("after") ?? undefined);
+}
+
 /** As askConsole, with a method or a body of one's own: what is no text goes as it is. */
-export async function exchange({ url, token }: Reach, path: string, init: RequestInit): Promise<unknown> {
+export const exchange = async (reach: Reach, path: string, init: RequestInit): Promise<unknown> =>
+  (await exchanged(reach, path, init)).answer;
+
+async function exchanged(
+  { url, token }: Reach,
+  path: string,
+  init: RequestInit,
+): Promise<{ answer: unknown; headers: Headers }> {
   const address = addressOf(url, path);
   const response = await fetchConsole(address, token, init);
   const text = await response.text().catch((error: unknown) => {
@@ -66,7 +98,7 @@ export async function exchange({ url, token }: Reach, path: string, init: Reques
   } catch {
     answer = { error: text.slice(0, 200) }; // not our answer, then: shown as it is
   }
-  if (response.ok) return answer;
+  if (response.ok) return { answer, headers: response.headers };
   const said = (answer as { error?: string | { message?: unknown } } | null)?.error;
   const told = typeof said === "object" ? said?.message : said;
   const reason = typeof told === "string" ? told : "no reason given";

@@ -6,7 +6,7 @@ import type { Command as Move } from "@sallyport/shared/rollout/command.ts";
 import { readPlan } from "@sallyport/shared/rollout/document.ts";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
-import { Away, askConsole, type Reach } from "./reach.ts";
+import { Away, askConsole, askPages, type Reach } from "./reach.ts";
 
 const LOOK_MS = 2_000;
 /** A console that is being upgraded is away for a moment. */
@@ -94,7 +94,7 @@ export async function startRollout(reach: Reach, asked: StartAsked): Promise<Sai
 }
 
 export async function listRollouts(reach: Reach): Promise<Said> {
-  const all = z.array(Listed).parse(await ask(reach, ""));
+  const all = z.array(Listed).parse(await askPages(reach, "/api/rollout"));
   const lines = all.map(
     ({ id, group, order, state, message }) => `${id}  ${state.name.padEnd(10)}  r${order} to ${group.name}: ${message}`,
   );

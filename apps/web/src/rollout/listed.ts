@@ -1,6 +1,7 @@
 /** Rollouts, page by page ↔ Postgres. */
 import type { RolloutState } from "@sallyport/shared/rollout/state.ts";
 import type { Pool } from "pg";
+import { z } from "zod";
 import { type Columns, type Keys, keyset } from "../keyset.ts";
 import { ROLLOUT, type RolloutRow, readRow } from "./apply.ts";
 import type { SortWord } from "./sort.ts";
@@ -36,7 +37,13 @@ export const toListed = (row: Listed): RolloutListed => ({
 });
 
 /** Where a page ends. */
-export type Place = { isUnderWay: boolean; group: string; begun: string; id: string };
+export const Place = z.object({
+  isUnderWay: z.boolean(),
+  group: z.string().max(253),
+  begun: z.iso.datetime(),
+  id: z.uuid({ version: "v4" }),
+});
+export type Place = z.infer<typeof Place>;
 
 const COLUMNS: Columns<keyof Place> = {
   isUnderWay: { sql: "(r.ended_at IS NULL)", type: "boolean" },

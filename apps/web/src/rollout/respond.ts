@@ -9,9 +9,9 @@ import { originOf } from "../person/actor.ts";
 import { admit } from "../person/api-token.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { answered, readJson, refuse } from "../trpc/plain.ts";
+import { answered, pageOf, readJson, readPlace, refuse } from "../trpc/plain.ts";
 import { actOn, Beginning, begin, type Parts, Reason, RolloutId } from "./act.ts";
-import { listRollouts } from "./listed.ts";
+import { listRollouts, Place } from "./listed.ts";
 import { cutOffOf } from "./start.ts";
 import { getRollout, preview } from "./store.ts";
 
@@ -36,7 +36,8 @@ export const respondRollout = answered(async (parts: Parts, request: Request, pa
     if (path.length > 1 || (path[0] !== undefined && id === undefined)) return refuse(404, "There is no such rollout.");
     const unread = isRead ? undefined : refuseForeign(request);
     if (unread) return unread;
-    if (isRead) return Response.json(id ? await getRollout(parts.pool, id) : (await listRollouts(parts.pool)).rows);
+    if (isRead && id) return Response.json(await getRollout(parts.pool, id));
+    if (isRead) return pageOf(request, await listRollouts(parts.pool, { after: readPlace(request, Place) }));
     const body = await readJson(request);
     const origin = originOf(request.headers);
     if (id) return Response.json(await actOn(parts, bearer, origin, { id, ...Move.parse(body) }));

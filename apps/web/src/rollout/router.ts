@@ -5,17 +5,15 @@ import { COMMANDS } from "@sallyport/shared/rollout/command.ts";
 import { z } from "zod";
 import { allowed, router } from "../trpc/procedures.ts";
 import { actOn, Beginning, begin, Reason, RolloutId } from "./act.ts";
-import { listRollouts } from "./listed.ts";
+import { listRollouts, Place } from "./listed.ts";
 import { SORTS } from "./sort.ts";
 import { getRollout, preview } from "./store.ts";
 
 const REPORT_SECONDS_DEFAULT = 60;
 
-const After = z.object({ isUnderWay: z.boolean(), group: z.string().max(253), begun: z.iso.datetime(), id: RolloutId });
-
 export const rolloutRouter = router({
   list: allowed("entries")
-    .input(z.object({ group: GroupId.optional(), sort: z.enum(SORTS).optional(), cursor: After.nullish() }))
+    .input(z.object({ group: GroupId.optional(), sort: z.enum(SORTS).optional(), cursor: Place.nullish() }))
     .query(({ ctx, input: { cursor, ...asked } }) =>
       listRollouts(ctx.wiring.pool, { ...asked, after: cursor ?? undefined }),
     ),
