@@ -3,7 +3,8 @@
  *  descriptions, or of libmagic's and 7-Zip's where there is none. */
 
 import type { Source } from "../source.ts";
-import { cpioGoesOn, hasCpioMode, isLzw, isOldCpio, isSessionKey } from "./short-marks.ts";
+import { isEncryptedMessage } from "./openpgp.ts";
+import { cpioGoesOn, hasCpioMode, isLzw, isOldCpio } from "./short-marks.ts";
 
 const BCACHE = Buffer.from("c68573f64e1a45ca8265f57f48ba6d81", "hex").toString("latin1");
 
@@ -110,12 +111,7 @@ export const CLOSED: readonly { what: string; mark: Mark }[] = [
   { what: "encrypted (age)", mark: ascii(0, "age-encryption.org/v1") },
   { what: "encrypted (age)", mark: ascii(0, "-----BEGIN AGE ENCRYPTED FILE-----") },
   { what: "encrypted (OpenPGP)", mark: ascii(0, "-----BEGIN PGP MESSAGE-----") },
-  { what: "encrypted (OpenPGP)", mark: ascii(0, "\x85", isSessionKey) },
-  { what: "encrypted (OpenPGP)", mark: ascii(0, "\x84", isSessionKey) },
-  {
-    what: "encrypted (OpenPGP)",
-    mark: ascii(0, "\x8c", (head) => head[2] === 4 && head[3]! > 0 && head[3]! < 14 && head[4]! < 4),
-  },
+  { what: "encrypted (OpenPGP)", mark: ascii(0, "", isEncryptedMessage) },
   { what: "encrypted (CMS)", mark: ascii(0, "\x30", (head) => head.subarray(1, 24).includes(ENVELOPED)) },
   { what: "encrypted (OpenSSL)", mark: ascii(0, "Salted__") },
   { what: "encrypted (OpenSSL)", mark: ascii(0, "U2FsdGVkX1") },

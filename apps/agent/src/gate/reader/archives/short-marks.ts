@@ -55,32 +55,6 @@ export function cpioGoesOn(source: Source, word: Word): boolean {
   return next + 2 <= source.size && source.read(next, 2).equals(head.subarray(0, 2));
 }
 
-/** RSA, Elgamal, ECDH, X25519, X448, and what signs only. */
-const ALGORITHMS = new Set([1, 2, 16, 18, 19, 22, 25, 26]);
-/** Those whose part is no number with its length in bits before it. */
-const PLAIN_KEYS = new Set([25, 26]);
-/** GnuPG takes no longer number. */
-const NUMBER_BITS_MAX = 16_384;
-/** Another session key, a marker, padding, private ones, and what is encrypted. */
-const AFTER_SESSION_KEY = new Set([1, 3, 9, 10, 18, 20, 21, 60, 61, 62, 63]);
-
-/** A session key for somebody's public key, as the first packet (RFC 9580, 5.1): version, key, algorithm, the number that
- *  it is encrypted as; and behind it what may follow such a one. */
-export function isSessionKey(head: Buffer): boolean {
-  const body = head[0] === 0x85 ? 3 : 2;
-  if (head.length <= body + 12 || head[body] !== 3) return false;
-  const length = body === 3 ? head.readUInt16BE(1) : head[1]!;
-  const algorithm = head[body + 9]!;
-  if (!ALGORITHMS.has(algorithm)) return false;
-  const bits = head.readUInt16BE(body + 10);
-  if (!PLAIN_KEYS.has(algorithm) && (bits > NUMBER_BITS_MAX || 12 + Math.ceil(bits / 8) > length)) return false;
-  const next = head[body + length];
-  return next === undefined || AFTER_SESSION_KEY.has(packetTag(next));
-}
-
-/** By both forms of a packet's first byte; 0 is none's. */
-const packetTag = (byte: number): number => (byte < 0x80 ? 0 : byte < 0xc0 ? (byte >> 2) & 15 : byte & 63);
-
 /** So many bytes of a script's first line Linux looks at. */
 const LINE_BYTES_MAX = 256;
 /** By a path, which may hold anything, or a name; or none, and a text behind it that a shell takes for its own. */
