@@ -7,6 +7,7 @@ import { readUsbPolicy } from "@sallyport/shared/policy/usb-text.ts";
 import { countFindings } from "@sallyport/shared/usb/manifest.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { Command } from "commander";
+import { misleadingIn } from "../dom0/clamd-database.ts";
 import { changedSinceStart } from "../dom0/clamd-start.ts";
 import { startReader } from "../dom0/confine.ts";
 import { DoorError } from "../dom0/dom0.ts";
@@ -120,12 +121,15 @@ export async function findClamd(
   const found = readClamdConf(text ?? "");
   const path = socket ?? environment.SALLYPORT_CLAMD ?? found.socket;
   if (path === null) return null;
-  const changed = await changedSinceStart({ conf: named ?? CLAMD_CONF, socket: path });
+  const seen = [
+    await changedSinceStart({ conf: named ?? CLAMD_CONF, socket: path }),
+    await misleadingIn(found.database),
+  ];
   return {
     ...found,
     socket: path,
     trays: await findTrays(),
-    doubts: changed === null ? found.doubts : [changed, ...found.doubts],
+    doubts: [...seen.filter((doubt) => doubt !== null), ...found.doubts],
   };
 }
 

@@ -19,10 +19,10 @@ const START_TRIES_MAX = 300;
 
 export type ClamdServer = Clamd & { trays: string; conf: string; process: ChildProcess; stop(): Promise<void> };
 
-/** `more` settings; `definitions`: further databases, text by file name. */
+/** `more` settings; `definitions`: further databases, by file name. */
 export async function startClamd(
   more: Record<string, string> = {},
-  definitions: Record<string, string> = {},
+  definitions: Record<string, string | Buffer> = {},
 ): Promise<ClamdServer> {
   const folder = await mkdtemp(join(tmpdir(), "sallyport-clamd-"));
   const hex = (text: string) => Buffer.from(text).toString("hex");
@@ -31,7 +31,7 @@ export async function startClamd(
   await mkdir(join(folder, "db"));
   await mkdir(join(folder, "tmp"));
   await writeFile(join(folder, "db", "test.ndb"), `Test.Eicar:0:*:${hex(EICAR)}\nTest.Marker:0:*:${hex(MARKER)}\n`);
-  for (const [name, text] of Object.entries(definitions)) await writeFile(join(folder, "db", name), text);
+  for (const [name, content] of Object.entries(definitions)) await writeFile(join(folder, "db", name), content);
   const settings: Record<string, string> = {
     DatabaseDirectory: join(folder, "db"),
     TemporaryDirectory: join(folder, "tmp"),
