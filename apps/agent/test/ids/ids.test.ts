@@ -201,7 +201,8 @@ describe.skipIf(absent)("the detector's applier", { timeout: 400_000 }, () => {
 
   it("suppresses what the policy says and nothing else", async () => {
     const rules = artifact(BOTH);
-    const suppress = [{ signatureId: 1000001, address: "10.1.0.0/24", reason: "known" }];
+    const foreign = [999, 2 ** 32 - 1, 2 ** 32].map((signatureId) => ({ signatureId, reason: "not in the set" }));
+    const suppress = [...foreign, { signatureId: 1000001, address: "10.1.0.0/24", reason: "known" }];
     expect((await settle({ rules, suppress })).outcome).toBe("applied");
     const before = { one: alerts(1000001).length, two: alerts(1000002).length };
     await sendUntil(() => alerts(1000002).length >= before.two + 5, "the other rule goes on");

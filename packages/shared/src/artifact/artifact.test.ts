@@ -23,6 +23,7 @@ describe("a rule set", () => {
     ["alert tcp any any -> any any", "Line 1 has no options in brackets"],
     ['alert tcp any any -> any any (msg:"a";)', "Line 1 has no sid"],
     [`${rule(7)}\n\n${rule(7)}`, "Line 3 has the sid 7 of line 1"],
+    [`${rule(1)}\n  ${rule(2)}`, "Line 2 begins with a space, and the detector passes over it: alert tcp"],
     [`${rule(1)}\n\u0000`, "It is no text: it holds a NUL."],
   ])("%j is refused", (text, why) =>
     expect(checkRules(text)).toEqual({ ok: false, error: expect.stringContaining(why) }),

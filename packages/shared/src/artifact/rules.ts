@@ -19,6 +19,7 @@ export function checkRules(text: string): Result<{ rules: number }> {
     rule = rule.trim();
     if (rule === "" || rule.startsWith("#")) continue;
     const wrong = (what: string) => fail(`Line ${number} ${what}: ${rule.slice(0, SHOWN_CHARS)}`);
+    if (lines[number - 1]!.startsWith(" ")) return wrong("begins with a space, and the detector passes over it");
     if (!ACTIONS.test(rule)) return wrong("begins with no action of a rule");
     if (!/\(.*\)$/.test(rule)) return wrong("has no options in brackets");
     const sid = SID.exec(rule)?.[1];

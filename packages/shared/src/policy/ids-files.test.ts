@@ -18,6 +18,14 @@ describe("the detector's threshold file", () => {
       "",
     ]);
   });
+  it("has nothing of a number that no signature can have: the detector would refuse the whole file", () => {
+    const known = { signatureId: 2 ** 32 - 1, reason: "known" };
+    const section = IdsSection.parse({
+      suppress: [{ ...known, signatureId: 2 ** 32 }, known],
+      thresholds: [{ signatureId: 2 ** 40, kind: "limit", count: 1, seconds: 60 }],
+    });
+    expect(thresholdText(section).split("\n").slice(1)).toEqual(["suppress gen_id 1, sig_id 4294967295", ""]);
+  });
 });
 
 describe("a rule file", () => {

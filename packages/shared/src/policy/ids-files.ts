@@ -1,18 +1,25 @@
 /** The `ids` section in the detector's own words: its threshold file, and how many rules a rule file must load. Pure. */
 import type { IdsSection } from "./ids.ts";
 
+/** A signature's number has 32 bits. A larger one is no rule's, and for one line with it Suricata refuses the whole file,
+ *  where it passes over a number that the set has not. */
+const SIGNATURE_ID_MAX = 0xffff_ffff;
+const isPossible = ({ signatureId }: { signatureId: number }): boolean => signatureId <= SIGNATURE_ID_MAX;
+
 /** Suricata's threshold.config: suppressions, then thresholds. Reasons stay in the policy: they are people's words. */
 export function thresholdText({ suppress, thresholds = [] }: IdsSection): string {
   const lines = [
-    ...suppress.flatMap(({ signatureId, address }) => {
+    ...suppress.filter(isPossible).map(({ signatureId, address }) => {
       const id = `suppress gen_id 1, sig_id ${signatureId}`;
       // who is meant may be either end
-      return address === undefined ? [id] : [`${id}, track by_either, ip ${address}`];
+      return address === undefined ? id : `${id}, track by_either, ip ${address}`;
     }),
-    ...thresholds.map(
-      ({ signatureId, kind, by, count, seconds }) =>
-        `threshold gen_id 1, sig_id ${signatureId}, type ${kind}, track by_${by === "source" ? "src" : "dst"}, count ${count}, seconds ${seconds}`,
-    ),
+    ...thresholds
+      .filter(isPossible)
+      .map(
+        ({ signatureId, kind, by, count, seconds }) =>
+          `threshold gen_id 1, sig_id ${signatureId}, type ${kind}, track by_${by === "source" ? "src" : "dst"}, count ${count}, seconds ${seconds}`,
+      ),
   ];
   return `# written by sallyport-agent from the policy's ids section\n${lines.map((line) => `${line}\n`).join("")}`;
 }
