@@ -12,6 +12,8 @@ export type Found =
       cards: Record<string, string>;
       unbound: string[];
       unresolved: string[];
+      /** Names that have had no address for an hour: what `names` has of them is blocked and not allowed. */
+      gone: string[];
       /** Names with more addresses than rules take, with how many. */
       crowded: Record<string, number>;
       path: { to: string[] | "any"; port: number };

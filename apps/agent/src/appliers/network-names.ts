@@ -1,6 +1,7 @@
 /** What dom0 knows of names. Asked anew at most once a minute. A name that answers with some of many addresses has all
  *  that were seen within the hour; while no answer comes the last ones stay, since a name that cannot be asked for a
- *  while must not loosen a block nor cut an allowance. */
+ *  while must not loosen a block nor cut an allowance. Where the answer is that it has none, they stay to be blocked, and
+ *  are allowed for that hour. */
 import type { ResolveName } from "../dom0/names.ts";
 
 const ASK_AGAIN_MS = 60_000;
@@ -15,14 +16,17 @@ const SEEN_MS = 3_600_000;
 export const ADDRESSES_MAX = 2_048;
 export const ADDRESSES_OF_ALL_MAX = 65_536;
 
-/** `addresses`: the ones seen last; `of`: how many there are, where that is more. */
-export type KnownName = { addresses: string[]; of?: number; failed?: string };
+/** `addresses`: the ones seen last; `of`: how many there are, where that is more; `isGone`: it has had none for an hour. */
+export type KnownName = { addresses: string[]; of?: number; isGone?: true; failed?: string };
+type Asked = { seen: Map<string, number>; isGone: boolean; failed: string | undefined; askedAt: number };
+
+const neverSeen = () => ({ seen: new Map<string, number>(), isGone: false });
 
 export class Names {
   readonly #resolve: ResolveName;
   readonly #monotonic: () => number;
   readonly #waitMs: number;
-  readonly #known = new Map<string, { seen: Map<string, number>; failed: string | undefined; askedAt: number }>();
+  readonly #known = new Map<string, Asked>();
   /** Asked or to be asked, each once. */
   readonly #underWay = new Map<string, Promise<void>>();
   readonly #queue: (() => void)[] = [];
@@ -54,7 +58,7 @@ export class Names {
     clearTimeout(timer);
     for (const name of names)
       if (!this.#known.has(name))
-        this.#known.set(name, { seen: new Map(), failed: `${name}: no answer yet`, askedAt: -Infinity });
+        this.#known.set(name, { ...neverSeen(), failed: `${name}: no answer yet`, askedAt: -Infinity });
   }
 
   #begin(name: string): Promise<void> {
@@ -82,22 +86,32 @@ export class Names {
     const now = this.#monotonic();
     const answer = await this.#resolve(name);
     if (!this.#wanted.has(name)) return;
-    const seen = this.#known.get(name)?.seen ?? new Map<string, number>();
-    if (answer.ok) {
-      for (const address of answer.value) seen.set(address, now);
-      for (const [address, at] of seen) if (now - at > SEEN_MS) seen.delete(address);
+    const before = this.#known.get(name) ?? neverSeen();
+    if (!answer.ok) {
+      this.#known.set(name, { ...before, failed: answer.error.slice(0, 200), askedAt: now });
+      return;
     }
-    this.#known.set(name, { seen, failed: answer.ok ? undefined : answer.error.slice(0, 200), askedAt: now });
+    const { seen } = before;
+    for (const address of answer.value) seen.set(address, now);
+    const old = [...seen].flatMap(([address, at]) => (now - at > SEEN_MS ? [address] : []));
+    const isGone = old.length === seen.size;
+    if (!isGone) for (const address of old) seen.delete(address);
+    const failed = answer.value.length > 0 ? undefined : `${name} has no address`;
+    this.#known.set(name, { seen, isGone, failed, askedAt: now });
   }
 
   get known(): Record<string, KnownName> {
     return Object.fromEntries(
-      [...this.#known].map(([name, { seen, failed }]) => {
+      [...this.#known].map(([name, { seen, isGone, failed }]) => {
         const all = [...seen]
           .sort(([a, then], [b, last]) => last - then || (a < b ? -1 : 1))
           .map(([address]) => address);
         const of = all.length > this.#max && { of: all.length };
-        return [name, { addresses: all.slice(0, this.#max).sort(), ...of, ...(failed !== undefined && { failed }) }];
+        const gone = isGone && { isGone };
+        return [
+          name,
+          { addresses: all.slice(0, this.#max).sort(), ...of, ...gone, ...(failed !== undefined && { failed }) },
+        ];
       }),
     );
   }

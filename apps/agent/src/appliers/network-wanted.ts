@@ -38,6 +38,7 @@ export function textOf(
     ...config,
     vifs: withCards(config.vifs, found.cards),
     names: found.names,
+    gone: found.gone,
     crowded: Object.keys(found.crowded),
     path: pathOf(found),
     generation: marks.first,

@@ -277,6 +277,37 @@ describe("the firewall's applier", () => {
     expect(await settle(draft)).toMatchObject({ reason: expect.stringContaining("no such name") });
     expect(text()).toContain("ip daddr { 198.51.100.7 }");
   });
+  it("holds an hour on by a name that has no address any more, and blocks by its last ones until it has others", async () => {
+    const { settle, answers, clock, text } = agent();
+    const draft = {
+      rules: [
+        { ...web, host: "gone.example" },
+        { ...web, verdict: "block", host: "gone.example", ports: ["22"] },
+      ],
+    };
+    const allowed = "ip daddr { 198.51.100.7 } tcp dport { 443 }";
+    const blocked = "ip daddr { 198.51.100.7 } tcp dport { 22 }";
+    answers["gone.example"] = ["198.51.100.7"];
+    await settle(draft);
+    answers["gone.example"] = [];
+    clock.ms += 3_600_000;
+    expect(await settle(draft)).toMatchObject({ reason: expect.stringContaining("gone.example has no address") });
+    expect(text()).toContain(allowed);
+    clock.ms += 60_000;
+    expect(await settle(draft)).toMatchObject({ outcome: "applied" });
+    expect(text()).not.toContain(allowed);
+    expect(text()).toContain(blocked);
+    delete answers["gone.example"];
+    clock.ms += 60_000;
+    await settle(draft);
+    expect(text(), "nobody answers").not.toContain(allowed);
+    expect(text()).toContain(blocked);
+    answers["gone.example"] = ["198.51.100.8"];
+    clock.ms += 60_000;
+    await settle(draft);
+    expect(text()).toContain("ip daddr { 198.51.100.8 } tcp dport { 443 }");
+    expect(text()).not.toContain("198.51.100.7");
+  });
   it("widens the way to the broker when it is lost for long, that alone, and closes it with the next section", async () => {
     const { settle, clock, text } = agent();
     await settle({});

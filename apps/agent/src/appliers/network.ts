@@ -115,6 +115,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       cards: cards.learnt,
       unbound: unbound(config.vifs, cards.learnt, cards.failed),
       unresolved: known.flatMap(([, { failed }]) => failed ?? []),
+      gone: known.flatMap(([each, { isGone }]) => (isGone ? [each] : [])),
       crowded: Object.fromEntries(known.flatMap(([each, { of }]) => (of === undefined ? [] : [[each, of]]))),
       path: {
         to: widened ? "any" : await brokerAddresses(),

@@ -21,6 +21,8 @@ export type Surroundings = {
   wire: Wire;
   vifs: readonly Vif[];
   names: Readonly<Record<string, readonly string[]>>;
+  /** Names, in lower case, that have no address any more: those in `names` are their last. */
+  gone?: readonly string[];
   /** Names, in lower case, that have more addresses than `names` holds. */
   crowded?: readonly string[];
   own: readonly Opening[];
@@ -75,12 +77,14 @@ function lowerRule(rule: NetworkRule, number: number, around: Surroundings): Fir
 /** A block of which one side is not known, or not all of it, blocks every side: less is known to be safe. */
 function farOf(
   { verdict, to, addresses, host }: NetworkRule,
-  { names, crowded = [] }: Pick<Surroundings, "names" | "crowded">,
+  { names, gone = [], crowded = [] }: Pick<Surroundings, "names" | "gone" | "crowded">,
 ): Range[] | "any" | "none" {
   if (to === undefined && addresses === undefined && host === undefined) return "any";
-  const resolved = host === undefined ? [] : (names[host.toLowerCase()] ?? []);
-  const isUnsure = host !== undefined && (resolved.length === 0 || crowded.includes(host.toLowerCase()));
+  const name = host?.toLowerCase();
+  const known = name === undefined ? [] : (names[name] ?? []);
+  const isUnsure = name !== undefined && (known.length === 0 || crowded.includes(name));
   if (isUnsure && verdict === "block") return "none";
+  const resolved = verdict === "allow" && name !== undefined && gone.includes(name) ? [] : known;
   const ranges = [...(to === undefined ? [] : [to]), ...(addresses ?? []), ...resolved].map(rangeOf);
   return ranges.length === 0 ? "none" : joinRanges(ranges);
 }
