@@ -194,6 +194,8 @@ export function cryptsetupDisk(
       await must("dmsetup", ["wipe_table", "--force", name]);
     },
     async remove(path) {
+      const other = await faultOfKind(path);
+      if (other !== undefined) throw new DoorError(other);
       // before it is gone: a stand-in's own file may lie there, and the one that was meant is another
       const fault = await faultOfReach(dom0, path);
       const found = await stat(path).catch(absent);
@@ -205,7 +207,7 @@ export function cryptsetupDisk(
       if (fault !== undefined) throw new DoorError(fault);
       return found ? "gone" : "absent";
     },
-    faultOfReach: (path) => faultOfReach(dom0, path),
+    faultOfReach: async (path) => (await faultOfKind(path)) ?? (await faultOfReach(dom0, path)),
     hasTpm: () => tpm.isThere(),
     async enrolTpm(device, key, { pcrs, pin }) {
       if (!(await tpm.isThere())) throw new DoorError("There is no TPM on this machine: no key can be held by one.");
@@ -235,6 +237,13 @@ async function mustBeMeasured(tpm: Tpm, index: number): Promise<void> {
     throw new DoorError(
       `Nothing was ever measured into PCR ${index} of this machine: a key that is bound to it is bound to nothing. Nothing was changed. Boot by UEFI, with GRUB from a signed image, or name other PCRs (docs/disk.md).`,
     );
+}
+
+/** A device says that it has no bytes, and is not gone with its name. */
+async function faultOfKind(path: string): Promise<string | undefined> {
+  const found = await stat(path).catch(absent);
+  if (!found || found.isFile()) return undefined;
+  return `${path} is no file: what lies on a device or in a folder is not destroyed. Keep the copy in a file.`;
 }
 
 const absent = (error: NodeJS.ErrnoException): undefined => {

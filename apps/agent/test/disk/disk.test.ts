@@ -2,7 +2,18 @@
  *  them: a new volume with its sealed recovery key, and what is reported of it. */
 import { execFileSync } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
@@ -23,7 +34,7 @@ import { realDom0 } from "../../src/dom0/real.ts";
 import { hpke } from "../../src/dom0/seal.ts";
 import { simDisk } from "../../src/sim/disk.ts";
 import { missing } from "../gate/packages.ts";
-import { QUICK, watchedDisk } from "./volume.ts";
+import { hasLoops, QUICK, watchedDisk } from "./volume.ts";
 
 const folders: string[] = [];
 afterAll(() => {
@@ -371,6 +382,28 @@ describe.skipIf(without !== null)("cryptsetup on plain files", () => {
     writeSync(file, "somebody's", 4_096);
     closeSync(file);
     expect(await disk.look(path)).toMatchObject({ is: "other", what: "bytes of no known kind" });
+  });
+
+  it("a copy of its header that is no file is told from the start, and is not called gone", async () => {
+    const { disk, at } = real();
+    await disk.create(at("volume"), SIZE);
+    await disk.format(at("volume"), bytes("a pass phrase"));
+    const refused = async (path: string) => {
+      const { beyond } = await lookAtVolume(disk, { device: at("volume"), copies: [path] });
+      expect(beyond).toEqual([expect.stringContaining("is no file")]);
+      await expect(disk.remove(path)).rejects.toThrow("is no file");
+    };
+    mkdirSync(at("folder"));
+    await refused(at("folder"));
+    if (!hasLoops()) return;
+    execFileSync("cryptsetup", ["luksHeaderBackup", at("volume"), "--header-backup-file", at("backup")]);
+    const device = execFileSync("losetup", ["--find", "--show", at("backup")], { encoding: "utf8" }).trim();
+    try {
+      symlinkSync(device, at("copy"));
+      await refused(at("copy"));
+    } finally {
+      execFileSync("losetup", ["--detach", device]);
+    }
   });
 
   it("a volume whose first header is gone is still known by the second", async () => {

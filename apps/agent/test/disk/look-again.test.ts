@@ -21,7 +21,7 @@ import { cryptsetupDisk } from "../../src/dom0/disk.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { volumeOf } from "../../src/volume.ts";
 import { missing } from "../gate/packages.ts";
-import { QUICK } from "./volume.ts";
+import { hasLoops, QUICK } from "./volume.ts";
 
 const SIZE = 32 * 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -146,12 +146,3 @@ describe.skipIf(without !== null)("a volume that is looked at again", () => {
     },
   );
 });
-
-function hasLoops(): boolean {
-  try {
-    execFileSync("losetup", ["--find"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,4 +1,5 @@
 /** cryptsetup on plain files, as the tests of volumes ask for it. */
+import { execFileSync } from "node:child_process";
 import { cryptsetupDisk } from "../../src/dom0/disk.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import type { Tpm } from "../../src/dom0/tpm.ts";
@@ -17,4 +18,14 @@ export function watchedDisk(tpm?: Tpm) {
     },
   };
   return { asked, watched: cryptsetupDisk(dom0, QUICK, tpm) };
+}
+
+/** Whether this machine lends devices over files. */
+export function hasLoops(): boolean {
+  try {
+    execFileSync("losetup", ["--find"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
 }
