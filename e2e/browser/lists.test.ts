@@ -479,6 +479,28 @@ describe.skipIf(isAbsent())("lists", () => {
       .toBe(then.startsWith("-") ? "descending" : "ascending");
   });
 
+  test("what an address opens is opened also where it stands beyond the first page", async () => {
+    const { pool } = console_;
+    await pool.query(
+      `INSERT INTO deny (id, audience, what, words, reason, until, added_by, added_at, added_order)
+       SELECT 'f' || lpad(n::text, 11, '0'), 'fleet', what, words, 'one of many', now(), added_by, now() - interval '1 h', 1
+         FROM generate_series(1, 210) n, (SELECT * FROM deny LIMIT 1) d`,
+    );
+    const refused = await pool.query<{ id: string }>(
+      `INSERT INTO quarantine (topic, code, reason, size, bytes)
+       SELECT 't', 'malformed', 'refusal ' || n, 9, '' FROM generate_series(1, 210) n RETURNING id`,
+    );
+    const denied = await pool.query<{ id: string }>("SELECT id FROM deny WHERE words LIKE '198.51.100.0/24%'");
+    await owner.goto(`/deny?open=${denied.rows[0]!.id}`);
+    await owner.getByRole("region", { name: "Details" }).getByText("scanners of a neighbour").waitFor();
+    expect(await row(owner, "198.51.100.0/24").count()).toBe(0);
+    await owner.goto(`/quarantine?open=${refused.rows[0]!.id}`);
+    const drawer = owner.getByRole("complementary", { name: "Details" });
+    await drawer.getByText("refusal 1", { exact: true }).waitFor();
+    await drawer.getByRole("button", { name: "Close" }).click();
+    await owner.waitForURL("**/quarantine");
+  });
+
   test("people beyond a page are shown when they are asked for, in the order of the list", async () => {
     await console_.pool.query(
       `INSERT INTO person (id, name, email, role)

@@ -15,7 +15,7 @@ import { newSigner } from "../../../packages/shared/test/keys.ts";
 import { migrate } from "../../../prisma/migrate.ts";
 import { type Denying, deny, lift } from "../src/deny/act.ts";
 import { addDeny } from "../src/deny/change.ts";
-import { listDenies } from "../src/deny/store.ts";
+import { getDeny, listDenies } from "../src/deny/store.ts";
 import { overlayDispatch } from "../src/dispatch/overlays.ts";
 import { States } from "../src/ingest/state.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
@@ -141,6 +141,9 @@ test("each change is the whole overlay of its audience under a higher order; lif
   expect((await list()).find(({ id }) => id === second.id)?.ended).toEqual({ how: "ended" });
   await expect(lift(parts(), by, origin, { id: second.id, reason: "late" })).rejects.toThrow(/ended by itself/);
   await add({ what: "192.0.2.66" });
+  // each is found by its name as it is listed
+  for (const row of await list()) expect(await getDeny(pool, new Date(), row.id)).toEqual(row);
+  await expect(getDeny(pool, new Date(), "ffffffffffff")).rejects.toThrow("Nothing is denied under ffffffffffff.");
   const { rows } = await pool.query(
     `SELECT statement ->> 'carried' AS carried FROM overlay WHERE audience = 'fleet' ORDER BY "order" DESC LIMIT 1`,
   );

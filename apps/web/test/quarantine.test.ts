@@ -7,7 +7,7 @@ import { readStore } from "../src/overview/store.ts";
 import type { Actor } from "../src/person/actor.ts";
 import type { Role } from "../src/person/role.ts";
 import { respondKept } from "../src/quarantine/respond.ts";
-import { listRefused, listSenders } from "../src/quarantine/store.ts";
+import { getRefused, listRefused, listSenders } from "../src/quarantine/store.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
 import { seedGroup, seedWorkstation } from "./seed.ts";
 
@@ -59,6 +59,8 @@ test("pages go newest first without a row twice, and say whose topic it was, wha
     { workstation: { name: "lab-07" }, what: "presence" },
     { workstation: { name: "lab-07" }, what: "batch", size: 70_000, kept: 3 },
   ]);
+  for (const row of [...first.rows, ...second.rows]) expect(await getRefused(pool, row.id)).toEqual(row);
+  await expect(getRefused(pool, 2 ** 40)).rejects.toThrow("There is no such message in quarantine");
 });
 
 test("they are filtered by workstation and by code, and only enrolled ones of which something is kept are offered", async () => {

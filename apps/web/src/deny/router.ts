@@ -4,7 +4,7 @@ import { z } from "zod";
 import { allowed, router } from "../trpc/procedures.ts";
 import { Denying, deny, Lifting, lift } from "./act.ts";
 import { SORTS } from "./sort.ts";
-import { pageOfDenies } from "./store.ts";
+import { getDeny, pageOfDenies } from "./store.ts";
 
 const moment = z.iso.datetime();
 const words = z.string().max(2_000);
@@ -16,6 +16,9 @@ export const denyRouter = router({
     .query(({ ctx, input }) =>
       pageOfDenies(ctx.wiring.pool, new Date(), { sort: input.sort, after: input.cursor ?? undefined }),
     ),
+  get: allowed("entries")
+    .input(z.object({ id: DenyId }))
+    .query(({ ctx, input }) => getDeny(ctx.wiring.pool, new Date(), input.id)),
   add: allowed("deny")
     .input(Denying)
     .mutation(({ ctx, input }) => deny(ctx.wiring, ctx.actor, ctx.origin, input)),

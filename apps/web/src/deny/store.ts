@@ -2,6 +2,7 @@
 import type { Denied, DenyId } from "@sallyport/shared/policy/overlay.ts";
 import type { Pool } from "pg";
 import { type Columns, type Keys, keyset } from "../keyset.ts";
+import { Refusal } from "../trpc/errors.ts";
 import { type Reach, reachOf, reachWords, type Standing } from "./reach.ts";
 import type { SortWord } from "./sort.ts";
 
@@ -59,17 +60,9 @@ type Raw = Omit<DenyRow, "until" | "addedAt" | "ended" | "reach"> & {
   liftReason: string | null;
 };
 
-/** What stands, the newest first, and then the newest of what has ended; each of both in another order where one is asked
- *  for. What ends between two pages takes another place. */
-export async function pageOfDenies(
-  pool: Pool,
-  now: Date,
-  { sort, after }: { sort?: SortWord | undefined; after?: Place | undefined } = {},
-  limit = PAGE_ROWS_MAX,
-): Promise<{ rows: DenyRow[]; next: Place | null }> {
-  const { isAfter, order } = keyset(COLUMNS, KEYS[sort ?? "newest"], "$2");
-  const found = await pool.query<Raw>(
-    `WITH denied AS (
+/** `$1` is now. */
+const DENIED = `
+     WITH denied AS (
        SELECT d.id::text, d.audience, d.what, d.words, d.reason, d.until, d.added_at AS "addedAt", d.added_order AS "order",
               d.lifted_at AS "liftedAt", d.lift_reason AS "liftReason",
               coalesce(a.email, d.added_by) AS "addedBy", coalesce(l.email, d.lifted_by) AS "liftedBy",
@@ -80,19 +73,36 @@ export async function pageOfDenies(
          FROM deny d CROSS JOIN LATERAL (SELECT d.lifted_at IS NULL AND d.until > $1 AS stands) s
          LEFT JOIN person a ON a.id = d.added_by LEFT JOIN person l ON l.id = d.lifted_by
          LEFT JOIN "group" g ON d.audience = 'group/' || g.id
-         LEFT JOIN workstation w ON d.audience = 'workstation/' || w.id)
-     SELECT * FROM denied WHERE ${isAfter} ORDER BY ${order} LIMIT $3`,
-    [now, after ? JSON.stringify(after) : null, limit + 1],
-  );
+         LEFT JOIN workstation w ON d.audience = 'workstation/' || w.id)`;
+
+/** What stands, the newest first, and then the newest of what has ended; each of both in another order where one is asked
+ *  for. What ends between two pages takes another place. */
+export async function pageOfDenies(
+  pool: Pool,
+  now: Date,
+  { sort, after }: { sort?: SortWord | undefined; after?: Place | undefined } = {},
+  limit = PAGE_ROWS_MAX,
+): Promise<{ rows: DenyRow[]; next: Place | null }> {
+  const { isAfter, order } = keyset(COLUMNS, KEYS[sort ?? "newest"], "$2");
+  const found = await pool.query<Raw>(`${DENIED} SELECT * FROM denied WHERE ${isAfter} ORDER BY ${order} LIMIT $3`, [
+    now,
+    after ? JSON.stringify(after) : null,
+    limit + 1,
+  ]);
   const page = found.rows.slice(0, limit);
-  const standing = page.filter(({ stands }) => stands);
-  const standings = await standingsOf(pool, [...new Set(standing.map(({ audience }) => audience))]);
-  const rows = page.map((row) => toRow(row, standings.get(row.audience) ?? []));
+  const rows = await toRows(pool, page);
   const last = page.at(-1);
   if (found.rows.length <= limit || !last) return { rows, next: null };
   const { stands, words, whose, id } = last;
   const next = { stands, words, whose, id, moment: last.moment.toISOString(), ends: last.ends.toISOString() };
   return { rows, next };
+}
+
+export async function getDeny(pool: Pool, now: Date, id: string): Promise<DenyRow> {
+  const found = await pool.query<Raw>(`${DENIED} SELECT * FROM denied WHERE id = $2`, [now, id]);
+  const [row] = await toRows(pool, found.rows);
+  if (!row) throw new Refusal("NOT_FOUND", `Nothing is denied under ${id}.`);
+  return row;
 }
 
 /** All that stands, and the newest of what has ended: for the command line and pipelines. */
@@ -106,6 +116,12 @@ export async function listDenies(pool: Pool, now: Date): Promise<DenyRow[]> {
   } while (after?.stands || (after && all.filter(({ ended }) => ended).length < ENDED_MAX));
   const standing = all.filter(({ ended }) => !ended);
   return [...standing, ...all.slice(standing.length, standing.length + ENDED_MAX)];
+}
+
+async function toRows(pool: Pool, found: readonly Raw[]): Promise<DenyRow[]> {
+  const standing = found.filter(({ stands }) => stands);
+  const standings = await standingsOf(pool, [...new Set(standing.map(({ audience }) => audience))]);
+  return found.map((row) => toRow(row, standings.get(row.audience) ?? []));
 }
 
 function toRow(

@@ -3,7 +3,7 @@ import { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { z } from "zod";
 import { allowed, router } from "../trpc/procedures.ts";
 import { SORTS } from "./sort.ts";
-import { listRefused, listSenders } from "./store.ts";
+import { getRefused, listRefused, listSenders } from "./store.ts";
 
 export const Code = z.string().regex(/^[a-z]{1,32}$/, "a code is one small word");
 
@@ -18,5 +18,8 @@ export const quarantineRouter = router({
       }),
     )
     .query(({ ctx, input }) => listRefused(ctx.wiring.pool, { ...input, after: input.cursor ?? undefined })),
+  get: allowed("content")
+    .input(z.object({ id: z.int().min(1) }))
+    .query(({ ctx, input }) => getRefused(ctx.wiring.pool, input.id)),
   senders: allowed("content").query(({ ctx }) => listSenders(ctx.wiring.pool)),
 });

@@ -1,6 +1,7 @@
 /** What ingest refused and kept ↔ Postgres. Reading alone: ingest writes it and bounds it. */
 import type { Pool, PoolClient } from "pg";
 import { type Columns, type Keys, keyset } from "../keyset.ts";
+import { Refusal } from "../trpc/errors.ts";
 import type { SortWord } from "./sort.ts";
 import { type What, whatCame } from "./words.ts";
 
@@ -73,6 +74,11 @@ const KEYS: Record<SortWord, Keys<keyof Place>> = {
   size: ["size", "id"],
 };
 
+const SELECT = `
+     SELECT q.id, q.received, q.workstation_id, w.name, q.topic, q.code, q.reason, q.size, q.more, q.again,
+            octet_length(q.bytes) AS kept
+       FROM quarantine q LEFT JOIN workstation w ON w.id = q.workstation_id`;
+
 /** Newest first unless asked otherwise; one row more than the page tells whether there is another. */
 export async function listRefused(
   pool: Pool,
@@ -81,9 +87,7 @@ export async function listRefused(
 ): Promise<{ rows: RefusedRow[]; next: Place | null }> {
   const { isAfter, order } = keyset(COLUMNS, KEYS[sort], "$3");
   const { rows } = await pool.query<Raw>(
-    `SELECT q.id, q.received, q.workstation_id, w.name, q.topic, q.code, q.reason, q.size, q.more, q.again,
-            octet_length(q.bytes) AS kept
-       FROM quarantine q LEFT JOIN workstation w ON w.id = q.workstation_id
+    `${SELECT}
       WHERE ($1::uuid IS NULL OR q.workstation_id = $1) AND ($2::text IS NULL OR q.code = $2)
         AND ${isAfter}
       ORDER BY ${order} LIMIT $4`,
@@ -92,6 +96,12 @@ export async function listRefused(
   const page = rows.slice(0, limit).map(toRow);
   const last = page.at(-1);
   return { rows: page, next: rows.length > limit && last ? { id: last.id, size: last.size } : null };
+}
+
+export async function getRefused(pool: Pool, id: number): Promise<RefusedRow> {
+  const { rows } = await pool.query<Raw>(`${SELECT} WHERE q.id = $1`, [id]);
+  if (!rows[0]) throw new Refusal("NOT_FOUND", "There is no such message in quarantine, or none any more.");
+  return toRow(rows[0]);
 }
 
 /** The workstations of which something is kept, by name. */

@@ -1,6 +1,7 @@
 "use client";
 /** What is blocked everywhere at once: what stands and how far it has come, and then what has ended. */
-import { keepPreviousData, useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
+import { DenyId } from "@sallyport/shared/policy/overlay.ts";
+import { keepPreviousData, useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
 import { type FormEvent, type ReactNode, useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
@@ -73,7 +74,14 @@ export function Blocked() {
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
   const open = params.get("open") ?? undefined;
-  const row = rows.find(({ id }) => id === open);
+  const listed = rows.find(({ id }) => id === open);
+  // one that a link names may be far down
+  const linked = useQuery({
+    ...api.deny.get.queryOptions({ id: open ?? "" }),
+    enabled: !listed && DenyId.safeParse(open).success && pages.isSuccess,
+    refetchInterval: EVERY_MS,
+  }).data;
+  const row = listed ?? linked;
   const show = (row: DenyRow | undefined) => setAddress(searchOf({ sort, open: row?.id }), "replace");
   return (
     <>

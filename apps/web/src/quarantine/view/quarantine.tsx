@@ -93,7 +93,13 @@ export function Quarantine() {
     refetchInterval: pace(EVERY_MS),
   });
   const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
-  const active = rows.find((row) => String(row.id) === open);
+  const listed = rows.find((row) => String(row.id) === open);
+  // one that a link names may be far down, or of another sender
+  const linked = useQuery({
+    ...api.quarantine.get.queryOptions({ id: Number(open) }),
+    enabled: !listed && /^[1-9]\d{0,14}$/.test(open ?? "") && pages.isSuccess,
+  }).data;
+  const active = listed ?? linked;
   const { workstation = "", code = "", sort = "-received" } = asked;
   return (
     <>
