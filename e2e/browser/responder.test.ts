@@ -74,6 +74,11 @@ describe.skipIf(isAbsent())("from the lists", () => {
       await page.getByRole("button", { name: "Choose all that match" }).click();
       await page.getByText(/^[2-9]\d+ chosen$/).waitFor();
       expect(await page.getByText(/^\d+ chosen$/).textContent()).toBe("250 chosen");
+      // those that match are all chosen, also those that are not listed yet
+      await page.getByRole("button", { name: "Choose all that match" }).waitFor({ state: "detached" });
+      await page.getByRole("checkbox", { name: "Choose many-101", exact: true }).uncheck();
+      await page.getByRole("button", { name: "Choose all that match" }).click();
+      await page.getByText("250 chosen").waitFor();
     } finally {
       await page.unroute(/workstation\.list.*cursor/);
       await pool.query("DELETE FROM workstation WHERE name LIKE 'many-%'");

@@ -159,7 +159,10 @@ export function Workstations() {
   const mayTell = useMay("command");
   const client = useApiClient();
   const tell = useTell();
-  const [choice, choose] = useState<Choice>(new Map());
+  /** `allOf`: what is searched for where all that match are among them. */
+  const [{ choice, allOf }, setChoice] = useState<{ choice: Choice; allOf?: string }>({ choice: new Map() });
+  const choose = (choice: Choice) => setChoice({ choice });
+  const about = JSON.stringify(narrowed);
   /** Page after page, up to more than can be told at once: that there are too many is said then. By name: in another order
    *  one may move, between two pages, to where it is read no more. */
   const chooseAll = async () => {
@@ -169,7 +172,8 @@ export function Workstations() {
       page = await client.workstation.list.query({ ...narrowed, sort: "name", cursor: page?.next });
       found.push(...page.rows);
     } while (page.next && found.length <= AT_ONCE_MAX);
-    choose(new Map([...choice, ...found.map((row) => [row.id, row] as const)]));
+    const all = new Map([...choice, ...found.map((row) => [row.id, row] as const)]);
+    setChoice({ choice: all, ...(page.next === null && { allOf: about }) });
   };
   return (
     <>
@@ -206,7 +210,7 @@ export function Workstations() {
         <ChosenBar
           choice={choice}
           onAll={
-            rows.some(({ id }) => !choice.has(id)) || pages.hasNextPage
+            rows.some(({ id }) => !choice.has(id)) || (pages.hasNextPage && allOf !== about)
               ? () => void chooseAll().catch(tell.failed)
               : undefined
           }
