@@ -1,7 +1,8 @@
 /** What waits for signatures, fetched, said in words that are worked out here from the very text, signed, handed in. The
  *  console's own words are shown as the claims they are. */
 import { Proposal, ProposalHead, Signed, type Signing } from "@sallyport/shared/approval/proposal.ts";
-import { type Known, type Revision, type Said, sayStatements } from "@sallyport/shared/approval/words.ts";
+import type { Known, Revision, Said } from "@sallyport/shared/approval/words/statement.ts";
+import { sayStatements } from "@sallyport/shared/approval/words.ts";
 import { toHex, toUtf8 } from "@sallyport/shared/base/bytes.ts";
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";

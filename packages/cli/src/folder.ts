@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { whyNot } from "@sallyport/shared/base/why.ts";
-import { FILES_MAX, type RepositoryFile } from "@sallyport/shared/policy/repository.ts";
+import { FILES_MAX, type RepositoryFile } from "@sallyport/shared/policy/repository/files.ts";
 import { Fault } from "./fault.ts";
 import { readArgumentFile } from "./file.ts";
 

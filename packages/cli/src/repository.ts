@@ -1,13 +1,8 @@
 /** `sallyport policy export | plan | apply`: a folder of policies against the console's groups, through its API. */
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
-import {
-  planCounts,
-  planRefusals,
-  type RepositoryFile,
-  type RepositoryPlan,
-  STEP_ACTS,
-  type Step,
-} from "@sallyport/shared/policy/repository.ts";
+import type { RepositoryFile } from "@sallyport/shared/policy/repository/files.ts";
+import { STEP_ACTS, type Step } from "@sallyport/shared/policy/repository/step.ts";
+import { planCounts, planRefusals, type RepositoryPlan } from "@sallyport/shared/policy/repository.ts";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
 import { writeFolder } from "./folder.ts";

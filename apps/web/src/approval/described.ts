@@ -1,7 +1,8 @@
 /** One proposal as a page shows it: what it does, in words worked out from its statements' own text, compared with what the
  *  rows say. An approver's own command works them out anew and believes none of this. */
 import type { Proposal } from "@sallyport/shared/approval/proposal.ts";
-import { type Said, sayStatements } from "@sallyport/shared/approval/words.ts";
+import type { Said } from "@sallyport/shared/approval/words/statement.ts";
+import { sayStatements } from "@sallyport/shared/approval/words.ts";
 import { Policy } from "@sallyport/shared/policy/policy.ts";
 import { CarriedPolicy, Statement } from "@sallyport/shared/policy/statement.ts";
 import { hash } from "../trail/crypto.ts";

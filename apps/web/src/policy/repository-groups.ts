@@ -1,6 +1,7 @@
 /** Postgres → every group as a plan looks at it. */
 import { alike } from "@sallyport/shared/policy/group-name.ts";
-import type { GroupNow, Planning } from "@sallyport/shared/policy/repository.ts";
+import type { GroupNow } from "@sallyport/shared/policy/repository/step.ts";
+import type { Planning } from "@sallyport/shared/policy/repository.ts";
 import type { RolloutState } from "@sallyport/shared/rollout/state.ts";
 import type { Pool, PoolClient } from "pg";
 

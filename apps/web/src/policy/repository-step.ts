@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
 import type { Policy } from "@sallyport/shared/policy/policy.ts";
-import type { Step } from "@sallyport/shared/policy/repository.ts";
+import type { Step } from "@sallyport/shared/policy/repository/step.ts";
 import { readPlan } from "@sallyport/shared/rollout/document.ts";
 import type { PoolClient } from "pg";
 import type { Act } from "../person/act.ts";

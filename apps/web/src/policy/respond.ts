@@ -1,6 +1,8 @@
 /** /api/policy … → groups and a repository's folder, for the command line and pipelines, by an API token: GET /, the
  *  groups; GET /<group>, one with its text; POST /plan, what a folder would change; POST /apply, exactly that. */
-import { FILES_MAX, Repository, RepositoryFile } from "@sallyport/shared/policy/repository.ts";
+
+import { FILES_MAX, RepositoryFile } from "@sallyport/shared/policy/repository/files.ts";
+import { Repository } from "@sallyport/shared/policy/repository.ts";
 import { z } from "zod";
 import { originOf } from "../person/actor.ts";
 import { admit } from "../person/api-token.ts";

@@ -4,7 +4,8 @@ import { toBase64 } from "../base/bytes.ts";
 import { Policy, policyDigest } from "../policy/policy.ts";
 import { type SignedStatement, type Signers, type StatementType, signStatement } from "../policy/statement.ts";
 import { keyId, type Signer } from "../trail/signed.ts";
-import { type Known, sayStatements } from "./words.ts";
+import type { Known } from "./words/statement.ts";
+import { sayStatements } from "./words.ts";
 
 const [console, next, anna, ben, thief] = [newSigner(), newSigner(), newSigner(), newSigner(), newSigner()];
 const workstation = "3f2b8c1e-4a5d-4e6f-8a9b-0c1d2e3f4a5b";

@@ -2,14 +2,9 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { Policy, policyDigest } from "./policy.ts";
-import {
-  type GroupNow,
-  planCounts,
-  planRefusals,
-  planRepository,
-  type RepositoryFile,
-  type Step,
-} from "./repository.ts";
+import type { RepositoryFile } from "./repository/files.ts";
+import type { GroupNow, Step } from "./repository/step.ts";
+import { planCounts, planRefusals, planRepository } from "./repository.ts";
 
 const hash = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
 const HERE = "https://git.example/policies";

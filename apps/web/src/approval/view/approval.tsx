@@ -1,6 +1,6 @@
 "use client";
 /** One thing that waits for signatures: what it does, loosenings first; who signed; how to sign; taking it back. */
-import type { Said } from "@sallyport/shared/approval/words.ts";
+import type { Said } from "@sallyport/shared/approval/words/statement.ts";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
 import { type FormEvent, useState } from "react";
