@@ -483,7 +483,7 @@ describe.skipIf(isAbsent())("lists", () => {
     const { pool } = console_;
     await pool.query(
       `INSERT INTO deny (id, audience, what, words, reason, until, added_by, added_at, added_order)
-       SELECT 'f' || lpad(n::text, 11, '0'), 'fleet', what, words, 'one of many', now(), added_by, now() - interval '1 h', 1
+       SELECT 'f' || lpad(n::text, 11, '0'), 'fleet', what, 'one of many ' || n, 'r', now(), added_by, now() - interval '1 h', 1
          FROM generate_series(1, 210) n, (SELECT * FROM deny LIMIT 1) d`,
     );
     const refused = await pool.query<{ id: string }>(

@@ -152,6 +152,38 @@ test("a link that ran out, one that a newer took the place of, and one from befo
   await expect(comeBack(third.code)).rejects.toThrow(/does not work/);
 });
 
+test("a link lets nobody in once whoever made it may not make it any more, and no admin takes an owner's away", async () => {
+  await pool.query("UPDATE person SET role = 'admin' WHERE id = 'admin-2'");
+  const made = async (maker: "owner" | "admin", id: string, role: Role) => {
+    const email = `${role}-of-${id}@example.org`;
+    return (await as(maker, id).add({ email, name: "x", role })).code;
+  };
+  const [owners, admins, viewers] = [
+    await made("owner", "owner-2", "owner"),
+    await made("admin", "admin-2", "admin"),
+    await made("owner", "owner-2", "viewer"),
+  ];
+  const { code: reset } = await as("admin", "admin-2").resetSignIn({ id: "viewer-2" });
+  const listed = async () => (await as("owner").invites({})).invites.map(({ email }) => email).sort();
+  const [asOwner] = (await as("admin").invites({})).invites.filter(({ role }) => role === "owner");
+  await expect(as("admin").uninvite({ id: asOwner!.id })).rejects.toThrow(/may not manage owners/);
+  await expect(as("admin").add({ email: "owner-of-owner-2@example.org", name: "x", role: "viewer" })).rejects.toThrow(
+    /may not manage owners/,
+  );
+  await as("owner").setRole({ id: "owner-2", role: "admin" });
+  await as("owner").setDisabled({ id: "admin-2", disabled: true });
+  for (const code of [owners, admins, reset]) await expect(comeBack(code)).rejects.toThrow(/does not work/);
+  expect(await listed()).toEqual(["viewer-of-owner-2@example.org"]);
+  expect(await comeBack(viewers)).toEqual({ email: "viewer-of-owner-2@example.org" });
+  expect(await records("admin-2")).toContainEqual(
+    expect.objectContaining({
+      text: "owner@example.org switched admin-2@example.org off; 2 links that they had made lead nowhere",
+    }),
+  );
+  await as("owner").setDisabled({ id: "admin-2", disabled: false });
+  await as("owner").setRole({ id: "owner-2", role: "owner" });
+});
+
 test("an owner with a shell on the console's machine gets back in by the command, switched off or not, and it is recorded", async () => {
   await pool.query("UPDATE person SET disabled_at = now() WHERE id = 'owner-2'");
   const here = ["--state", stateFolder, "--database", postgres.url, "--url", URL_, "--json"];

@@ -22,6 +22,11 @@ function insistOn(actor: Role, subject: Role): void {
     throw new Refusal("FORBIDDEN", `As ${actor} you may not manage ${subject === "owner" ? "owners" : "people"}.`);
 }
 
+const nowhere = (links: number): string =>
+  links === 0
+    ? ""
+    : `; ${links === 1 ? "a link" : `${links} links`} that they had made ${links === 1 ? "leads" : "lead"} nowhere`;
+
 export const personRouter = router({
   me: signedIn.query(({ ctx }) => ctx.actor),
 
@@ -57,7 +62,8 @@ export const personRouter = router({
     .mutation(({ ctx, input }) => {
       insistOn(ctx.actor.role, input.role);
       return withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
-        const code = await makeInvite(tx, input, ctx.actor.id);
+        const { code, instead } = await makeInvite(tx, input, ctx.actor.id);
+        for (const role of instead) insistOn(ctx.actor.role, role);
         const act = {
           kind: "person.invited",
           text: `invited ${input.email} as ${input.role}`,
@@ -71,7 +77,8 @@ export const personRouter = router({
     .input(z.object({ id: PersonId }))
     .mutation(({ ctx, input }) =>
       withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
-        const email = await dropInvite(tx, input.id);
+        const { email, role } = await dropInvite(tx, input.id);
+        insistOn(ctx.actor.role, role);
         const act = { kind: "person.invitation-withdrawn", text: `withdrew the invitation of ${email}` } as const;
         return { act: { ...act, subject: email }, value: null };
       }),
@@ -84,8 +91,8 @@ export const personRouter = router({
         const person = await lockPerson(tx, input.id);
         insistOn(ctx.actor.role, person.role);
         insistOn(ctx.actor.role, input.role);
-        await setRole(tx, person.id, input.role);
-        const text = `made ${person.email} ${input.role} instead of ${person.role}`;
+        const links = await setRole(tx, person.id, input.role);
+        const text = `made ${person.email} ${input.role} instead of ${person.role}${nowhere(links)}`;
         const change = { before: { role: person.role }, after: { role: input.role } };
         return { act: { kind: "person.role-changed", text, subject: person.id, ...change }, value: null };
       }),
@@ -110,9 +117,9 @@ export const personRouter = router({
       withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
         const person = await lockPerson(tx, input.id);
         insistOn(ctx.actor.role, person.role);
-        await setDisabled(tx, person.id, input.disabled);
+        const links = await setDisabled(tx, person.id, input.disabled);
         const kind = input.disabled ? "person.switched-off" : "person.switched-on";
-        const text = `switched ${person.email} ${input.disabled ? "off" : "on"}`;
+        const text = `switched ${person.email} ${input.disabled ? "off" : "on"}${nowhere(links)}`;
         return { act: { kind, text, subject: person.id } as const, value: null };
       }),
     ),

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
 import { Refusal } from "../trpc/errors.ts";
 import type { Invite, Join } from "./invite.ts";
-import type { Role } from "./role.ts";
+import { mayManage, ROLES, type Role } from "./role.ts";
 import { hashCode, hasOwner, newCode } from "./setup.ts";
 
 const INVITE_DAYS = 7;
@@ -69,17 +69,34 @@ const setPassword = (tx: PoolClient, person: string, passwordHash: string) =>
     [newId(), person, passwordHash],
   );
 
-export async function makeInvite(tx: PoolClient, invite: Invite, madeBy: string): Promise<string> {
+/** Answers the roles of the invitations that it takes the place of as well. */
+export async function makeInvite(
+  tx: PoolClient,
+  invite: Invite,
+  madeBy: string,
+): Promise<{ code: string; instead: Role[] }> {
   const taken = await tx.query("SELECT 1 FROM person WHERE email = $1", [invite.email]);
   if (taken.rows.length > 0) throw new Refusal("CONFLICT", `${invite.email} has an account here already.`);
-  await tx.query("DELETE FROM person_invite WHERE email = $1 AND used_at IS NULL", [invite.email]);
+  const { rows: instead } = await tx.query<{ role: Role }>(
+    "DELETE FROM person_invite WHERE email = $1 AND used_at IS NULL RETURNING role::text",
+    [invite.email],
+  );
   const code = newCode();
   await tx.query(
     `INSERT INTO person_invite (id, code_hash, email, name, role, made_by, expires_at)
      VALUES ($1, $2, $3, $4, $5::role, $6, now() + make_interval(days => $7))`,
     [newId(), hashCode(code), invite.email, invite.name, invite.role, madeBy, INVITE_DAYS],
   );
-  return code;
+  return { code, instead: instead.map(({ role }) => role) };
+}
+
+/** Links that somebody made, of roles that they may not manage any more, lead nowhere; answers how many. */
+async function dropLinks(tx: PoolClient, madeBy: string, roles: readonly Role[]): Promise<number> {
+  const { rowCount } = await tx.query(
+    "DELETE FROM person_invite WHERE made_by = $1 AND used_at IS NULL AND role::text = ANY($2::text[])",
+    [madeBy, roles],
+  );
+  return rowCount ?? 0;
 }
 
 export type PersonRow = { id: string; email: string; role: Role; disabled: boolean };
@@ -99,19 +116,26 @@ export async function lockPerson(tx: PoolClient, id: string): Promise<PersonRow>
   return rows[0];
 }
 
-export async function setRole(tx: PoolClient, id: string, role: Role): Promise<void> {
+/** Answers how many links lead nowhere from now on. */
+export async function setRole(tx: PoolClient, id: string, role: Role): Promise<number> {
   await tx.query("UPDATE person SET role = $2::role, updated_at = now() WHERE id = $1", [id, role]);
   await keepOneOwner(tx);
+  return dropLinks(
+    tx,
+    id,
+    ROLES.filter((each) => !mayManage(role, each)),
+  );
 }
 
-/** Switching off ends every session at once. */
-export async function setDisabled(tx: PoolClient, id: string, disabled: boolean): Promise<void> {
+/** Switching off ends every session at once. Answers how many links lead nowhere from now on. */
+export async function setDisabled(tx: PoolClient, id: string, disabled: boolean): Promise<number> {
   await tx.query("UPDATE person SET disabled_at = CASE WHEN $2 THEN now() END, updated_at = now() WHERE id = $1", [
     id,
     disabled,
   ]);
   if (disabled) await tx.query("DELETE FROM person_session WHERE person_id = $1", [id]);
   await keepOneOwner(tx);
+  return disabled ? dropLinks(tx, id, ROLES) : 0;
 }
 
 async function keepOneOwner(tx: PoolClient): Promise<void> {
@@ -119,11 +143,11 @@ async function keepOneOwner(tx: PoolClient): Promise<void> {
   if (!(await hasOwner(tx))) throw new Refusal("CONFLICT", "This would leave the console without an owner.");
 }
 
-export async function dropInvite(tx: PoolClient, id: string): Promise<string> {
-  const { rows } = await tx.query<{ email: string }>(
-    "DELETE FROM person_invite WHERE id = $1 AND used_at IS NULL RETURNING email",
+export async function dropInvite(tx: PoolClient, id: string): Promise<{ email: string; role: Role }> {
+  const { rows } = await tx.query<{ email: string; role: Role }>(
+    "DELETE FROM person_invite WHERE id = $1 AND used_at IS NULL RETURNING email, role::text",
     [id],
   );
   if (!rows[0]) throw new Refusal("NOT_FOUND", "That invitation is gone already.");
-  return rows[0].email;
+  return rows[0];
 }
