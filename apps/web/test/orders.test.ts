@@ -200,7 +200,7 @@ test.each<[PersonSort | undefined, string]>([
 ])("people by %s: %s", async (sort, names) => {
   type After = NonNullable<Awaited<ReturnType<typeof listPeople>>["next"]>;
   const rows = await paged(async (after: After | undefined) => {
-    const { people, next } = await listPeople(pool, { sort, after }, PAGE);
+    const { rows: people, next } = await listPeople(pool, { sort, after }, PAGE);
     return { rows: people, next };
   });
   expect(rows.map(({ name }) => name).join(" ")).toBe(names);
@@ -210,7 +210,7 @@ test("each order of people is one of those above, and those who are invited come
   expect(PERSON_SORTS).toHaveLength(8);
   type After = NonNullable<Awaited<ReturnType<typeof listInvites>>["next"]>;
   const rows = await paged(async (after: After | undefined) => {
-    const { invites, next } = await listInvites(pool, after, PAGE);
+    const { rows: invites, next } = await listInvites(pool, after, PAGE);
     return { rows: invites, next };
   });
   expect(rows.map(({ id }) => id)).toEqual(["i1", "i3", "i2", "i5", "i4", "i7", "i6", "i8"]);

@@ -164,8 +164,8 @@ test("a link lets nobody in once whoever made it may not make it any more, and n
     await made("owner", "owner-2", "viewer"),
   ];
   const { code: reset } = await as("admin", "admin-2").resetSignIn({ id: "viewer-2" });
-  const listed = async () => (await as("owner").invites({})).invites.map(({ email }) => email).sort();
-  const [asOwner] = (await as("admin").invites({})).invites.filter(({ role }) => role === "owner");
+  const listed = async () => (await as("owner").invites({})).rows.map(({ email }) => email).sort();
+  const [asOwner] = (await as("admin").invites({})).rows.filter(({ role }) => role === "owner");
   await expect(as("admin").uninvite({ id: asOwner!.id })).rejects.toThrow(/may not manage owners/);
   await expect(as("admin").add({ email: "owner-of-owner-2@example.org", name: "x", role: "viewer" })).rejects.toThrow(
     /may not manage owners/,

@@ -58,7 +58,7 @@ export async function listPeople(
   pool: Pool,
   { sort, after }: { sort?: SortWord | undefined; after?: Place | undefined } = {},
   limit = PAGE_ROWS_MAX,
-): Promise<{ people: PersonListed[]; next: Place | null }> {
+): Promise<{ rows: PersonListed[]; next: Place | null }> {
   const { isAfter, order } = keyset(COLUMNS, KEYS[sort ?? "on"], "$1");
   const { rows } = await pool.query<Raw>(
     `WITH listed AS (
@@ -78,7 +78,7 @@ export async function listPeople(
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   return {
-    people: page.map(({ id, name, email, role, twoFactorEnabled, disabledAt, seenAt, resetUntil }) => ({
+    rows: page.map(({ id, name, email, role, twoFactorEnabled, disabledAt, seenAt, resetUntil }) => ({
       ...{ id, name, email, role, twoFactorEnabled, disabledAt: disabledAt?.toISOString() ?? null },
       ...{ seenAt: seenAt?.toISOString() ?? null, resetUntil: resetUntil?.toISOString() ?? null },
     })),
@@ -99,7 +99,7 @@ export async function listInvites(
   pool: Pool,
   after: InvitePlace | undefined,
   limit = PAGE_ROWS_MAX,
-): Promise<{ invites: InviteListed[]; next: InvitePlace | null }> {
+): Promise<{ rows: InviteListed[]; next: InvitePlace | null }> {
   const columns: Columns<keyof InvitePlace> = {
     made: { sql: "created_at", type: "timestamptz" },
     id: { sql: "id", type: "text" },
@@ -114,7 +114,7 @@ export async function listInvites(
   const page = rows.slice(0, limit);
   const last = page.at(-1);
   return {
-    invites: page.map(({ made: _, expiresAt, ...row }) => ({ ...row, expiresAt: expiresAt.toISOString() })),
+    rows: page.map(({ made: _, expiresAt, ...row }) => ({ ...row, expiresAt: expiresAt.toISOString() })),
     next: rows.length > limit && last ? { made: last.made.toISOString(), id: last.id } : null,
   };
 }

@@ -15,6 +15,7 @@ import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { more } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
@@ -120,7 +121,7 @@ export function Alerts() {
     placeholderData: keepPreviousData,
     refetchInterval: pace(EVERY_MS),
   });
-  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const rows = rowsOf(pages.data?.pages, ({ id }) => id);
   const at = rows.findIndex((row) => String(row.id) === open);
   // one that a link names may be far down, or of another state by now
   const linked = useQuery({

@@ -17,6 +17,7 @@ import { Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";
 import { more } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, exact } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
@@ -72,7 +73,7 @@ export function Blocked() {
     placeholderData: keepPreviousData,
     refetchInterval: pace(EVERY_MS),
   });
-  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const rows = rowsOf(pages.data?.pages, ({ id }) => id);
   const open = params.get("open") ?? undefined;
   const listed = rows.find(({ id }) => id === open);
   // one that a link names may be far down

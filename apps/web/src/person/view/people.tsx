@@ -13,6 +13,7 @@ import { Input, Select } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { More } from "../../ui/more.tsx";
+import { rowsOf } from "../../ui/pages.ts";
 import { PartTable } from "../../ui/part-table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
@@ -44,7 +45,7 @@ export function People() {
   const [resetting, setResetting] = useState<{ id: string; name: string; email: string }>();
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
-  const people = found.data.pages.flatMap((page) => page.people);
+  const people = rowsOf(found.data.pages, ({ id }) => id);
   const sorted = { by: sort ?? "", onSort: (by: string) => setAddress(searchOf({ sort: by }), "push") };
   return (
     <>
@@ -112,12 +113,13 @@ export function People() {
 function Invited() {
   const api = useApi();
   const tell = useTell();
+  const actor = useActor();
   const uninvite = useMutation({ ...api.person.uninvite.mutationOptions(), onError: tell.failed });
   const found = useInfiniteQuery(
     api.person.invites.infiniteQueryOptions({}, { getNextPageParam: (page) => page.next }),
   );
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
-  const invites = found.data?.pages.flatMap((page) => page.invites) ?? [];
+  const invites = rowsOf(found.data?.pages, ({ id }) => id);
   if (invites.length === 0) return null;
   return (
     <Card title="Invited">
@@ -135,7 +137,9 @@ function Invited() {
                 · runs out <Ago time={invite.expiresAt} />
               </span>
             </span>
-            <Button onClick={() => uninvite.mutate({ id: invite.id })}>Withdraw</Button>
+            {mayManage(actor.role, invite.role) && (
+              <Button onClick={() => uninvite.mutate({ id: invite.id })}>Withdraw</Button>
+            )}
           </li>
         ))}
       </ul>

@@ -8,6 +8,7 @@ import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { more } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
@@ -92,7 +93,7 @@ export function Quarantine() {
     placeholderData: keepPreviousData,
     refetchInterval: pace(EVERY_MS),
   });
-  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const rows = rowsOf(pages.data?.pages, ({ id }) => id);
   const listed = rows.find((row) => String(row.id) === open);
   // one that a link names may be far down, or of another sender
   const linked = useQuery({

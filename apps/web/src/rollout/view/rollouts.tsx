@@ -8,6 +8,7 @@ import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
 import { more } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -65,7 +66,7 @@ export function Rollouts() {
     placeholderData: keepPreviousData,
     refetchInterval: pace(EVERY_MS),
   });
-  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const rows = rowsOf(pages.data?.pages, ({ id }) => id);
   return (
     <>
       <Header title="Rollouts" about="A revision moves through its group in waves; guards stop it.">

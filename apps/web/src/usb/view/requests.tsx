@@ -13,6 +13,7 @@ import { Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";
 import { more } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack, useNow } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -91,7 +92,7 @@ export function Requests() {
     placeholderData: keepPreviousData,
     refetchInterval: pace(EVERY_MS),
   });
-  const rows = pages.data?.pages.flatMap((page) => page.rows) ?? [];
+  const rows = rowsOf(pages.data?.pages, ({ trail, index }) => `${trail}.${index}`);
   const newestOf = pages.hasNextPage ? null : pages.data?.pages.at(-1)?.newestOf;
   return (
     <>

@@ -15,6 +15,7 @@ import { Header, Key } from "../../ui/header.tsx";
 import { more } from "../../ui/more.tsx";
 import { Narrowed } from "../../ui/narrowed.tsx";
 import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -152,8 +153,7 @@ export function Workstations() {
     placeholderData: keepPreviousData,
     refetchInterval: pace(EVERY_MS),
   });
-  // one that moved between two pages while they were read is on both
-  const rows = [...new Map(pages.data?.pages.flatMap((page) => page.rows.map((row) => [row.id, row]))).values()];
+  const rows = rowsOf(pages.data?.pages, ({ id }) => id);
   const heads: Heads = { ...HEADS, group: groups.map(({ id, name }) => [id, name]) };
   const columns = narrowing(asked, heads, go);
   const mayTell = useMay("command");
