@@ -1,8 +1,8 @@
 /** Which guest spoke, by the way it came: address, console or socket. Never by what it says. */
 import { createHash } from "node:crypto";
-import { isIP } from "node:net";
+import { isIP, isIPv6, SocketAddress } from "node:net";
 import { GuestId } from "@sallyport/shared/base/ids.ts";
-import { holds, rangeOf } from "@sallyport/shared/policy/network/address.ts";
+import { holds, type Range, rangeOf } from "@sallyport/shared/policy/network/address.ts";
 import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
 
 export type GuestMap = {
@@ -16,11 +16,16 @@ export type GuestMap = {
 /** What dom0 knows of one guest. */
 export type KnownGuest = { id: GuestId; addresses?: readonly string[]; console?: string; sockets?: readonly string[] };
 
-/** Who is not known gets an id that is always the same for the same way, and says of itself that it is derived. */
+/** Who is not known gets an id that is always the same for the same way, and says of itself that it is derived. What two
+ *  guests are given is neither's. */
 export function guestMap(known: readonly KnownGuest[]): GuestMap {
-  const by = <T>(of: (guest: KnownGuest) => readonly T[]) =>
-    new Map(known.flatMap((guest) => of(guest).map((key) => [key, guest.id] as const)));
-  const addresses = by((guest) => (guest.addresses ?? []).map(plainAddress));
+  const by = (of: (guest: KnownGuest) => readonly string[]) => {
+    const found = new Map<string, GuestId | undefined>();
+    for (const guest of known)
+      for (const key of of(guest)) found.set(key, found.has(key) && found.get(key) !== guest.id ? undefined : guest.id);
+    return found;
+  };
+  const addresses = by((guest) => (guest.addresses ?? []).map(asKernelWrites));
   const consoles = by((guest) => (guest.console === undefined ? [] : [guest.console]));
   const sockets = by((guest) => guest.sockets ?? []);
   return {
@@ -42,6 +47,12 @@ export function plainAddress(address: string): string {
     .replace(/%.*$/, "");
 }
 
+/** In whatever form a person wrote it. */
+function asKernelWrites(address: string): string {
+  const plain = plainAddress(address);
+  return isIPv6(plain) ? plainAddress(new SocketAddress({ address: plain, family: "ipv6" }).address) : plain;
+}
+
 const remembered = new Map<string, GuestId>();
 const REMEMBERED_MAX = 4096;
 
@@ -61,16 +72,24 @@ type Vif = { name: string; guest: GuestId; addresses: readonly string[] };
 
 export function whoseAddress(known: readonly KnownGuest[], vifs: readonly Vif[]): WhoseAddress {
   const all = [...known, ...vifs.map(({ guest, addresses }) => ({ id: guest, addresses }))].flatMap(
-    ({ id, addresses = [] }) => addresses.map((address) => ({ id, range: rangeOf(address) })),
+    ({ id, addresses = [] }) => addresses.map((address) => ({ id, range: rangeOf(asKernelWrites(address)) })),
   );
   const found = new Map<string, GuestId | undefined>();
   return (address) => {
     if (found.has(address)) return found.get(address);
-    const guest = isIP(address) === 0 ? undefined : all.find(({ range }) => holds([range], rangeOf(address)))?.id;
+    const guest = isIP(address) === 0 ? undefined : narrowest(all, rangeOf(address));
     if (found.size >= REMEMBERED_MAX) found.clear();
     found.set(address, guest);
     return guest;
   };
+}
+
+/** Nobody's where that is two guests'. */
+function narrowest(all: readonly { id: GuestId; range: Range }[], address: Range): GuestId | undefined {
+  const sizeOf = ({ range: { from, to } }: (typeof all)[number]) => to - from;
+  const holding = all.filter(({ range }) => holds([range], address));
+  const ids = new Set(holding.filter((each) => !holding.some((one) => sizeOf(one) < sizeOf(each))).map(({ id }) => id));
+  return ids.size === 1 ? [...ids][0] : undefined;
 }
 
 export const whoseDevice = (vifs: readonly Vif[]): WhoseDevice => {
