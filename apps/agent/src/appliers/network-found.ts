@@ -26,6 +26,8 @@ export type Found =
       nowSeconds: number;
       behindSeconds: number;
       repaired: string | null;
+      /** Why the ruleset in force is not on disk for the next start of the machine. */
+      unkept: string | null;
       isolatedUntil: string | null;
       denied: readonly DeniedAddress[];
       counters: Record<string, number>;

@@ -38,6 +38,9 @@ export function judge(wanted: NetworkSection, found: Found, config: FirewallConf
     ...crowdWords(holding(wanted, found), found),
     ...found.unbound,
     ...(found.repaired ? [found.repaired] : []),
+    ...(found.unkept === null
+      ? []
+      : [`It is not on disk yet, so a start of the machine would begin with the rules before: ${found.unkept}.`]),
   ];
   return {
     outcome: holding(wanted, found).mode === "audit" ? "audit" : "applied",

@@ -85,10 +85,25 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   /** Until another section comes. */
   let widened = false;
   let repaired: string | null = null;
+  /** In force, and not taken by the disk. */
+  let unkept: { text: string; why: string } | undefined;
   /** What another changed and audit mode lets stand: told once. */
   let left = "";
 
+  /** What is in force is in force, whether the disk is full or not. */
+  function keep(text: string): void {
+    try {
+      parts.kept.write(text);
+      unkept = undefined;
+    } catch (error) {
+      const why = (error as Error).message;
+      if (!unkept) log.error({ error: why }, "network.not-kept");
+      unkept = { text, why };
+    }
+  }
+
   async function inspect(): Promise<Found> {
+    if (unkept) keep(unkept.text);
     let table: ReadTable | undefined;
     let devices: NetDevice[];
     let room: Room | null;
@@ -129,6 +144,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       nowSeconds: Math.floor(Math.max(parts.now(), parts.floor()) / 1000),
       behindSeconds: clockBehind(),
       repaired,
+      unkept: unkept?.why ?? null,
       isolatedUntil: parts.isolatedUntil?.() ?? null,
       denied: parts.denied(),
       drops: drops.shown(),
@@ -234,7 +250,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       throw await refused(wanted, { ...found, about: null }, `connections cannot be forgotten: ${rest.error}`);
     await openOther(ruleset, config);
     loaded.isNow(about, content);
-    parts.kept.write(drops.carry(text));
+    keep(drops.carry(text));
     if (drifted.length > 0) {
       repaired = `Changed from outside and put back at ${new Date(parts.now()).toISOString()}: ${drifted.join("; ")}.`;
       log.warn({ differs: drifted }, "network.repaired");
