@@ -22,12 +22,12 @@ export type TrailNeeds = {
 };
 
 /** `tell` is for what has no position to come back to, `remember` for what the next round says again: neither ends the
- *  agent where the disk is full. */
+ *  agent where the disk is full; `remember` says whether the disk has it. */
 export type Trail = {
   spool: Spool;
   intake: Intake;
   tell: (observation: Observation) => void;
-  remember: (key: string, value: Parameters<Spool["remember"]>[1]) => void;
+  remember: (key: string, value: Parameters<Spool["remember"]>[1]) => boolean;
 };
 
 /** @throws what the disk says */
@@ -57,8 +57,10 @@ export function openTrail({ state, identity, settings, changed, now, monotonic, 
     remember: (key, value) => {
       try {
         spool.remember(key, value);
+        return true;
       } catch (error) {
         log.error({ key, error: (error as Error).message }, "spool.refused");
+        return false;
       }
     },
   };

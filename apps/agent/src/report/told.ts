@@ -11,7 +11,8 @@ import { overlayRecords, ToldOverlays } from "./overlay-records.ts";
 export type ToldParts = {
   tell: (observation: Observation) => void;
   remembered: (key: string) => unknown;
-  remember: (key: string, value: Json) => void;
+  /** Whether the disk has it. */
+  remember: (key: string, value: Json) => boolean;
   hash: Hash;
   now: () => number;
 };
@@ -44,11 +45,14 @@ export function toldPolicies({ tell, remembered, remember, hash, now }: ToldPart
 
 /** What an overlay came to hold, and what has ended of it. */
 export function toldOverlays({ tell, remembered, remember, now }: Omit<ToldParts, "hash">) {
+  const before = ToldOverlays.safeParse(remembered("overlays"));
+  let told = before.success ? before.data : {};
+  let isRemembered = true;
   return (overlays: readonly OverlayInForce[]): void => {
-    const told = ToldOverlays.safeParse(remembered("overlays"));
-    const next = overlayRecords(told.success ? told.data : {}, overlays, now());
-    if (next.records.length === 0) return;
+    const next = overlayRecords(told, overlays, now());
+    if (next.records.length === 0 && isRemembered) return;
     for (const each of next.records) tell(each);
-    remember("overlays", next.told as Json);
+    told = next.told;
+    isRemembered = remember("overlays", told);
   };
 }
