@@ -228,7 +228,11 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     ...{ spool, policy, now },
     uplink: toConsole.uplink,
     sources: () => sources.states(),
-    refused: () => ({ spool: intake.refused, overlay: toConsole.link.overlayRefused }),
+    refused: () => ({
+      spool: intake.refused,
+      orders: policy.unkept ?? commands.unkept,
+      overlay: toConsole.link.overlayRefused,
+    }),
     layout: () => layout,
     certificateNotAfter: toConsole.certificateNotAfter,
   };
@@ -236,6 +240,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     ...{ policy, appliers, signer, monotonic, work },
     link: toConsole.link,
     told(inForce, outcomes) {
+      policy.keepAgain();
       if (inForce) toldPolicy(inForce, outcomes);
       toldOverlay(policy.overlays());
     },

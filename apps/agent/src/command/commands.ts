@@ -1,8 +1,9 @@
 /** policy → command → dom0. What was ordered is on disk before it is answered, begun there before it is done, and ended
- *  there before it is told: kill -9 at any moment neither loses an order nor carries out a destructive one twice. */
+ *  there before it is told: kill -9 at any moment neither loses an order nor carries out a destructive one twice. A cut
+ *  waits for no room on the disk (docs/decisions/2026-11-30-orders-on-a-full-disk.md). */
 import { toHex } from "@sallyport/shared/base/bytes.ts";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
-import type { Sha256, Time } from "@sallyport/shared/base/ids.ts";
+import type { CommandId, Sha256, Time } from "@sallyport/shared/base/ids.ts";
 import { Command } from "@sallyport/shared/command/command.ts";
 import { type Cut, inForce } from "@sallyport/shared/command/isolation.ts";
 import { type SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
@@ -19,6 +20,7 @@ import {
   end,
   faultOfRoom,
   faultOfTurn,
+  goesAhead,
   isLate,
   type Journal,
   LANES,
@@ -48,6 +50,10 @@ export type CommandParts = {
 
 /** Clocks may be set: an isolation's end is looked for at least this often. */
 const LOOK_EVERY_MS = 30_000;
+/** What the disk did not take is offered to it again. */
+const KEEP_AGAIN_MS = 1_000;
+/** Orders that found no room are sent again until they have run out: those turned away last are remembered. */
+const TURNED_AWAY_MAX = 64;
 const POSITION = "commands";
 const REASON_CHARS_MAX = 1_000;
 
@@ -56,8 +62,10 @@ export class Commands {
   readonly #bells: Record<Lane, Bell> = { cut: new Bell(), other: new Bell() };
   #journal: Journal = EMPTY_JOURNAL;
   #telling = false;
-  /** The disk has not taken the journal as it stands; nothing of it is told before. */
-  #unkept = false;
+  /** Why the disk has not taken the journal as it stands; nothing of it is told before. */
+  #unkept: string | undefined;
+  /** By mark, what found no room; with the cut that went ahead of it, if one did. */
+  readonly #turnedAway = new Map<Sha256, CommandId | undefined>();
 
   private constructor(parts: CommandParts) {
     this.#parts = parts;
@@ -91,11 +99,29 @@ export class Commands {
     return faultOfRoom(this.#journal, Command.parse(JSON.parse(signed.carried)));
   }
 
-  /** Believed already. On disk when it returns. */
+  /** Why what is carried out is not on disk yet; nothing where it is. */
+  get unkept(): string | undefined {
+    return this.#unkept;
+  }
+
+  /** Believed already. On disk when it returns, but for a cut on a full one. @throws where the disk has no room for another */
   take(signed: SignedStatement): void {
     const { digest, order } = Statement.parse(JSON.parse(signed.text));
     const command = Command.parse(JSON.parse(signed.carried));
-    this.#keep(take(this.#journal, { command, digest, mark: markOf(signed), order, taken: this.#time() }));
+    const mark = markOf(signed);
+    const next = { command, digest, mark, order, taken: this.#time() };
+    if (goesAhead(command.verb)) {
+      this.#keepOnceThereIsRoom(take(this.#journal, next));
+      for (const [each, later] of this.#turnedAway) this.#turnedAway.set(each, later ?? command.id);
+    } else {
+      try {
+        this.#keep(take(this.#journal, next, this.#turnedAway.get(mark)));
+        this.#turnedAway.delete(mark);
+      } catch (error) {
+        this.#turnAway(mark);
+        throw error;
+      }
+    }
     this.#parts.log.info({ verb: command.verb, id: command.id, order }, "command.received");
     this.#ring();
   }
@@ -111,7 +137,7 @@ export class Commands {
 
   async #runLane(lane: Lane, performers: Performers, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (this.#unkept) this.#keepOnceThereIsRoom(this.#journal);
+      if (this.#unkept !== undefined) this.#keepOnceThereIsRoom(this.#journal);
       this.#tell();
       const lapsed = lapse(this.#journal, this.isolation);
       if (lapsed !== this.#journal) {
@@ -136,7 +162,9 @@ export class Commands {
       return this.#end(ordered, this.#failed(`it was begun ${LIVES_MAX} times, and the agent ended each time`));
     try {
       const noted = stage.state === "begun" ? stage.noted : await performer.note(command);
-      this.#keep(begin(this.#journal, command.id, noted));
+      const begun = begin(this.#journal, command.id, noted);
+      if (goesAhead(command.verb)) this.#keepOnceThereIsRoom(begun);
+      else this.#keep(begun);
       this.#parts.log.info({ verb: command.verb, id: command.id, isAgain }, "command.begun");
       const outcome = await performer.perform({ command, noted, isAgain, signal });
       // a program that was killed by our own end says nothing of the command: the next start goes on with it
@@ -174,7 +202,7 @@ export class Commands {
   /** What the trail does not say yet, with where it then stands, in one transaction. A full spool makes the answer wait,
    *  never the command. */
   #tell(): void {
-    if (this.#telling || this.#unkept) return;
+    if (this.#telling || this.#unkept !== undefined) return;
     const stands = Told.safeParse(this.#parts.position(POSITION));
     const answers = answersOf(this.#journal, stands.success ? stands.data : {}, this.#parts.now());
     if (!answers) return;
@@ -198,15 +226,22 @@ export class Commands {
     const { isolation } = this;
     const { floor, now } = this.#parts;
     const left = isolation ? Date.parse(isolation.until) - Math.min(floor(), now()) : LOOK_EVERY_MS;
-    return Math.max(1, Math.min(LOOK_EVERY_MS, left));
+    return Math.max(1, Math.min(this.#unkept === undefined ? LOOK_EVERY_MS : KEEP_AGAIN_MS, left));
+  }
+
+  #turnAway(mark: Sha256): void {
+    if (this.#turnedAway.has(mark)) return;
+    this.#turnedAway.set(mark, undefined);
+    const [first] = this.#turnedAway.keys();
+    if (this.#turnedAway.size > TURNED_AWAY_MAX) this.#turnedAway.delete(first!);
   }
 
   /** On disk when it returns. @throws where the disk does not take it: then nothing has changed */
   #keep(journal: Journal): void {
-    if (journal === this.#journal && !this.#unkept) return;
+    if (journal === this.#journal && this.#unkept === undefined) return;
     this.#parts.file.write(journal);
     this.#journal = journal;
-    this.#unkept = false;
+    this.#unkept = undefined;
   }
 
   /** What happened has happened, whether the disk is full or not: it counts from here on, is written at the next look
@@ -215,9 +250,10 @@ export class Commands {
     try {
       this.#keep(journal);
     } catch (error) {
-      if (!this.#unkept) this.#parts.log.error({ error: (error as Error).message }, "command.not-kept");
+      const { message } = error as Error;
+      if (this.#unkept === undefined) this.#parts.log.error({ error: message }, "command.not-kept");
       this.#journal = journal;
-      this.#unkept = true;
+      this.#unkept = message;
     }
   }
 

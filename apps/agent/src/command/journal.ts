@@ -50,15 +50,20 @@ export const LIVES_MAX = 5;
 
 export const isEnded = ({ stage }: Ordered): boolean => stage.state !== "received" && stage.state !== "begun";
 
-/** One more; nothing changes where its id is known. */
-export function take(journal: Journal, next: Omit<Ordered, "stage">): Journal {
+/** What only takes away is begun though the disk has no room for it: written once there is, and told after that. */
+export const goesAhead = (verb: Verb): boolean => verb === "isolate";
+
+/** One more, before `later` where what was ordered after it was taken first; nothing changes where its id is known. */
+export function take(journal: Journal, next: Omit<Ordered, "stage">, later?: CommandId): Journal {
   if (journal.ordered.some(({ command }) => command.id === next.command.id)) return journal;
   const surplus = journal.ordered.filter((each) => isEnded(each) && isTold(each)).length - ENDED_MAX + 1;
   const dropped = new Set(
     journal.ordered.filter((each) => isEnded(each) && isTold(each)).slice(0, Math.max(0, surplus)),
   );
   const ordered = journal.ordered.filter((each) => !dropped.has(each));
-  return { ...journal, ordered: [...ordered, { ...next, stage: { state: "received" } }] };
+  const at = ordered.findIndex(({ command }) => command.id === later);
+  ordered.splice(at < 0 ? ordered.length : at, 0, { ...next, stage: { state: "received" } });
+  return { ...journal, ordered };
 }
 
 /** Of what the console's key alone may order, so much waits at once: a flood of it leaves room for what people sign. As many

@@ -12,7 +12,7 @@ import { overlayRecords } from "../report/overlay-records.ts";
 import { overlayStates } from "../report/overlays.ts";
 import { type Believed, believe } from "./believe.ts";
 import { EMPTY_KEPT, Kept } from "./kept.ts";
-import { deniedOf, heldOverlays, standing } from "./overlays.ts";
+import { adding, deniedOf, heldOverlays, standing } from "./overlays.ts";
 import type { Self } from "./self.ts";
 
 const console = newSigner();
@@ -168,6 +168,32 @@ describe("what is told of it", () => {
       },
     ]);
     expect(overlayStates(at(taken(EMPTY_KEPT, overlay({ entries: [] }))), {})).toMatchObject([{ entries: 0 }]);
+  });
+
+  it("that is not on disk yet adds to what stands there, and takes nothing from it", () => {
+    const soon = "2026-11-24T12:00:00.000Z";
+    const stood = taken(EMPTY_KEPT, overlay({ entries: [entry("1"), entry("2", { until: soon })] }));
+    const withUnkept = (...entries: OverlayEntry[]) =>
+      adding(at(stood), at(taken(stood, overlay({ order: 2, entries })))).map((each) => ({
+        order: each.order,
+        entries: each.entries.map(({ id, until }) => `${Number(id)} ${until}`),
+      }));
+    // nothing is taken away: it is in force as ordered
+    expect(withUnkept(entry("1"), entry("2"), entry("3"))).toEqual([
+      { order: 2, entries: [`1 ${END}`, `2 ${END}`, `3 ${END}`] },
+    ]);
+    // lifted, shortened, exchanged for another
+    expect(withUnkept(entry("2"), entry("3"))).toEqual([{ order: 1, entries: [`1 ${END}`, `2 ${END}`, `3 ${END}`] }]);
+    expect(withUnkept(entry("1", { until: soon }), entry("2"))).toEqual([
+      { order: 1, entries: [`1 ${END}`, `2 ${END}`] },
+    ]);
+    expect(withUnkept({ ...address, id: entry("1").id }, entry("2"))).toEqual([
+      { order: 1, entries: [`1 ${END}`, `2 ${END}`] },
+    ]);
+    expect(withUnkept()).toEqual([{ order: 1, entries: [`1 ${END}`, `2 ${soon}`] }]);
+    // of another audience
+    const own = taken(stood, overlay({ audience: { workstation: OWN }, entries: [entry("4")] }));
+    expect(deniedOf(adding(at(stood), at(own))).map(({ id }) => Number(id))).toEqual([1, 2, 4]);
   });
 
   it("is a record when something comes, is lifted or ends, and none where nothing changed", () => {

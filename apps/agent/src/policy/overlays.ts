@@ -1,5 +1,6 @@
 /** The deny overlays that this workstation believes: the fleet's, its group's and its own, each the newest of its kind,
  *  each entry until its own end. Pure. */
+import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import type { GroupId, Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { CarriedOverlay, type OverlayEntry, overlayFault, stillDenied } from "@sallyport/shared/policy/overlay.ts";
 import { Statement } from "@sallyport/shared/policy/statement.ts";
@@ -44,6 +45,23 @@ export const standing = (held: readonly HeldOverlay[], clocks: Clocks): OverlayI
       ? [{ ...overlay, entries: stillDenied(entries, clocks) }]
       : [],
   );
+
+/** `next` is believed and not on disk yet: it adds to what stands and takes nothing from it. One that would take something
+ *  away, or end it sooner, is called by the order before it until it is recorded. */
+export function adding(kept: readonly OverlayInForce[], next: readonly OverlayInForce[]): OverlayInForce[] {
+  return [...new Set([...kept, ...next].map(({ audience }) => audience))].map((audience) => {
+    const [before, after] = [kept, next].map((overlays) => overlays.find((each) => each.audience === audience));
+    if (!before || !after) return (before ?? after)!;
+    const stay = before.entries.filter((entry) => !after.entries.some((other) => standsFor(other, entry)));
+    if (stay.length === 0) return after;
+    return { ...before, entries: [...stay, ...after.entries.filter(({ id }) => !stay.some((each) => each.id === id))] };
+  });
+}
+
+const standsFor = (other: OverlayEntry, { id, what, until }: OverlayEntry): boolean =>
+  other.id === id &&
+  Date.parse(other.until) >= Date.parse(until) &&
+  canonicalText(other.what as Json) === canonicalText(what as Json);
 
 /** What is denied here, of all of them together; the same entry of two is one. */
 export const deniedOf = (overlays: readonly OverlayInForce[]): OverlayEntry[] => [

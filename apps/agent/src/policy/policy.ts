@@ -1,4 +1,6 @@
-/** link → policy → reconcile. Statements are verified, kept on disk, and only then acted on; the last good one stays. */
+/** link → policy → reconcile. Statements are verified, kept on disk, and only then acted on; the last good one stays. What
+ *  only takes away is acted on though the disk is full, and kept once it is not
+ *  (docs/decisions/2026-11-30-orders-on-a-full-disk.md). */
 import { createHash } from "node:crypto";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { readJson } from "@sallyport/shared/base/json.ts";
@@ -15,25 +17,23 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import { z } from "zod";
 import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
-import type { Log } from "../dom0/log.ts";
 import { REFUSED_REMEMBERED } from "../limits.ts";
 import { beliefOf, believe, type InForce, inForce, isPassed, membershipKey } from "./believe.ts";
 import { exceptionsOf } from "./exceptions.ts";
-import { type Kept, writeKept } from "./kept.ts";
+import { Keeping, type KeepingParts } from "./keeping.ts";
+import type { Kept } from "./kept.ts";
 import { hear, issuedBy, latestOf, type Moments } from "./moments.ts";
-import { deniedOf, type HeldOverlay, heldOverlays, type OverlayInForce, standing } from "./overlays.ts";
+import { adding, deniedOf, type HeldOverlay, heldOverlays, type OverlayInForce, standing } from "./overlays.ts";
 import type { Self } from "./self.ts";
 
-export type PolicyParts = {
-  state: string;
+export type PolicyParts = KeepingParts & {
   self: Self;
   kept: Kept;
-  /** Keeps the marks apart from the file. */
-  keepMarks: (kept: Kept) => void;
   now: () => number;
   monotonic: () => number;
   tell: (observation: Observation) => void;
-  /** What was ordered: on disk when `take` returns, and known from then on however often it comes. */
+  /** What was ordered: on disk when `take` returns, or a cut that waits for no disk, and known from then on however often it
+   *  comes. */
   commands: {
     holds(signed: SignedStatement): boolean;
     /** Why there is no room for it now, or nothing where there is. */
@@ -42,7 +42,6 @@ export type PolicyParts = {
   };
   /** Something was taken, of this type, or refused; a wake-up and no more. */
   changed: (taken?: StatementType) => void;
-  log: Log;
 };
 export type Refused = { code: string; reason: string; order?: number; at: string };
 
@@ -57,17 +56,17 @@ const momentsOf = ({ floor, heard = 0 }: Kept): Moments => ({ floor, heard });
 
 export class PolicyKeeper {
   readonly #parts: PolicyParts;
-  #kept: Kept;
+  readonly #keeping: Keeping;
   #at: Moments & { monotonic: number };
   #aheadToldAt = Number.NEGATIVE_INFINITY;
   #inForce: InForce | undefined;
   #refused: Refused | undefined;
-  #overlays: { of: Kept | undefined; held: HeldOverlay[] } = { of: undefined, held: [] };
+  readonly #held = new WeakMap<Kept, HeldOverlay[]>();
   readonly #told: string[] = [];
 
   constructor(parts: PolicyParts) {
     this.#parts = parts;
-    this.#kept = parts.kept;
+    this.#keeping = new Keeping(parts, parts.kept);
     this.#at = { ...momentsOf(parts.kept), monotonic: parts.monotonic() };
     this.#inForce = inForce(sha256, parts.self, parts.kept);
   }
@@ -80,21 +79,21 @@ export class PolicyKeeper {
     return this.#refused;
   }
   get group(): GroupId {
-    return beliefOf(sha256, this.#parts.self, this.#kept).group;
+    return beliefOf(sha256, this.#parts.self, this.#keeping.kept).group;
   }
   /** As the newest `keys` statement names them, else as enrolled: one that it leaves out is no key any more. */
   get consoleKeys(): readonly string[] {
-    return this.#kept.consoleKeys.length > 0 ? this.#kept.consoleKeys : this.#parts.self.consoleKeys;
+    return this.#keeping.kept.consoleKeys.length > 0 ? this.#keeping.kept.consoleKeys : this.#parts.self.consoleKeys;
   }
   /** Who may sign here by now, in a report's few words. */
   get signers(): { membership: number; threshold: number; keys: string[] } {
-    const { signers } = beliefOf(sha256, this.#parts.self, this.#kept);
-    const membership = this.#kept.orders[membershipKey(this.#parts.self)] ?? 0;
+    const { signers } = beliefOf(sha256, this.#parts.self, this.#keeping.kept);
+    const membership = this.#keeping.kept.orders[membershipKey(this.#parts.self)] ?? 0;
     return { membership, threshold: signers.threshold, keys: signers.keys.map(({ id }) => id) };
   }
   /** PEM certificates that a `keys` statement brought, beside the one of the enrolment. */
   get cas(): string[] {
-    return this.#kept.cas;
+    return this.#keeping.kept.cas;
   }
 
   /** The latest moment that has come for certain. */
@@ -110,16 +109,23 @@ export class PolicyKeeper {
   /** Exceptions that hold now, by our own clock, by the floor and by the console's word. */
   exceptions(): Exception[] {
     const now = this.#parts.now();
-    return exceptionsOf(sha256, this.#parts.self, this.#kept, { now, floor: latestOf(now, this.#moments()) });
+    return exceptionsOf(sha256, this.#parts.self, this.#keeping.kept, { now, floor: latestOf(now, this.#moments()) });
   }
 
   /** Deny overlays that hold now: of our own clock and the floor, the later one ends them. */
   overlays(): OverlayInForce[] {
-    if (this.#overlays.of !== this.#kept) {
-      const self = { workstation: this.#parts.self.workstation, group: this.group };
-      this.#overlays = { of: this.#kept, held: heldOverlays(this.#kept, self) }; // asked at each step of the gate
-    }
-    return standing(this.#overlays.held, { now: this.#parts.now(), floor: this.floor() });
+    const standingIn = (kept: Kept) => standing(this.#heldIn(kept), { now: this.#parts.now(), floor: this.floor() });
+    const { kept, believed } = this.#keeping;
+    return believed === kept ? standingIn(kept) : adding(standingIn(kept), standingIn(believed));
+  }
+
+  /** Asked at each step of the gate. */
+  #heldIn(kept: Kept): HeldOverlay[] {
+    const known = this.#held.get(kept);
+    if (known) return known;
+    const held = heldOverlays(kept, { workstation: this.#parts.self.workstation, group: this.group });
+    this.#held.set(kept, held);
+    return held;
   }
 
   /** Until the next thing that is denied may be over; infinite where nothing is. */
@@ -142,9 +148,9 @@ export class PolicyKeeper {
       return;
     }
     this.#at = { ...next, monotonic: this.#parts.monotonic() };
-    const kept = momentsOf(this.#kept);
+    const kept = momentsOf(this.#keeping.kept);
     if (next.floor - kept.floor > FLOOR_STEP_MS || next.heard - kept.heard > FLOOR_STEP_MS)
-      this.#keep({ ...this.#kept, ...next });
+      this.#keeping.keep({ ...this.#keeping.believed, ...next });
   }
 
   #tellAhead(time: number, now: number): void {
@@ -173,7 +179,7 @@ export class PolicyKeeper {
     }
     const { statements } = desired.data;
     for (const [at, statement] of statements.entries())
-      if (!isPassed(this.#kept, statements, at)) this.#offer(statement);
+      if (!isPassed(this.#keeping.believed, statements, at)) this.#offer(statement);
   }
 
   /** One order. What it asks for is command/'s; whether it is believed is decided here, as for a policy. */
@@ -188,7 +194,8 @@ export class PolicyKeeper {
     const signed = SignedStatement.safeParse(untrusted);
     // sent again until the workstation's answer has come
     if (signed.success && commands.holds(signed.data)) return;
-    const believed = believe(sha256, ed25519Verify, self, { ...this.#kept, ...this.#moments() }, untrusted, now());
+    const before = { ...this.#keeping.believed, ...this.#moments() };
+    const believed = believe(sha256, ed25519Verify, self, before, untrusted, now());
     const full = believed.answer === "taken" && believed.type === "command" && commands.refusal(signed.data!);
     if (full) {
       const statement = Statement.parse(JSON.parse(signed.data!.text));
@@ -204,20 +211,29 @@ export class PolicyKeeper {
       case "taken": {
         // first what is to be done, then that its order was taken: a kill between them loses neither
         if (believed.type === "command") commands.take(signed.data!);
-        this.#keep(believed.kept);
-        this.#inForce = inForce(sha256, self, this.#kept);
-        if (believed.type === "policy") this.#refused = undefined;
-        log.info({ type: believed.type, order: this.#inForce?.order }, "statement.taken");
-        changed(believed.type);
+        const { type, kept } = believed;
+        if (type === "command" || type === "overlay") this.#keeping.keepOnceThereIsRoom(kept);
+        else this.#keeping.keep(kept);
+        this.#at = { ...momentsOf(kept), monotonic: this.#parts.monotonic() };
+        this.#inForce = inForce(sha256, self, this.#keeping.kept);
+        if (type === "policy") this.#refused = undefined;
+        log.info({ type, order: this.#inForce?.order }, "statement.taken");
+        changed(type);
       }
     }
   }
 
-  #keep(kept: Kept): void {
-    writeKept(this.#parts.state, kept);
-    this.#kept = kept;
-    this.#parts.keepMarks(kept);
-    this.#at = { ...momentsOf(kept), monotonic: this.#parts.monotonic() };
+  /** Why what is in force is not all on disk; nothing where it is. */
+  get unkept(): string | undefined {
+    return this.#keeping.unkept;
+  }
+
+  /** At each look: what found no room is written as soon as there is some. */
+  keepAgain(): void {
+    if (this.unkept === undefined) return;
+    this.#keeping.keepOnceThereIsRoom({ ...this.#keeping.believed, ...this.#moments() });
+    // what it lifts stood until now
+    if (this.unkept === undefined) this.#parts.changed("overlay");
   }
 
   /** Once for each statement: a retained message comes again at each connection. */

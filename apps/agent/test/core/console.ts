@@ -86,6 +86,8 @@ export async function startConsole() {
     /** Not retained: an order that is not heard is sent again. */
     sendCommand: (workstation: WorkstationId, statement: SignedStatement) =>
       broker.publish(topic(workstation, "command"), JSON.stringify(statement), false),
+    sendOverlay: (workstation: WorkstationId, statement: SignedStatement) =>
+      broker.publish(topic(workstation, "overlay"), JSON.stringify({ statements: [statement] }), true),
     /** Who may sign for it from here on, and how many of them must. */
     sendMembership: (workstation: WorkstationId, keys: Signers["keys"], threshold: number) => {
       desired.set(workstation, { statements: [membershipOf(workstation, 2, { threshold, keys })] });

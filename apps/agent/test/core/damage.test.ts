@@ -57,7 +57,7 @@ let told: Observation[];
 /** What enrolment left on disk, where a test has it. */
 let enrolled: SignedStatement | undefined;
 /** The agent's start as main.ts wires it; nothing of the one before was closed, as after kill -9. */
-function start(): PolicyKeeper {
+function start(takesMarks = () => true): PolicyKeeper {
   told = [];
   spool = openSpool(state, identity, now, 64 * 1_048_576, () => {});
   const tell = (observation: Observation) => {
@@ -69,7 +69,10 @@ function start(): PolicyKeeper {
     state,
     self,
     kept,
-    keepMarks: (next) => keepMarks(spool, workstation, next),
+    keepMarks(next) {
+      if (!takesMarks()) throw new Error("database or disk is full");
+      keepMarks(spool, workstation, next);
+    },
     now,
     monotonic: () => 0,
     tell,
@@ -87,6 +90,20 @@ beforeEach(() => {
   state = mkdtempSync(join(tmpdir(), "sallyport-damage-"));
   send(start(), membership, policy(7), policy(9));
   expect(told).toEqual([]);
+});
+
+it("a policy whose marks a full spool does not take is in force, and they rise once there is room", () => {
+  let isFull = true;
+  const keeper = start(() => !isFull);
+  send(keeper, policy(10));
+  expect(keeper.inForce?.order).toBe(10);
+  expect(keeper.unkept).toBe("database or disk is full");
+  const marks = () => spool.remembered("policy-marks") as { orders: Record<string, number> };
+  expect(marks().orders[`policy/group/${other}`]).toBe(9);
+  isFull = false;
+  keeper.keepAgain();
+  expect(keeper.unkept).toBeUndefined();
+  expect(marks().orders[`policy/group/${other}`]).toBe(10);
 });
 
 it("a damaged file is told as critical and kept aside, and its copy holds the last good policy", () => {

@@ -1,0 +1,62 @@
+/** What is believed ↔ the disk. What only takes away is believed though there is no room for it, and written once there is. */
+import type { Log } from "../dom0/log.ts";
+import { type Kept, writeKept } from "./kept.ts";
+
+export type KeepingParts = {
+  state: string;
+  /** Keeps the marks apart from the file. */
+  keepMarks: (kept: Kept) => void;
+  log: Log;
+};
+
+export class Keeping {
+  readonly #parts: KeepingParts;
+  #kept: Kept;
+  #unkept: { kept: Kept; why: string } | undefined;
+
+  constructor(parts: KeepingParts, kept: Kept) {
+    this.#parts = parts;
+    this.#kept = kept;
+  }
+
+  /** As the disk has it. */
+  get kept(): Kept {
+    return this.#kept;
+  }
+
+  /** With what waits for room. */
+  get believed(): Kept {
+    return this.#unkept?.kept ?? this.#kept;
+  }
+
+  /** Why what is believed is not all on disk; nothing where it is. */
+  get unkept(): string | undefined {
+    return this.#unkept?.why;
+  }
+
+  /** @throws where the disk does not take it: then it is not believed */
+  keep(kept: Kept): void {
+    writeKept(this.#parts.state, kept);
+    this.#kept = kept;
+    try {
+      this.#parts.keepMarks(kept);
+      this.#unkept = undefined;
+    } catch (error) {
+      // it is on disk, and its marks rise later: as after a kill between the two
+      this.#wait(kept, error as Error);
+    }
+  }
+
+  keepOnceThereIsRoom(kept: Kept): void {
+    try {
+      this.keep(kept);
+    } catch (error) {
+      this.#wait(kept, error as Error);
+    }
+  }
+
+  #wait(kept: Kept, { message }: Error): void {
+    if (!this.#unkept) this.#parts.log.error({ error: message }, "statement.not-kept");
+    this.#unkept = { kept, why: message };
+  }
+}
