@@ -123,7 +123,7 @@ const connected = async (): Promise<number> =>
       )
     ).rows[0].count,
   );
-const entry = async (id: string) => (await listDenies(pool, new Date())).find((each) => each.id === id);
+const entry = async (id: string) => (await listDenies(pool, new Date())).rows.find((each) => each.id === id);
 const documentOf = async ({ workstation }: Machine) =>
   (await pool.query("SELECT document FROM reported WHERE workstation_id = $1", [workstation])).rows[0].document;
 const records = async ({ workstation }: Machine, kind: string): Promise<string[]> =>
@@ -307,7 +307,7 @@ describe.skipIf(absent)("rules that somebody changes by hand", () => {
   });
 
   it("are told and let be in audit mode, and shown as drift", async () => {
-    for (const { id } of (await listDenies(pool, new Date())).filter(({ ended }) => ended === null))
+    for (const { id } of (await listDenies(pool, new Date())).rows.filter(({ ended }) => ended === null))
       await lift(parts, by, origin, { id, reason: "the test goes on" });
     await publish({ network: { mode: "audit" } });
     await until("the section only audits", async () => (await network()).outcome === "audit", machines[0], 120_000);

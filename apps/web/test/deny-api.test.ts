@@ -84,3 +84,30 @@ test("what is denied is listed with its reach, and lifted; the trail names the t
     { before: { id }, after: { reason: "a mistake" } },
   ]);
 });
+
+test("all that stands is on the first page, however much it is; what has ended goes on behind it", {
+  timeout: RUNS_MS_MAX,
+}, async () => {
+  await cli.pool.query(
+    `INSERT INTO deny (id, audience, what, words, reason, until, added_by, added_at, added_order)
+     SELECT lpad(n::text, 12, '0'), 'fleet', '{"kind":"file"}', 'w' || n, 'r',
+            now() + CASE WHEN n <= 250 THEN 1 ELSE -1 END * interval '1 h', 'rio', now() - n / 3 * interval '1 s', 1
+       FROM generate_series(1, 700) n`,
+  );
+  const { rows: all } = await cli.pool.query<{ id: string; stands: boolean }>(
+    "SELECT id, lifted_at IS NULL AND until > now() AS stands FROM deny ORDER BY 2 DESC",
+  );
+  const standing = all.filter(({ stands }) => stands).length;
+  const first = await respondDeny(
+    cli,
+    new Request("https://console.example/api/deny", { headers: { authorization: `Bearer ${tokens.read}` } }),
+  );
+  const rows = (await first.json()) as { ended: object | null }[];
+  expect(rows.filter(({ ended }) => ended === null)).toHaveLength(standing);
+  expect(rows.length).toBeLessThan(all.length);
+  expect(first.headers.get("link")).toMatch(/^<\/api\/deny\?after=[^>]+>; rel="next"$/);
+  const ids = async (...more: string[]) =>
+    (JSON.parse((await sallyport(tokens.read, "list", "--json", ...more)).out) as { id: string }[]).map(({ id }) => id);
+  expect(await ids()).toHaveLength(standing);
+  expect((await ids("--all")).sort()).toEqual(all.map(({ id }) => id).sort());
+});

@@ -58,7 +58,7 @@ const asked = (more: Partial<Denying> = {}): Denying => ({
   ...{ what: HASH, audience: { fleet: true }, hours: 24, reason: "ransomware elsewhere", ...more },
 });
 const add = (more: Partial<Denying> = {}) => deny(parts(), by, origin, asked(more));
-const list = () => listDenies(pool, new Date());
+const list = async () => (await listDenies(pool, new Date())).rows;
 const stands = async () => (await list()).filter(({ ended }) => ended === null).map(({ words }) => words);
 
 /** As the workstation would: what its topic holds, believed in order. */

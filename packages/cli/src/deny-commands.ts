@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
 import { json, teller, url } from "./options.ts";
-import { askConsole, tokenFor } from "./reach.ts";
+import { askConsole, askPages, tokenFor } from "./reach.ts";
 
 type Options = { url: string; json?: boolean };
 type AddOptions = Options & { reason: string; hours: string; group?: string; workstation?: string };
@@ -68,8 +68,11 @@ export function addDeny(root: Command, say: (text: string) => void): void {
     .addOption(json())
     .addHelpText("after", CODES)
     .action(async (options: Options & { all?: boolean }) => {
-      const rows = z.array(Row).parse(await ask(options));
-      const shown = rows.filter(({ ended }) => options.all || ended === null);
+      const { url, all = false } = options;
+      // all that stands is on the first page
+      const listed = all ? askPages({ url, token: tokenFor(["deny:read"]) }, "/api/deny") : ask(options);
+      const rows = z.array(Row).parse(await listed);
+      const shown = rows.filter(({ ended }) => all || ended === null);
       tell(options, shown, shown.length === 0 ? "Nothing is denied." : shown.map(line).join("\n"));
     });
   deny

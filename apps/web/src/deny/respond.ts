@@ -4,10 +4,10 @@ import { originOf } from "../person/actor.ts";
 import { admit } from "../person/api-token.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { answered, readJson } from "../trpc/plain.ts";
+import { answered, pageOf, readJson, readPlace } from "../trpc/plain.ts";
 import type { Wiring } from "../wiring.ts";
 import { Denying, deny, Lifting, lift } from "./act.ts";
-import { findAudience, listDenies } from "./store.ts";
+import { findAudience, listDenies, Place } from "./store.ts";
 
 const name = z.string().min(1).max(253);
 /** Groups and workstations by id or name. */
@@ -24,7 +24,7 @@ export const respondDeny = answered(async (wiring: Parts, request: Request): Pro
     ? await admit(wiring.pool, request, "deny:read", "entries")
     : await admit(wiring.pool, request, "deny:write", "deny");
   if (bearer instanceof Response) return bearer;
-  if (isRead) return Response.json(await listDenies(wiring.pool, new Date()));
+  if (isRead) return pageOf(request, await listDenies(wiring.pool, new Date(), readPlace(request, Place)));
   const foreign = refuseForeign(request);
   if (foreign) return foreign;
   const asked = Asked.parse(await readJson(request));

@@ -4,15 +4,11 @@ import { z } from "zod";
 import { allowed, router } from "../trpc/procedures.ts";
 import { Denying, deny, Lifting, lift } from "./act.ts";
 import { SORTS } from "./sort.ts";
-import { getDeny, pageOfDenies } from "./store.ts";
-
-const moment = z.iso.datetime();
-const words = z.string().max(2_000);
-const After = z.object({ stands: z.boolean(), moment, ends: moment, words, whose: words, id: DenyId });
+import { getDeny, Place, pageOfDenies } from "./store.ts";
 
 export const denyRouter = router({
   list: allowed("entries")
-    .input(z.object({ sort: z.enum(SORTS).optional(), cursor: After.nullish() }))
+    .input(z.object({ sort: z.enum(SORTS).optional(), cursor: Place.nullish() }))
     .query(({ ctx, input }) =>
       pageOfDenies(ctx.wiring.pool, new Date(), { sort: input.sort, after: input.cursor ?? undefined }),
     ),

@@ -1,6 +1,7 @@
 /** What is denied, and how far it has come ↔ Postgres. */
-import type { Denied, DenyId } from "@sallyport/shared/policy/overlay.ts";
+import { type Denied, DenyId } from "@sallyport/shared/policy/overlay.ts";
 import type { Pool } from "pg";
+import { z } from "zod";
 import { type Columns, type Keys, keyset } from "../keyset.ts";
 import { Refusal } from "../trpc/errors.ts";
 import { type Reach, reachOf, reachWords, type Standing } from "./reach.ts";
@@ -24,11 +25,12 @@ export type DenyRow = {
 };
 
 const PAGE_ROWS_MAX = 200;
-/** Of what has ended, in a list that is no page. */
-const ENDED_MAX = 100;
 
+const moment = z.iso.datetime();
+const words = z.string().max(2_000);
 /** Where a page ends: `moment` is when what stands was added, and when what has ended did. */
-export type Place = { stands: boolean; moment: string; ends: string; words: string; whose: string; id: string };
+export const Place = z.object({ stands: z.boolean(), moment, ends: moment, words, whose: words, id: DenyId });
+export type Place = z.infer<typeof Place>;
 
 const COLUMNS: Columns<keyof Place> = {
   stands: { sql: "stands", type: "boolean" },
@@ -105,17 +107,20 @@ export async function getDeny(pool: Pool, now: Date, id: string): Promise<DenyRo
   return row;
 }
 
-/** All that stands, and the newest of what has ended: for the command line and pipelines. */
-export async function listDenies(pool: Pool, now: Date): Promise<DenyRow[]> {
-  const all: DenyRow[] = [];
-  let after: Place | undefined;
+/** For the command line and pipelines: all that stands and then what has ended, to the end of a page; after it one page. */
+export async function listDenies(
+  pool: Pool,
+  now: Date,
+  asked?: Place,
+): Promise<{ rows: DenyRow[]; next: Place | null }> {
+  const rows: DenyRow[] = [];
+  let after = asked;
   do {
-    const { rows, next } = await pageOfDenies(pool, now, { after });
-    all.push(...rows);
-    after = next ?? undefined;
-  } while (after?.stands || (after && all.filter(({ ended }) => ended).length < ENDED_MAX));
-  const standing = all.filter(({ ended }) => !ended);
-  return [...standing, ...all.slice(standing.length, standing.length + ENDED_MAX)];
+    const page = await pageOfDenies(pool, now, { after });
+    rows.push(...page.rows);
+    after = page.next ?? undefined;
+  } while (after?.stands);
+  return { rows, next: after ?? null };
 }
 
 async function toRows(pool: Pool, found: readonly Raw[]): Promise<DenyRow[]> {
