@@ -13,6 +13,12 @@ describe("a rule set", () => {
     const text = `# a comment\r\n${rule(1)}\r\n\n#${rule(2)}\nalert udp any any -> any 53 \\\n  (msg:"b; \\; sid"; sid:3;)\n`;
     expect(checkRules(text)).toEqual({ ok: true, value: { rules: 2 } });
   });
+  it("has the rule behind a comment that ends with a backslash, but for what is indented there", () => {
+    const broken = rule(2).replace("(", "\\\n(");
+    expect(checkRules(`${rule(1)}\n#${broken}`)).toMatchObject({ ok: false });
+    expect(checkRules(`${rule(1)}\n#${broken.replace("\n", "\n  ")}`)).toEqual({ ok: true, value: { rules: 1 } });
+    expect(checkRules(`# a folder \\\n${rule(1)}`)).toEqual({ ok: true, value: { rules: 1 } });
+  });
   it("may have one sid under two generators", () => {
     expect(checkRules(`${rule(1)}\n${rule(1, " gid:3;")}`)).toMatchObject({ ok: true });
   });
@@ -23,7 +29,8 @@ describe("a rule set", () => {
     ["alert tcp any any -> any any", "Line 1 has no options in brackets"],
     ['alert tcp any any -> any any (msg:"a";)', "Line 1 has no sid"],
     [`${rule(7)}\n\n${rule(7)}`, "Line 3 has the sid 7 of line 1"],
-    [`${rule(1)}\n  ${rule(2)}`, "Line 2 begins with a space, and the detector passes over it: alert tcp"],
+    [`${rule(1)}\n  ${rule(2)}`, "Line 2 begins with a blank, and the detector passes over it: alert tcp"],
+    [`${rule(1)}\n\t${rule(2)}`, "Line 2 begins with a blank, and the detector passes over it: alert tcp"],
     [`${rule(1)}\n\u0000`, "It is no text: it holds a NUL."],
   ])("%j is refused", (text, why) =>
     expect(checkRules(text)).toEqual({ ok: false, error: expect.stringContaining(why) }),

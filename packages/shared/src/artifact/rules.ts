@@ -15,11 +15,15 @@ export function checkRules(text: string): Result<{ rules: number }> {
   for (let at = 0; at < lines.length; at++) {
     const number = at + 1;
     let rule = lines[at]!.replace(/\r$/, "");
+    if (/^\s*#/.test(rule)) {
+      while (/\\\r?$/.test(lines[at]!) && /^[ \t]/.test(lines[at + 1] ?? "")) at++;
+      continue;
+    }
     while (rule.endsWith("\\") && at + 1 < lines.length) rule = rule.slice(0, -1) + lines[++at]!.replace(/\r$/, "");
     rule = rule.trim();
-    if (rule === "" || rule.startsWith("#")) continue;
+    if (rule === "") continue;
     const wrong = (what: string) => fail(`Line ${number} ${what}: ${rule.slice(0, SHOWN_CHARS)}`);
-    if (lines[number - 1]!.startsWith(" ")) return wrong("begins with a space, and the detector passes over it");
+    if (/^[ \t]/.test(lines[number - 1]!)) return wrong("begins with a blank, and the detector passes over it");
     if (!ACTIONS.test(rule)) return wrong("begins with no action of a rule");
     if (!/\(.*\)$/.test(rule)) return wrong("has no options in brackets");
     const sid = SID.exec(rule)?.[1];

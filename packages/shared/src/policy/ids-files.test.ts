@@ -34,6 +34,10 @@ describe("a rule file", () => {
     ["# alert ip any any -> any any (sid:1;)\n\n", 0],
     ["alert ip any any -> any any (sid:1;)\r\nalert ip any any -> any any (sid:2;)", 2],
     ["alert ip any any -> any any ( \\\n  sid:1;)\n", 1],
+    ["alert ip any any -> any any ( \\\r\n# \\\r\n  sid:1;)\r\n", 1],
+    ["# alert ip any any -> any any \\\n\t( \\\n  sid:1;)\nalert ip any any -> any any (sid:2;)\n", 1],
+    ["# a folder \\\n\n# another \\\r\n\r\n", 0],
+    ["# a folder \\\nalert ip any any -> any any (sid:1;)\n", 1],
   ])("%j has %i rules", (text, count) => {
     expect(countRules(text)).toBe(count);
   });

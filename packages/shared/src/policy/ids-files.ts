@@ -24,12 +24,18 @@ export function thresholdText({ suppress, thresholds = [] }: IdsSection): string
   return `# written by sallyport-agent from the policy's ids section\n${lines.map((line) => `${line}\n`).join("")}`;
 }
 
-/** Rules that are not commented out; one may go on over lines that end with a backslash. */
+/** Rules that are not commented out; one may go on over lines that end with a backslash, a comment only where they are
+ *  indented: those the detector passes over. */
 export function countRules(rules: string): number {
-  return rules
-    .replaceAll(/\\\r?\n/g, " ")
-    .split("\n")
-    .filter((line) => /^\s*[^\s#]/.test(line)).length;
+  let count = 0;
+  let goesOn: "rule" | "comment" | undefined;
+  for (const line of rules.split("\n")) {
+    const isIndented = goesOn === "comment" && /^[ \t]/.test(line);
+    const isComment = goesOn !== "rule" && (isIndented || /^\s*(?:#|$)/.test(line));
+    if (!isComment && goesOn !== "rule") count += 1;
+    goesOn = !/\\\r?$/.test(line) ? undefined : isComment ? "comment" : "rule";
+  }
+  return count;
 }
 
 /** Of a set of tens of thousands a few rules may be for another version of the detector. */
