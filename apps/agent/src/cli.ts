@@ -104,7 +104,9 @@ program
       const log = pino({ name: "agent", level }, pino.destination({ fd: 2, sync: true }));
       const stop = new AbortController();
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort());
-      await runAgent({ state, config, dom0: realDom0, log }, stop.signal);
+      // systemd's, of a unit with a RuntimeDirectory
+      const runtime = process.env.RUNTIME_DIRECTORY;
+      await runAgent({ state, runtime, config, dom0: realDom0, log }, stop.signal);
     }),
   );
 

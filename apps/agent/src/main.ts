@@ -18,6 +18,7 @@ import { socketOf } from "./dom0/detector.ts";
 import type { Dom0 } from "./dom0/dom0.ts";
 import { keptText } from "./dom0/kept-text.ts";
 import type { Log } from "./dom0/log.ts";
+import { spareIn } from "./dom0/spare.ts";
 import { receiveUdp } from "./dom0/udp.ts";
 import { fetchArtifact } from "./enrol/artifact.ts";
 import { readEnrolment } from "./enrol/folder.ts";
@@ -42,10 +43,17 @@ import { usbGate } from "./usb-gate.ts";
 import { AGENT_VERSION } from "./version.ts";
 import { volumeOf } from "./volume.ts";
 
-export type AgentParts = { state: string; config: AgentConfig; dom0: Dom0; log: Log };
+export type AgentParts = {
+  state: string;
+  /** A folder that is no disk and outlives the agent. */
+  runtime: string | undefined;
+  config: AgentConfig;
+  dom0: Dom0;
+  log: Log;
+};
 
 /** Runs until the signal; then what was taken is on disk. @throws EnrolmentError, SpoolBusy, what the disk says */
-export async function runAgent({ state, config, dom0, log }: AgentParts, signal: AbortSignal): Promise<void> {
+export async function runAgent({ state, runtime, config, dom0, log }: AgentParts, signal: AbortSignal): Promise<void> {
   const lock = lockState(state);
   const enrolment = readEnrolment(state);
   const { facts, trailKey } = enrolment;
@@ -78,6 +86,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
   const ordersFile = (name: string) => keptText(dom0, join(state, name), JOURNAL_BYTES_MAX);
   const commands = await Commands.open({
     file: journalFile(ordersFile("commands.json"), ordersFile("commands.json.copy")),
+    spare: spareIn(runtime, "commands.unkept"),
     emit: intake.emit,
     position: (name) => spool.position(name),
     floor: () => policy.floor(),
@@ -92,6 +101,7 @@ export async function runAgent({ state, config, dom0, log }: AgentParts, signal:
     self: { workstation, group: facts.group, consoleKeys: facts.consoleKeys },
     kept,
     keepMarks: (next) => keepMarks(spool, workstation, next),
+    spare: spareIn(runtime, "policy.unkept"),
     now,
     monotonic,
     tell,

@@ -9,6 +9,7 @@ import { keyId } from "@sallyport/shared/trail/signed.ts";
 import { describe, expect, it } from "vitest";
 import { newSigner } from "../../../../packages/shared/test/keys.ts";
 import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
+import { NO_SPARE } from "../dom0/spare.ts";
 import { believe } from "../policy/believe.ts";
 import { EMPTY_KEPT, type Kept } from "../policy/kept.ts";
 import { simXl } from "../sim/xl.ts";
@@ -70,6 +71,7 @@ function machine() {
     let waiting: (() => void)[] = [];
     const commands = await Commands.open({
       file,
+      spare: NO_SPARE,
       emit: async ({ observations, position }) => {
         if (!lives) return new Promise(() => {});
         trail.push(...observations);

@@ -2,7 +2,7 @@
  *  there before it is told: kill -9 at any moment neither loses an order nor carries out a destructive one twice. A cut
  *  waits for no room on the disk (docs/decisions/2026-11-30-orders-on-a-full-disk.md). */
 import { toHex } from "@sallyport/shared/base/bytes.ts";
-import type { Json } from "@sallyport/shared/base/canonical.ts";
+import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import type { CommandId, Sha256, Time } from "@sallyport/shared/base/ids.ts";
 import { Command } from "@sallyport/shared/command/command.ts";
 import { type Cut, inForce } from "@sallyport/shared/command/isolation.ts";
@@ -10,6 +10,7 @@ import { type SignedStatement, Statement } from "@sallyport/shared/policy/statem
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { sha256 } from "../dom0/crypto.ts";
 import type { Log } from "../dom0/log.ts";
+import type { Spare } from "../dom0/spare.ts";
 import { Bell } from "../pace.ts";
 import type { Emit, Position } from "../sources/source.ts";
 import { answersOf, Told } from "./answers.ts";
@@ -32,11 +33,12 @@ import {
   take,
   told,
 } from "./journal.ts";
-import type { JournalFile } from "./journal-file.ts";
+import { decode, type JournalFile } from "./journal-file.ts";
 import type { Outcome, Performer, Performers } from "./performer.ts";
 
 export type CommandParts = {
   file: JournalFile;
+  spare: Spare;
   emit: Emit;
   position: (name: string) => Json | undefined;
   /** The latest moment that has come for certain, and dom0's own clock; milliseconds. */
@@ -61,6 +63,8 @@ export class Commands {
   readonly #parts: CommandParts;
   readonly #bells: Record<Lane, Bell> = { cut: new Bell(), other: new Bell() };
   #journal: Journal = EMPTY_JOURNAL;
+  /** As the disk has it. */
+  #kept: Journal = EMPTY_JOURNAL;
   #telling = false;
   /** Why the disk has not taken the journal as it stands; nothing of it is told before. */
   #unkept: string | undefined;
@@ -75,7 +79,7 @@ export class Commands {
   static async open(parts: CommandParts): Promise<Commands> {
     const commands = new Commands(parts);
     const read = await parts.file.read();
-    if (read.ok) commands.#journal = read.value;
+    if (read.ok) commands.#goOnFrom(read.value);
     else {
       parts.log.error({ why: read.error }, "command.journal-damaged");
       parts.tell({
@@ -87,6 +91,14 @@ export class Commands {
       });
     }
     return commands;
+  }
+
+  #goOnFrom(kept: Journal): void {
+    this.#kept = kept;
+    const left = this.#parts.spare.beyond(textOf(kept));
+    const journal = left === undefined ? undefined : decode(left);
+    this.#journal = journal ?? kept;
+    if (journal) this.#unkept = "it has waited for room since before the agent was started";
   }
 
   holds(signed: SignedStatement): boolean {
@@ -240,7 +252,9 @@ export class Commands {
   #keep(journal: Journal): void {
     if (journal === this.#journal && this.#unkept === undefined) return;
     this.#parts.file.write(journal);
+    if (this.#unkept !== undefined) this.#parts.spare.drop();
     this.#journal = journal;
+    this.#kept = journal;
     this.#unkept = undefined;
   }
 
@@ -252,6 +266,8 @@ export class Commands {
     } catch (error) {
       const { message } = error as Error;
       if (this.#unkept === undefined) this.#parts.log.error({ error: message }, "command.not-kept");
+      if (journal !== this.#journal || this.#unkept === undefined)
+        this.#parts.spare.keep(textOf(this.#kept), JSON.stringify(journal));
       this.#journal = journal;
       this.#unkept = message;
     }
@@ -259,6 +275,8 @@ export class Commands {
 
   #time = (): Time => new Date(this.#parts.now()).toISOString() as Time;
 }
+
+const textOf = (journal: Journal): string => canonicalText(JSON.parse(JSON.stringify(journal)) as Json);
 
 const wordsOf = (reason: string): string => reason.slice(0, REASON_CHARS_MAX).toWellFormed();
 

@@ -1,11 +1,15 @@
-/** What is believed ↔ the disk. What only takes away is believed though there is no room for it, and written once there is. */
+/** What is believed ↔ the disk. What only takes away is believed though there is no room for it, and written once there is;
+ *  until then a place that is no disk has it over the agent's end. */
+import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import type { Log } from "../dom0/log.ts";
-import { type Kept, writeKept } from "./kept.ts";
+import type { Spare } from "../dom0/spare.ts";
+import { Kept, writeKept } from "./kept.ts";
 
 export type KeepingParts = {
   state: string;
   /** Keeps the marks apart from the file. */
   keepMarks: (kept: Kept) => void;
+  spare: Spare;
   log: Log;
 };
 
@@ -17,6 +21,8 @@ export class Keeping {
   constructor(parts: KeepingParts, kept: Kept) {
     this.#parts = parts;
     this.#kept = kept;
+    const left = readKept(parts.spare.beyond(textOf(kept)));
+    if (left) this.#unkept = { kept: left, why: "it has waited for room since before the agent was started" };
   }
 
   /** As the disk has it. */
@@ -40,6 +46,7 @@ export class Keeping {
     this.#kept = kept;
     try {
       this.#parts.keepMarks(kept);
+      if (this.#unkept) this.#parts.spare.drop();
       this.#unkept = undefined;
     } catch (error) {
       // it is on disk, and its marks rise later: as after a kill between the two
@@ -58,5 +65,12 @@ export class Keeping {
   #wait(kept: Kept, { message }: Error): void {
     if (!this.#unkept) this.#parts.log.error({ error: message }, "statement.not-kept");
     this.#unkept = { kept, why: message };
+    if (kept !== this.#kept) this.#parts.spare.keep(textOf(this.#kept), JSON.stringify(kept));
   }
+}
+
+const textOf = (kept: Kept): string => canonicalText(JSON.parse(JSON.stringify(kept)) as Json);
+
+function readKept(text: string | undefined): Kept | undefined {
+  return text === undefined ? undefined : Kept.safeParse(JSON.parse(text)).data;
 }

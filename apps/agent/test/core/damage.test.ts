@@ -12,6 +12,7 @@ import pino from "pino";
 import { beforeEach, expect, it } from "vitest";
 import { newSigner } from "../../../../packages/shared/test/keys.ts";
 import { sha256 } from "../../src/dom0/crypto.ts";
+import { NO_SPARE } from "../../src/dom0/spare.ts";
 import { copyPath, keptPath } from "../../src/policy/kept.ts";
 import { PolicyKeeper } from "../../src/policy/policy.ts";
 import { keepMarks, recoverKept } from "../../src/policy/recover.ts";
@@ -66,6 +67,7 @@ function start(takesMarks = () => true): PolicyKeeper {
   };
   const kept = recoverKept({ state, workstation, ...(enrolled && { membership: enrolled }), memory: spool, tell, now });
   return new PolicyKeeper({
+    spare: NO_SPARE,
     state,
     self,
     kept,

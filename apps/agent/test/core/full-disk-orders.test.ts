@@ -1,7 +1,8 @@
 /** What is cut off or denied on a machine whose disk is full: in force at once, written and told once there is room, and
  *  nothing loosened meanwhile. A real file system under policy, journal, spool and the kept ruleset. */
 import { execFileSync } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { newSigner } from "../../../../packages/shared/test/keys.ts";
@@ -90,6 +91,41 @@ describe.skipIf(!mayMount)("on a full disk", () => {
     await until("it is told", () => kinds(again, "command.done").length === 1);
     expect(kinds(again, "command.received", "command.done")).toEqual(["command.received", "command.done"]);
     await again.kill();
+  });
+
+  it("where the agent has a folder that is no disk, what holds goes on over a kill, before the console is heard", async () => {
+    const runtime = mkdtempSync(join(tmpdir(), "sallyport-runtime-"));
+    const { start, table } = machine(volume!, runtime);
+    const agent = await start();
+    agent.overlay(overlay([address(1)]));
+    await agent.settleNetwork();
+    fill(filler);
+    const isolate = command("isolate", { until: at(1) });
+    agent.command(isolate);
+    agent.overlay(overlay([address(2)]));
+    await until("the guests are cut off", () => table().includes("goto drop-otherwise-out"));
+    await agent.kill();
+    const again = await start();
+    expect(again.commands.isolation?.until).toBe(untilOf(isolate));
+    expect(again.policy.denied().map(({ id }) => Number(id))).toEqual([1, 2]);
+    await again.settleNetwork();
+    expect(table()).toContain("goto drop-otherwise-out");
+    expect(() => again.command(command("release", {}))).toThrow("ENOSPC");
+    again.command(isolate);
+    rmSync(filler);
+    await until("it is told", () => kinds(again, "command.done").length === 1);
+    again.look();
+    expect(kinds(again, "command.received", "command.done")).toEqual(["command.received", "command.done"]);
+    expect(again.policy.denied().map(({ id }) => Number(id))).toEqual([2]);
+    expect(readdirSync(runtime)).toEqual([]);
+    again.command(command("release", {}));
+    await until("it is released", () => kinds(again, "command.done").length === 2);
+    expect(again.commands.isolation).toBeUndefined();
+    await again.kill();
+    const last = await start();
+    expect(last.commands.isolation).toBeUndefined();
+    await last.kill();
+    rmSync(runtime, { recursive: true });
   });
 
   it("a release waits for room, and one that was ordered before the cut does not end it", async () => {

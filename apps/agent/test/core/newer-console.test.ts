@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { describe, expect, it } from "vitest";
+import { NO_SPARE } from "../../src/dom0/spare.ts";
 import { EMPTY_KEPT } from "../../src/policy/kept.ts";
 import { PolicyKeeper } from "../../src/policy/policy.ts";
 
@@ -16,6 +17,7 @@ describe("the keeper of the policy, told of one of a newer console", () => {
       const one = golden("policy-newer");
       const told: Observation[] = [];
       const keeper = new PolicyKeeper({
+        spare: NO_SPARE,
         state,
         self: { workstation: one.workstation, group: one.group, consoleKeys: [one.consoleKey] },
         kept: EMPTY_KEPT,

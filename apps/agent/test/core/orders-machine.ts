@@ -18,6 +18,7 @@ import type { Performers } from "../../src/command/performer.ts";
 import { sha256 } from "../../src/dom0/crypto.ts";
 import { keptText } from "../../src/dom0/kept-text.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
+import { spareIn } from "../../src/dom0/spare.ts";
 import { PolicyKeeper } from "../../src/policy/policy.ts";
 import { keepMarks, recoverKept } from "../../src/policy/recover.ts";
 import { type Appliers, settle } from "../../src/reconcile/reconcile.ts";
@@ -42,7 +43,7 @@ export const HOUR_MS = 3_600_000;
 export const at = (hours: number) => new Date(Date.now() + hours * HOUR_MS).toISOString();
 
 /** The agent's parts as main.ts wires them, with a pretend kernel, which outlives it. */
-export function machine(state: string) {
+export function machine(state: string, runtime?: string) {
   const ruleset = simRuleset();
   async function start() {
     const over = new AbortController();
@@ -55,6 +56,7 @@ export function machine(state: string) {
     const commands = await Commands.open({
       file: journalFile(ordersFile("commands.json"), ordersFile("commands.json.copy")),
       emit: intake.emit,
+      spare: spareIn(runtime, "commands.unkept"),
       position: (name) => spool.position(name),
       floor: () => policy.floor(),
       ...{ now, tell, log: silent },
@@ -63,6 +65,7 @@ export function machine(state: string) {
     const policy = new PolicyKeeper({
       ...{ state, commands, kept, now, monotonic, tell, log: silent },
       self: { workstation, group, consoleKeys: [toBase64(consoleKey.publicKey)] },
+      spare: spareIn(runtime, "policy.unkept"),
       keepMarks: (next) => keepMarks(spool, workstation, next),
       changed() {},
     });

@@ -14,6 +14,7 @@ import { ed25519Signer } from "../../src/dom0/crypto.ts";
 import { cryptsetupDisk, type Disk } from "../../src/dom0/disk.ts";
 import { keptText } from "../../src/dom0/kept-text.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
+import { NO_SPARE } from "../../src/dom0/spare.ts";
 import { Intake } from "../../src/spool/intake.ts";
 import { openSpool } from "../../src/spool/open.ts";
 import { escrowIn, wipedVolumes } from "../../src/volume.ts";
@@ -57,6 +58,7 @@ const intake = new Intake({
 const orders = (name: string) => keptText(realDom0, join(folder, name), JOURNAL_BYTES_MAX);
 const stop = new AbortController();
 const commands = await Commands.open({
+  spare: NO_SPARE,
   file: journalFile(orders("commands.json"), orders("commands.json.copy")),
   emit: async (parcel) => {
     const answer = await intake.emit(parcel);

@@ -1,0 +1,49 @@
+/** What the disk did not take → a place that is no disk and outlives the agent, until it does. It is good for going on from
+ *  the very text that the disk has, and for nothing else: what has been written since is newer. */
+import { createHash } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { replaceFile } from "../enrol/folder.ts";
+
+export type Spare = {
+  /** What was believed beyond `disk` by a life before this one. */
+  beyond(disk: string): string | undefined;
+  keep(disk: string, text: string): void;
+  drop(): void;
+};
+
+export const NO_SPARE: Spare = { beyond: () => undefined, keep() {}, drop() {} };
+
+const Spared = z.object({ beyond: z.string(), text: z.string() });
+const sumOf = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** `folder`: the unit's own in /run; none where the agent is no unit. It may be full as well: then memory is all there is. */
+export function spareIn(folder: string | undefined, name: string): Spare {
+  if (folder === undefined) return NO_SPARE;
+  const path = join(folder, name);
+  return {
+    beyond(disk) {
+      try {
+        const { beyond, text } = Spared.parse(JSON.parse(readFileSync(path, "utf8")));
+        return beyond === sumOf(disk) ? text : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+    keep(disk, text) {
+      try {
+        replaceFile(path, JSON.stringify({ beyond: sumOf(disk), text } satisfies z.infer<typeof Spared>));
+      } catch {
+        // the disk's own refusal is told
+      }
+    },
+    drop() {
+      try {
+        rmSync(path, { force: true });
+      } catch {
+        // it is beyond what the disk no longer has
+      }
+    },
+  };
+}
