@@ -515,5 +515,22 @@ describe.skipIf(isAbsent())("lists", () => {
     expect(await owner.getByRole("row").count()).toBe(232); // with the heads and the owner
   });
 
+  test("revisions of a group beyond a page are shown when they are asked for", async () => {
+    const { rows } = await console_.pool.query<{ order: number }>(
+      `INSERT INTO publication (group_id, "order", digest, statement, published_by, message)
+       SELECT group_id, "order" + n, digest, statement, published_by, 'one of many'
+         FROM (SELECT * FROM publication WHERE group_id = $1 ORDER BY "order" DESC LIMIT 1) p, generate_series(1, 210) n
+       RETURNING "order"`,
+      [fleet.groups.finance],
+    );
+    const oldest = owner.getByText(`r${rows[0]!.order}`, { exact: true });
+    await owner.goto(`/policy/${fleet.groups.finance}`);
+    await owner.getByText(`r${rows[209]!.order}`, { exact: true }).first().waitFor();
+    expect(await oldest.count()).toBe(0);
+    await owner.getByRole("button", { name: "Show older ones" }).click();
+    await oldest.waitFor();
+    await owner.getByRole("button", { name: "Show older ones" }).waitFor({ state: "detached" });
+  });
+
   test("nothing of it asked another host for anything or broke the pages' own rules", () => expect(faults).toEqual([]));
 });

@@ -62,6 +62,32 @@ test("a revision published again says why, by whom and with which text this time
   expect(rows).toEqual([{ actor: "bob", message: "back: the fleet looked silent" }]);
 });
 
+test("however many revisions came after the one in force, that one is told, and all of them come page by page", async () => {
+  const group = (await seedGroup(pool, "many", consoleKey.publicKey)) as GroupId;
+  await as("ada").publish({ group, source: POLICY_TEMPLATE, message: "the one", basedOn: 0 });
+  // each was on its way by a rollout that the next one superseded
+  await pool.query(
+    `WITH more AS (
+       INSERT INTO publication (group_id, "order", digest, statement, published_by, message)
+       SELECT group_id, n, digest, statement, 'bob', 'later' FROM publication, generate_series(2, 450) n WHERE group_id = $1
+       RETURNING group_id, "order", digest)
+     INSERT INTO rollout (id, group_id, "order", digest, message, plan, state, report_seconds, started_by, ended_at)
+     SELECT gen_random_uuid(), group_id, "order", digest, 'later', $2, $3, 60, 'bob', now() FROM more`,
+    [group, { waves: [{ all: true }] }, { name: "superseded", wave: 0, reason: "" }],
+  );
+  const orders: number[] = [];
+  let cursor: number | undefined;
+  do {
+    const { rows, next } = await as("ada").publications({ id: group, cursor });
+    orders.push(...rows.map(({ order }) => order));
+    cursor = next ?? undefined;
+  } while (cursor !== undefined);
+  expect(orders).toEqual(Array.from({ length: 450 }, (_, at) => 450 - at));
+  const { publications, isAll, wanted } = await as("ada").group({ id: group });
+  expect([publications.length, isAll]).toEqual([200, false]);
+  expect(wanted).toMatchObject({ order: 1, message: "the one", source: POLICY_TEMPLATE });
+});
+
 test("after a restore revisions go on far above what may have been published since the backup, once", async () => {
   const group = (await seedGroup(pool, "restored", consoleKey.publicKey)) as GroupId;
   const publish = (lines: number, basedOn: number) =>

@@ -9,7 +9,7 @@ import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { markRepository } from "./managed.ts";
 import { publish, publishedAct } from "./publish.ts";
-import { getGroup, getSource, listGroups, makeGroup } from "./store.ts";
+import { getGroup, getSource, listGroups, listPublications, makeGroup } from "./store.ts";
 
 const Reason = z.string().trim().min(3, "say in a few words why").max(500);
 
@@ -19,6 +19,10 @@ export const policyRouter = router({
   group: allowed("entries")
     .input(z.object({ id: GroupId }))
     .query(({ ctx, input }) => getGroup(ctx.wiring.pool, input.id)),
+
+  publications: allowed("entries")
+    .input(z.object({ id: GroupId, cursor: z.int().min(1).max(2_147_483_647).nullish() }))
+    .query(({ ctx, input }) => listPublications(ctx.wiring.pool, input.id, input.cursor ?? undefined)),
 
   source: allowed("entries")
     .input(z.object({ id: GroupId, order: z.int().min(1).max(2_147_483_647) }))

@@ -90,32 +90,45 @@ export type PublicationRow = {
 /** A publication with its text, which may be 512 KiB: sent for one at a time. */
 export type PublishedText = PublicationRow & { source: string };
 
+type RawPublication = Omit<PublicationRow, "publishedAt"> & { published_at: Date };
+const PUBLICATION = `
+    SELECT p.order, p.digest, coalesce(p.message, r.message) AS message, p.published_at, coalesce(who.name, p.published_by) AS by,
+           (SELECT json_build_object('id', o.id, 'state', o.state ->> 'name') FROM rollout o
+             WHERE o.group_id = p.group_id AND o."order" = p."order") AS rollout
+      FROM publication p JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by`;
+const toPublication = ({ published_at, ...row }: RawPublication): PublicationRow => ({
+  ...row,
+  publishedAt: published_at.toISOString(),
+});
+
+/** The newest first. `next` is the order that the next page lies below. */
+export async function listPublications(
+  pool: Pool,
+  group: string,
+  below?: number,
+  limit = REVISIONS_MAX,
+): Promise<{ rows: PublicationRow[]; next: number | null }> {
+  const { rows } = await pool.query<RawPublication>(
+    `${PUBLICATION} WHERE p.group_id = $1 AND ($2::int IS NULL OR p.order < $2) ORDER BY p.order DESC LIMIT $3`,
+    [group, below ?? null, limit + 1],
+  );
+  const page = rows.slice(0, limit).map(toPublication);
+  return { rows: page, next: rows.length > limit ? (page.at(-1)?.order ?? null) : null };
+}
+
+/** `publications` are the newest, `isAll` whether there are no older ones. */
 export async function getGroup(
   pool: Pool,
   id: string,
-): Promise<{ group: GroupRow; publications: PublicationRow[]; wanted: PublishedText | null }> {
+): Promise<{ group: GroupRow; publications: PublicationRow[]; isAll: boolean; wanted: PublishedText | null }> {
   const [group] = await listGroups(pool, id);
   if (!group) throw new Refusal("NOT_FOUND", "There is no such group.");
-  const { rows } = await pool.query<{
-    order: number;
-    digest: string;
-    message: string;
-    published_at: Date;
-    by: string;
-    rollout: PublicationRow["rollout"];
-  }>(
-    `SELECT p.order, p.digest, coalesce(p.message, r.message) AS message, p.published_at, coalesce(who.name, p.published_by) AS by,
-            (SELECT json_build_object('id', o.id, 'state', o.state ->> 'name') FROM rollout o
-              WHERE o.group_id = p.group_id AND o."order" = p."order") AS rollout
-       FROM publication p JOIN revision r ON r.digest = p.digest LEFT JOIN person who ON who.id = p.published_by
-      WHERE p.group_id = $1 ORDER BY p.order DESC LIMIT $2`,
-    [id, REVISIONS_MAX],
-  );
-  const publications = rows.map(({ published_at, ...row }) => ({ ...row, publishedAt: published_at.toISOString() }));
+  const { rows: publications, next } = await listPublications(pool, id);
   const order = group.inForce?.order;
-  const found = publications.find((each) => each.order === order);
-  const wanted = found ? { ...found, source: await getSource(pool, id, found.order) } : null;
-  return { group, publications, wanted };
+  // it may be older than all of these
+  const found = order === undefined ? [] : (await listPublications(pool, id, order + 1, 1)).rows;
+  const wanted = found[0] ? { ...found[0], source: await getSource(pool, id, found[0].order) } : null;
+  return { group, publications, isAll: next === null, wanted };
 }
 
 /** The text one publication was written as. */

@@ -1,7 +1,7 @@
 "use client";
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { ENDED } from "@sallyport/shared/rollout/state.ts";
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useState } from "react";
 import { Signers } from "../../approval/view/signers.tsx";
@@ -12,6 +12,9 @@ import { Card } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
+import { More } from "../../ui/more.tsx";
+import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { Ago } from "../../ui/time.tsx";
 import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -30,7 +33,7 @@ export function Group({ id }: { id: string }) {
   useTitle(found.data && `${found.data.group.name}, policy`);
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
-  const { group, publications } = found.data;
+  const { group, publications, isAll } = found.data;
   const wanted = found.data.wanted ?? undefined;
   const latest = publications[0];
   const moving = latest?.rollout && !(ENDED as readonly string[]).includes(latest.rollout.state) ? latest : undefined;
@@ -63,7 +66,7 @@ export function Group({ id }: { id: string }) {
           <Reach group={group.id} />
           <div className="grid gap-3.5">
             <Signers group={group.id} />
-            <Revisions group={group.id} publications={publications} />
+            <Revisions group={group.id} newest={publications} isAll={isAll} />
           </div>
         </div>
       </div>
@@ -99,7 +102,18 @@ function Text({ group, order }: { group: string; order: number }) {
   );
 }
 
-function Revisions({ group, publications }: { group: string; publications: PublicationRow[] }) {
+function Revisions({ group, newest, isAll }: { group: string; newest: PublicationRow[]; isAll: boolean }) {
+  const api = useApi();
+  const pages = useInfiniteQuery({
+    ...api.policy.publications.infiniteQueryOptions(
+      { id: group as GroupId },
+      { getNextPageParam: (page) => page.next },
+    ),
+    enabled: !isAll,
+    placeholderData: keepPreviousData,
+    refetchInterval: pace(EVERY_MS),
+  });
+  const publications = pages.data ? rowsOf(pages.data.pages, ({ order }) => order) : newest;
   return (
     <Card title="Revisions" aside="immutable, named by their content">
       {publications.length === 0 ? (
@@ -130,6 +144,7 @@ function Revisions({ group, publications }: { group: string; publications: Publi
           ))}
         </ol>
       )}
+      <More pages={pages}>Show older ones</More>
     </Card>
   );
 }
