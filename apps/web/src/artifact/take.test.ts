@@ -124,5 +124,8 @@ describe("definitions", () => {
     expect(await refusal("clamav-definitions", "site.hdb", "")).toBe("It holds no definition.");
     expect(await refusal("clamav-definitions", "site.ldb", "x".repeat(2 * 1024 * 1024))).toMatch(/Line 1 has no end/);
     expect(await refusal("clamav-definitions", "site.txt", "One\n")).toMatch(/no database's name/);
+    // clamd takes them, and a workstation that sees one holds every scan
+    for (const name of ["site.cfg", "site.cud"])
+      expect(await refusal("clamav-definitions", name, "One\n")).toMatch(/workstations would hold every scan/);
   });
 });

@@ -28,6 +28,12 @@ const RULES_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,95}\.(?:rules|tar|tar\.gz|tgz)$
 
 const refused = (why: string): Refusal => new Refusal("BAD_REQUEST", why);
 
+/** What workstations hold every scan for while it lies there (apps/agent/src/dom0/clamd-database.ts). */
+const MISLEADING: Partial<Record<ReturnType<typeof formatOf>, string>> = {
+  cfg: "switches parts of clamd off",
+  cud: "is an unsigned set, which may switch parts of clamd off",
+};
+
 /** @throws Refusal */
 export function checkName(kind: ArtifactKind, name: string): void {
   if (kind === "suricata-rules" && !RULES_NAME.test(name))
@@ -37,6 +43,11 @@ export function checkName(kind: ArtifactKind, name: string): void {
   if (kind === "clamav-definitions" && !DefinitionsName.safeParse(name).success)
     throw refused(
       `${JSON.stringify(name)} is no database's name as clamd knows it, such as daily.cvd, main.cvd or site.hdb; under another name clamd would pass it over.`,
+    );
+  const fault = kind === "clamav-definitions" ? MISLEADING[formatOf(name)] : undefined;
+  if (fault)
+    throw refused(
+      `${JSON.stringify(name)} ${fault}: clamd may then call clean what it has not looked into, so workstations would hold every scan. Send the definitions themselves, such as site.ndb, or a signed set.`,
     );
 }
 
