@@ -11,6 +11,7 @@ import type { ScannerPlace } from "../dom0/scanner-door.ts";
 import { each, inTurns, sorted, type Work } from "./in-turns.ts";
 import type { ScannerLimits } from "./reader/events.ts";
 import { unpacksOf } from "./scanner-unpacks.ts";
+import { underOneScanner } from "./scanner-watch.ts";
 
 /** `doubts`: why its OK says less than it should; each holds what was scanned. */
 export type Clamd = ScannerPlace & { doubts?: readonly string[] } & ScannerLimits;
@@ -56,6 +57,7 @@ const LINE_CHARS_MAX = 128 * 1024;
 /** A record is bounded; a medium with more of either is held. */
 const PARTITIONS_MAX = 256;
 const PROBLEMS_MAX = 32;
+const ENDED = "the scanner was ended or started anew meanwhile, and says OK of what it breaks off; scan it again";
 
 /** @throws DoorError where the target cannot be read at all */
 export async function scan(target: string, options: ScanOptions): Promise<ScanBody> {
@@ -70,22 +72,30 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
     // and would know a file as clean that its reader changed between the sum that clamd makes of it and the look into it
     trays: forgets ? options.clamd.trays : null,
   };
-  const reading = await options.start({
-    path: target,
-    clamd,
-    bounds: { files: limits.files, fileMs: limits.fileSeconds * 1000, archives },
-    lanes: options.lanes,
-    hashImage: options.imageSha256 === undefined,
-    secondsMax: limits.seconds,
-    ...(options.signal ? { signal: options.signal } : {}),
-    ...(options.wrapper ? { wrapper: options.wrapper } : {}),
-  });
-  const facts = await collect(reading.lines, limits.files + archives.count, options.onProgress ?? (() => {}));
-  const problem = await reading.ended;
+  const fileMs = limits.fileSeconds * 1000;
+  const read = async () => {
+    const reading = await options.start({
+      path: target,
+      clamd,
+      bounds: { files: limits.files, fileMs, archives },
+      lanes: options.lanes,
+      hashImage: options.imageSha256 === undefined,
+      secondsMax: limits.seconds,
+      ...(options.signal ? { signal: options.signal } : {}),
+      ...(options.wrapper ? { wrapper: options.wrapper } : {}),
+    });
+    const facts = await collect(reading.lines, limits.files + archives.count, options.onProgress ?? (() => {}));
+    return { reading, facts, problem: await reading.ended };
+  };
+  const { done, stayed } = clamd
+    ? await underOneScanner(clamd.socket, fileMs, read)
+    : { done: await read(), stayed: true };
+  const { reading, facts, problem } = done;
   const problems = [...(options.clamd?.doubts ?? []), ...facts.problems].slice(0, PROBLEMS_MAX);
   if (problem !== null) problems.unshift(problem);
   else if (!facts.ended) problems.unshift("the reader stopped in the middle");
   if (reading.doubt !== undefined) problems.unshift(reading.doubt);
+  if (!stayed && facts.manifest.some(({ finding }) => finding === "clean")) problems.unshift(ENDED);
 
   const scanned: ScanFacts = {
     source: (options.source ?? target).slice(0, 1024).toWellFormed(),
