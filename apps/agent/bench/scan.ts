@@ -5,7 +5,7 @@
  *  Run: node apps/agent/bench/scan.ts [--megabytes 128] [--rounds 3] [--set 1|2|3] [--bodies 150000] [--json] */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -17,6 +17,7 @@ import type { ReaderFiles } from "../src/dom0/own-files.ts";
 import { lanesFor } from "../src/gate/lanes.ts";
 import { scan } from "../src/gate/scan.ts";
 import { startClamd } from "../test/gate/clamd-server.ts";
+import { cpuSeconds, descendants } from "./processor.ts";
 
 /** As many files to the megabyte as on a stick that was measured: 5,696 in 2 GB. */
 const FILE_BYTES_MEAN = 360_000;
@@ -43,59 +44,6 @@ export type ScanBench = {
   ratio: number;
   cpuRatio: number;
 };
-
-const TICKS_PER_SECOND = 100;
-const LOOK_MS = 100;
-
-/** proc(5), from the state on: the command before it may hold spaces and brackets. */
-function fieldsOf(pid: number | "self" | string): number[] {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1").replace(/^.*\) /s, "");
-    return text.split(" ").map(Number);
-  } catch {
-    return []; // it has ended
-  }
-}
-
-const seconds = (ticks: number[]): number => ticks.reduce((sum, each) => sum + (each || 0), 0) / TICKS_PER_SECOND;
-
-/** Of a process and of its children that have ended and were waited for. */
-const cpuSeconds = (pid: number | "self"): number => seconds(fieldsOf(pid).slice(11, 15));
-
-/** proc_pid_task(5): whom a process has started and who lives. */
-function childrenOf(pid: number): number[] {
-  try {
-    return readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ").filter(Boolean).map(Number);
-  } catch {
-    return []; // it has ended
-  }
-}
-
-/** Of all that a process has started, looked at while it runs: bubblewrap does not wait for its inside. Seldom, and only at
- *  these: a look at every process of the machine each tenth of a second was seen to take a twentieth of two cores. */
-function descendants(of: number, but: number): { stop(): number } {
-  const seen = new Map<number, number>();
-  let lookedMicros = 0;
-  const look = (pid: number): void => {
-    for (const child of childrenOf(pid)) {
-      if (child === but) continue;
-      seen.set(child, seconds(fieldsOf(child).slice(11, 13)));
-      look(child);
-    }
-  };
-  const timer = setInterval(() => {
-    const before = process.cpuUsage();
-    look(of);
-    const { user, system } = process.cpuUsage(before);
-    lookedMicros += user + system;
-  }, LOOK_MS);
-  return {
-    stop() {
-      clearInterval(timer);
-      return [...seen.values()].reduce((sum, each) => sum + each, -lookedMicros / 1e6);
-    },
-  };
-}
 
 /** Bytes that are always the same ones, so that runs can be compared. */
 function noise(seed: number, bytes: number): Buffer {
