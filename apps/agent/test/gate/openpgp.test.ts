@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { containers } from "../../src/gate/reader/archives/format.ts";
-import { isEncryptedMessage } from "../../src/gate/reader/archives/openpgp.ts";
+import { isCompressedMessage, isEncryptedMessage } from "../../src/gate/reader/archives/openpgp.ts";
 import { bytesSource } from "../../src/gate/reader/source.ts";
 
 const ENCRYPTED = [{ how: "closed", what: "encrypted (OpenPGP)" }];
@@ -88,6 +88,19 @@ describe("a message by gpg", () => {
     expect(told(made("-a", "-r", "rsa", "-e"))).toEqual(ENCRYPTED);
   });
 
+  it.each(["zip", "zlib", "bzip2"])(
+    "that is compressed and not encrypted is one that nobody here unpacks: %s",
+    (by) => {
+      const packed = [{ how: "closed", what: "a message by OpenPGP, which the gate does not unpack" }];
+      const old = made("--compress-algo", by, "--store");
+      expect(told(old)).toEqual(packed);
+      expect(told(made("--compress-algo", by, "-u", "curve", "-s"))).toEqual(packed);
+      expect(told(packet(8, old.subarray(1)))).toEqual(packed);
+      // its words as they lie are the scanner's
+      expect(told(made("--compress-algo", "uncompressed", "--store"))).toEqual([]);
+    },
+  );
+
   it("is none by a key that is not whole, or with nothing encrypted behind it", () => {
     const old = made("-r", "rsa", "-e");
     const end = 3 + old.readUInt16BE(1);
@@ -140,6 +153,15 @@ describe("two million files of random bytes", () => {
   const random = createCipheriv("aes-128-ctr", Buffer.alloc(16, "seed"), Buffer.alloc(16)).update(
     Buffer.alloc(2_100_000),
   );
+  it.each([1, 2, 3])("that begin as what is compressed are hardly ever that: by %i", (by) => {
+    let found = 0;
+    for (let at = 0; at < 100_000; at++) {
+      const bytes = Buffer.concat([Buffer.from([0xa3, by]), random.subarray(at * 4, at * 4 + 600)]);
+      if (isCompressedMessage(bytes)) found += 1;
+    }
+    expect(found).toBeLessThan(200);
+  });
+
   it.each([0x84, 0x85, 0x8c, 0xc1, 0xc3])("that begin as a session key are hardly ever one: %i", (first) => {
     let found = 0;
     for (let at = 0; at < 400_000; at++) {

@@ -3,7 +3,7 @@
  *  descriptions, or of libmagic's and 7-Zip's where there is none. */
 
 import type { Source } from "../source.ts";
-import { isEncryptedMessage } from "./openpgp.ts";
+import { isCompressedMessage, isEncryptedMessage } from "./openpgp.ts";
 import { cpioGoesOn, hasCpioMode, isLzw, isOldCpio } from "./short-marks.ts";
 
 const BCACHE = Buffer.from("c68573f64e1a45ca8265f57f48ba6d81", "hex").toString("latin1");
@@ -112,6 +112,7 @@ export const CLOSED: readonly { what: string; mark: Mark }[] = [
   { what: "encrypted (age)", mark: ascii(0, "-----BEGIN AGE ENCRYPTED FILE-----") },
   { what: "encrypted (OpenPGP)", mark: ascii(0, "-----BEGIN PGP MESSAGE-----") },
   { what: "encrypted (OpenPGP)", mark: ascii(0, "", isEncryptedMessage) },
+  { what: "a message by OpenPGP, which the gate does not unpack", mark: ascii(0, "", isCompressedMessage) },
   { what: "encrypted (CMS)", mark: ascii(0, "\x30", (head) => head.subarray(1, 24).includes(ENVELOPED)) },
   { what: "encrypted (OpenSSL)", mark: ascii(0, "Salted__") },
   { what: "encrypted (OpenSSL)", mark: ascii(0, "U2FsdGVkX1") },

@@ -1,6 +1,8 @@
 /** A message that OpenPGP encrypted (RFC 9580, and what RFC 4880 and GnuPG have beside it): session keys, and behind them what
  *  is encrypted. Its first byte is one of a few, so the whole walk must agree before random bytes are taken for one. */
 
+import { constants, inflateRawSync, inflateSync } from "node:zlib";
+
 const KEY_TAG = { forSomebody: 1, forPassword: 3 };
 const ENCRYPTED_TAGS: Record<number, readonly number[] | null> = { 9: null, 18: [1, 2], 20: [1] };
 /** Readers pass over a marker, padding, and what is somebody's own. */
@@ -102,4 +104,29 @@ function isForPassword(bytes: Buffer, length: number): boolean {
   if (version === 6 && (bytes[1] !== 3 + made + sealed || bytes[4] !== made)) return false;
   const wrapped = length - use - made - sealed - (version === 4 ? 0 : PROOF_BYTES);
   return wrapped >= 0 && wrapped <= WRAPPED_BYTES_MAX;
+}
+
+const COMPRESSED_TAG = 8;
+const PACKED_BY = { deflate: 1, zlib: 2, bzip2: 3 };
+/** The first part of what comes in parts has no fewer. */
+const PACKED_BYTES = 500;
+/** A signature, the beginning of one, what is compressed once more, and the words themselves. */
+const WITHIN = new Set([2, 4, 8, 11]);
+
+/** What is only signed, or neither: gpg compresses it unless it is told not to. */
+export function isCompressedMessage(head: Buffer): boolean {
+  if (head.length < HEADER_BYTES_MAX) return false;
+  const packet = packetAt(head, 0);
+  if (packet?.tag !== COMPRESSED_TAG) return false;
+  const packed = head.subarray(packet.body + 1, packet.body + 1 + Math.min(packet.length, PACKED_BYTES));
+  const by = head[packet.body];
+  if (by === PACKED_BY.bzip2) return /^BZh[1-9]1AY&SY/.test(packed.toString("latin1", 0, 10));
+  if (by !== PACKED_BY.deflate && by !== PACKED_BY.zlib) return false;
+  const inflate = by === PACKED_BY.zlib ? inflateSync : inflateRawSync;
+  try {
+    const within = inflate(packed, { finishFlush: constants.Z_SYNC_FLUSH });
+    return within.length >= HEADER_BYTES_MAX && WITHIN.has(packetAt(within, 0)?.tag ?? 0);
+  } catch {
+    return false;
+  }
 }
