@@ -191,6 +191,7 @@ export async function runAgent({ state, runtime, config, dom0, log }: AgentParts
         () => policy.denied(),
         now,
         scanner.inForce,
+        config.scanner?.conf,
       ),
       ...volume.sources,
       ...usb.sources,

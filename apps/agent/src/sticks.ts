@@ -14,6 +14,7 @@ export function sticks(
   denied: () => readonly OverlayEntry[],
   now: () => number,
   scannerSet: () => Promise<string | undefined>,
+  scannerConf: string | undefined,
 ): Source[] {
   if (folder === undefined) return [];
   return [
@@ -28,7 +29,7 @@ export function sticks(
           import("./gate/command.ts"),
           import("./dom0/confine.ts"),
         ]);
-        const clamd = await findClamd(undefined, undefined, process.env, readWords);
+        const clamd = await findClamd(undefined, scannerConf, process.env, readWords);
         const policy = usb() ?? DEFAULT_USB;
         const lanes = lanesFor(availableParallelism());
         const set = await scannerSet();

@@ -10,7 +10,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
+  writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
@@ -114,7 +114,7 @@ export function replaceFile(path: string, text: string): void {
 function writeSynced(path: string, text: string): void {
   const file = openSync(path, "w", 0o600);
   try {
-    writeSync(file, text);
+    writeFileSync(file, text); // to the last byte, or an error: one write may end short on a disk that is nearly full
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -57,7 +57,10 @@ const LINE_CHARS_MAX = 128 * 1024;
 /** A record is bounded; a medium with more of either is held. */
 const PARTITIONS_MAX = 256;
 const PROBLEMS_MAX = 32;
-const ENDED = "the scanner was ended or started anew meanwhile, and says OK of what it breaks off; scan it again";
+const ENDED =
+  "the scanner was ended or started anew meanwhile, or answers no more, and says OK of what it breaks off; scan it again";
+/** For its last answer: it may be loading its definitions. */
+const LAST_MS_MIN = 30_000;
 
 /** @throws DoorError where the target cannot be read at all */
 export async function scan(target: string, options: ScanOptions): Promise<ScanBody> {
@@ -88,14 +91,19 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
     return { reading, facts, problem: await reading.ended };
   };
   const { done, stayed } = clamd
-    ? await underOneScanner(clamd.socket, fileMs, read)
+    ? await underOneScanner(
+        clamd.socket,
+        Math.max(fileMs, LAST_MS_MIN),
+        read,
+        ({ facts }) => options.signal?.aborted !== true && facts.manifest.some(isItsWord),
+      )
     : { done: await read(), stayed: true };
   const { reading, facts, problem } = done;
   const problems = [...(options.clamd?.doubts ?? []), ...facts.problems].slice(0, PROBLEMS_MAX);
   if (problem !== null) problems.unshift(problem);
   else if (!facts.ended) problems.unshift("the reader stopped in the middle");
   if (reading.doubt !== undefined) problems.unshift(reading.doubt);
-  if (!stayed && facts.manifest.some(({ finding }) => finding === "clean")) problems.unshift(ENDED);
+  if (!stayed) problems.unshift(ENDED);
 
   const scanned: ScanFacts = {
     source: (options.source ?? target).slice(0, 1024).toWellFormed(),
@@ -110,6 +118,9 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
   const elapsedMs = Math.max(0, now().getTime() - started.getTime());
   return { verdict, reason: reason.toWellFormed(), rule, ...(audited ? { audited } : {}), ...scanned, elapsedMs };
 }
+
+/** What is not empty is clean by the scanner's word alone. */
+const isItsWord = ({ finding, size }: ManifestFile): boolean => finding === "clean" && size > 0;
 
 type Collected = {
   manifest: ManifestFile[];

@@ -103,7 +103,7 @@ describe.skipIf(absent !== null)("the door to the scanner", () => {
     writeFileSync(join(tray, "1"), EICAR, { mode: 0o644 });
     writeFileSync(join(tray, "2"), "harmless", { mode: 0o644 });
     writeFileSync(join(tray, "letter"), EICAR, { mode: 0o644 });
-    const ask = fileAsker(door.path);
+    const { ask } = fileAsker(door.path);
     const clean = { answer: "clean" };
     const infected = { answer: "infected", signature: "Test.Eicar.UNOFFICIAL" };
     const answers = [];
@@ -150,7 +150,7 @@ describe.skipIf(absent !== null)("the door to the scanner", () => {
     try {
       const file = join(short.tray!, "1");
       writeFileSync(file, EICAR, { mode: 0o644 });
-      const ask = fileAsker(short.path);
+      const { ask } = fileAsker(short.path);
       const infected = { answer: "infected", signature: "Test.Eicar.UNOFFICIAL" };
       expect(await ask("1", 10_000)).toEqual(infected);
       // one that begins behind it and is as silent ends behind it

@@ -23,6 +23,7 @@ const WIDE = {
   MaxScanTime: "600000",
 };
 const LAST_MS = 30_000;
+const relies = () => true;
 
 describe.skipIf(absent !== null)("a scanner", { timeout: 60_000 }, () => {
   let clamd: ClamdServer;
@@ -43,7 +44,7 @@ describe.skipIf(absent !== null)("a scanner", { timeout: 60_000 }, () => {
     const door = await openScannerDoor(clamd, NOBODY);
     const long = Buffer.concat([Buffer.alloc(200_000_000, "some words and others "), Buffer.from(MARKER)]);
     writeFileSync(join(door.tray!, "1"), gzipSync(long, { level: 1 }), { mode: 0o644 });
-    const answer = fileAsker(door.path)("1", LAST_MS);
+    const answer = fileAsker(door.path).ask("1", LAST_MS);
     await expect.poll(stats, { interval: 10, timeout: 20_000 }).toMatch(/^\s*SCAN /m);
     then();
     return answer.finally(() => door.close());
@@ -52,7 +53,7 @@ describe.skipIf(absent !== null)("a scanner", { timeout: 60_000 }, () => {
 
   it("that is told to end says OK of what it breaks off; that it did not stay is seen", async () => {
     clamd = await startClamd(WIDE);
-    const { done, stayed } = await underOneScanner(clamd.socket!, LAST_MS, endedInTheMiddle);
+    const { done, stayed } = await underOneScanner(clamd.socket!, LAST_MS, endedInTheMiddle, relies);
     expect(done).toEqual({ answer: "clean" });
     expect(stayed).toBe(false);
   });
@@ -92,11 +93,29 @@ describe.skipIf(absent !== null)("a scanner", { timeout: 60_000 }, () => {
 
   it.each(["yes", "no"])("stays while it loads its definitions, beside the old ones: %s", async (beside) => {
     clamd = await startClamd({ ConcurrentDatabaseReload: beside });
-    const { done, stayed } = await underOneScanner(clamd.socket!, LAST_MS, () => askReload(clamd.socket!));
+    const { done, stayed } = await underOneScanner(clamd.socket!, LAST_MS, () => askReload(clamd.socket!), relies);
     expect([done, stayed]).toEqual([true, true]);
   });
 
+  it("that is still loading when it is first asked has stayed, once it answers", async () => {
+    clamd = await startClamd();
+    clamd.process.kill("SIGSTOP");
+    const goesOn = async () => clamd.process.kill("SIGCONT");
+    expect(await underOneScanner(clamd.socket!, LAST_MS, goesOn, relies)).toEqual({ done: true, stayed: true });
+  });
+
+  it("that hangs is waited for only where something hangs on its word", async () => {
+    clamd = await startClamd();
+    const hangs = async () => clamd.process.kill("SIGSTOP");
+    try {
+      expect((await underOneScanner(clamd.socket!, LAST_MS * 1_000, hangs, () => false)).done).toBe(true);
+      expect((await underOneScanner(clamd.socket!, 100, hangs, relies)).stayed).toBe(false);
+    } finally {
+      clamd.process.kill("SIGCONT");
+    }
+  });
+
   it("that is not there has not stayed", async () => {
-    expect(await underOneScanner("/nowhere", LAST_MS, async () => 1)).toEqual({ done: 1, stayed: false });
+    expect(await underOneScanner("/nowhere", LAST_MS, async () => 1, relies)).toEqual({ done: 1, stayed: false });
   });
 });

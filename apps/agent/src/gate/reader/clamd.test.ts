@@ -75,8 +75,12 @@ describe("a session with clamd", () => {
   async function pretend(answer: (name: string, id: number, from: Socket) => string | null) {
     const path = join(mkdtempSync(join(tmpdir(), "sallyport-session-")), "clamd");
     let connections = 0;
+    let closed = 0;
     const server = createServer((from) => {
       connections += 1;
+      from.on("close", () => {
+        closed += 1;
+      });
       let id = 0;
       let begun = "";
       from.on("error", () => {});
@@ -96,14 +100,14 @@ describe("a session with clamd", () => {
       server.close();
       rmSync(dirname(path), { recursive: true, force: true });
     });
-    return { path, connections: () => connections };
+    return { path, connections: () => connections, closed: () => closed };
   }
   const honest = (name: string, id: number) => `${id}: /trays/1.a/${name}: ${name === "9" ? "Bad FOUND" : "OK"}\0`;
   const clean = { answer: "clean" };
 
   it("is asked one file after another, and opened once for each that is asked at the same time", async () => {
     const { path, connections } = await pretend(honest);
-    const ask = fileAsker(path);
+    const { ask } = fileAsker(path);
     for (const name of ["1", "9", "2"])
       expect(await ask(name, 5_000)).toEqual(name === "9" ? { answer: "infected", signature: "Bad" } : clean);
     expect(connections()).toBe(1);
@@ -113,12 +117,22 @@ describe("a session with clamd", () => {
     expect(connections()).toBe(3);
   });
 
+  it("gives up one that waits for a file where a stream needs the room", async () => {
+    const { path, connections, closed } = await pretend(honest);
+    const files = fileAsker(path);
+    await Promise.all(["1", "2"].map((name) => files.ask(name, 5_000)));
+    files.makeRoom();
+    await expect.poll(closed).toBe(1);
+    expect(await Promise.all(["1", "2"].map((name) => files.ask(name, 5_000)))).toEqual([clean, clean]);
+    expect(connections()).toBe(3);
+  });
+
   it("is opened again where clamd has hung up on a silent one, and only then", async () => {
     const { path, connections } = await pretend((name, id, from) => {
       if (id > 1 || name === "7") from.destroy();
       return id > 1 || name === "7" ? null : honest(name, id);
     });
-    const ask = fileAsker(path);
+    const { ask } = fileAsker(path);
     expect([await ask("1", 5_000), await ask("2", 5_000), await ask("3", 5_000)]).toEqual([clean, clean, clean]);
     expect(connections()).toBe(3);
     expect(await ask("7", 5_000)).toEqual({ answer: "gone", detail: "the scanner hung up without an answer" });
@@ -127,24 +141,24 @@ describe("a session with clamd", () => {
 
   it("takes nothing for an answer that was said before the question, of another question, or twice", async () => {
     const other = await pretend((name, id) => `${honest(name, id)}${honest(name, id + 1)}`);
-    const ask = fileAsker(other.path);
+    const { ask } = fileAsker(other.path);
     expect(await ask("1", 5_000)).toEqual(clean);
     // a session that said more than was asked is over: the next question has one of its own
     expect(await ask("1", 5_000)).toEqual(clean);
     expect(other.connections()).toBe(2);
     const late = await pretend((name, id) => honest(name, id - 1));
-    expect(await fileAsker(late.path)("1", 5_000)).toBeNull();
+    expect(await fileAsker(late.path).ask("1", 5_000)).toBeNull();
     const long = await pretend(() => "x".repeat(10_000));
-    expect(await fileAsker(long.path)("1", 5_000)).toBeNull();
+    expect(await fileAsker(long.path).ask("1", 5_000)).toBeNull();
   });
 
   it("that gives no answer in time, or is not there, is gone", async () => {
     const silent = await pretend(() => null);
-    expect(await fileAsker(silent.path)("1", 50)).toMatchObject({
+    expect(await fileAsker(silent.path).ask("1", 50)).toMatchObject({
       answer: "gone",
       detail: expect.stringMatching(/no answer/),
     });
-    expect(await fileAsker(`${silent.path}.absent`)("1", 5_000)).toMatchObject({
+    expect(await fileAsker(`${silent.path}.absent`).ask("1", 5_000)).toMatchObject({
       answer: "gone",
       detail: expect.stringMatching(/cannot be reached/),
     });

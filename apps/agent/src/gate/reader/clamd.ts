@@ -89,12 +89,15 @@ export function startScan(path: string, timeMs: number): ScanStream {
 
 /** Asks about the file of a name in the tray; the door says where that is. Null where clamd says neither that it is clean nor
  *  what it found: it did not open it. */
-export type AskFile = (name: string, timeMs: number) => Promise<Answer | null>;
+type AskFile = (name: string, timeMs: number) => Promise<Answer | null>;
+
+/** `makeRoom`: whoever asks otherwise now needs a connection that waits for a file no more. */
+export type FileAsker = { ask: AskFile; makeRoom(): void };
 
 /** A connection is asked about one file after another: to make one costs as much as to scan a short file. */
-export function fileAsker(path: string): AskFile {
+export function fileAsker(path: string): FileAsker {
   const free: Session[] = [];
-  return async function ask(name, timeMs) {
+  const ask: AskFile = async (name, timeMs) => {
     const before = free.pop();
     const session = before ?? openSession(path);
     const said = await session.ask(name, timeMs);
@@ -103,11 +106,12 @@ export function fileAsker(path: string): AskFile {
     if (said.is === "lost" && before) return ask(name, timeMs);
     return said.is === "not opened" ? null : said.answer;
   };
+  return { ask, makeRoom: () => free.pop()?.end() };
 }
 
 type Said = { is: "said" | "lost"; answer: Answer } | { is: "not opened" };
 /** `ask`: one question at a time. */
-type Session = { isOver(): boolean; ask(name: string, timeMs: number): Promise<Said> };
+type Session = { isOver(): boolean; end(): void; ask(name: string, timeMs: number): Promise<Said> };
 
 function openSession(path: string): Session {
   const socket = connect(path);
@@ -135,6 +139,7 @@ function openSession(path: string): Session {
   socket.on("close", () => lost(HUNG_UP));
   return {
     isOver: () => socket.destroyed,
+    end: () => socket.destroy(),
     ask: (name, timeMs) =>
       new Promise((resolve) => {
         asked += 1;

@@ -13,17 +13,20 @@ const FILE_BYTES_MAX = 32 * 1024 * 1024;
 
 /** `folder`: the tray as the reader sees it; null where there is none. */
 export function asking(socket: string, folder: string | null): Begin {
-  const stream: Begin = (timeMs) => startScan(socket, timeMs);
-  if (folder === null) return stream;
+  if (folder === null) return (timeMs) => startScan(socket, timeMs);
   const places = tray(folder);
-  const askAbout = fileAsker(socket);
+  const files = fileAsker(socket);
+  const stream: Begin = (timeMs) => {
+    files.makeRoom(); // each lane has one connection at a time
+    return startScan(socket, timeMs);
+  };
   let opened = true;
   return (timeMs) => {
     if (!opened) return stream(timeMs);
     return laid(
       places,
       async (name) => {
-        const answer = await askAbout(name, timeMs);
+        const answer = await files.ask(name, timeMs);
         if (answer === null) opened = false;
         return answer;
       },
