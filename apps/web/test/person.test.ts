@@ -10,8 +10,10 @@ import { countAttempt, forgetAttempt } from "../src/person/attempt.ts";
 import { makeAuth } from "../src/person/auth.ts";
 import { prune } from "../src/person/prune.ts";
 import type { Role } from "../src/person/role.ts";
+import { join as useLink } from "../src/person/store.ts";
 import { readConsoleKey } from "../src/trail/key.ts";
 import { consoleRecorder } from "../src/trail/recorder.ts";
+import { inTransaction } from "../src/transaction.ts";
 import type { Context } from "../src/trpc/context.ts";
 import { appRouter } from "../src/trpc/router.ts";
 import { runSallyport } from "./command-line.ts";
@@ -181,6 +183,35 @@ test("a link lets nobody in once whoever made it may not make it any more, and n
     }),
   );
   await as("owner").setDisabled({ id: "admin-2", disabled: false });
+  await as("owner").setRole({ id: "owner-2", role: "owner" });
+});
+
+test("an invitation that ran out is nobody's to withdraw: whoever may add people invites that address anew", async () => {
+  const asked = { email: "late@example.org", name: "x" };
+  const owners = await as("owner").add({ ...asked, role: "owner" });
+  await pool.query(
+    "UPDATE person_invite SET expires_at = now() - interval '1 second' WHERE email = 'late@example.org'",
+  );
+  const { code } = await as("admin").add({ ...asked, role: "viewer" });
+  await expect(comeBack(owners.code)).rejects.toThrow(/does not work/);
+  expect(await as("auditor").invite({ code })).toMatchObject({ role: "viewer" });
+});
+
+test("a link made by a request that began before its maker lost their role leads nowhere as well", async () => {
+  const made = async (email: string, role: Role) =>
+    (await as("owner", "owner-2").add({ email: `${email}@example.org`, name: "x", role })).code;
+  const uses = (code: string) =>
+    inTransaction(pool, (tx) => useLink(tx, { code, name: "x", email: "x@example.org", password: NEW }, "hash"));
+  await as("owner").setRole({ id: "owner-2", role: "admin" });
+  const [beyond, within] = [await made("beyond", "owner"), await made("within", "viewer")];
+  expect(await as("auditor").invite({ code: beyond })).toBeNull();
+  await expect(uses(beyond)).rejects.toThrow(/does not work/);
+  expect(await as("auditor").invite({ code: within })).toMatchObject({ role: "viewer" });
+  await as("owner").setDisabled({ id: "owner-2", disabled: true });
+  const { code: reset } = await as("owner", "owner-2").resetSignIn({ id: "viewer-2" });
+  expect(await as("auditor").invite({ code: reset })).toBeNull();
+  await expect(uses(reset)).rejects.toThrow(/does not work/);
+  await as("owner").setDisabled({ id: "owner-2", disabled: false });
   await as("owner").setRole({ id: "owner-2", role: "owner" });
 });
 

@@ -14,13 +14,25 @@ const newId = () => randomBytes(16).toString("hex");
 export type InviteFound = { email: string | null; name: string | null; role: Role; resets: boolean };
 
 export async function findInvite(db: Pool | PoolClient, code: string): Promise<InviteFound | undefined> {
-  const { rows } = await db.query<InviteFound>(
-    `SELECT i.email, coalesce(i.name, p.name) AS name, i.role::text, i.person_id IS NOT NULL AS resets
+  const { rows } = await db.query<InviteFound & { made_by: string | null }>(
+    `SELECT i.email, coalesce(i.name, p.name) AS name, i.role::text, i.person_id IS NOT NULL AS resets, i.made_by
        FROM person_invite i LEFT JOIN person p ON p.id = i.person_id
       WHERE i.code_hash = $1 AND i.used_at IS NULL AND i.expires_at > now()`,
     [hashCode(code)],
   );
-  return rows[0];
+  if (!rows[0]) return undefined;
+  const { made_by, ...found } = rows[0];
+  return (await isMakersStill(db, made_by, found.role)) ? found : undefined;
+}
+
+/** What somebody may make is judged at use as well: a request that began before they lost their role may have made a link
+ *  since. What a program made stays. */
+async function isMakersStill(db: Pool | PoolClient, madeBy: string | null, role: Role): Promise<boolean> {
+  const { rows } = await db.query<{ role: Role; disabled: boolean }>(
+    "SELECT role::text, disabled_at IS NOT NULL AS disabled FROM person WHERE id = $1",
+    [madeBy],
+  );
+  return rows.every((maker) => !maker.disabled && mayManage(maker.role, role));
 }
 
 const NO_INVITE = "This link does not work (any more): it was used, it ran out, or a newer one was made.";
@@ -38,7 +50,7 @@ export async function join(
     [hashCode(asked.code)],
   );
   const invite = rows[0];
-  if (!invite) throw new Refusal("NOT_FOUND", NO_INVITE);
+  if (!invite || !(await isMakersStill(tx, invite.made_by, invite.role))) throw new Refusal("NOT_FOUND", NO_INVITE);
   if (invite.person_id !== null) {
     const { id, role, email } = await lockPerson(tx, invite.person_id);
     if (role !== invite.role) throw new Refusal("NOT_FOUND", NO_INVITE); // whoever made it may not manage them any more
@@ -69,7 +81,7 @@ const setPassword = (tx: PoolClient, person: string, passwordHash: string) =>
     [newId(), person, passwordHash],
   );
 
-/** Answers the roles of the invitations that it takes the place of as well. */
+/** Answers as well the roles of the invitations that it takes the place of and that had not run out. */
 export async function makeInvite(
   tx: PoolClient,
   invite: Invite,
@@ -78,7 +90,8 @@ export async function makeInvite(
   const taken = await tx.query("SELECT 1 FROM person WHERE email = $1", [invite.email]);
   if (taken.rows.length > 0) throw new Refusal("CONFLICT", `${invite.email} has an account here already.`);
   const { rows: instead } = await tx.query<{ role: Role }>(
-    "DELETE FROM person_invite WHERE email = $1 AND used_at IS NULL RETURNING role::text",
+    `WITH gone AS (DELETE FROM person_invite WHERE email = $1 AND used_at IS NULL RETURNING role, expires_at)
+     SELECT role::text FROM gone WHERE expires_at > now()`,
     [invite.email],
   );
   const code = newCode();
