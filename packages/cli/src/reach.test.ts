@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Fault } from "./fault.ts";
-import { addressOf, silent, tokenFor } from "./reach.ts";
+import { addressOf, afterOf, silent, tokenFor } from "./reach.ts";
 
 const told = (act: () => unknown): string => {
   try {
@@ -39,6 +39,17 @@ describe("the console's API", () => {
         if (words !== "") expect(words).toContain("is no address");
       }),
     );
+  });
+
+  it("has the next page of a list in a header that others may have added to; one that cannot be read is no end", () => {
+    const ours = '</api/deny?after=%7B%22id%22%3A%221%22%7D>; rel="next"';
+    const others = '</style.css>; rel=preload; as=style, </>; rel="canonical"';
+    for (const link of [ours, `${others}, ${ours}`, `${ours},${others}`, ours.replaceAll('"', "")])
+      expect(afterOf(link)).toBe('{"id":"1"}');
+    expect(afterOf(ours.replace("<", "<https://proxy.example/console"))).toBe('{"id":"1"}');
+    for (const link of [null, "", others, "</next>; rel=nextish"]) expect(afterOf(link)).toBeUndefined();
+    for (const link of ['</api/deny>; rel="next"', 'rel="next"', '</api/deny?after=1>; rel="last next"'])
+      expect(told(() => afterOf(link))).toContain("a next page that cannot be read");
   });
 
   it("that does not answer is a sentence with one end", () => {

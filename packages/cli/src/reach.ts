@@ -72,10 +72,17 @@ export async function askPages(reach: Reach, path: string): Promise<unknown[]> {
   throw new Fault(`The list at ${path} has no end: it goes on after ${PAGES_MAX} pages.`);
 }
 
-/** What alone is taken of the address: a token is for one console. */
-function afterOf(link: string | null): string | undefined {
-  const next = /^<([^>]*)>; rel="next"$/.exec(link ?? "")?.[1];
-  return next === undefined ? undefined : (new URLSearchParams(next.split("?")[1]).get("after") ?? undefined);
+const NAMES_NEXT = /\brel\s*=\s*("[^"]*\bnext\b|next\b)/i;
+const NEXT = /<([^>]*)>\s*;\s*rel\s*=\s*"?next"?(?=\s*(?:[;,]|$))/i;
+
+/** Where the next page begins, which alone is taken of its address: a token is for one console. A proxy may have added
+ *  links of its own. @throws Fault where a next page is named and cannot be read: the list would end too early */
+export function afterOf(link: string | null): string | undefined {
+  if (link === null || !NAMES_NEXT.test(link)) return undefined;
+  const after = new URLSearchParams(NEXT.exec(link)?.[1]?.split("?")[1]).get("after");
+  if (after === null)
+    throw new Fault(`The list goes on, at a next page that cannot be read: ${escapeForDisplay(link.slice(0, 200))}`);
+  return after;
 }
 
 /** As askConsole, with a method or a body of one's own: what is no text goes as it is. */
