@@ -3,7 +3,7 @@
  *  waits for no room on the disk (docs/decisions/2026-11-30-orders-on-a-full-disk.md). */
 import { toHex } from "@sallyport/shared/base/bytes.ts";
 import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
-import type { CommandId, Sha256, Time } from "@sallyport/shared/base/ids.ts";
+import type { Sha256, Time } from "@sallyport/shared/base/ids.ts";
 import { Command } from "@sallyport/shared/command/command.ts";
 import { type Cut, inForce } from "@sallyport/shared/command/isolation.ts";
 import { type SignedStatement, Statement } from "@sallyport/shared/policy/statement.ts";
@@ -32,6 +32,7 @@ import {
   type Ordered,
   take,
   told,
+  turnAway,
 } from "./journal.ts";
 import { decode, type JournalFile } from "./journal-file.ts";
 import type { Outcome, Performer, Performers } from "./performer.ts";
@@ -54,8 +55,6 @@ export type CommandParts = {
 const LOOK_EVERY_MS = 30_000;
 /** What the disk did not take is offered to it again. */
 const KEEP_AGAIN_MS = 1_000;
-/** Orders that found no room are sent again until they have run out: those turned away last are remembered. */
-const TURNED_AWAY_MAX = 64;
 const POSITION = "commands";
 const REASON_CHARS_MAX = 1_000;
 
@@ -68,8 +67,6 @@ export class Commands {
   #telling = false;
   /** Why the disk has not taken the journal as it stands; nothing of it is told before. */
   #unkept: string | undefined;
-  /** By mark, what found no room; with the cut that went ahead of it, if one did. */
-  readonly #turnedAway = new Map<Sha256, CommandId | undefined>();
 
   private constructor(parts: CommandParts) {
     this.#parts = parts;
@@ -121,16 +118,13 @@ export class Commands {
     const { digest, order } = Statement.parse(JSON.parse(signed.text));
     const command = Command.parse(JSON.parse(signed.carried));
     const mark = markOf(signed);
-    const next = { command, digest, mark, order, taken: this.#time() };
-    if (goesAhead(command.verb)) {
-      this.#keepOnceThereIsRoom(take(this.#journal, next));
-      for (const [each, later] of this.#turnedAway) this.#turnedAway.set(each, later ?? command.id);
-    } else {
+    const next = take(this.#journal, { command, digest, mark, order, taken: this.#time() });
+    if (goesAhead(command.verb)) this.#keepOnceThereIsRoom(next);
+    else {
       try {
-        this.#keep(take(this.#journal, next, this.#turnedAway.get(mark)));
-        this.#turnedAway.delete(mark);
+        this.#keep(next);
       } catch (error) {
-        this.#turnAway(mark);
+        if (command.verb === "release") this.#keepOnceThereIsRoom(turnAway(this.#journal, mark));
         throw error;
       }
     }
@@ -239,13 +233,6 @@ export class Commands {
     const { floor, now } = this.#parts;
     const left = isolation ? Date.parse(isolation.until) - Math.min(floor(), now()) : LOOK_EVERY_MS;
     return Math.max(1, Math.min(this.#unkept === undefined ? LOOK_EVERY_MS : KEEP_AGAIN_MS, left));
-  }
-
-  #turnAway(mark: Sha256): void {
-    if (this.#turnedAway.has(mark)) return;
-    this.#turnedAway.set(mark, undefined);
-    const [first] = this.#turnedAway.keys();
-    if (this.#turnedAway.size > TURNED_AWAY_MAX) this.#turnedAway.delete(first!);
   }
 
   /** On disk when it returns. @throws where the disk does not take it: then nothing has changed */

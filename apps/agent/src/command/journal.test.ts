@@ -91,3 +91,12 @@ it("an isolation overtakes a release that waits, which then ends nothing", () =>
   expect(faultOfTurn({ ...wiped(cut), isolation: null }, release)).toBeUndefined();
   expect(faultOfTurn(wiped(journal), nextOf(wiped(journal), "cut")!)).toBeUndefined();
 });
+
+it("a release that people ordered ends a cut before it, however high the order that the console's key alone gave that", () => {
+  const cut = with_(EMPTY_JOURNAL, "isolate");
+  const first = { ...cut.ordered[0]!, order: Number.MAX_SAFE_INTEGER };
+  const held = end(begin({ ...cut, ordered: [first] }, id(1), null), id(1), { state: "done", finished: AT });
+  const release = nextOf(with_(held, "release"), "cut")!;
+  expect(release.command.verb).toBe("release");
+  expect(faultOfTurn(with_(held, "release"), release)).toBeUndefined();
+});

@@ -39,6 +39,8 @@ export type Ordered = z.infer<typeof Ordered>;
 export const Journal = z.object({
   ordered: z.array(Ordered),
   isolation: z.object({ until: Time, command: CommandId }).nullable(),
+  /** Releases that found no room on the disk, with the cut that was taken since, if one was; the latest ones. */
+  turnedAway: z.array(z.object({ mark: Sha256, later: CommandId.optional() })).optional(),
 });
 export type Journal = z.infer<typeof Journal>;
 export const EMPTY_JOURNAL: Journal = { ordered: [], isolation: null };
@@ -53,17 +55,32 @@ export const isEnded = ({ stage }: Ordered): boolean => stage.state !== "receive
 /** What only takes away is begun though the disk has no room for it: written once there is, and told after that. */
 export const goesAhead = (verb: Verb): boolean => verb === "isolate";
 
-/** One more, before `later` where what was ordered after it was taken first; nothing changes where its id is known. */
-export function take(journal: Journal, next: Omit<Ordered, "stage">, later?: CommandId): Journal {
+/** One more, before the cut that was taken since it was turned away; nothing changes where its id is known. */
+export function take(journal: Journal, next: Omit<Ordered, "stage">): Journal {
   if (journal.ordered.some(({ command }) => command.id === next.command.id)) return journal;
   const surplus = journal.ordered.filter((each) => isEnded(each) && isTold(each)).length - ENDED_MAX + 1;
   const dropped = new Set(
     journal.ordered.filter((each) => isEnded(each) && isTold(each)).slice(0, Math.max(0, surplus)),
   );
   const ordered = journal.ordered.filter((each) => !dropped.has(each));
+  const { turnedAway } = journal;
+  const later = turnedAway?.find(({ mark }) => mark === next.mark)?.later;
   const at = ordered.findIndex(({ command }) => command.id === later);
   ordered.splice(at < 0 ? ordered.length : at, 0, { ...next, stage: { state: "received" } });
-  return { ...journal, ordered };
+  const left = turnedAway
+    ?.filter(({ mark }) => mark !== next.mark)
+    .map((each) => (goesAhead(next.command.verb) ? { later: next.command.id, ...each } : each));
+  return { ...journal, ordered, ...(left && { turnedAway: left }) };
+}
+
+/** Orders that found no room are sent again until they have run out: so many are known, those turned away last. */
+const TURNED_AWAY_MAX = 64;
+
+/** A release that found no room keeps its place: a cut that goes ahead of it was ordered later. */
+export function turnAway(journal: Journal, mark: Sha256): Journal {
+  const { turnedAway = [] } = journal;
+  if (turnedAway.some((each) => each.mark === mark)) return journal;
+  return { ...journal, turnedAway: [...turnedAway, { mark }].slice(-TURNED_AWAY_MAX) };
 }
 
 /** Of what the console's key alone may order, so much waits at once: a flood of it leaves room for what people sign. As many
@@ -129,6 +146,7 @@ export function begin(journal: Journal, id: CommandId, noted: Json): Journal {
   const ordered = journal.ordered.find(({ command }) => command.id === id)!;
   const lives = ordered.stage.state === "begun" ? ordered.stage.lives + 1 : 1;
   return {
+    ...journal,
     ordered: staged(journal, id, { state: "begun", noted, lives }),
     isolation: isolationAfter(journal.isolation, ordered.command, lives > 1),
   };

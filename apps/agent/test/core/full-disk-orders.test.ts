@@ -158,6 +158,35 @@ describe.skipIf(!mayMount)("on a full disk", () => {
     await agent.kill();
   });
 
+  it.each([
+    ["before there is room", false],
+    ["once there was room for the cut", true],
+  ])("such a release is known as such over a kill %s", async (_name, isRoom) => {
+    const runtime = mkdtempSync(join(tmpdir(), "sallyport-runtime-"));
+    const { start } = machine(volume!, runtime);
+    const agent = await start();
+    fill(filler);
+    const release = command("release", {});
+    expect(() => agent.command(release)).toThrow("ENOSPC");
+    const isolate = command("isolate", { until: at(1) });
+    agent.command(isolate);
+    await until("it is cut", () => agent.commands.isolation !== undefined);
+    if (isRoom) rmSync(filler);
+    if (isRoom) await until("it is told", () => kinds(agent, "command.done").length === 1);
+    await agent.kill();
+    const again = await start();
+    if (!isRoom) rmSync(filler);
+    again.command(release);
+    await until("both are told", () => kinds(again, "command.done").length === 2);
+    expect(again.trail().filter(({ kind }) => kind === "command.done")).toMatchObject([
+      { body: { verb: "isolate", outcome: "done" } },
+      { body: { verb: "release", outcome: "failed", reason: expect.stringContaining("ordered after it holds") } },
+    ]);
+    expect(again.commands.isolation?.until).toBe(untilOf(isolate));
+    await again.kill();
+    rmSync(runtime, { recursive: true });
+  });
+
   it("what is denied is denied at once, and written and told once there is room", async () => {
     const { start, table } = machine(volume!);
     const agent = await start();
