@@ -67,7 +67,7 @@ export class PolicyKeeper {
   constructor(parts: PolicyParts) {
     this.#parts = parts;
     this.#keeping = new Keeping(parts, parts.kept);
-    this.#at = { ...momentsOf(parts.kept), monotonic: parts.monotonic() };
+    this.#at = { ...momentsOf(this.#keeping.believed), monotonic: parts.monotonic() };
     this.#inForce = inForce(sha256, parts.self, parts.kept);
   }
 
