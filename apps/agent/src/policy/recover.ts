@@ -51,7 +51,14 @@ export function recoverKept({ state, workstation, membership, memory, tell, now 
     tell({ ...malformed(unread, now()), severity: "critical" });
     putAside(state, now());
   }
-  if (damage || kept !== made || (found.isWritten && !found.isCopied)) writeKept(state, kept);
+  if (damage || kept !== made || (found.isWritten && !found.isCopied)) {
+    try {
+      writeKept(state, kept);
+    } catch (error) {
+      // a whole file holds on a disk that takes nothing: the next write, or the next start, makes its copy the same
+      if (damage) throw error;
+    }
+  }
   keepMarks(memory, workstation, kept);
   return kept;
 }

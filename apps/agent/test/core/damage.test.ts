@@ -1,5 +1,14 @@
 /** A policy file that is not what was written, on a real disk beside a real spool. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
@@ -58,7 +67,7 @@ let told: Observation[];
 /** What enrolment left on disk, where a test has it. */
 let enrolled: SignedStatement | undefined;
 /** The agent's start as main.ts wires it; nothing of the one before was closed, as after kill -9. */
-function start(takesMarks = () => true): PolicyKeeper {
+function start(takesMarks = () => true, spare = NO_SPARE): PolicyKeeper {
   told = [];
   spool = openSpool(state, identity, now, 64 * 1_048_576, () => {});
   const tell = (observation: Observation) => {
@@ -67,7 +76,7 @@ function start(takesMarks = () => true): PolicyKeeper {
   };
   const kept = recoverKept({ state, workstation, ...(enrolled && { membership: enrolled }), memory: spool, tell, now });
   return new PolicyKeeper({
-    spare: NO_SPARE,
+    spare,
     state,
     self,
     kept,
@@ -106,6 +115,27 @@ it("a policy whose marks a full spool does not take is in force, and they rise o
   keeper.keepAgain();
   expect(keeper.unkept).toBeUndefined();
   expect(marks().orders[`policy/group/${other}`]).toBe(10);
+});
+
+it("the floor that a full disk did not take holds over a start, and is written once there is room", () => {
+  const later = now() + 3_600_000;
+  const beyond = (disk: string) => JSON.stringify({ ...JSON.parse(disk), floor: later });
+  const keeper = start(undefined, { ...NO_SPARE, beyond });
+  expect(keeper.floor()).toBe(later);
+  keeper.keepAgain();
+  expect(start().floor()).toBe(later);
+});
+
+it("a whole file whose copy is not the same, on a disk that takes nothing, holds all the same", () => {
+  const older = readFileSync(copyPath(state), "utf8").replace(`"floor":${now()}`, `"floor":${now() - 1}`);
+  writeFileSync(copyPath(state), older);
+  mkdirSync(`${copyPath(state)}.new`);
+  expect(start().inForce?.order).toBe(9);
+  expect(told).toEqual([]);
+  expect(readFileSync(copyPath(state), "utf8")).toBe(older);
+  rmdirSync(`${copyPath(state)}.new`);
+  expect(start().inForce?.order).toBe(9);
+  expect(readFileSync(copyPath(state), "utf8")).toBe(readFileSync(keptPath(state), "utf8"));
 });
 
 it("a damaged file is told as critical and kept aside, and its copy holds the last good policy", () => {
