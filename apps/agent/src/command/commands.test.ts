@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
@@ -9,7 +12,7 @@ import { keyId } from "@sallyport/shared/trail/signed.ts";
 import { describe, expect, it } from "vitest";
 import { newSigner } from "../../../../packages/shared/test/keys.ts";
 import { ed25519Verify, sha256 } from "../dom0/crypto.ts";
-import { NO_SPARE } from "../dom0/spare.ts";
+import { NO_SPARE, spareIn } from "../dom0/spare.ts";
 import { believe } from "../policy/believe.ts";
 import { EMPTY_KEPT, type Kept } from "../policy/kept.ts";
 import { simXl } from "../sim/xl.ts";
@@ -31,7 +34,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 class Killed extends Error {}
 
 /** A dom0 whose disk outlives the process on it. `killAfter`: the process ends at so many writes of the journal. */
-function machine() {
+function machine(spare = NO_SPARE) {
   const disk = { kept: undefined as string | undefined, copy: undefined as string | undefined, full: false };
   const trail: Observation[] = [];
   const positions = new Map<string, Json>();
@@ -71,7 +74,7 @@ function machine() {
     let waiting: (() => void)[] = [];
     const commands = await Commands.open({
       file,
-      spare: NO_SPARE,
+      spare,
       emit: async ({ observations, position }) => {
         if (!lives) return new Promise(() => {});
         trail.push(...observations);
@@ -565,6 +568,34 @@ describe("a journal", () => {
     const last = await start();
     await last.stop();
     expect(trail.at(-1)).toMatchObject({ kind: "agent.malformed", severity: "critical" });
+  });
+  it("that is damaged with its copy loses no cut that the unit's folder has", async () => {
+    const runtime = mkdtempSync(join(tmpdir(), "sallyport-runtime-"));
+    const { start, disk, network, trail, xl } = machine(spareIn(runtime, "commands"));
+    network.state = { outcome: "applied" };
+    xl.start("work");
+    const first = await start();
+    first.commands.take(order("pause", { guest: "work" }));
+    await first.until("command.done");
+    disk.full = true;
+    first.commands.take(order("isolate", { until: "2026-11-24T12:00:00.000Z" }));
+    while (!first.commands.isolation) await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    await first.stop();
+    Object.assign(disk, { kept: "", copy: "{ half a" });
+    for (const _start of [1, 2]) {
+      const again = await start();
+      expect(again.commands.isolation?.until).toBe("2026-11-24T12:00:00.000Z");
+      expect(trail.at(-1)).toMatchObject({ kind: "agent.malformed", text: expect.stringMatching(/cut .* holds/) });
+      await again.stop();
+    }
+    disk.full = false;
+    const last = await start();
+    while (last.commands.unkept) await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    await last.stop();
+    expect(decode(disk.kept!)).toMatchObject({ ordered: [], isolation: { until: "2026-11-24T12:00:00.000Z" } });
+    expect(readdirSync(runtime)).toEqual([]);
+    expect(xl.asked).toHaveLength(1);
+    rmSync(runtime, { recursive: true });
   });
   it.each(["", "null", "[]", '{"ordered":[{}]}', "{"])("is not read from %j", (text) => {
     expect(decode(text)).toBeUndefined();

@@ -76,26 +76,36 @@ export class Commands {
   static async open(parts: CommandParts): Promise<Commands> {
     const commands = new Commands(parts);
     const read = await parts.file.read();
-    if (read.ok) commands.#goOnFrom(read.value);
-    else {
-      parts.log.error({ why: read.error }, "command.journal-damaged");
-      parts.tell({
-        kind: "agent.malformed",
-        severity: "critical",
-        time: parts.now(),
-        text: `Orders that were not carried out yet are lost, and an isolation with them: ${read.error}`,
-        body: { source: "command", reason: read.error, bytes: 0, rawBase64: "", truncated: false },
-      });
-    }
+    if (read.ok) commands.#goOnFrom(read.value, commands.#left(textOf(read.value)));
+    else commands.#goOnWithout(read.error);
     return commands;
   }
 
-  #goOnFrom(kept: Journal): void {
+  /** Nothing is made up of what was ordered; a cut that a full disk had not taken only takes away, and holds. */
+  #goOnWithout(why: string): void {
+    const { log, tell, now } = this.#parts;
+    const isolation = this.#left(undefined)?.isolation ?? null;
+    this.#goOnFrom(EMPTY_JOURNAL, isolation ? { ...EMPTY_JOURNAL, isolation } : undefined);
+    const cut = isolation ? `but the cut until ${isolation.until} holds` : "and an isolation with them";
+    log.error({ why }, "command.journal-damaged");
+    tell({
+      kind: "agent.malformed",
+      severity: "critical",
+      time: now(),
+      text: `Orders that were not carried out yet are lost, ${cut}: ${why}`,
+      body: { source: "command", reason: why, bytes: 0, rawBase64: "", truncated: false },
+    });
+  }
+
+  #left(disk: string | undefined): Journal | undefined {
+    const left = this.#parts.spare.beyond(disk);
+    return left === undefined ? undefined : decode(left);
+  }
+
+  #goOnFrom(kept: Journal, left: Journal | undefined): void {
     this.#kept = kept;
-    const left = this.#parts.spare.beyond(textOf(kept));
-    const journal = left === undefined ? undefined : decode(left);
-    this.#journal = journal ?? kept;
-    if (journal) this.#unkept = "it has waited for room since before the agent was started";
+    this.#journal = left ?? kept;
+    if (left) this.#unkept = "it has waited for room since before the agent was started";
   }
 
   holds(signed: SignedStatement): boolean {

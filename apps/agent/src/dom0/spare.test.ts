@@ -12,6 +12,8 @@ it("is good for going on from the text that the disk has, and from no other", ()
   spare.keep("first", "first and more");
   expect(spareIn(folder, "orders").beyond("first")).toBe("first and more");
   expect(spare.beyond("second")).toBeUndefined();
+  // of what cannot be read any more nobody can say it
+  expect(spare.beyond(undefined)).toBe("first and more");
   writeFileSync(join(folder, "orders"), "torn {");
   expect(spare.beyond("first")).toBeUndefined();
   spare.keep("first", "first and more");

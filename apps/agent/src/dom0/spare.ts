@@ -1,5 +1,6 @@
 /** What the disk did not take → a place that is no disk and outlives the agent, until it does. It is good for going on from
- *  the very text that the disk has, and for nothing else: what has been written since is newer. */
+ *  the very text that the disk has, and for nothing else: what has been written since is newer. Where that text cannot be read,
+ *  only what takes away may be taken from it. */
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -7,8 +8,8 @@ import { z } from "zod";
 import { replaceFile } from "../enrol/folder.ts";
 
 export type Spare = {
-  /** What was believed beyond `disk` by a life before this one. */
-  beyond(disk: string): string | undefined;
+  /** What was believed beyond `disk` by a life before this one; beyond what cannot be read any more where that is not given. */
+  beyond(disk: string | undefined): string | undefined;
   keep(disk: string, text: string): void;
   drop(): void;
 };
@@ -26,7 +27,7 @@ export function spareIn(folder: string | undefined, name: string): Spare {
     beyond(disk) {
       try {
         const { beyond, text } = Spared.parse(JSON.parse(readFileSync(path, "utf8")));
-        return beyond === sumOf(disk) ? text : undefined;
+        return disk === undefined || beyond === sumOf(disk) ? text : undefined;
       } catch {
         return undefined;
       }
