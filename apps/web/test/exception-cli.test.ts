@@ -78,3 +78,25 @@ test("an exception is listed, and taken back by whoever may block at once, once 
   );
   expect(rows).toEqual([{ text: expect.stringMatching(/^rio@example.org revoked an exception .*: the wrong stick$/) }]);
 });
+
+test("all that stand are listed, however many, and the oldest of them is taken back", {
+  timeout: RUNS_MS_MAX,
+}, async () => {
+  const { rows } = await cli.pool.query<{ exception: string }>(
+    `INSERT INTO workstation_statement (workstation_id, type, "order", statement, created_at)
+     SELECT workstation_id, type, s."order" + n, jsonb_set(statement, '{text}', to_jsonb(
+              regexp_replace(statement ->> 'text', '"order":[0-9]+', '"order":' || s."order" + n))),
+            now() - n / 3 * interval '1 s'
+       FROM workstation_statement s, generate_series(1, 1200) n WHERE type = 'exception'
+     RETURNING encode(sha256(convert_to(statement ->> 'text', 'UTF8')), 'hex') AS exception`,
+  );
+  const standing = async () =>
+    (JSON.parse((await sallyport(tokens.read, "list", "--json")).out) as { exception: string }[])
+      .map(({ exception }) => exception)
+      .sort();
+  const made = rows.map(({ exception }) => exception);
+  expect(await standing()).toEqual([...made].sort());
+  const oldest = made.at(-1)!;
+  expect(await sallyport(tokens.write, "revoke", oldest, "--reason", "of long ago")).toMatchObject({ code: 0 });
+  expect(await standing()).toEqual(made.slice(0, -1).sort());
+});

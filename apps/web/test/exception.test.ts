@@ -143,9 +143,9 @@ test("where the guest would get the image itself, what is signed binds it, and t
 });
 
 test("an exception that is revoked goes down no more, and its revocation does, by the console's key; once", async () => {
-  const before = await listExceptions(pool, new Date());
+  const { rows: before } = await listExceptions(pool, new Date());
   await except(4, 2);
-  const [made] = await listExceptions(pool, new Date());
+  const [made] = (await listExceptions(pool, new Date())).rows;
   expect(before.map(({ exception }) => exception)).not.toContain(made!.exception);
   const revoke = () => revokes(made!.exception);
   expect(await revoke()).toMatchObject({ name: "lab-07", exception: made!.exception });
@@ -173,7 +173,7 @@ test("an exception that is revoked goes down no more, and its revocation does, b
   expect(believed).toMatchObject({ ok: true });
   expect(await requestOf(pool, trail, 4)).toMatchObject({ given: { revoked: { reason: "the wrong stick" } } });
   await expect(revoke()).rejects.toThrow(/It was revoked already, at .*: the wrong stick/);
-  expect(await listExceptions(pool, new Date())).toEqual(before);
+  expect((await listExceptions(pool, new Date())).rows).toEqual(before);
   const { rows } = await pool.query<{ text: string }>(
     "SELECT text FROM record WHERE kind = 'person.exception-revoked'",
   );
@@ -198,9 +198,9 @@ function older(order: number, days: number, device?: string): SignedStatement {
 }
 
 test("one of a model and of a month, from before, stands nowhere, and is revoked for a week", async () => {
-  const before = await listExceptions(pool, new Date());
+  const { rows: before } = await listExceptions(pool, new Date());
   for (const order of [3, 4]) await putStatement(pool, workstation, older(order, 31));
-  expect(await listExceptions(pool, new Date())).toEqual(before);
+  expect((await listExceptions(pool, new Date())).rows).toEqual(before);
   const { rows } = await pool.query<{ text: string }>(
     `SELECT statement ->> 'text' AS text FROM workstation_statement WHERE type = 'exception' AND "order" = 3`,
   );
@@ -232,7 +232,7 @@ test("one that was prepared before an upgrade, and that its workstation would re
 test("a request that is refused says by whom and why, until an exception is made after all", async () => {
   const by = { id: "rita", email: "rita@example.org" };
   const reason = "not from a stranger ".repeat(EXCEPTION_REASON_CHARS_MAX / 20).trim(); // as long as the page lets it be
-  for (const { exception } of await listExceptions(pool, new Date())) await revokes(exception);
+  for (const { exception } of (await listExceptions(pool, new Date())).rows) await revokes(exception);
   const row = async () => (await listRequests(pool, new Date())).rows.find(({ index }) => index === 5)?.what;
   expect(await row()).toMatchObject({ state: "revoked", reason: "the wrong stick" });
   await withRecord(pool, consoleRecorder(signer), by, {}, async (tx) => ({
@@ -248,7 +248,7 @@ test("a request that is refused says by whom and why, until an exception is made
 });
 
 test("more than a message to it can hold are not made: one is revoked first", async () => {
-  const standing = (await listExceptions(pool, new Date())).length;
+  const standing = (await listExceptions(pool, new Date())).rows.length;
   for (let more = standing; more < 32; more++) await except(0, 1);
   await expect(except(0, 1)).rejects.toThrow(/32 exceptions stand on lab-07, and it takes no more at once. Revoke one/);
   await pool.query(

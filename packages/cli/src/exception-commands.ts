@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { Fault } from "./fault.ts";
 import { json, teller, url } from "./options.ts";
-import { askConsole, tokenFor } from "./reach.ts";
+import { askConsole, askPages, tokenFor } from "./reach.ts";
 
 type Options = { url: string; json?: boolean };
 
@@ -18,6 +18,7 @@ const Row = z.looseObject({
   reason: z.string(),
 });
 const Revoked = z.looseObject({ name: z.string(), until: z.string() });
+const PATH = "/api/exception";
 const ID_CHARS_MIN = 8;
 const READ = ["exception:read"];
 const REVOKE = [...READ, "exception:write"];
@@ -25,9 +26,9 @@ const REVOKE = [...READ, "exception:write"];
 export function addException(root: Command, say: (text: string) => void): void {
   const exception = root.command("exception").description("sticks that may pass by a person's word (docs/usb-gate.md)");
   const tell = teller(say);
-  const ask = ({ url }: Options, scopes: string[], body?: object) =>
-    askConsole({ url, token: tokenFor(scopes) }, "/api/exception", body);
-  const standing = async (options: Options, scopes: string[]) => z.array(Row).parse(await ask(options, scopes));
+  const reach = ({ url }: Options, scopes: string[]) => ({ url, token: tokenFor(scopes) });
+  const standing = async (options: Options, scopes: string[]) =>
+    z.array(Row).parse(await askPages(reach(options, scopes), PATH));
 
   exception
     .command("list")
@@ -57,7 +58,7 @@ export function addException(root: Command, say: (text: string) => void): void {
       if (!row || more.length > 0)
         throw new Fault(`${row ? "More than one exception" : "No exception that stands"} begins with ${id}.`, 3);
       const body = { workstation: row.workstation.id, exception: row.exception, reason: options.reason };
-      const revoked = Revoked.parse(await ask(options, REVOKE, body));
+      const revoked = Revoked.parse(await askConsole(reach(options, REVOKE), PATH, body));
       tell(
         options,
         revoked,

@@ -4,9 +4,9 @@ import { withRecord } from "../person/act.ts";
 import { originOf } from "../person/actor.ts";
 import { admit } from "../person/api-token.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { answered, readJson } from "../trpc/plain.ts";
+import { answered, pageOf, readJson, readPlace } from "../trpc/plain.ts";
 import type { Wiring } from "../wiring.ts";
-import { listExceptions, Revoking, revokedAct, revokeException } from "./revoke.ts";
+import { listExceptions, Place, Revoking, revokedAct, revokeException } from "./revoke.ts";
 
 type Parts = Pick<Wiring, "pool" | "recordConsole" | "consoleKey">;
 
@@ -16,7 +16,7 @@ export const respondException = answered(async (wiring: Parts, request: Request)
     ? await admit(wiring.pool, request, "exception:read", "content")
     : await admit(wiring.pool, request, "exception:write", "deny");
   if (bearer instanceof Response) return bearer;
-  if (isRead) return Response.json(await listExceptions(wiring.pool, new Date()));
+  if (isRead) return pageOf(request, await listExceptions(wiring.pool, new Date(), readPlace(request, Place)));
   const foreign = refuseForeign(request);
   if (foreign) return foreign;
   const asked = Revoking.parse(await readJson(request));

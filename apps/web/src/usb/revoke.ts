@@ -14,6 +14,7 @@ import {
 import type { Pool, PoolClient } from "pg";
 import { z } from "zod";
 import { nextOrder, putStatement } from "../dispatch/sign.ts";
+import { type Columns, keyset } from "../keyset.ts";
 import type { Act } from "../person/act.ts";
 import { hash } from "../trail/crypto.ts";
 import { Refusal } from "../trpc/errors.ts";
@@ -117,23 +118,45 @@ export type Standing = {
 /** SQL: it names one stick. One of a model, from before, is let pass by no workstation any more. */
 export const NAMES_STICK = (statement: string): string => `(${statement} ->> 'carried')::jsonb ? 'device'`;
 
-/** Exceptions that have not ended and are not revoked. */
-export async function listExceptions(pool: Pool, now: Date): Promise<Standing[]> {
-  const { rows } = await pool.query<{ id: string; name: string; exception: string; statement: SignedStatement }>(
-    `SELECT w.id, w.name, ${DIGEST("s.statement")} AS exception, s.statement
+/** A command line from before pages reads one alone, so it holds as many as it ever did. */
+const PAGE_ROWS_MAX = 1_000;
+
+/** Where a page ends. */
+export const Place = z.object({ made: z.iso.datetime(), exception: Sha256 });
+export type Place = z.infer<typeof Place>;
+
+const COLUMNS: Columns<keyof Place> = {
+  made: { sql: "s.created_at", type: "timestamptz" },
+  exception: { sql: DIGEST("s.statement"), type: "text" },
+};
+
+type Listed = { id: string; name: string; exception: Sha256; statement: SignedStatement; made: Date };
+
+/** Exceptions that have not ended and are not revoked, the newest first; a page may have fewer, or none, and go on. */
+export async function listExceptions(
+  pool: Pool,
+  now: Date,
+  after?: Place,
+): Promise<{ rows: Standing[]; next: Place | null }> {
+  const { isAfter, order } = keyset(COLUMNS, ["-made", "-exception"], "$2");
+  const found = await pool.query<Listed>(
+    `SELECT w.id, w.name, ${DIGEST("s.statement")} AS exception, s.statement, s.created_at AS made
        FROM workstation_statement s JOIN workstation w ON w.id = s.workstation_id
       WHERE s.type = 'exception' AND ((s.statement ->> 'text')::jsonb ->> 'notAfter')::timestamptz > $1
-        AND ${NAMES_STICK("s.statement")}
-      ORDER BY s.created_at DESC LIMIT 1000`,
-    [now],
+        AND ${NAMES_STICK("s.statement")} AND ${isAfter}
+      ORDER BY ${order} LIMIT $3`,
+    [now, after ? JSON.stringify(after) : null, PAGE_ROWS_MAX + 1],
   );
-  const gone = await revocations(pool, [...new Set(rows.map(({ id }) => id))]);
-  return rows.flatMap(({ id, name, exception, statement }) => {
+  const page = found.rows.slice(0, PAGE_ROWS_MAX);
+  const last = found.rows.length > PAGE_ROWS_MAX ? page.at(-1) : undefined;
+  const gone = await revocations(pool, [...new Set(page.map(({ id }) => id))]);
+  const rows = page.flatMap(({ id, name, exception, statement }) => {
     if (gone.some((each) => each.workstation === id && each.exception === exception)) return [];
     const { notAfter } = Statement.parse(JSON.parse(statement.text));
     const { device, reason } = CarriedException.parse(JSON.parse(statement.carried));
     return [{ workstation: { id, name }, exception, device: device!, until: notAfter!, reason }];
   });
+  return { rows, next: last ? { made: last.made.toISOString(), exception: last.exception } : null };
 }
 
 export const refusedAct = (asked: {
