@@ -241,7 +241,8 @@ export async function runAgent({ state, runtime, config, dom0, log }: AgentParts
     sources: () => sources.states(),
     refused: () => ({
       spool: intake.refused,
-      orders: policy.unkept ?? commands.unkept,
+      policy: policy.unkept,
+      commands: commands.unkept,
       overlay: toConsole.link.overlayRefused,
     }),
     layout: () => layout,
