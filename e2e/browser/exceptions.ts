@@ -58,7 +58,7 @@ export async function seedExceptions(pool: pg.Pool, key: ConsoleKey, group: stri
   const { workstation, trail, allow } = held;
   const recordConsole: RecordConsole = consoleRecorder(key);
   await allow("revoked", "the customer's plans, handed over at the desk");
-  const [standing] = await listExceptions(pool, new Date());
+  const [standing] = (await listExceptions(pool, new Date())).rows;
   await inTransaction(pool, (tx) =>
     revokeException(tx, key, {
       ...{ workstation, exception: standing!.exception as Sha256, now: new Date() },
