@@ -33,8 +33,8 @@ describe.skipIf(!mayMount)("on a full disk", () => {
   const kinds = (agent: { trail(): { kind: string }[] }, ...of: string[]) =>
     agent.trail().flatMap(({ kind }) => (of.includes(kind) ? [kind] : []));
   const onDisk = (path: string) => readFileSync(path, "utf8");
-
-  it("a cut is in force at once, and written and told once there is room", async () => {
+  /** `open`: the table before that. */
+  async function toldToCut() {
     const { start, table } = machine(volume!);
     const agent = await start();
     await agent.settleNetwork();
@@ -42,6 +42,11 @@ describe.skipIf(!mayMount)("on a full disk", () => {
     fill(filler);
     const isolate = command("isolate", { until: at(1) });
     agent.command(isolate);
+    return { start, table, agent, open, isolate };
+  }
+
+  it("a cut is in force at once, and written and told once there is room", async () => {
+    const { start, table, agent, open, isolate } = await toldToCut();
     await until("the guests are cut off", () => table() !== open && table().includes("goto drop-otherwise-out"));
     expect(agent.commands.isolation?.until).toBe(untilOf(isolate));
     expect(agent.commands.unkept).toContain("ENOSPC");
@@ -71,13 +76,7 @@ describe.skipIf(!mayMount)("on a full disk", () => {
   });
 
   it("a cut that a kill took with it is taken anew when it comes again", async () => {
-    const { start, table } = machine(volume!);
-    const agent = await start();
-    await agent.settleNetwork();
-    const open = table();
-    fill(filler);
-    const isolate = command("isolate", { until: at(1) });
-    agent.command(isolate);
+    const { start, table, agent, open, isolate } = await toldToCut();
     await until("the guests are cut off", () => table() !== open);
     await agent.kill();
     // nobody has loosened what stands in the kernel
