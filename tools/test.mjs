@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { generate } from "../prisma/generate.mjs";
+import { CI_SECONDS_MAX, thatFit } from "./budget.mjs";
 import { install, ROOT } from "./install.mjs";
 import { absentPackages, aptLine } from "./packages.mjs";
 import { failedFiles, failuresOf, sum, summaryLine, withSecond } from "./summary.mjs";
@@ -23,8 +24,9 @@ const SUITES = ["integration", "newcomer", "package", "browser", "fleet", "unit"
 // Xen booted, built patch by patch, and a whole workstation: many minutes each, so a plain run leaves them out and says so
 // (packages/hv-patches/docs/proofs.md, docs/virtual-workstation.md). Each has the machine to itself: side by side they took
 // as long
-const ALONE = ["boots", "builds", "proofs", "workstation"];
-const ALONE_IN_CI = ["boots", "builds", "workstation"];
+const ALONE = ["workstation", "boots", "builds", "proofs"];
+/** As many of them as it has time for, in this order. */
+const ALONE_IN_CI = ["workstation", "boots", "builds"];
 const CHECKS = [
   { name: "biome", command: ["biome", "check", "--diagnostic-level=error", "."] },
   { name: "types", command: ["turbo", "run", "typecheck", "--output-logs=errors-only"] },
@@ -51,6 +53,7 @@ try {
 }
 
 async function main(asked) {
+  const begun = performance.now();
   const unknown = asked.filter((name) => ![...SUITES, ...ALONE, "check"].includes(name));
   if (unknown.length > 0)
     throw new Error(`There is no suite ${unknown.join(", ")}. There are: check, ${[...SUITES, ...ALONE].join(", ")}.`);
@@ -63,17 +66,19 @@ async function main(asked) {
     ...(wanted("check") ? CHECKS.map((check) => () => runCheck(check)) : []),
     ...SUITES.filter(wanted).map((suite) => () => runSuite(suite)),
   ];
-  const byItself = process.env.CI === "true" ? ALONE_IN_CI : [];
-  const isLast = (name) => (asked.length > 0 ? asked : byItself).includes(name);
   const beat = setInterval(() => {
     const now = Date.now();
     const parts = [...running].map(([name, { at }]) => `${name} ${Math.round((now - at) / 1000)} s`);
     say(`… running: ${parts.join(", ")}`);
   }, BEAT_MS);
   const results = [];
-  const last = ALONE.filter(isLast).map((suite) => [() => runSuite(suite)]);
-  for (const together of [jobs, ...last])
-    for (const result of await inLanes(together)) results.push(await runAgain(result));
+  const add = async (ended) => {
+    for (const result of ended) results.push(await runAgain(result));
+  };
+  await add(await inLanes(jobs));
+  const byItself = process.env.CI === "true" ? thatFit(ALONE_IN_CI, (performance.now() - begun) / 1000) : [];
+  const last = ALONE.filter((name) => (asked.length > 0 ? asked : byItself).includes(name));
+  for (const suite of last) await add([await runSuite(suite)]);
   clearInterval(beat);
 
   say("\n──────── summary");
@@ -83,8 +88,13 @@ async function main(asked) {
     for (const fault of unsteady) say(`\nUNSTEADY (failed, and passed when it ran again alone)  ${fault}`);
   for (const { failures } of results) for (const failure of failures) say(`\nFAILED  ${failure}`);
   if (absent.length > 0) say(`\nAbsent Debian packages: ${absent.join(" ")}\n${aptLine(absent)}`);
-  const left = asked.length > 0 ? [] : ALONE.filter((name) => !isLast(name));
+  const left = asked.length > 0 ? [] : ALONE.filter((name) => !last.includes(name));
   if (left.length > 0) say(`\nLeft out, for the time they take: npm test -- ${left.join(" ")}`);
+  const late = process.env.CI === "true" ? ALONE_IN_CI.filter((name) => left.includes(name)) : [];
+  if (late.length > 0)
+    say(
+      `This machine is slow today: with ${late.join(" and ")} it would take more than ${CI_SECONDS_MAX / 60} minutes.`,
+    );
   const counts = sum([...results.map((result) => result.counts), { passed: 0, failed: faults, skipped: 0 }]);
   say("");
   say(summaryLine(counts));
