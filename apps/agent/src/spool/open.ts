@@ -13,14 +13,16 @@ export class SpoolBusy extends Error {
   override name = "SpoolBusy";
 }
 
-/** Held until the process ends, however it ends: the kernel lets go of the lock. @throws SpoolBusy */
+/** Held until the process ends, however it ends: the kernel lets go of the lock. Nothing is written, so a full disk is no
+ *  reason not to start. @throws SpoolBusy, what the disk says */
 export function lockState(state: string): { release(): void } {
   mkdirSync(state, { recursive: true, mode: 0o700 });
   const lock = new DatabaseSync(join(state, "lock.db"), { timeout: 0 });
   try {
-    lock.exec("PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE");
+    lock.exec("PRAGMA journal_mode=MEMORY; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE");
   } catch (error) {
     lock.close();
+    if (!/locked/.test((error as Error).message)) throw error;
     throw new SpoolBusy(`Another agent is running on ${state}. Stop it, or give this one a state folder of its own.`, {
       cause: error,
     });
