@@ -59,7 +59,12 @@ export function recoverKept({ state, workstation, membership, memory, tell, now 
       if (damage) throw error;
     }
   }
-  keepMarks(memory, workstation, kept);
+  try {
+    keepMarks(memory, workstation, kept);
+  } catch (error) {
+    // what is whole on disk holds as after a kill between the two: its marks rise with what is written next
+    if (damage) throw error;
+  }
   return kept;
 }
 

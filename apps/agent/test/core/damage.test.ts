@@ -12,6 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
+import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { GroupId, SessionId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
@@ -74,14 +75,21 @@ function start(takesMarks = () => true, spare = NO_SPARE): PolicyKeeper {
     told.push(observation);
     spool.append([prepare(observation)], []);
   };
-  const kept = recoverKept({ state, workstation, ...(enrolled && { membership: enrolled }), memory: spool, tell, now });
+  const full = () => {
+    throw new Error("database or disk is full");
+  };
+  const memory = {
+    remember: (key: string, value: Json) => (takesMarks() ? spool.remember(key, value) : full()),
+    remembered: (key: string) => spool.remembered(key),
+  };
+  const kept = recoverKept({ state, workstation, ...(enrolled && { membership: enrolled }), memory, tell, now });
   return new PolicyKeeper({
     spare,
     state,
     self,
     kept,
     keepMarks(next) {
-      if (!takesMarks()) throw new Error("database or disk is full");
+      if (!takesMarks()) full();
       keepMarks(spool, workstation, next);
     },
     now,
@@ -111,6 +119,8 @@ it("a policy whose marks a full spool does not take is in force, and they rise o
   expect(keeper.unkept).toBe("database or disk is full");
   const marks = () => spool.remembered("policy-marks") as { orders: Record<string, number> };
   expect(marks().orders[`policy/group/${other}`]).toBe(9);
+  // nor is that a reason not to start
+  expect(start(() => !isFull).inForce?.order).toBe(10);
   isFull = false;
   keeper.keepAgain();
   expect(keeper.unkept).toBeUndefined();
