@@ -114,7 +114,7 @@ export function connection(needs: ConnectionNeeds): Connection {
             },
             message(channel, bytes) {
               if (channel === "receipt") uplink.receipt(bytes);
-              else if (channel === "desired" || channel === "overlay") policy.desired(bytes);
+              else if (channel === "desired" || channel === "overlay") policy.desired(bytes, channel);
               else policy.command(bytes);
             },
           },

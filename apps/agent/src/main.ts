@@ -243,6 +243,7 @@ export async function runAgent({ state, runtime, config, dom0, log }: AgentParts
       spool: intake.refused,
       policy: policy.unkept,
       commands: commands.unkept,
+      desired: policy.turnedAway,
       overlay: toConsole.link.overlayRefused,
     }),
     layout: () => layout,

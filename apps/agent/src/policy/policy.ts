@@ -63,6 +63,9 @@ export class PolicyKeeper {
   #refused: Refused | undefined;
   readonly #held = new WeakMap<Kept, HeldOverlay[]>();
   readonly #told: string[] = [];
+  /** By the channel it came on, the newest message of which the disk did not take all: nobody sends it again before the next
+   *  connection. */
+  readonly #turnedAway = new Map<string, { message: Uint8Array; why: string }>();
 
   constructor(parts: PolicyParts) {
     this.#parts = parts;
@@ -168,8 +171,9 @@ export class PolicyKeeper {
   }
 
   /** All that the console wants of this workstation, retained: each of its statements in order, but for those that were
-   *  believed before and had their time. */
-  desired(untrusted: Uint8Array): void {
+   *  believed before and had their time. @throws where the disk has no room: it is tried again at each look */
+  desired(untrusted: Uint8Array, channel = "desired"): void {
+    this.#turnedAway.delete(channel);
     const json = readJson(Buffer.from(untrusted).toString("utf8"), DESIRED_CHARS_MAX);
     const desired = json.ok ? Desired.safeParse(json.value) : undefined;
     if (!desired?.success) {
@@ -178,8 +182,13 @@ export class PolicyKeeper {
       return;
     }
     const { statements } = desired.data;
-    for (const [at, statement] of statements.entries())
-      if (!isPassed(this.#keeping.believed, statements, at)) this.#offer(statement);
+    try {
+      for (const [at, statement] of statements.entries())
+        if (!isPassed(this.#keeping.believed, statements, at)) this.#offer(statement);
+    } catch (error) {
+      this.#turnedAway.set(channel, { message: untrusted, why: (error as Error).message });
+      throw error;
+    }
   }
 
   /** One order. What it asks for is command/'s; whether it is believed is decided here, as for a policy. */
@@ -228,8 +237,24 @@ export class PolicyKeeper {
     return this.#keeping.unkept;
   }
 
-  /** At each look: what found no room is written as soon as there is some. */
+  /** Why what the console wants is not all believed yet; nothing where it is. */
+  get turnedAway(): string | undefined {
+    return [...this.#turnedAway.values()][0]?.why;
+  }
+
+  /** At each look: what found no room is written, and what was turned away is taken, as soon as there is some. */
   keepAgain(): void {
+    this.#writeAgain();
+    for (const [channel, { message }] of [...this.#turnedAway]) {
+      try {
+        this.desired(message, channel);
+      } catch {
+        // there is still no room, and the report says so
+      }
+    }
+  }
+
+  #writeAgain(): void {
     if (this.unkept === undefined) return;
     this.#keeping.keepOnceThereIsRoom({ ...this.#keeping.believed, ...this.#moments() });
     // what it lifts stood until now

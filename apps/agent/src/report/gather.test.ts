@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { type GatherParts, gather } from "./gather.ts";
 
 const ORDERS = "what holds already is not all on disk yet, and the machine's end would lose it: ";
-const NOTHING = { spool: undefined, policy: undefined, commands: undefined, overlay: undefined };
+const NOTHING = { spool: undefined, policy: undefined, commands: undefined, desired: undefined, overlay: undefined };
 
 function sources(refused: Partial<ReturnType<GatherParts["refused"]>>) {
   const parts = {
@@ -25,6 +25,14 @@ it.each([
   [{ policy: "ENOSPC", commands: "EIO" }, "what is believed of the policy (ENOSPC), the journal of commands (EIO)"],
 ])("of what is not on disk yet it is said which: %j", (refused, words) => {
   expect(sources(refused)).toEqual({ orders: { state: "failed", reason: ORDERS + words } });
+});
+
+it("what the console wants and the disk turned away is said beside it", () => {
+  const waits = "what the console wants is not all taken before the disk has room (ENOSPC)";
+  expect(sources({ desired: "ENOSPC" }).orders?.reason).toBe(waits);
+  expect(sources({ commands: "EIO", desired: "ENOSPC" }).orders?.reason).toBe(
+    `${ORDERS}the journal of commands (EIO); ${waits}`,
+  );
 });
 
 it("where all is on disk, nothing is said", () => expect(sources({})).toEqual({}));

@@ -16,8 +16,9 @@ export type GatherParts = {
   policy: Pick<PolicyKeeper, "group" | "floor" | "refused" | "signers" | "overlays">;
   uplink: () => UplinkState;
   sources: () => Reported["sources"];
-  /** Why the disk takes nothing, or not all of the policy or of the journal of commands, and why an overlay was not asked for. */
-  refused: () => Record<"spool" | "policy" | "commands" | "overlay", string | undefined>;
+  /** Why the disk takes nothing, or not all of the policy, of the journal of commands or of what the console wants, and why
+   *  an overlay was not asked for. */
+  refused: () => Record<"spool" | "policy" | "commands" | "desired" | "overlay", string | undefined>;
   layout: () => HypervisorLayout | undefined;
   certificateNotAfter: () => string;
   now: () => number;
@@ -56,20 +57,22 @@ export function gather(parts: GatherParts, inForce: InForce | undefined, outcome
 /** Hops that are no source stand among them while something is wrong with them. */
 function troubles({ uplink, refused }: GatherParts): Reported["sources"] {
   const state = uplink();
-  const { spool, policy, commands, overlay } = refused();
+  const { spool, policy, commands, desired, overlay } = refused();
   const unkept = [
     ...(policy !== undefined ? [`what is believed of the policy (${policy})`] : []),
     ...(commands !== undefined ? [`the journal of commands (${commands})`] : []),
+  ];
+  const orders = [
+    ...(unkept.length > 0
+      ? [`what holds already is not all on disk yet, and the machine's end would lose it: ${unkept.join(", ")}`]
+      : []),
+    ...(desired !== undefined ? [`what the console wants is not all taken before the disk has room (${desired})`] : []),
   ];
   const failed = (reason: string) => ({ state: "failed" as const, reason: reason.slice(0, REASON_CHARS_MAX) });
   return {
     ...(state.state === "alarm" && { uplink: failed(state.why) }),
     ...(overlay !== undefined && { overlay: failed(overlay) }),
-    ...(unkept.length > 0 && {
-      orders: failed(
-        `what holds already is not all on disk yet, and the machine's end would lose it: ${unkept.join(", ")}`,
-      ),
-    }),
+    ...(orders.length > 0 && { orders: failed(orders.join("; ")) }),
     ...(spool !== undefined && { spool: failed(`the disk takes nothing: ${spool}`) }),
   };
 }

@@ -6,7 +6,7 @@ import type { GroupId, SessionId, WorkstationId } from "@sallyport/shared/base/i
 import { ok } from "@sallyport/shared/base/result.ts";
 import type { Verb } from "@sallyport/shared/command/verb.ts";
 import { deniedAddresses, type OverlayEntry } from "@sallyport/shared/policy/overlay.ts";
-import { Policy } from "@sallyport/shared/policy/policy.ts";
+import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
 import type { Signer } from "@sallyport/shared/trail/signed.ts";
 import { newSigner } from "../../../../packages/shared/test/keys.ts";
@@ -91,7 +91,8 @@ export function machine(state: string, runtime?: string) {
     return {
       ...{ commands, policy, settleNetwork },
       spool,
-      overlay: (statement: SignedStatement) => policy.desired(Buffer.from(JSON.stringify({ statements: [statement] }))),
+      overlay: (statement: SignedStatement) => policy.desired(messageOf([statement]), "overlay"),
+      desired: (...statements: SignedStatement[]) => policy.desired(messageOf(statements)),
       command: (statement: SignedStatement) => policy.command(Buffer.from(JSON.stringify(statement))),
       /** As each round of steering does. */
       look() {
@@ -113,6 +114,8 @@ export function machine(state: string, runtime?: string) {
   }
   return { ruleset, start, table: () => ruleset.text(TABLE) ?? "" };
 }
+
+const messageOf = (statements: SignedStatement[]) => Buffer.from(JSON.stringify({ statements }));
 
 /** The newest that was given. */
 let order = 0;
@@ -145,3 +148,13 @@ export const overlay = (entries: OverlayEntry[], by: Signer = consoleKey): Signe
     { type: "overlay", audience: { fleet: true }, order: ++order, issued: at(0), notAfter: at(2) },
     { entries },
   );
+export function revision(lingerMs: number): SignedStatement {
+  const whole = Policy.parse({ log: { lingerMs } });
+  const carried = { group, digest: policyDigest(sha256, whole), policy: whole };
+  return signStatement(
+    sha256,
+    [consoleKey],
+    { type: "policy", audience: { group }, order: ++order, issued: at(0) },
+    carried,
+  );
+}
