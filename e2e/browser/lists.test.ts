@@ -532,5 +532,56 @@ describe.skipIf(isAbsent())("lists", () => {
     await owner.getByRole("button", { name: "Show older ones" }).waitFor({ state: "detached" });
   });
 
+  test("a replay takes revisions beyond a page, by asking for older ones or by their address", async () => {
+    const path = `/policy/${fleet.groups.finance}/replay`;
+    const policies = owner.getByLabel("Policy", { exact: true });
+    const options = () => policies.getByRole("option").count();
+    await owner.goto(`${path}?order=1`);
+    await expect.poll(() => policies.inputValue(), SOON).toBe("1");
+    await owner.goto(path);
+    await policies.waitFor();
+    expect(await options()).toBe(201); // with a text of one's own
+    await owner.getByRole("button", { name: "Offer older ones" }).click();
+    await expect.poll(options, SOON).toBeGreaterThan(211);
+    await owner.getByRole("button", { name: "Offer older ones" }).waitFor({ state: "detached" });
+    await policies.selectOption("1");
+  });
+
+  test("tokens, commands and what happened to a rollout are shown beyond a page when they are asked for", async () => {
+    const { pool } = console_;
+    const lab = fleet.workstations.get("lab-07")!;
+    await pool.query(
+      `INSERT INTO enrol_token (hash, group_id, labels, note, expires, created_at)
+       SELECT sha256(n::text::bytea), $1, '{}', 'token ' || n, now() + interval '1 h', now() - n * interval '1 s'
+         FROM generate_series(1, 210) n`,
+      [fleet.groups.finance],
+    );
+    await pool.query(
+      `INSERT INTO command (id, workstation_id, "order", verb, arguments, statement, digest, asked_by, asked_at, reason,
+                            not_after, standing, state)
+       SELECT gen_random_uuid(), $1, n, 'diagnostics', '{}', '{}', '', 'nora', now(), 'command ' || n, now(), 'expired',
+              '{"state":"expired"}'
+         FROM generate_series(1, 60) n`,
+      [lab],
+    );
+    const { rows } = await pool.query<{ id: string }>(
+      `INSERT INTO rollout_event (rollout_id, at, act, text)
+       SELECT r.id, now(), 'pause', 'event ' || n FROM (SELECT id FROM rollout LIMIT 1) r, generate_series(1, 210) n
+       RETURNING rollout_id AS id`,
+    );
+    for (const [path, newest, oldest] of [
+      ["/enrol", "token 1", "token 210"],
+      [`/workstations/${lab}`, "command 60", "command 1"],
+      [`/rollouts/${rows[0]!.id}`, "event 210", "event 1"],
+    ] as const) {
+      await owner.goto(path);
+      await owner.getByText(newest, { exact: true }).waitFor();
+      expect(await owner.getByText(oldest, { exact: true }).count()).toBe(0);
+      await owner.getByRole("button", { name: "Show older ones" }).click();
+      await owner.getByText(oldest, { exact: true }).waitFor();
+      await owner.getByRole("button", { name: "Show older ones" }).waitFor({ state: "detached" });
+    }
+  });
+
   test("nothing of it asked another host for anything or broke the pages' own rules", () => expect(faults).toEqual([]));
 });

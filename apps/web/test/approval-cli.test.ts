@@ -194,6 +194,19 @@ test("a rollout waits as well, says so to a pipeline, and begins when it is sign
   expect(rows).toEqual([{ signed: true, message: "in waves" }]);
 });
 
+test("all that waits is listed, though a page of it ends before", { timeout: RUNS_MS_MAX }, async () => {
+  await cli.pool.query(
+    `INSERT INTO proposal (id, group_id, kind, text, message, subject, act, asked_by, asked_at, expires)
+     SELECT gen_random_uuid(), $1, 'command', 'one of many', '', '', '{}', 'nora', now(), now() + interval '1 h'
+       FROM generate_series(1, 730)`,
+    [group],
+  );
+  const { out } = await sallyport(["approval", "list", "--json"]);
+  const many = (JSON.parse(out) as { id: string; text: string }[]).filter(({ text }) => text === "one of many");
+  expect(new Set(many.map(({ id }) => id)).size).toBe(730);
+  await cli.pool.query("DELETE FROM proposal WHERE text = 'one of many'");
+});
+
 test("what cannot be is told with its exit code", { timeout: RUNS_MS_MAX }, async () => {
   expect(await sallyport(["approval", "list"], { SALLYPORT_TOKEN: tokens.other })).toMatchObject({
     code: 1,

@@ -201,7 +201,7 @@ describe("a policy of a group with approvers", () => {
     expect(await wanted()).toBeUndefined();
     const replayed = readPolicy(proposedPolicy(await getProposal(pool, id))!);
     expect(replayed).toMatchObject({ ok: true, policy: { log: { linesPerSecond: 10 } } });
-    expect((await listWaiting(pool)).find((row) => row.id === id)).toMatchObject({
+    expect((await listWaiting(pool)).rows.find((row) => row.id === id)).toMatchObject({
       ...{ kind: "policy", message: "fewer lines", by: "nora@example.org", needed: 2, missing: 2, signed: [] },
     });
     expect(await signs(id, cleo)).toEqual({ state: "waiting", missing: 1, reason: null });
@@ -237,7 +237,7 @@ describe("a policy of a group with approvers", () => {
     const other = signText(hash, anna, "sallyport/statement/1", "{}");
     await expect(handIn({ ...good, signatures: [other] })).rejects.toThrow(/not by the key/);
     await expect(handIn({ ...good, signatures: [...good.signatures, other] })).rejects.toThrow(/1 statements, and 2/);
-    expect((await listWaiting(pool)).find((row) => row.id === id)).toMatchObject({ missing: 2 });
+    expect((await listWaiting(pool)).rows.find((row) => row.id === id)).toMatchObject({ missing: 2 });
   });
 
   test("counts the signature of one who is no approver any more no more", async () => {
@@ -246,7 +246,7 @@ describe("a policy of a group with approvers", () => {
     const { waiting } = await setSigners(choice(2, ben, cleo));
     await signs(waiting!.id, ben);
     await signs(waiting!.id, cleo);
-    expect((await listWaiting(pool)).find((row) => row.id === id)).toMatchObject({ missing: 2 });
+    expect((await listWaiting(pool)).rows.find((row) => row.id === id)).toMatchObject({ missing: 2 });
     expect(await signs(id, ben)).toMatchObject({ state: "waiting", missing: 1 });
     await signs(id, cleo);
     const { statement } = (await wanted())!;

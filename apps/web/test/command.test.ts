@@ -66,7 +66,9 @@ const answer = async (workstation: string, kind: string, body: object) => {
 test("a responder's isolation is signed, sent until it is answered, and shows what the workstation said", async () => {
   const workstation = await station("desk-1");
   const { id } = await as("responder").send(isolate(workstation, "desk-1"));
-  expect(await as("viewer").list({ workstation })).toMatchObject([{ id, verb: "isolate", state: { state: "sent" } }]);
+  expect((await as("viewer").list({ workstation })).rows).toMatchObject([
+    { id, verb: "isolate", state: { state: "sent" } },
+  ]);
 
   const sent: { topic: string; statement: unknown; retain: boolean }[] = [];
   const dispatch = new CommandDispatch({
@@ -97,12 +99,12 @@ test("a responder's isolation is signed, sent until it is answered, and shows wh
   const about = { command: id, verb: "isolate", digest: "a".repeat(64) };
   const finished = new Date().toISOString();
   await answer(await station("another"), "command.done", { ...about, outcome: "done", finished });
-  expect((await as("viewer").list({ workstation }))[0]?.state.state).toBe("sent");
+  expect((await as("viewer").list({ workstation })).rows[0]?.state.state).toBe("sent");
   await answer(workstation, "command.received", { ...about, order: 1, notAfter: finished });
-  expect((await as("viewer").list({ workstation }))[0]?.state.state).toBe("received");
+  expect((await as("viewer").list({ workstation })).rows[0]?.state.state).toBe("received");
   await answer(workstation, "command.done", { ...about, outcome: "failed", reason: "no firewall", finished });
   await answer(workstation, "command.done", { ...about, outcome: "done", finished });
-  expect((await as("viewer").list({ workstation }))[0]?.state).toMatchObject({
+  expect((await as("viewer").list({ workstation })).rows[0]?.state).toMatchObject({
     state: "failed",
     reason: "no firewall",
   });
@@ -133,7 +135,7 @@ test("who may tell what, and what the console's key alone cannot", async () => {
   await expect(as("admin").send({ ...wipe(plain, "desk-2"), arguments: {} })).rejects.toThrow("volume");
   const long = { until: new Date(Date.now() + 30 * 86_400_000).toISOString() };
   await expect(as("admin").send({ ...isolate(plain, "desk-2"), arguments: long })).rejects.toThrow("at most 7 days");
-  expect(await as("admin").list({ workstation: plain })).toEqual([]);
+  expect((await as("admin").list({ workstation: plain })).rows).toEqual([]);
   await as("admin").send(wipe(plain, "desk-2"));
   await as("responder").send(isolate(guarded, "desk-3"));
   const orders = await pool.query<{ order: string }>('SELECT "order" FROM command ORDER BY "order"');
@@ -190,7 +192,7 @@ test("what an admin ended a responder starts again, and where approvers must sig
   await expect(as("responder").send({ ...about("start-guest", plain, "desk-7"), arguments: {} })).rejects.toThrow(
     "guest",
   );
-  const listed = await as("viewer").list({ workstation: plain });
+  const { rows: listed } = await as("viewer").list({ workstation: plain });
   expect(listed.map(({ verb }) => verb)).toEqual(["start-guest", "destroy-guest"]);
   const found = await pool.query<{ carried: string }>(
     "SELECT statement ->> 'carried' AS carried FROM command WHERE id = $1",
@@ -246,9 +248,9 @@ test("a refusal names the statement, and ends the command it carries", async () 
   ]);
   const body = { type: "command", digest: rows[0]!.digest, order: 1, code: "signatures", reason: "too few" };
   await answer(workstation, "policy.refused", { ...body, type: "policy" });
-  expect((await as("viewer").list({ workstation }))[0]?.state.state).toBe("sent");
+  expect((await as("viewer").list({ workstation })).rows[0]?.state.state).toBe("sent");
   await answer(workstation, "policy.refused", body);
-  expect((await as("viewer").list({ workstation }))[0]?.state).toMatchObject({
+  expect((await as("viewer").list({ workstation })).rows[0]?.state).toMatchObject({
     state: "failed",
     reason: "The workstation refused it: too few",
   });
@@ -295,7 +297,7 @@ test("what nobody answered in time has expired, until the workstation says other
   });
   const stopping = new AbortController();
   const running = dispatch.run(stopping.signal);
-  const state = async () => (await as("viewer").list({ workstation }))[0]?.state;
+  const state = async () => (await as("viewer").list({ workstation })).rows[0]?.state;
   await vi.waitFor(async () => expect(await state()).toMatchObject({ state: "expired", by: "console" }), WAIT);
   stopping.abort();
   await running;

@@ -3,8 +3,11 @@ import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
+import { listWaiting } from "../src/approval/store.ts";
+import { listCommands } from "../src/command/store.ts";
 import { SORTS as DENY_SORTS } from "../src/deny/sort.ts";
 import { type DenyRow, listDenies, pageOfDenies } from "../src/deny/store.ts";
+import { listTokens } from "../src/enrol/store.ts";
 import { listInvites, listPeople } from "../src/person/listed.ts";
 import { ROLES } from "../src/person/role.ts";
 import { SORTS as PERSON_SORTS, type SortWord as PersonSort } from "../src/person/sort.ts";
@@ -12,8 +15,9 @@ import { SORTS as REFUSED_SORTS } from "../src/quarantine/sort.ts";
 import { listRefused } from "../src/quarantine/store.ts";
 import { listRollouts, type RolloutListed } from "../src/rollout/listed.ts";
 import { SORTS as ROLLOUT_SORTS } from "../src/rollout/sort.ts";
+import { listEvents } from "../src/rollout/store.ts";
 import { openPool, startPostgres, type TestPostgres } from "./postgres.ts";
-import { seedGroup } from "./seed.ts";
+import { seedGroup, seedWorkstation } from "./seed.ts";
 
 const PAGE = 3;
 const NOW = new Date("2026-11-29T12:00:00.000Z");
@@ -79,7 +83,7 @@ beforeAll(async () => {
   }
   await pool.query(
     `INSERT INTO person_invite (id, code_hash, email, name, role, made_by, expires_at, created_at)
-     SELECT 'i' || n, decode(lpad(n::text, 64, '0'), 'hex'), n || '@example.org', 'N', 'viewer', 'p0', now() + interval '1 d', now() - (n / 2) * interval '1 s'
+     SELECT 'i' || n, decode(lpad(n::text, 64, '0'), 'hex'), n || '@example.org', 'N', 'viewer', 'p3', now() + interval '1 d', now() - (n / 2) * interval '1 s'
        FROM generate_series(1, 8) n`,
   );
 }, 120_000);
@@ -208,4 +212,68 @@ test("each order of people is one of those above, and those who are invited come
   type After = NonNullable<Awaited<ReturnType<typeof listInvites>>["next"]>;
   const rows = await paged((after: After | undefined) => listInvites(pool, after, PAGE));
   expect(rows.map(({ id }) => id)).toEqual(["i1", "i3", "i2", "i5", "i4", "i7", "i6", "i8"]);
+});
+
+test("tokens that still work, the newest first", async () => {
+  await pool.query(
+    `INSERT INTO enrol_token (hash, group_id, labels, note, uses, used, expires, created_at, revoked_at)
+     SELECT sha256(n::text::bytea), (SELECT id FROM "group" WHERE name = 'lab'), '{}', n, 2, CASE n WHEN 4 THEN 2 ELSE 1 END,
+            now() + CASE n WHEN 5 THEN -1 ELSE 1 END * interval '1 h', now() - (n / 2) * interval '1 s',
+            CASE n WHEN 6 THEN now() END
+       FROM generate_series(1, 12) n`,
+  );
+  type After = NonNullable<Awaited<ReturnType<typeof listTokens>>["next"]>;
+  const rows = await paged((after: After | undefined) => listTokens(pool, after, PAGE));
+  const made = rows.map(({ createdAt, id }) => `${createdAt} ${id}`);
+  expect(made).toEqual([...made].sort().reverse());
+  expect(rows.map(({ note }) => Number(note)).sort((a, b) => a - b)).toEqual([1, 2, 3, 7, 8, 9, 10, 11, 12]);
+});
+
+test("what waits for signatures, the oldest first, of all groups and of one", async () => {
+  await pool.query(
+    `INSERT INTO proposal (id, group_id, kind, text, message, subject, act, asked_by, asked_at, expires, state)
+     SELECT gen_random_uuid(), g.id, 'policy', g.name || ' ' || n, '', '', '{}', 'nora', now() - (n / 2) * interval '1 s',
+            now() + CASE n WHEN 5 THEN -1 ELSE 1 END * interval '1 h', CASE n WHEN 6 THEN 'done' ELSE 'waiting' END
+       FROM generate_series(1, 12) n, "group" g`,
+  );
+  const { rows: groups } = await pool.query<{ id: string }>(`SELECT id FROM "group" WHERE name = 'lab'`);
+  type After = NonNullable<Awaited<ReturnType<typeof listWaiting>>["next"]>;
+  for (const [group, count] of [
+    [undefined, 20],
+    [groups[0]!.id, 10],
+  ] as const) {
+    const rows = await paged((after: After | undefined) => listWaiting(pool, { group, after }, PAGE));
+    const asked = rows.map(({ askedAt, id }) => `${askedAt} ${id}`);
+    expect(asked).toEqual([...asked].sort());
+    expect(new Set(rows.map(({ text }) => text)).size).toBe(count);
+    expect(rows.every((row) => group === undefined || row.group.id === group)).toBe(true);
+  }
+});
+
+/** From 11 to 1. */
+const DOWN = Array.from({ length: 11 }, (_, at) => String(11 - at));
+
+test("what happened to a rollout, and what a workstation was told, the newest first", async () => {
+  const { rows: rollouts } = await pool.query<{ id: string; group: string }>(
+    'SELECT id, group_id AS "group" FROM rollout ORDER BY id LIMIT 2',
+  );
+  const station = await seedWorkstation(pool, { name: "w", group: rollouts[0]!.group });
+  const other = await seedWorkstation(pool, { name: "v", group: rollouts[0]!.group });
+  for (const { id } of rollouts)
+    await pool.query(
+      "INSERT INTO rollout_event (rollout_id, at, act, text) SELECT $1, now(), 'pause', n FROM generate_series(1, 11) n",
+      [id],
+    );
+  for (const id of [station, other])
+    await pool.query(
+      `INSERT INTO command (id, workstation_id, "order", verb, arguments, statement, digest, asked_by, asked_at, reason,
+                            not_after, standing, state)
+       SELECT gen_random_uuid(), $1, n, 'diagnostics', '{}', '{}', '', 'nora', now(), n, now(), 'sent', '{}'
+         FROM generate_series(1, 11) n`,
+      [id],
+    );
+  const events = await paged((after: string | undefined) => listEvents(pool, rollouts[0]!.id, after, PAGE));
+  const commands = await paged((after: number | undefined) => listCommands(pool, station, after, PAGE));
+  expect(events.map(({ text }) => text)).toEqual(DOWN);
+  expect(commands.map(({ reason }) => reason)).toEqual(DOWN);
 });

@@ -384,8 +384,9 @@ test("several workers at once take each step once, and a new worker goes on wher
   await report(stations.third, 2);
   await vi.waitFor(async () => expect((await state(id)).name).toBe("done"), WAIT);
   await stopAgain();
-  const { events } = await getRollout(pool, id);
+  const { events, eventsAll } = await getRollout(pool, id);
   expect(events.map(({ act }) => act).reverse()).toEqual(["made", "start", "soak", "next-wave", "soak", "finish"]);
+  expect(eventsAll).toBe(6);
 });
 
 test("a worker that was away for an hour, or a clock that jumped, calls nobody silent and skips no soak", async () => {

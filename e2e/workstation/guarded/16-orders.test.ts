@@ -15,7 +15,7 @@ async function tell(at: Guarded, verb: Verb, args: Record<string, string>): Prom
   const since = new Date();
   const order = { verb, arguments: args, minutes: 30, reason: `a test of ${verb}` };
   const { id } = await api.command.send.mutate({ workstation, name: "desk", ...order });
-  const listed = async () => (await api.command.list.query({ workstation })).find((row) => row.id === id)!.state;
+  const listed = async () => (await api.command.list.query({ workstation })).rows.find((row) => row.id === id)!.state;
   expect((await listed()).state).toBe("sent");
   const own = ({ body }: { body: { command?: string } }) => body.command === id;
   expect((await record("command.received", { since, fits: own })).body).toMatchObject({ verb });

@@ -52,7 +52,8 @@ it("one person's signature wipes nothing; with the second nothing is left that o
   const { waiting } = await api.command.send.mutate({ workstation: id, name: "desk", ...order });
   const proposal = waiting!.id;
   expect(await sign(cli, proposal, "anna")).toMatchObject({ state: "waiting", missing: 1 });
-  const wipes = async () => (await api.command.list.query({ workstation: id })).filter(({ verb }) => verb === "wipe");
+  const wipes = async () =>
+    (await api.command.list.query({ workstation: id })).rows.filter(({ verb }) => verb === "wipe");
   expect(await wipes()).toEqual([]);
   expect((await dom0.run(head)).split(" ")[0]).toBe(before);
   expect(await sign(cli, proposal, "ben")).toMatchObject({ missing: 0 });

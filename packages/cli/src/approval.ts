@@ -20,7 +20,7 @@ import { type Signer, signText } from "@sallyport/shared/trail/signed.ts";
 import { z } from "zod";
 import { hash, verify } from "./crypto.ts";
 import { Fault } from "./fault.ts";
-import { askConsole, type Reach } from "./reach.ts";
+import { askConsole, askPages, type Reach } from "./reach.ts";
 import type { Seen } from "./seen.ts";
 
 const List = z.object({ waiting: z.array(ProposalHead.extend({ missing: z.int() })) });
@@ -32,8 +32,8 @@ const understood = <T>(schema: z.ZodType<T>, answer: unknown): T => {
   return read.data;
 };
 
-export const listWaiting = async (reach: Reach): Promise<Waiting[]> =>
-  understood(List, await askConsole(reach, "/api/approval")).waiting;
+export const listWaiting = (reach: Reach): Promise<Waiting[]> =>
+  askPages(reach, "/api/approval", (answer) => understood(List, answer).waiting);
 
 export const fetchProposal = async (reach: Reach, id: string): Promise<Proposal> =>
   understood(Proposal, await askConsole(reach, `/api/approval/${encodeURIComponent(id)}`));

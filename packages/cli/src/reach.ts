@@ -58,14 +58,18 @@ export const askConsole = (reach: Reach, path: string, body?: object): Promise<u
   exchange(reach, path, body ? { method: "POST", body: JSON.stringify(body) } : {});
 
 /** A list that comes page by page, whole: the header `Link` of each has where the next begins (RFC 8288). A console that
- *  knows no pages gives what it has. @throws as askConsole */
-export async function askPages(reach: Reach, path: string): Promise<unknown[]> {
-  const rows: unknown[] = [];
+ *  knows no pages gives what it has. `rowsOf` a page's answer. @throws as askConsole */
+export async function askPages<T = unknown>(
+  reach: Reach,
+  path: string,
+  rowsOf: (answer: unknown) => T[] = (answer) => z.array(z.unknown()).parse(answer) as T[],
+): Promise<T[]> {
+  const rows: T[] = [];
   let after: string | undefined;
   for (let page = 0; page < PAGES_MAX; page++) {
     const of = after === undefined ? path : `${path}?after=${encodeURIComponent(after)}`;
     const { answer, headers } = await exchanged(reach, of, {});
-    rows.push(...z.array(z.unknown()).parse(answer));
+    rows.push(...rowsOf(answer));
     after = afterOf(headers.get("link"));
     if (after === undefined) return rows;
   }

@@ -6,9 +6,9 @@ import { type RecordConsole, withRecord } from "../person/act.ts";
 import { originOf } from "../person/actor.ts";
 import { admit } from "../person/api-token.ts";
 import { refuseForeign } from "../trpc/foreign.ts";
-import { answered, readJson, refuse } from "../trpc/plain.ts";
+import { answered, pageOf, readJson, readPlace, refuse } from "../trpc/plain.ts";
 import { takeSigning } from "./sign.ts";
-import { getProposal, listWaiting } from "./store.ts";
+import { getProposal, listWaiting, Place } from "./store.ts";
 
 export type Parts = { pool: Pool; recordConsole: RecordConsole };
 
@@ -23,8 +23,11 @@ export const respondApproval = answered(async (parts: Parts, request: Request, p
   const id = path[0] === undefined ? undefined : ProposalId.safeParse(path[0]).data;
   if (path.length > 1 || (path[0] !== undefined && id === undefined))
     return refuse(404, "There is nothing of this id that waits for signatures.");
-  if (request.method === "GET")
-    return Response.json(id ? await getProposal(pool, id) : { waiting: await listWaiting(pool) });
+  if (request.method === "GET" && id) return Response.json(await getProposal(pool, id));
+  if (request.method === "GET") {
+    const { rows: waiting, next } = await listWaiting(pool, { after: readPlace(request, Place) });
+    return pageOf(request, { rows: { waiting }, next });
+  }
   const unread = refuseForeign(request, BODY_BYTES_MAX);
   if (unread) return unread;
   const signing = Signing.parse(await readJson(request));

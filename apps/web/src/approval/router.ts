@@ -8,16 +8,17 @@ import { Refusal } from "../trpc/errors.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { describeProposal, proposedPolicy } from "./described.ts";
 import { Choice, changeSigners } from "./signers.ts";
-import { countWaiting, getProposal, getRow, getSigners, listOver, listWaiting } from "./store.ts";
+import { countWaiting, getProposal, getRow, getSigners, listOver, listWaiting, Place } from "./store.ts";
 import { withdraw } from "./withdraw.ts";
 
 const Reason = z.string().trim().min(3, "say in a few words why").max(500);
-const Cursor = z.object({ at: z.iso.datetime(), id: ProposalId });
 
 export const approvalRouter = router({
-  waiting: allowed("entries").query(({ ctx }) => listWaiting(ctx.wiring.pool)),
+  waiting: allowed("entries")
+    .input(z.object({ group: GroupId.optional(), cursor: Place.nullish() }))
+    .query(({ ctx, input: { group, cursor } }) => listWaiting(ctx.wiring.pool, { group, after: cursor ?? undefined })),
   over: allowed("entries")
-    .input(z.object({ cursor: Cursor.nullish() }))
+    .input(z.object({ cursor: Place.nullish() }))
     .query(({ ctx, input }) => listOver(ctx.wiring.pool, input.cursor ?? undefined)),
   count: allowed("entries").query(({ ctx }) => countWaiting(ctx.wiring.pool)),
   get: allowed("entries")

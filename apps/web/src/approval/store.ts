@@ -1,12 +1,19 @@
 /** What waits for signatures, and what did ↔ Postgres. */
-import type { Proposal, ProposalHead, ProposalState } from "@sallyport/shared/approval/proposal.ts";
+import {
+  type Proposal,
+  type ProposalHead,
+  ProposalId,
+  type ProposalState,
+} from "@sallyport/shared/approval/proposal.ts";
 import { approversOf, SignedStatement } from "@sallyport/shared/policy/statement.ts";
 import type { Pool } from "pg";
+import { z } from "zod";
 import { readSigners } from "../dispatch/sign.ts";
 import { Refusal } from "../trpc/errors.ts";
 
-export const WAITING_MAX = 500;
-export const PAGE_ROWS = 50;
+/** A command line from before pages reads one alone, so it holds as many as it ever did. */
+const WAITING_MAX = 500;
+const PAGE_ROWS = 50;
 
 /** A head, and what a page shows of one that is over. */
 export type Row = ProposalHead & {
@@ -71,12 +78,29 @@ function toRow(raw: Raw): Row {
   };
 }
 
+/** Where a page ends. */
+export const Place = z.object({ at: z.iso.datetime(), id: ProposalId });
+export type Place = z.infer<typeof Place>;
+
 /** The oldest first: what is signed in that order holds. */
-export async function listWaiting(pool: Pool): Promise<Row[]> {
+export async function listWaiting(
+  pool: Pool,
+  { group, after }: { group?: string | undefined; after?: Place | undefined } = {},
+  limit = WAITING_MAX,
+): Promise<{ rows: Row[]; next: Place | null }> {
   const { rows } = await pool.query<Raw>(
-    `${COLUMNS} WHERE p.state = 'waiting' AND p.expires > now() ORDER BY p.asked_at, p.id LIMIT ${WAITING_MAX}`,
+    `${COLUMNS} WHERE p.state = 'waiting' AND p.expires > now() AND ($1::uuid IS NULL OR p.group_id = $1)
+        AND ($2::timestamptz IS NULL OR (p.asked_at, p.id) > ($2, $3::uuid))
+      ORDER BY p.asked_at, p.id LIMIT $4`,
+    [group ?? null, after?.at ?? null, after?.id ?? null, limit + 1],
   );
-  return rows.map(toRow);
+  return pageOf(rows, limit);
+}
+
+function pageOf(rows: readonly Raw[], limit: number): { rows: Row[]; next: Place | null } {
+  const page = rows.slice(0, limit).map(toRow);
+  const last = page.at(-1);
+  return { rows: page, next: rows.length > limit && last ? { at: last.askedAt, id: last.id } : null };
 }
 
 export async function countWaiting(pool: Pool): Promise<number> {
@@ -86,19 +110,15 @@ export async function countWaiting(pool: Pool): Promise<number> {
   return Number(rows[0]!.count);
 }
 
-export type Cursor = { at: string; id: string };
-
 /** The newest first. */
-export async function listOver(pool: Pool, after: Cursor | undefined): Promise<{ rows: Row[]; next: Cursor | null }> {
+export async function listOver(pool: Pool, after: Place | undefined): Promise<{ rows: Row[]; next: Place | null }> {
   const { rows } = await pool.query<Raw>(
     `${COLUMNS} WHERE (p.state <> 'waiting' OR p.expires <= now())
         AND ($1::timestamptz IS NULL OR (p.asked_at, p.id) < ($1, $2::uuid))
       ORDER BY p.asked_at DESC, p.id DESC LIMIT ${PAGE_ROWS + 1}`,
     [after?.at ?? null, after?.id ?? null],
   );
-  const page = rows.slice(0, PAGE_ROWS).map(toRow);
-  const last = page.at(-1);
-  return { rows: page, next: rows.length > PAGE_ROWS && last ? { at: last.askedAt, id: last.id } : null };
+  return pageOf(rows, PAGE_ROWS);
 }
 
 export async function getRow(pool: Pool, id: string): Promise<Row> {

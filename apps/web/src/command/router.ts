@@ -29,8 +29,8 @@ const Targets = z
 
 export const commandRouter = router({
   list: allowed("entries")
-    .input(z.object({ workstation: WorkstationId }))
-    .query(({ ctx, input }) => listCommands(ctx.wiring.pool, input.workstation)),
+    .input(z.object({ workstation: WorkstationId, cursor: z.int().min(1).nullish() }))
+    .query(({ ctx, input }) => listCommands(ctx.wiring.pool, input.workstation, input.cursor ?? undefined)),
 
   send: allowed("command")
     .input(z.object({ ...Target.omit({ arguments: true }).shape, verb: Verb, ...Order }))

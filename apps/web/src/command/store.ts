@@ -16,18 +16,28 @@ export type Listed = {
   reason: string;
   state: CommandState;
 };
-export const LISTED_MAX = 50;
+const PAGE_ROWS_MAX = 50;
 
-/** The newest first. */
-export async function listCommands(pool: Pool, workstation: string): Promise<Listed[]> {
-  const { rows } = await pool.query<Listed & { askedAt: Date; notAfter: Date }>(
-    `SELECT c.id, verb, arguments, coalesce(email, asked_by) AS by, asked_at AS "askedAt", not_after AS "notAfter", reason,
+/** The newest first. `next` is the order that the next page lies below. */
+export async function listCommands(
+  pool: Pool,
+  workstation: string,
+  below?: number,
+  limit = PAGE_ROWS_MAX,
+): Promise<{ rows: Listed[]; next: number | null }> {
+  const { rows } = await pool.query<Listed & { askedAt: Date; notAfter: Date; order: string }>(
+    `SELECT c.id, "order", verb, arguments, coalesce(email, asked_by) AS by, asked_at AS "askedAt", not_after AS "notAfter", reason,
             state
        FROM command c LEFT JOIN person ON person.id = asked_by
-      WHERE workstation_id = $1 ORDER BY "order" DESC LIMIT ${LISTED_MAX}`,
-    [workstation],
+      WHERE workstation_id = $1 AND ($2::bigint IS NULL OR "order" < $2) ORDER BY "order" DESC LIMIT $3`,
+    [workstation, below ?? null, limit + 1],
   );
-  return rows.map((row) => ({ ...row, askedAt: row.askedAt.toISOString(), notAfter: row.notAfter.toISOString() }));
+  const page = rows.slice(0, limit).map(({ order: _, ...row }) => ({
+    ...row,
+    askedAt: row.askedAt.toISOString(),
+    notAfter: row.notAfter.toISOString(),
+  }));
+  return { rows: page, next: rows.length > limit ? Number(rows[limit - 1]!.order) : null };
 }
 
 export type Target = { id: WorkstationId; name: string };

@@ -7,12 +7,14 @@ import { allowed, router } from "../trpc/procedures.ts";
 import { LABELS_MAX, Label } from "../workstation/label.ts";
 import { caFingerprint, listenerUrl } from "./authority.ts";
 import { packagesOf } from "./packages.ts";
-import { listTokens, makeToken, revokeToken } from "./store.ts";
+import { listTokens, makeToken, Place, revokeToken } from "./store.ts";
 
 const HOURS_MAX = 24 * 30;
 
 export const enrolRouter = router({
-  list: allowed("enrol").query(({ ctx }) => listTokens(ctx.wiring.pool)),
+  list: allowed("enrol")
+    .input(z.object({ cursor: Place.nullish() }))
+    .query(({ ctx, input }) => listTokens(ctx.wiring.pool, input.cursor ?? undefined)),
 
   make: allowed("enrol")
     .input(
@@ -37,7 +39,7 @@ export const enrolRouter = router({
     }),
 
   revoke: allowed("enrol")
-    .input(z.object({ id: z.string().regex(/^[0-9a-f]{64}$/) }))
+    .input(Place.pick({ id: true }))
     .mutation(({ ctx, input }) =>
       withRecord(ctx.wiring.pool, ctx.wiring.recordConsole, ctx.actor, ctx.origin, async (tx) => {
         await revokeToken(tx, input.id);

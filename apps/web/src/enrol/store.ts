@@ -1,10 +1,12 @@
 /** Enrolment tokens ↔ Postgres; only a token's hash is kept. */
 import { createHash, randomBytes } from "node:crypto";
 import type { Pool, PoolClient } from "pg";
+import { z } from "zod";
+import { type Columns, keyset } from "../keyset.ts";
 import { Refusal } from "../trpc/errors.ts";
 
 const SECRET_BYTES = 32;
-const TOKENS_MAX = 200;
+const PAGE_ROWS_MAX = 200;
 
 export type TokenRow = {
   id: string;
@@ -18,8 +20,21 @@ export type TokenRow = {
   by: string | null;
 };
 
-/** Those that still work, newest first. */
-export async function listTokens(pool: Pool): Promise<TokenRow[]> {
+/** Where a page ends. */
+export const Place = z.object({ made: z.iso.datetime(), id: z.string().regex(/^[0-9a-f]{64}$/) });
+export type Place = z.infer<typeof Place>;
+
+const COLUMNS: Columns<keyof Place> = {
+  made: { sql: "t.created_at", type: "timestamptz" },
+  id: { sql: "encode(t.hash, 'hex')", type: "text" },
+};
+
+/** Those that still work, the newest first. */
+export async function listTokens(
+  pool: Pool,
+  after?: Place,
+  limit = PAGE_ROWS_MAX,
+): Promise<{ rows: TokenRow[]; next: Place | null }> {
   type Raw = {
     hash: Buffer;
     group_id: string;
@@ -32,13 +47,15 @@ export async function listTokens(pool: Pool): Promise<TokenRow[]> {
     created_at: Date;
     by: string | null;
   };
+  const { isAfter, order } = keyset(COLUMNS, ["-made", "-id"], "$1");
   const { rows } = await pool.query<Raw>(
     `SELECT t.*, g.name AS group_name, coalesce(p.name, t.created_by) AS by
        FROM enrol_token t JOIN "group" g ON g.id = t.group_id LEFT JOIN person p ON p.id = t.created_by
-      WHERE t.revoked_at IS NULL AND t.expires > now() AND t.used < t.uses ORDER BY t.created_at DESC LIMIT $1`,
-    [TOKENS_MAX],
+      WHERE t.revoked_at IS NULL AND t.expires > now() AND t.used < t.uses AND ${isAfter}
+      ORDER BY ${order} LIMIT $2`,
+    [after ? JSON.stringify(after) : null, limit + 1],
   );
-  return rows.map((raw) => ({
+  const page = rows.slice(0, limit).map((raw) => ({
     id: raw.hash.toString("hex"),
     group: { id: raw.group_id, name: raw.group_name },
     labels: raw.labels,
@@ -49,6 +66,8 @@ export async function listTokens(pool: Pool): Promise<TokenRow[]> {
     createdAt: raw.created_at.toISOString(),
     by: raw.by,
   }));
+  const last = page.at(-1);
+  return { rows: page, next: rows.length > limit && last ? { made: last.createdAt, id: last.id } : null };
 }
 
 export type Making = {

@@ -7,9 +7,11 @@ import { allowed, router } from "../trpc/procedures.ts";
 import { actOn, Beginning, begin, Reason, RolloutId } from "./act.ts";
 import { listRollouts, Place } from "./listed.ts";
 import { SORTS } from "./sort.ts";
-import { getRollout, preview } from "./store.ts";
+import { getRollout, listEvents, preview } from "./store.ts";
 
 const REPORT_SECONDS_DEFAULT = 60;
+/** As Postgres counts them; it refuses what lies beyond. */
+const EventId = z.string().regex(/^\d{1,18}$/);
 
 export const rolloutRouter = router({
   list: allowed("entries")
@@ -21,6 +23,10 @@ export const rolloutRouter = router({
   get: allowed("entries")
     .input(z.object({ id: RolloutId }))
     .query(({ ctx, input }) => getRollout(ctx.wiring.pool, input.id)),
+
+  events: allowed("entries")
+    .input(z.object({ id: RolloutId, cursor: EventId.nullish() }))
+    .query(({ ctx, input }) => listEvents(ctx.wiring.pool, input.id, input.cursor ?? undefined)),
 
   preview: allowed("policy")
     .input(z.object({ id: RolloutId, group: GroupId, plan: z.unknown(), source: z.string().max(POLICY_CHARS_MAX) }))

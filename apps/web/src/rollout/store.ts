@@ -14,7 +14,7 @@ import { count, loadFacts, loadMembers, type Member } from "./facts.ts";
 import { type Listed, type RolloutListed, SELECT, toListed } from "./listed.ts";
 import { groupFacts, reportSecondsOf } from "./start.ts";
 
-const EVENTS_MAX = 500;
+const EVENTS_MAX = 200;
 /** Shown of a large group: those that need a look come first, and the counts are of all. */
 const MEMBERS_MAX = 500;
 
@@ -35,7 +35,9 @@ export type RolloutFull = Omit<RolloutListed, "waves"> & {
   guards: GuardState[];
   members: MemberRow[];
   membersAll: number;
+  /** The newest of them. */
   events: RolloutEventRow[];
+  eventsAll: number;
 };
 
 export async function getRollout(pool: Pool, id: string): Promise<RolloutFull> {
@@ -45,7 +47,11 @@ export async function getRollout(pool: Pool, id: string): Promise<RolloutFull> {
   const row = { ...raw, ...readRow(raw) };
   const clock = await pool.query<{ now: Date }>("SELECT clock_timestamp() AS now");
   const now = clock.rows[0]!.now;
-  const [members, events] = await Promise.all([loadMembers(pool, row, now), listEvents(pool, id)]);
+  const [members, { rows: events }, eventsAll] = await Promise.all([
+    loadMembers(pool, row, now),
+    listEvents(pool, id),
+    countEvents(pool, id),
+  ]);
   const facts = await loadFacts(pool, row, members, now);
   const isBack = (row.state.name === "aborting" || row.state.name === "aborted") && row.fallback_order !== null;
   const shown = isBack ? members.flatMap((each) => (each.back ? { ...each, standing: each.back } : [])) : members;
@@ -68,6 +74,7 @@ export async function getRollout(pool: Pool, id: string): Promise<RolloutFull> {
     members: [...shown].sort(worstFirst).slice(0, MEMBERS_MAX).map(toMemberRow),
     membersAll: shown.length,
     events,
+    eventsAll,
   };
 }
 
@@ -82,13 +89,28 @@ const toMemberRow = ({ id, name, wave, toldAt, standing }: Member): MemberRow =>
   standing,
 });
 
-async function listEvents(pool: Pool, id: string): Promise<RolloutEventRow[]> {
+/** The newest first. `next` is the id that the next page lies below. */
+export async function listEvents(
+  pool: Pool,
+  rollout: string,
+  below?: string,
+  limit = EVENTS_MAX,
+): Promise<{ rows: RolloutEventRow[]; next: string | null }> {
   const { rows } = await pool.query<Omit<RolloutEventRow, "at"> & { at: Date }>(
     `SELECT e.id::text, e.at, e.act, coalesce(who.name, e."by") AS by, e.text
-       FROM rollout_event e LEFT JOIN person who ON who.id = e."by" WHERE e.rollout_id = $1 ORDER BY e.id DESC LIMIT $2`,
-    [id, EVENTS_MAX],
+       FROM rollout_event e LEFT JOIN person who ON who.id = e."by"
+      WHERE e.rollout_id = $1 AND ($2::bigint IS NULL OR e.id < $2) ORDER BY e.id DESC LIMIT $3`,
+    [rollout, below ?? null, limit + 1],
   );
-  return rows.map(({ at, ...row }) => ({ ...row, at: at.toISOString() }));
+  const page = rows.slice(0, limit).map(({ at, ...row }) => ({ ...row, at: at.toISOString() }));
+  return { rows: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null };
+}
+
+async function countEvents(pool: Pool, rollout: string): Promise<number> {
+  const { rows } = await pool.query<{ count: string }>("SELECT count(*) FROM rollout_event WHERE rollout_id = $1", [
+    rollout,
+  ]);
+  return Number(rows[0]!.count);
 }
 
 export type Preview = {

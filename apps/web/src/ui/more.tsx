@@ -14,7 +14,7 @@ export const more = (pages: Pages) => () => {
 export function More({ pages, children }: { pages: Pages; children: ReactNode }) {
   if (!pages.hasNextPage) return null;
   return (
-    <Button className="mt-2" disabled={pages.isFetchingNextPage} onClick={more(pages)}>
+    <Button className="mt-2 justify-self-start" disabled={pages.isFetchingNextPage} onClick={more(pages)}>
       {children}
     </Button>
   );

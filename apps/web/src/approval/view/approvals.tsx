@@ -1,6 +1,6 @@
 "use client";
 /** What waits for signatures, oldest first, and what is over. */
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
 import { setAddress } from "../../ui/address.ts";
@@ -8,6 +8,8 @@ import { Button } from "../../ui/button.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
 import { more } from "../../ui/more.tsx";
+import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -68,7 +70,7 @@ export function Approvals() {
   );
 }
 
-function Rows({ label, rows, onEnd }: { label: string; rows: Row[]; onEnd?: () => void }) {
+function Rows({ label, rows, onEnd }: { label: string; rows: Row[]; onEnd: () => void }) {
   return (
     <Table<Row>
       label={label}
@@ -83,10 +85,14 @@ function Rows({ label, rows, onEnd }: { label: string; rows: Row[]; onEnd?: () =
 
 function StillWaiting() {
   const api = useApi();
-  const found = useQuery({ ...api.approval.waiting.queryOptions(), refetchInterval: EVERY_MS });
+  const found = useInfiniteQuery({
+    ...api.approval.waiting.infiniteQueryOptions({}, { getNextPageParam: ({ next }) => next }),
+    refetchInterval: pace(EVERY_MS),
+  });
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
-  if (found.data.length > 0) return <Rows label="Waiting for signatures, the oldest first" rows={found.data} />;
+  const rows = rowsOf(found.data.pages, ({ id }) => id);
+  if (rows.length > 0) return <Rows label="Waiting for signatures, the oldest first" rows={rows} onEnd={more(found)} />;
   return (
     <Empty title="Nothing waits for signatures">
       <p>
@@ -100,12 +106,10 @@ function StillWaiting() {
 
 function Over() {
   const api = useApi();
-  const found = useInfiniteQuery(
-    api.approval.over.infiniteQueryOptions({}, { getNextPageParam: ({ next }) => next ?? undefined }),
-  );
+  const found = useInfiniteQuery(api.approval.over.infiniteQueryOptions({}, { getNextPageParam: ({ next }) => next }));
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
   if (found.isPending) return <Waiting />;
-  const rows = found.data.pages.flatMap((page) => page.rows);
+  const rows = rowsOf(found.data.pages, ({ id }) => id);
   if (rows.length === 0) return <Empty title="Nothing has waited for signatures yet" />;
   return <Rows label="No longer waiting, the newest first" rows={rows} onEnd={more(found)} />;
 }

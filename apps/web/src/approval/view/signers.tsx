@@ -1,6 +1,7 @@
 "use client";
 /** Who signs for a group, on its page; an owner names them. */
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import type { GroupId } from "@sallyport/shared/base/ids.ts";
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import Link from "next/link";
 import { type FormEvent, useState } from "react";
 import { useActor } from "../../overview/view/shell.tsx";
@@ -12,6 +13,9 @@ import { Hash } from "../../ui/copy.tsx";
 import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Input, Why } from "../../ui/field.tsx";
+import { More } from "../../ui/more.tsx";
+import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { SignersRow } from "../store.ts";
@@ -78,20 +82,26 @@ function Who({ row }: { row: SignersRow }) {
 /** What was asked for in this group and is not done yet. */
 function StillWaiting({ group }: { group: string }) {
   const api = useApi();
-  const found = useQuery({ ...api.approval.waiting.queryOptions(), refetchInterval: EVERY_MS });
-  const rows = (found.data ?? []).filter((row) => row.group.id === group);
+  const pages = useInfiniteQuery({
+    ...api.approval.waiting.infiniteQueryOptions({ group: group as GroupId }, { getNextPageParam: ({ next }) => next }),
+    refetchInterval: pace(EVERY_MS),
+  });
+  const rows = rowsOf(pages.data?.pages, ({ id }) => id);
   if (rows.length === 0) return null;
   return (
-    <ul aria-label="Waiting for signatures" className="mt-2 grid gap-1 border-t border-line pt-2">
-      {rows.map((row) => (
-        <li key={row.id} className="flex flex-wrap items-baseline gap-2">
-          <StateMark row={row} />
-          <Link className="underline" href={`/approvals/${row.id}`}>
-            <Untrusted text={row.text} />
-          </Link>
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul aria-label="Waiting for signatures" className="mt-2 grid gap-1 border-t border-line pt-2">
+        {rows.map((row) => (
+          <li key={row.id} className="flex flex-wrap items-baseline gap-2">
+            <StateMark row={row} />
+            <Link className="underline" href={`/approvals/${row.id}`}>
+              <Untrusted text={row.text} />
+            </Link>
+          </li>
+        ))}
+      </ul>
+      <More pages={pages}>Show later ones</More>
+    </>
   );
 }
 

@@ -41,7 +41,7 @@ export function Ask({ row, first, verbs, onClose }: Props) {
     ...api.command.send.mutationOptions(),
     onSuccess: async ({ waiting }) => {
       tell.done(waiting ? waitsWords("The command", waiting) : "Signed and on its way. What came of it is shown here.");
-      await client.invalidateQueries({ queryKey: api.command.list.queryKey({ workstation: row.id }) });
+      await client.invalidateQueries({ queryKey: api.command.list.pathKey() });
       onClose();
     },
   });

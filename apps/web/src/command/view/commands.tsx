@@ -1,7 +1,7 @@
 "use client";
 /** What one workstation was told, what came of it, and telling it something. */
 import { VERB_RULES, type Verb } from "@sallyport/shared/command/verb.ts";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
@@ -9,6 +9,9 @@ import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Fault } from "../../ui/empty.tsx";
 import { Mark } from "../../ui/mark.tsx";
+import { More } from "../../ui/more.tsx";
+import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { PartTable } from "../../ui/part-table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -24,7 +27,11 @@ export function Commands({ row }: { row: WorkstationRow }) {
   const mayAsk = useMay("command");
   const mayDestroy = useMay("destroy");
   const [asking, setAsking] = useState<Verb>();
-  const told = useQuery({ ...api.command.list.queryOptions({ workstation: row.id }), refetchInterval: EVERY_MS });
+  const told = useInfiniteQuery({
+    ...api.command.list.infiniteQueryOptions({ workstation: row.id }, { getNextPageParam: ({ next }) => next }),
+    refetchInterval: pace(EVERY_MS),
+  });
+  const commands = rowsOf(told.data?.pages, ({ id }) => id);
   const verbs = VERBS_SHOWN.filter((verb) => mayDestroy || VERB_RULES[verb].role === "responder");
   const takes = mayAsk && row.state === "enrolled";
   return (
@@ -43,8 +50,11 @@ export function Commands({ row }: { row: WorkstationRow }) {
     >
       {told.isError ? (
         <Fault message={told.error.message} again={() => void told.refetch()} />
-      ) : told.data && told.data.length > 0 ? (
-        <Told commands={told.data} />
+      ) : commands.length > 0 ? (
+        <>
+          <Told commands={commands} />
+          <More pages={told}>Show older ones</More>
+        </>
       ) : (
         <p className="text-ink-2">
           {told.isPending

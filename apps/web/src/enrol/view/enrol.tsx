@@ -1,5 +1,5 @@
 "use client";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
@@ -10,12 +10,16 @@ import { Copy } from "../../ui/copy.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Input, Select } from "../../ui/field.tsx";
 import { Header } from "../../ui/header.tsx";
+import { More } from "../../ui/more.tsx";
+import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { readLabels } from "../../workstation/label.ts";
 import type { Packages } from "../packages.ts";
-import type { TokenRow } from "../store.ts";
+
+const EVERY_MS = 5_000;
 
 const HOURS: [number, string][] = [
   [1, "1 hour"],
@@ -26,7 +30,6 @@ const HOURS: [number, string][] = [
 export function Enrol() {
   const api = useApi();
   const groups = useQuery(api.policy.groups.queryOptions());
-  const tokens = useQuery({ ...api.enrol.list.queryOptions(), refetchInterval: 5_000 });
   if (groups.isError) return <Fault message={groups.error.message} again={() => void groups.refetch()} />;
   if (groups.isPending) return <Waiting />;
   return (
@@ -45,7 +48,7 @@ export function Enrol() {
       ) : (
         <div className="grid max-w-[1080px] grid-cols-[400px_1fr] items-start gap-3.5 px-5 py-4">
           <Make groups={groups.data} />
-          <Tokens tokens={tokens.data ?? []} />
+          <Tokens />
         </div>
       )}
     </>
@@ -205,8 +208,13 @@ function packageLine(sources: string, enrol: string): string {
   ].join(" && ");
 }
 
-function Tokens({ tokens }: { tokens: TokenRow[] }) {
+function Tokens() {
   const api = useApi();
+  const pages = useInfiniteQuery({
+    ...api.enrol.list.infiniteQueryOptions({}, { getNextPageParam: ({ next }) => next }),
+    refetchInterval: pace(EVERY_MS),
+  });
+  const tokens = rowsOf(pages.data?.pages, ({ id }) => id);
   const tell = useTell();
   const revoke = useMutation({
     ...api.enrol.revoke.mutationOptions(),
@@ -244,6 +252,7 @@ function Tokens({ tokens }: { tokens: TokenRow[] }) {
           ))}
         </ul>
       )}
+      <More pages={pages}>Show older ones</More>
     </Card>
   );
 }

@@ -1,7 +1,9 @@
 "use client";
 /** Any revision of a group, or a text that is brought along, over the group's history. */
+import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
-import { useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useSearchParams } from "next/navigation";
 import { useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
@@ -10,20 +12,29 @@ import { Card } from "../../ui/card.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Select, TextArea } from "../../ui/field.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
+import { More } from "../../ui/more.tsx";
+import { rowsOf } from "../../ui/pages.ts";
 import { Replay } from "./replay.tsx";
 import type { Candidate } from "./use-replay.ts";
 
 const TEXT = "text";
+const ORDER = /^[1-9]\d{0,9}$/;
 
 export function ReplayPage({ id }: { id: string }) {
   const api = useApi();
   const mayRead = useMay("content");
-  const found = useQuery(api.policy.group.queryOptions({ id: id as never }));
-  const [chosen, setChosen] = useState<string>();
+  const found = useQuery(api.policy.group.queryOptions({ id: id as GroupId }));
+  const pages = useInfiniteQuery(
+    api.policy.publications.infiniteQueryOptions({ id: id as GroupId }, { getNextPageParam: (page) => page.next }),
+  );
+  const named = ORDER.exec(useSearchParams().get("order") ?? "")?.[0];
+  const [chosen, setChosen] = useState(named);
   const [text, setText] = useState("");
   if (found.isError) return <Fault message={found.error.message} again={() => void found.refetch()} />;
-  if (found.isPending) return <Waiting />;
-  const { group, publications } = found.data;
+  if (pages.isError) return <Fault message={pages.error.message} again={() => void pages.refetch()} />;
+  if (found.isPending || pages.isPending) return <Waiting />;
+  const { group } = found.data;
+  const publications = rowsOf(pages.data.pages, ({ order }) => order);
   const choice = chosen ?? String(publications[0]?.order ?? TEXT);
   const read = choice === TEXT ? readPolicy(text) : undefined;
   const fault = read && !read.ok ? read.faults[0] : undefined;
@@ -46,8 +57,12 @@ export function ReplayPage({ id }: { id: string }) {
                     r{order}: {message}
                   </option>
                 ))}
+                {named !== undefined && !publications.some(({ order }) => String(order) === named) && (
+                  <option value={named}>r{named}</option>
+                )}
                 <option value={TEXT}>a text of mine</option>
               </Select>
+              <More pages={pages}>Offer older ones</More>
               {choice === TEXT && (
                 <TextArea
                   label="Policy text, YAML or JSON"

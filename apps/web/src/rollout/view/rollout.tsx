@@ -1,6 +1,6 @@
 "use client";
 /** One rollout: where it is, what watches it, each workstation with its reason, and what happened. */
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
@@ -9,6 +9,9 @@ import { Card } from "../../ui/card.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { Dot, Mark } from "../../ui/mark.tsx";
+import { More } from "../../ui/more.tsx";
+import { pace } from "../../ui/pace.ts";
+import { rowsOf } from "../../ui/pages.ts";
 import { Ago, Clock } from "../../ui/time.tsx";
 import { useTitle } from "../../ui/title.ts";
 import { Untrusted } from "../../ui/untrusted.tsx";
@@ -154,7 +157,15 @@ const ACT_WORDS: Record<string, string> = {
   end: "aborted",
 };
 
-function Events({ rollout: { events } }: { rollout: RolloutFull }) {
+function Events({ rollout: { id: rollout, events: newest, eventsAll } }: { rollout: RolloutFull }) {
+  const api = useApi();
+  const pages = useInfiniteQuery({
+    ...api.rollout.events.infiniteQueryOptions({ id: rollout }, { getNextPageParam: (page) => page.next }),
+    enabled: eventsAll > newest.length,
+    placeholderData: keepPreviousData,
+    refetchInterval: pace(EVERY_MS),
+  });
+  const events = pages.data ? rowsOf(pages.data.pages, ({ id }) => id) : newest;
   return (
     <Card title="What happened" aside="also on the console’s trail">
       <ol className="grid gap-2" aria-label="Events">
@@ -170,6 +181,7 @@ function Events({ rollout: { events } }: { rollout: RolloutFull }) {
           </li>
         ))}
       </ol>
+      <More pages={pages}>Show older ones</More>
     </Card>
   );
 }
