@@ -207,9 +207,13 @@ test("a link made by a request that began before its maker lost their role leads
   expect(await as("auditor").invite({ code: beyond })).toBeNull();
   await expect(uses(beyond)).rejects.toThrow(/does not work/);
   expect(await as("auditor").invite({ code: within })).toMatchObject({ role: "viewer" });
+  const invited = (await as("owner").invites({})).rows.map(({ email }) => email);
+  expect(invited.filter((email) => /^(beyond|within)@/.test(email))).toEqual(["within@example.org"]);
   await as("owner").setDisabled({ id: "owner-2", disabled: true });
   const { code: reset } = await as("owner", "owner-2").resetSignIn({ id: "viewer-2" });
   expect(await as("auditor").invite({ code: reset })).toBeNull();
+  const of = (await as("owner").list({})).rows.find(({ id }) => id === "viewer-2");
+  expect(Date.parse(of!.resetUntil!)).toBeLessThan(Date.now());
   await expect(uses(reset)).rejects.toThrow(/does not work/);
   await as("owner").setDisabled({ id: "owner-2", disabled: false });
   await as("owner").setRole({ id: "owner-2", role: "owner" });

@@ -3,6 +3,7 @@ import type { Pool } from "pg";
 import { type Columns, type Keys, keyset } from "../keyset.ts";
 import { ROLES, type Role } from "./role.ts";
 import type { SortWord } from "./sort.ts";
+import { IS_MAKERS_STILL, MANAGES } from "./store.ts";
 
 const PAGE_ROWS_MAX = 200;
 
@@ -71,9 +72,10 @@ export async function listPeople(
      SELECT page.*, page.seen::text AS seen,
             CASE WHEN NOT EXISTS (SELECT FROM person_account a WHERE a.person_id = page.id)
                  THEN coalesce((SELECT max(i.expires_at) FROM person_invite i
-                                 WHERE i.person_id = page.id AND i.used_at IS NULL), page.created_at) END AS "resetUntil"
+                                 WHERE i.person_id = page.id AND i.used_at IS NULL AND i.role::text = page.role
+                                   AND ${IS_MAKERS_STILL("$4")}), page.created_at) END AS "resetUntil"
        FROM page ORDER BY ${order.replace(/\bseen\b/g, "page.seen")}`,
-    [after ? JSON.stringify(after) : null, ROLES, limit + 1],
+    [after ? JSON.stringify(after) : null, ROLES, limit + 1, MANAGES],
   );
   const page = rows.slice(0, limit);
   const last = page.at(-1);
@@ -101,15 +103,16 @@ export async function listInvites(
   limit = PAGE_ROWS_MAX,
 ): Promise<{ rows: InviteListed[]; next: InvitePlace | null }> {
   const columns: Columns<keyof InvitePlace> = {
-    made: { sql: "created_at", type: "timestamptz" },
-    id: { sql: "id", type: "text" },
+    made: { sql: "i.created_at", type: "timestamptz" },
+    id: { sql: "i.id", type: "text" },
   };
   const { isAfter, order } = keyset(columns, ["-made", "-id"], "$1");
   const { rows } = await pool.query<Omit<InviteListed, "expiresAt"> & { expiresAt: Date; made: Date }>(
-    `SELECT id, email, name, role::text, expires_at AS "expiresAt", created_at AS made FROM person_invite
-      WHERE used_at IS NULL AND expires_at > now() AND made_by IS NOT NULL AND person_id IS NULL AND ${isAfter}
+    `SELECT i.id, i.email, i.name, i.role::text, i.expires_at AS "expiresAt", i.created_at AS made FROM person_invite i
+      WHERE i.used_at IS NULL AND i.expires_at > now() AND i.made_by IS NOT NULL AND i.person_id IS NULL
+        AND ${IS_MAKERS_STILL("$3")} AND ${isAfter}
       ORDER BY ${order} LIMIT $2`,
-    [after ? JSON.stringify(after) : null, limit + 1],
+    [after ? JSON.stringify(after) : null, limit + 1, MANAGES],
   );
   const page = rows.slice(0, limit);
   const last = page.at(-1);

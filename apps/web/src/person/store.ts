@@ -14,26 +14,25 @@ const newId = () => randomBytes(16).toString("hex");
 export type InviteFound = { email: string | null; name: string | null; role: Role; resets: boolean };
 
 export async function findInvite(db: Pool | PoolClient, code: string): Promise<InviteFound | undefined> {
-  const { rows } = await db.query<InviteFound & { made_by: string | null }>(
-    `SELECT i.email, coalesce(i.name, p.name) AS name, i.role::text, i.person_id IS NOT NULL AS resets, i.made_by
+  const { rows } = await db.query<InviteFound>(
+    `SELECT i.email, coalesce(i.name, p.name) AS name, i.role::text, i.person_id IS NOT NULL AS resets
        FROM person_invite i LEFT JOIN person p ON p.id = i.person_id
-      WHERE i.code_hash = $1 AND i.used_at IS NULL AND i.expires_at > now()`,
-    [hashCode(code)],
+      WHERE i.code_hash = $1 AND i.used_at IS NULL AND i.expires_at > now() AND ${IS_MAKERS_STILL("$2")}`,
+    [hashCode(code), MANAGES],
   );
-  if (!rows[0]) return undefined;
-  const { made_by, ...found } = rows[0];
-  return (await isMakersStill(db, made_by, found.role)) ? found : undefined;
+  return rows[0];
 }
 
-/** What somebody may make is judged at use as well: a request that began before they lost their role may have made a link
- *  since. What a program made stays. */
-async function isMakersStill(db: Pool | PoolClient, madeBy: string | null, role: Role): Promise<boolean> {
-  const { rows } = await db.query<{ role: Role; disabled: boolean }>(
-    "SELECT role::text, disabled_at IS NOT NULL AS disabled FROM person WHERE id = $1",
-    [madeBy],
-  );
-  return rows.every((maker) => !maker.disabled && mayManage(maker.role, role));
-}
+/** Who may make whom, as `IS_MAKERS_STILL` takes it: `admin viewer`. */
+export const MANAGES = ROLES.flatMap((actor) =>
+  ROLES.filter((subject) => mayManage(actor, subject)).map((subject) => `${actor} ${subject}`),
+);
+
+/** Of an invitation `i`, in SQL: what somebody may make is judged at use as well, as a request that began before they lost
+ *  their role may have made a link since. What a program made stays. */
+export const IS_MAKERS_STILL = (manages: `$${number}`): string =>
+  `NOT EXISTS (SELECT FROM person maker WHERE maker.id = i.made_by AND (maker.disabled_at IS NOT NULL
+                 OR NOT maker.role::text || ' ' || i.role::text = ANY (${manages}::text[])))`;
 
 const NO_INVITE = "This link does not work (any more): it was used, it ran out, or a newer one was made.";
 
@@ -45,12 +44,13 @@ export async function join(
 ): Promise<{ id: string; role: Role; email: string; resets: boolean }> {
   type Used = Omit<InviteFound, "resets"> & { made_by: string | null; person_id: string | null };
   const { rows } = await tx.query<Used>(
-    `UPDATE person_invite SET used_at = now() WHERE code_hash = $1 AND used_at IS NULL AND expires_at > now()
-     RETURNING email, name, role::text, made_by, person_id`,
-    [hashCode(asked.code)],
+    `UPDATE person_invite i SET used_at = now()
+      WHERE i.code_hash = $1 AND i.used_at IS NULL AND i.expires_at > now() AND ${IS_MAKERS_STILL("$2")}
+     RETURNING i.email, i.name, i.role::text, i.made_by, i.person_id`,
+    [hashCode(asked.code), MANAGES],
   );
   const invite = rows[0];
-  if (!invite || !(await isMakersStill(tx, invite.made_by, invite.role))) throw new Refusal("NOT_FOUND", NO_INVITE);
+  if (!invite) throw new Refusal("NOT_FOUND", NO_INVITE);
   if (invite.person_id !== null) {
     const { id, role, email } = await lockPerson(tx, invite.person_id);
     if (role !== invite.role) throw new Refusal("NOT_FOUND", NO_INVITE); // whoever made it may not manage them any more
