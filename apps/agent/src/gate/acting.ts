@@ -4,6 +4,8 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import { ruleFacts } from "@sallyport/shared/usb/device.ts";
 import type { Exception } from "@sallyport/shared/usb/exception.ts";
 import type { Circumstances } from "@sallyport/shared/usb/rules/match.ts";
+import type { GateEvent } from "./passage-state.ts";
+import { notAnyMore } from "./reconsider.ts";
 import { hasRoom } from "./room.ts";
 import type { ActParts, Gate, Passage } from "./under-way.ts";
 
@@ -16,6 +18,8 @@ export type Acting = ActParts & {
   oneByOne: (choose: () => Promise<unknown>) => Promise<void>;
   /** So much more may be written for this one, in the place of what was set aside for it before. */
   setAside: (bytes: number) => Result<void>;
+  /** Why nobody may get it any more; nothing where it may be handed over now. */
+  notAnyMore: () => GateEvent | undefined;
   exceptions: readonly Exception[];
   floor: number;
 };
@@ -51,6 +55,7 @@ export function acting(gate: Gate, passage: Passage): Acting {
       if (room.ok) passage.setAside = bytes;
       return room;
     },
+    notAnyMore: () => notAnyMore(gate, passage),
     exceptions: parts.exceptions(),
     floor: parts.floor(),
     passage,

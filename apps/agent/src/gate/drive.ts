@@ -14,7 +14,7 @@ import { inTurns } from "./in-turns.ts";
 import { appeared, step } from "./passage.ts";
 import type { GateAct, GateState, Next } from "./passage-state.ts";
 import * as words from "./passage-words.ts";
-import { strict } from "./reconsider.ts";
+import { notAnyMore } from "./reconsider.ts";
 import { contentsBasis, deviceBasis } from "./stricter.ts";
 import { type Gate, hashesOf, type Passage, passageOf, ROOM_MS, stickOf, unawaited } from "./under-way.ts";
 
@@ -50,8 +50,8 @@ async function drive(gate: Gate, passage: Passage, first: Next): Promise<void> {
     await parts.reached?.(next.state);
     for (const each of next.acts) {
       if (over.signal.aborted) return;
-      const why = handsOver(each) ? strict(gate, passage) : undefined;
-      if (why) passage.inbox.unshift({ event: "failed", reason: why.reason, verdict: why });
+      const why = handsOver(each) ? notAnyMore(gate, passage) : undefined;
+      if (why) passage.inbox.unshift(why);
       if (why) break;
       passage.inbox.push(...(await perform(each, acting(gate, passage))));
     }

@@ -4,8 +4,9 @@ import { isSamePlugging, type UsbDevice } from "@sallyport/shared/usb/device.ts"
 import type { Attach } from "../dom0/attach.ts";
 import { DoorError } from "../dom0/dom0.ts";
 import type { Face } from "../dom0/usb-faces.ts";
+import type { UsbVolume } from "../dom0/usb-volume.ts";
 import type { Acting } from "./acting.ts";
-import type { Delivery, GateAct, GateEvent, GateState } from "./passage-state.ts";
+import type { Delivery, GateAct, GateEvent, GateState, Image } from "./passage-state.ts";
 import type { Rebuilt } from "./rebuild.ts";
 
 const DETACH_TRIES = 5;
@@ -119,12 +120,19 @@ export async function handOver(
   { mode, handles }: Extract<GateAct, { act: "attach" }>,
   acting: Acting,
 ): Promise<GateEvent[]> {
-  const { passage, ports, volume, attach } = acting;
+  const { passage, ports, volume, attach, notAnyMore } = acting;
   const { state } = passage;
   if (!attach) throw new DoorError("no guest is named in the agent's configuration");
+  /** Taken back is what came from here, and of that what was only tried as well. */
+  const onlyTried = (count: number) => {
+    passage.debts.handles = handles.slice(0, count);
+  };
   if (mode === "device" || state.step !== "decided") {
     const { bus, address } = state.device;
     if (!(await letIn(acting, "guest"))) return [];
+    const why = notAnyMore();
+    if (why) onlyTried(0);
+    if (why) return [why];
     await attach.device(handles[0]!, { bus, address });
     const other = foreign(await ports.faces(state.device.port));
     if (other !== undefined) throw new DoorError(`dom0's driver ${other} took it before the guest did`);
@@ -134,32 +142,44 @@ export async function handOver(
   const gift = passage.gift ?? [];
   let tried = 0;
   try {
-    for (const [at, image] of state.images.entries()) {
-      const given = mode === "rebuild" ? gift[at]!.file : image.file;
-      const seen = mode === "rebuild" ? gift[at]!.seen : await volume.seen(given);
-      if (mode === "image") {
-        const found = await volume.check(given);
-        if (found !== image.sha256) throw new DoorError(`the sealed image is ${found} now, it was ${image.sha256}`);
-      }
+    // all of them are looked at before the guest has the first
+    const looked: { given: string; seen: string }[] = [];
+    for (const [at, image] of state.images.entries())
+      looked.push(
+        mode === "rebuild"
+          ? { given: gift[at]!.file, seen: gift[at]!.seen }
+          : { given: image.file, seen: await lookAgain(volume, image) },
+      );
+    for (const [at, { given, seen }] of looked.entries()) {
       const isSame = async () => {
         if ((await volume.seen(given)) !== seen) throw new DoorError("what was looked at was changed since");
       };
       await isSame();
-      passage.stop.signal.throwIfAborted();
       if (await attach.has(handles[at]!))
         throw new DoorError(`somebody else has given the guest a ${handles[at]} meanwhile`);
+      passage.stop.signal.throwIfAborted();
+      const why = notAnyMore();
+      if (why) onlyTried(tried);
+      if (why) return [why];
       tried = at + 1;
       await attach.image(handles[at]!, volume.path(given));
       // the host opened it by its name: what lies there now is what it opened
       await isSame();
     }
   } catch (error) {
-    // taken back is what came from here, and of that what was only tried as well
-    passage.debts.handles = handles.slice(0, tried);
+    onlyTried(tried);
     throw error;
   }
   await lifeOf(acting, attach);
   return [{ event: "attached", delivery: mode === "rebuild" ? { mode, verified: true, ...sum(gift) } : whole(state) }];
+}
+
+/** @returns what names the file that was hashed once more. @throws DoorError where its bytes are others */
+async function lookAgain(volume: UsbVolume, { file, sha256 }: Image): Promise<string> {
+  const seen = await volume.seen(file);
+  const found = await volume.check(file);
+  if (found !== sha256) throw new DoorError(`the sealed image is ${found} now, it was ${sha256}`);
+  return seen;
 }
 
 /** Which life of the guest got it. One that does not say is asked again (keep.ts). */

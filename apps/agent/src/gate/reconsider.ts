@@ -4,7 +4,7 @@ import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import { OVERLAY_RULE } from "@sallyport/shared/usb/decide.ts";
 import { asOf } from "./circumstances.ts";
 import { deniedHere } from "./denied.ts";
-import type { GateState } from "./passage-state.ts";
+import type { GateEvent, GateState } from "./passage-state.ts";
 import { type Stricter, stricterNow } from "./stricter.ts";
 import { type Gate, holdsOf, type Passage, send } from "./under-way.ts";
 
@@ -43,8 +43,7 @@ export function reconsiderer(gate: Gate): () => void {
     denied = now;
     for (const passage of passages.values()) {
       const reason = deniedHere(passage.state, holdsOf(passage), rules);
-      const verdict = { rule: OVERLAY_RULE, about: "device" as const };
-      if (reason !== undefined) send(passage, { event: "failed", reason, verdict }, true);
+      if (reason !== undefined) send(passage, byOverlayOf(reason), true);
     }
   }
 
@@ -65,6 +64,27 @@ export function reconsiderer(gate: Gate): () => void {
     byOverlay();
     byPolicy();
   };
+}
+
+type Failed = Extract<GateEvent, { event: "failed" }>;
+
+const byOverlayOf = (reason: string): Failed => ({
+  event: "failed",
+  reason,
+  verdict: { rule: OVERLAY_RULE, about: "device" },
+});
+
+/** Why nobody may get it any more, asked right before it is handed over: to make a copy and to hash an image takes minutes,
+ *  in which an exception ends, and an overlay and stricter rules come. */
+export function notAnyMore(gate: Gate, passage: Passage): Failed | undefined {
+  const { parts } = gate;
+  const { state } = passage;
+  if ("exception" in state && state.exception && !parts.exceptions().some(({ digest }) => digest === state.exception))
+    return { event: "failed", reason: "its exception has ended" };
+  const denied = deniedHere(state, holdsOf(passage), parts.rules());
+  if (denied !== undefined) return byOverlayOf(denied);
+  const why = strict(gate, passage);
+  return why && { event: "failed", reason: why.reason, verdict: why };
 }
 
 /** Why the rules in force now would not let it come where it is. */
