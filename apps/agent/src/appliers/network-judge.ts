@@ -3,6 +3,7 @@ import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
 import { namesOf } from "@sallyport/shared/policy/network/lower.ts";
+import { tooMuch } from "@sallyport/shared/policy/network/size.ts";
 import type { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import type { Found, Seen } from "./network-found.ts";
@@ -21,6 +22,8 @@ export function judge(wanted: NetworkSection, found: Found, config: FirewallConf
   if (found.about === CLOSED) return failed("no policy is in force yet: nothing passes to or from a guest");
   if (namesOf(holding(wanted, found), found.denied).some((name) => found.names[name] === undefined))
     return failed("names are not asked yet");
+  const over = tooMuch(holding(wanted, found));
+  if (over.length > 0) return failed(`the section is too large: ${over.join("; ")}`);
   if (found.about !== textOf(wanted, found, config, hash).about)
     return failed("the ruleset in force is of another policy, or its names or times have moved on");
   if (found.differs.length > 0) return failed(`the ruleset was changed from outside: ${found.differs.join("; ")}`);

@@ -10,6 +10,7 @@ import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
 import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
 import { namesOf } from "@sallyport/shared/policy/network/lower.ts";
 import { familyName, TABLE } from "@sallyport/shared/policy/network/nft.ts";
+import { tooMuch } from "@sallyport/shared/policy/network/size.ts";
 import type { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
@@ -27,7 +28,7 @@ import { LoadedTable } from "./network-loaded.ts";
 import { Names } from "./network-names.ts";
 import { type ReadTable, readTable } from "./network-table.ts";
 import { lookAtRoom, makeWay, type Room } from "./network-untracked.ts";
-import { type FirewallConfig, isLenient, sectionDigest, textOf, wayOf } from "./network-wanted.ts";
+import { type FirewallConfig, holding, isLenient, sectionDigest, textOf, wayOf } from "./network-wanted.ts";
 
 /** Long enough for a broker's restart, short enough that a workstation is not out of reach for an hour. */
 export const BROKER_LOST_MS = 120_000;
@@ -173,14 +174,19 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   }
 
   /** A workstation is not looser than its last good policy; where it has none in force, nothing passes. */
-  async function refused(wanted: NetworkSection, found: Seen, why: string): Promise<Error> {
+  async function refused(
+    wanted: NetworkSection,
+    found: Seen,
+    why: string,
+    what = "The kernel refuses the ruleset",
+  ): Promise<Error> {
     const isOpen = found.about === null || found.about === CLOSED;
-    if (!isOpen) return new Error(`The kernel refuses the ruleset, and the one before stays in force: ${why}`);
+    if (!isOpen) return new Error(`${what}, and the one before stays in force: ${why}`);
     const then = isLenient(wanted, found)
       ? "None is in force: audit mode acts on nothing."
       : await close(ruleset, config, found.path);
     log.error({ why, then }, "network.refused");
-    return new Error(`${then} The kernel refuses the ruleset: ${why}`);
+    return new Error(`${then} ${what}: ${why}`);
   }
 
   function tellWidened(): void {
@@ -223,6 +229,8 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   };
 
   async function applyTable(wanted: NetworkSection, found: Seen): Promise<void> {
+    const over = tooMuch(holding(wanted, found));
+    if (over.length > 0) throw await refused(wanted, found, over.join("; "), "The section is too large");
     const { text, about, again } = textOf(wanted, found, config, hash);
     // what another changed is told and let be
     if (found.about === about && found.differs.length > 0 && isLenient(wanted, found)) {

@@ -49,6 +49,26 @@ test("a document of aliases that would unfold without end is refused", () => {
   expect(faults(bomb.join("\n"))[0]).toMatch(/alias/);
 });
 
+test.each([
+  ["addresses", `addresses: *far`, (n: number) => `&far [${Array(n).fill("192.0.2.7").join(",")}]`, 128, 32_768],
+  [
+    "windows of time",
+    `during: *times`,
+    (n: number) => `&times [${Array(n).fill("{from: 08:00}").join(",")}]`,
+    8,
+    2_000,
+  ],
+])("more %s than a workstation loads is refused with what to cut", (what, named, list, each, most) => {
+  const document = (rules: number) =>
+    `network:\n  rules:\n${Array.from({ length: rules }, (_, at) => `    - { name: n, verdict: block, ${at === 0 ? named.replace(/\*\w+/, list(each)) : named} }\n`).join("")}`;
+  expect(faults(document(most / each))).toEqual([]);
+  expect(faults(document(most / each + 1))[0]).toMatch(
+    new RegExp(
+      `^network\\.rules 3:5 ${most + each} ${what}.* in all rules together, and no workstation loads more than ${most}: `,
+    ),
+  );
+});
+
 test("any text gives a policy or faults with a place in it, and never throws", () => {
   fc.assert(
     fc.property(

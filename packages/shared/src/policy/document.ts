@@ -2,6 +2,7 @@
 import { type Document, isMap, isSeq, LineCounter, type Node, parseDocument, visit, type YAMLError } from "yaml";
 import type { z } from "zod";
 import { POLICY_CHARS_MAX, tooDeep, unfoldsTooFar } from "./depth.ts";
+import { tooMuch } from "./network/size.ts";
 import { Policy } from "./policy.ts";
 
 /** `line` and `column` count from 1. `path` is `usb.deviceRules[3]`, empty for the document as a whole. */
@@ -54,8 +55,10 @@ export function readPolicy(untrusted: string): ReadPolicy {
     return { ok: false, faults: [{ path: "", ...place(lines, unfolded.offset), message: unfolded.message }] };
   const value: unknown = document.toJS({ maxAliasCount: -1 }) ?? {}; // bounded just now
   const policy = Policy.safeParse(value);
-  if (policy.success) return { ok: true, policy: policy.data };
-  const faults = policy.error.issues.flatMap((issue) => faultsOf(issue)).slice(0, FAULTS_MAX);
+  const faults: Found[] = policy.success
+    ? tooMuch(policy.data.network).map((message) => ({ path: ["network", "rules"], message }))
+    : policy.error.issues.flatMap((issue) => faultsOf(issue)).slice(0, FAULTS_MAX);
+  if (policy.success && faults.length === 0) return { ok: true, policy: policy.data };
   return {
     ok: false,
     faults: faults.map(({ path, message, key }) => ({
