@@ -6,6 +6,8 @@ import { namesOf } from "@sallyport/shared/policy/network/lower.ts";
 import { tooMuch } from "@sallyport/shared/policy/network/size.ts";
 import type { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
+import { withCards } from "./network-cards.ts";
+import { contested } from "./network-contested.ts";
 import type { Found, Seen } from "./network-found.ts";
 import { isAsWanted, roomWords } from "./network-untracked.ts";
 import { type FirewallConfig, holding, textOf, wayOf } from "./network-wanted.ts";
@@ -29,6 +31,8 @@ export function judge(wanted: NetworkSection, found: Found, config: FirewallConf
   if (found.differs.length > 0) return failed(`the ruleset was changed from outside: ${found.differs.join("; ")}`);
   if (!isAsWanted(hash, found.room, wayOf(found, config)))
     return failed("dom0's way to the broker does not yet go as the room in the table of connections asks");
+  const shared = contested(withCards(config.vifs, found.cards));
+  if (shared !== undefined) return failed(`${shared} The rules are in force all the same.`);
   const words = [
     ...roomWords(found.room),
     ...(found.isolatedUntil === null ? [] : [`Isolated by a command until ${found.isolatedUntil}.`]),

@@ -110,6 +110,19 @@ describe("the firewall's applier", () => {
     expect(text()).toContain("ether saddr != 00:16:3e:00:00:02 jump drop-spoofed");
     expect(text()).not.toContain("00:16:3e:00:00:01");
   });
+  it("says of guests that Xen or the configuration gives the same what they share, with the rules in force", async () => {
+    const xen = simXl();
+    const mac = "00:16:3e:00:00:01";
+    const vifs = [
+      { name: "vif-work", guest: "work", mac, addresses: ["10.1.0.2"] },
+      { name: "vif-play", guest: "play", addresses: ["10.1.0.3"] },
+    ];
+    const { settle, text } = agent({ config: { wire: "routed", vifs, own: [] }, cards: xen.cards });
+    xen.start("play", [{ vifname: "vif-play", mac }]);
+    const state = await settle({ rules: [web] });
+    expect(state).toMatchObject({ outcome: "failed", reason: expect.stringContaining(`both have the card ${mac}`) });
+    expect(text()).toContain("goto rule-1");
+  });
   it("says that it cannot ask for cards where xenstore does not answer", async () => {
     const cards = async () => {
       throw new Error("xenstore-ls: no answer in 10 s");
