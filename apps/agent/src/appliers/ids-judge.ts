@@ -1,7 +1,7 @@
 /** What a look at the detector found → whether the `ids` section is true. Pure. */
 import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import type { IdsSection } from "@sallyport/shared/policy/ids.ts";
-import { thresholdText, whyNotEnough } from "@sallyport/shared/policy/ids-files.ts";
+import { absentSignatures, thresholdText, whyNotEnough } from "@sallyport/shared/policy/ids-files.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import { type DetectorConfig, detectorYaml } from "./ids-yaml.ts";
 
@@ -16,7 +16,7 @@ export type Found = {
   /** It runs, and most of what came lately went by it. */
   overrun: boolean;
   why: string;
-  rules: { sha256: string; count: number } | null;
+  rules: { sha256: string; count: number; signatures: readonly number[] } | null;
   /** The first rules that it does not understand. */
   notUnderstood: readonly string[];
   thresholds: string | null;
@@ -62,7 +62,8 @@ export function judge(
     loaded === count
       ? undefined
       : `${count - loaded} of ${count} rules are not understood by the detector and are not in force: ${found.notUnderstood.join("; ")}.`;
-  const reason = [lost, unseen].filter(Boolean).join(" ").slice(0, 1024);
+  const absent = absentWords(absentSignatures(wanted, found.rules!.signatures));
+  const reason = [lost, unseen, absent].filter(Boolean).join(" ").slice(0, 1024);
   return { outcome: "applied", ...(reason && { reason }), found: shown(found) };
 }
 
@@ -82,5 +83,15 @@ function differsFrom(
   return undefined;
 }
 
-const shown = ({ running, rules }: Found): Json =>
-  JSON.parse(canonicalText({ running, rules } as unknown as Json)) as Json;
+const ABSENT_NAMED_MAX = 8;
+
+function absentWords(ids: readonly number[]): string | undefined {
+  if (ids.length === 0) return undefined;
+  const more = ids.length > ABSENT_NAMED_MAX ? ` and ${ids.length - ABSENT_NAMED_MAX} more` : "";
+  return `Suppressed or bounded, and not in the rule set, so that nothing comes of it: ${ids.length === 1 ? "signature" : "signatures"} ${ids.slice(0, ABSENT_NAMED_MAX).join(", ")}${more}.`;
+}
+
+function shown({ running, rules }: Found): Json {
+  const set = rules && { sha256: rules.sha256, count: rules.count };
+  return JSON.parse(canonicalText({ running, rules: set } as unknown as Json)) as Json;
+}

@@ -82,6 +82,31 @@ describe("the detector's applier", () => {
     expect((await settle({ rules, suppress })).outcome).toBe("applied");
     expect(detector.files.get("threshold.config")).toContain("sig_id 1000001");
   });
+  it("names the signatures of suppressions and thresholds that the set has not: the detector passes over them", async () => {
+    const { artifact, begin, settle } = agent();
+    const rules = artifact(`${RULE}\n#${RULE.replace("1;", "2;")}\n`);
+    const suppress = [1_000_001, 1_000_002].map((signatureId) => ({ signatureId, reason: "known" }));
+    const bound = { kind: "limit", count: 1, seconds: 60 };
+    expect(await begin({ rules, suppress })).toMatchObject({
+      outcome: "applied",
+      reason: "Suppressed or bounded, and not in the rule set, so that nothing comes of it: signature 1000002.",
+      found: { rules: { sha256: rules, count: 1 } },
+    });
+    const thresholds = Array.from({ length: 10 }, (_, at) => ({ signatureId: 7 + at, ...bound }));
+    expect((await settle({ rules, suppress, thresholds })).reason).toMatch(
+      /: signatures 1000002, 7, 8, 9, 10, 11, 12, 13 and 3 more\.$/,
+    );
+    expect((await settle({ rules, suppress: suppress.slice(0, 1) })).reason).toBeUndefined();
+  });
+  it("writes a set of the workstation's own without the byte order mark it begins with", async () => {
+    const { begin, detector } = agent();
+    detector.files.set("detector.rules", `\uFEFF${RULE}\n`);
+    expect(await begin({})).toMatchObject({
+      outcome: "applied",
+      found: { rules: { count: 1 }, running: { loaded: 1 } },
+    });
+    expect(detector.files.get("detector.rules")).toBe(`${RULE}\n`);
+  });
   it("leaves everything as it is when the rules do not stand the test", async () => {
     const { artifact, begin, settle, detector } = agent();
     const rules = artifact(`${RULE}\n`);

@@ -6,7 +6,7 @@ import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import type { IdsSection } from "@sallyport/shared/policy/ids.ts";
-import { countRules, thresholdText, whyNotEnough } from "@sallyport/shared/policy/ids-files.ts";
+import { countRules, readRules, thresholdText, whyNotEnough } from "@sallyport/shared/policy/ids-files.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { z } from "zod";
 import type { Detector } from "../dom0/detector.ts";
@@ -106,13 +106,21 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
       overrun,
       why,
       notUnderstood: alive && alive.failed > 0 ? await notUnderstoodOf(sum(rules ?? "")) : [],
-      rules: rules === undefined ? null : { sha256: sum(rules), count: countRules(rules) },
+      rules: rules === undefined ? null : setOf(rules),
       thresholds: thresholds === undefined ? null : sum(thresholds),
       yaml: yaml === undefined ? null : sum(yaml),
       known,
     };
     tellBlind(blindness(found));
     return found;
+  }
+
+  /** Read once: it is the same at each look. */
+  let set: NonNullable<Found["rules"]> | undefined;
+  function setOf(rules: string): NonNullable<Found["rules"]> {
+    const sha256 = sum(rules);
+    if (set?.sha256 !== sha256) set = { sha256, ...readRules(rules) };
+    return set;
   }
 
   async function notUnderstoodOf(set: string): Promise<string[]> {
@@ -171,7 +179,8 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
   }
 
   async function rulesFor(wanted: IdsSection): Promise<string> {
-    if (wanted.rules === undefined) return (await detector.read("detector.rules")) ?? "";
+    // with a byte order mark the detector would not know the first of them
+    if (wanted.rules === undefined) return ((await detector.read("detector.rules")) ?? "").replace(/^\uFEFF+/, "");
     const rules = await detector.artifact(await artifact(wanted.rules));
     if (rules === undefined || sum(rules) !== wanted.rules)
       throw new Error(`The rule set ${wanted.rules} was changed on this workstation's disk.`);

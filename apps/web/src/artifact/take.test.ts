@@ -51,6 +51,13 @@ describe("a rule set", () => {
       text: rule(1) + rule(2),
     });
   });
+  it("of files put together is kept without the byte order marks they began with", async () => {
+    const marked = `\uFEFF${rule(1)}\uFEFF# the second\n${rule(2)}`;
+    expect(await take("suricata-rules", "site.rules", marked)).toEqual({
+      facts: { rules: 2 },
+      text: `${rule(1)}# the second\n${rule(2)}`,
+    });
+  });
   it.each([["--format=ustar"], ["--format=gnu"], ["--format=pax"]])(
     "of an archive is one text, by name (%s)",
     async (format) => {

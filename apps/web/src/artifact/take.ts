@@ -74,7 +74,9 @@ async function takeRules({ kind, chunks, pieceBytes, keep }: Taking): Promise<Ta
         ? tooLarge(most)
         : refused(`It cannot be unpacked: ${error.message}.`);
     });
-  const { text, files } = rulesText(whole);
+  const { text: written, files } = rulesText(whole);
+  // of files put together, each may have begun with one
+  const text = written.replaceAll(/^\uFEFF/gm, "");
   const checked = checkRules(text);
   if (!checked.ok) throw refused(`This is no rule set. ${checked.error}`);
   const kept = new Cutter(pieceBytes, keep);

@@ -31,6 +31,10 @@ describe("a rule set", () => {
     [`${rule(7)}\n\n${rule(7)}`, "Line 3 has the sid 7 of line 1"],
     [`${rule(1)}\n  ${rule(2)}`, "Line 2 begins with a blank, and the detector passes over it: alert tcp"],
     [`${rule(1)}\n\t${rule(2)}`, "Line 2 begins with a blank, and the detector passes over it: alert tcp"],
+    [`\uFEFF${rule(1)}`, "Line 1 begins with the character U+FEFF, which the detector takes for part of the action: "],
+    [`${rule(1)}\n\uFEFF# a comment`, "Line 2 begins with the character U+FEFF"],
+    [`${rule(1)}\n\u00a0${rule(2)}`, "Line 2 begins with the character U+00A0"],
+    [`${rule(1)}\n\u00a0`, "Line 2 begins with the character U+00A0"],
     [`${rule(1)}\n\u0000`, "It is no text: it holds a NUL."],
   ])("%j is refused", (text, why) =>
     expect(checkRules(text)).toEqual({ ok: false, error: expect.stringContaining(why) }),

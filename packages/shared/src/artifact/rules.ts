@@ -3,8 +3,10 @@
 import { fail, ok, type Result } from "../base/result.ts";
 
 const ACTIONS = /^(?:alert|pass|drop|reject|rejectsrc|rejectdst|rejectboth|config)\s/;
-const SID = /[;(]\s*sid\s*:\s*(\d{1,10})\s*;/;
-const GID = /[;(]\s*gid\s*:\s*(\d{1,10})\s*;/;
+export const SID = /[;(]\s*sid\s*:\s*(\d{1,10})\s*;/;
+export const GID = /[;(]\s*gid\s*:\s*(\d{1,10})\s*;/;
+/** The detector knows ASCII's alone: what else looks like one is part of the action to it. */
+const AROUND = /^[ \t\r]+|[ \t\r]+$/g;
 const SHOWN_CHARS = 80;
 
 /** How many rules it has. The error names the line, counted from 1. */
@@ -15,15 +17,20 @@ export function checkRules(text: string): Result<{ rules: number }> {
   for (let at = 0; at < lines.length; at++) {
     const number = at + 1;
     let rule = lines[at]!.replace(/\r$/, "");
-    if (/^\s*#/.test(rule)) {
+    if (/^[ \t]*#/.test(rule)) {
       while (/\\\r?$/.test(lines[at]!) && /^[ \t]/.test(lines[at + 1] ?? "")) at++;
       continue;
     }
     while (rule.endsWith("\\") && at + 1 < lines.length) rule = rule.slice(0, -1) + lines[++at]!.replace(/\r$/, "");
-    rule = rule.trim();
+    rule = rule.replace(AROUND, "");
     if (rule === "") continue;
     const wrong = (what: string) => fail(`Line ${number} ${what}: ${rule.slice(0, SHOWN_CHARS)}`);
     if (/^[ \t]/.test(lines[number - 1]!)) return wrong("begins with a blank, and the detector passes over it");
+    const first = rule.codePointAt(0)!;
+    if (first < 0x20 || first > 0x7e) {
+      const code = first.toString(16).toUpperCase().padStart(4, "0");
+      return wrong(`begins with the character U+${code}, which the detector takes for part of the action`);
+    }
     if (!ACTIONS.test(rule)) return wrong("begins with no action of a rule");
     if (!/\(.*\)$/.test(rule)) return wrong("has no options in brackets");
     const sid = SID.exec(rule)?.[1];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { IdsSection } from "./ids.ts";
-import { countRules, thresholdText, whyNotEnough } from "./ids-files.ts";
+import { absentSignatures, countRules, readRules, thresholdText, whyNotEnough } from "./ids-files.ts";
 
 describe("the detector's threshold file", () => {
   it("suppresses a signature everywhere or for one address, and bounds how often one alerts", () => {
@@ -38,9 +38,28 @@ describe("a rule file", () => {
     ["# alert ip any any -> any any \\\n\t( \\\n  sid:1;)\nalert ip any any -> any any (sid:2;)\n", 1],
     ["# a folder \\\n\n# another \\\r\n\r\n", 0],
     ["# a folder \\\nalert ip any any -> any any (sid:1;)\n", 1],
+    ["\uFEFF# the detector takes this for a rule\n", 1],
+    ["alert ip any any -> any any ( \\", 1],
   ])("%j has %i rules", (text, count) => {
     expect(countRules(text)).toBe(count);
   });
+});
+
+describe("what a section says of signatures", () => {
+  const section = IdsSection.parse({
+    suppress: [1, 2, 3, 4, 4].map((signatureId) => ({ signatureId, reason: "noise" })),
+    thresholds: [{ signatureId: 5, kind: "limit", count: 1, seconds: 60 }],
+  });
+  it.each([
+    ["alert ip any any -> any any (sid:1;)", [2, 3, 4, 5]],
+    [
+      'alert ip any any -> any any (msg:"a"; gid:1; sid: 2 ;) \r\nalert ip any any -> any any ( \\\n  sid:5;)',
+      [1, 3, 4],
+    ],
+    ["#alert ip any any -> any any (sid:1;)\nalert ip any any -> any any (gid:3; sid:2;)", [1, 2, 3, 4, 5]],
+  ])("of %j misses %j", (rules, absent) =>
+    expect(absentSignatures(section, readRules(rules).signatures)).toEqual(absent),
+  );
 });
 
 describe("a rule set of which some rules are not understood", () => {

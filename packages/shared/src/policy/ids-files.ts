@@ -1,4 +1,5 @@
 /** The `ids` section in the detector's own words: its threshold file, and how many rules a rule file must load. Pure. */
+import { GID, SID } from "../artifact/rules.ts";
 import type { IdsSection } from "./ids.ts";
 
 /** A signature's number has 32 bits. A larger one is no rule's, and for one line with it Suricata refuses the whole file,
@@ -25,17 +26,43 @@ export function thresholdText({ suppress, thresholds = [] }: IdsSection): string
 }
 
 /** Rules that are not commented out; one may go on over lines that end with a backslash, a comment only where they are
- *  indented: those the detector passes over. */
-export function countRules(rules: string): number {
-  let count = 0;
+ *  indented: those the detector passes over. Blanks are ASCII's: it knows no others, nor a byte order mark. */
+function* rulesIn(text: string): Generator<string> {
   let goesOn: "rule" | "comment" | undefined;
-  for (const line of rules.split("\n")) {
+  let rule = "";
+  for (const line of text.split("\n")) {
     const isIndented = goesOn === "comment" && /^[ \t]/.test(line);
-    const isComment = goesOn !== "rule" && (isIndented || /^\s*(?:#|$)/.test(line));
-    if (!isComment && goesOn !== "rule") count += 1;
+    const isComment = goesOn !== "rule" && (isIndented || /^[ \t\r\v\f]*(?:#|$)/.test(line));
     goesOn = !/\\\r?$/.test(line) ? undefined : isComment ? "comment" : "rule";
+    if (isComment) continue;
+    rule += line.replace(/\\\r?$/, "");
+    if (goesOn === "rule") continue;
+    yield rule;
+    rule = "";
   }
-  return count;
+  if (rule !== "") yield rule;
+}
+
+/** `signatures`: their numbers, of those that suppressions and thresholds can speak of (generator 1). */
+export function readRules(text: string): { count: number; signatures: number[] } {
+  let count = 0;
+  const signatures: number[] = [];
+  for (const rule of rulesIn(text)) {
+    count += 1;
+    const sid = SID.exec(rule)?.[1];
+    if (sid !== undefined && (GID.exec(rule)?.[1] ?? "1") === "1") signatures.push(Number(sid));
+  }
+  return { count, signatures };
+}
+
+export const countRules = (rules: string): number => readRules(rules).count;
+
+/** Numbers that a section speaks of and a set has not: the detector passes over them, and nothing is suppressed by them. */
+export function absentSignatures({ suppress, thresholds = [] }: IdsSection, signatures: readonly number[]): number[] {
+  const named = [...new Set([...suppress, ...thresholds].map(({ signatureId }) => signatureId))];
+  if (named.length === 0) return [];
+  const has = new Set(signatures);
+  return named.filter((id) => !has.has(id));
 }
 
 /** Of a set of tens of thousands a few rules may be for another version of the detector. */
