@@ -162,7 +162,8 @@ function watch(child: ChildProcess, order: Pick<ReaderOrder, "secondsMax" | "sig
   const end = (reason: string) => {
     why = reason;
     // the whole group: bubblewrap takes its inside with it, prlimit has become the reader
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+    const isOver = child.exitCode !== null || child.signalCode !== null;
+    if (child.pid !== undefined && !isOver) process.kill(-child.pid, "SIGKILL");
   };
   const timer = setTimeout(
     () => end(`the reading took longer than ${order.secondsMax} s and was ended`),

@@ -48,9 +48,10 @@ const requestOf = () => bench.records.find(({ kind }) => kind === "usb.request")
 describe.skipIf(absent !== null)("the guest is never given a stick", () => {
   it("whose exception is revoked while its copy is made", async () => {
     bench.policy = UsbSection.parse({});
-    const { rebuild } = gateParts({ ...bench, attach: undefined });
+    const { rebuild, volume } = gateParts({ ...bench, attach: undefined });
     bench.start({
       attach: recording(),
+      volume,
       async rebuild(...order) {
         const made = await rebuild(...order);
         bench.exceptions = [];
