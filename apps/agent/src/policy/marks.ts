@@ -49,8 +49,18 @@ export function makeGood(workstation: WorkstationId, kept: Kept, marks: Marks, i
     orders[each] = Math.max(orders[each] ?? 0, least);
   }
   const floor = isLost ? Math.max(kept.floor, marks.floor) : kept.floor;
-  const revoked = revokedOf([...(kept.revoked ?? []), ...marks.revoked], floor);
+  const revoked = withForgotten(kept.revoked ?? [], marks.revoked, floor);
   return { ...kept, statements, orders, floor, ...(revoked.length > 0 && { revoked }) };
+}
+
+type Revoked = Marks["revoked"];
+
+/** As it stands where nothing was forgotten, what has ended as well: what a full disk did not take goes on from this very text. */
+function withForgotten(own: Revoked, marked: Revoked, floor: number): Revoked {
+  const knows = ({ exception, until }: Revoked[number]) =>
+    own.some((each) => each.exception === exception && Date.parse(each.until) >= Date.parse(until));
+  const forgotten = marked.filter((each) => Date.parse(each.until) > floor && !knows(each));
+  return forgotten.length === 0 ? own : revokedOf([...own, ...forgotten], floor);
 }
 
 type Held = Kept["statements"][string];

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { toBase64 } from "@sallyport/shared/base/bytes.ts";
-import type { Json } from "@sallyport/shared/base/canonical.ts";
+import { canonicalText, type Json } from "@sallyport/shared/base/canonical.ts";
 import type { GroupId, SessionId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { Policy, policyDigest } from "@sallyport/shared/policy/policy.ts";
 import { type SignedStatement, signStatement } from "@sallyport/shared/policy/statement.ts";
@@ -22,7 +22,7 @@ import pino from "pino";
 import { beforeEach, expect, it } from "vitest";
 import { newSigner } from "../../../../packages/shared/test/keys.ts";
 import { sha256 } from "../../src/dom0/crypto.ts";
-import { NO_SPARE } from "../../src/dom0/spare.ts";
+import { NO_SPARE, spareIn } from "../../src/dom0/spare.ts";
 import { copyPath, keptPath } from "../../src/policy/kept.ts";
 import { PolicyKeeper } from "../../src/policy/policy.ts";
 import { keepMarks, recoverKept } from "../../src/policy/recover.ts";
@@ -134,6 +134,19 @@ it("the floor that a full disk did not take holds over a start, and is written o
   expect(keeper.floor()).toBe(later);
   keeper.keepAgain();
   expect(start().floor()).toBe(later);
+});
+
+it("what was revoked and has ended since is no other text: what a full disk did not take goes on from it", () => {
+  const disk = JSON.parse(readFileSync(keptPath(state), "utf8"));
+  // the floor is written as it moves, and takes nothing out
+  disk.revoked = [1, -1].map((ms, at) => ({
+    exception: "ab"[at]!.repeat(64),
+    until: new Date(disk.floor + ms).toISOString(),
+  }));
+  for (const path of [keptPath(state), copyPath(state)]) writeFileSync(path, `${JSON.stringify(disk)}\n`);
+  const spare = spareIn(state, "unkept");
+  spare.keep(canonicalText(disk), JSON.stringify({ ...disk, floor: disk.floor + 1_000 }));
+  expect(start(undefined, spare).floor()).toBe(disk.floor + 1_000);
 });
 
 it("a whole file whose copy is not the same, on a disk that takes nothing, holds all the same", () => {
