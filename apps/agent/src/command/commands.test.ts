@@ -578,6 +578,8 @@ describe("a journal", () => {
     first.commands.take(order("pause", { guest: "work" }));
     await first.until("command.done");
     disk.full = true;
+    const release = order("release", {});
+    expect(() => first.commands.take(release)).toThrow("ENOSPC");
     first.commands.take(order("isolate", { until: "2026-11-24T12:00:00.000Z" }));
     while (!first.commands.isolation) await new Promise<void>((resolve) => void setTimeout(resolve, 1));
     await first.stop();
@@ -591,8 +593,17 @@ describe("a journal", () => {
     disk.full = false;
     const last = await start();
     while (last.commands.unkept) await new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    await last.until("command.done", 2);
+    // sent again; the cut was ordered after it
+    last.commands.take(release);
+    await last.until("command.done", 3);
     await last.stop();
-    expect(decode(disk.kept!)).toMatchObject({ ordered: [], isolation: { until: "2026-11-24T12:00:00.000Z" } });
+    expect(trail.filter(({ kind }) => kind === "command.done").map(({ body }) => body)).toMatchObject([
+      { verb: "pause", outcome: "done" },
+      { verb: "isolate", outcome: "done" },
+      { verb: "release", outcome: "failed" },
+    ]);
+    expect(decode(disk.kept!)).toMatchObject({ isolation: { until: "2026-11-24T12:00:00.000Z" } });
     expect(readdirSync(runtime)).toEqual([]);
     expect(xl.asked).toHaveLength(1);
     rmSync(runtime, { recursive: true });

@@ -81,11 +81,14 @@ export class Commands {
     return commands;
   }
 
-  /** Nothing is made up of what was ordered; a cut that a full disk had not taken only takes away, and holds. */
+  /** Nothing is made up of what was ordered; a cut that a full disk had not taken only takes away, and holds, as well against
+   *  a release that was turned away before it. */
   #goOnWithout(why: string): void {
     const { log, tell, now } = this.#parts;
-    const isolation = this.#left(undefined)?.isolation ?? null;
-    this.#goOnFrom(EMPTY_JOURNAL, isolation ? { ...EMPTY_JOURNAL, isolation } : undefined);
+    const left = this.#left(undefined);
+    const isolation = left?.isolation;
+    const ordered = left?.ordered.filter(({ command }) => goesAhead(command.verb)) ?? [];
+    this.#goOnFrom(EMPTY_JOURNAL, isolation ? { ...left, ordered } : undefined);
     const cut = isolation ? `but the cut until ${isolation.until} holds` : "and an isolation with them";
     log.error({ why }, "command.journal-damaged");
     tell({

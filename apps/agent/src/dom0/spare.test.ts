@@ -11,9 +11,11 @@ it("is good for going on from the text that the disk has, and from no other", ()
   expect(spare.beyond("first")).toBeUndefined();
   spare.keep("first", "first and more");
   expect(spareIn(folder, "orders").beyond("first")).toBe("first and more");
-  expect(spare.beyond("second")).toBeUndefined();
   // of what cannot be read any more nobody can say it
   expect(spare.beyond(undefined)).toBe("first and more");
+  expect(spare.beyond("second")).toBeUndefined();
+  // what was seen to be older is so for good
+  expect(spare.beyond(undefined)).toBeUndefined();
   writeFileSync(join(folder, "orders"), "torn {");
   expect(spare.beyond("first")).toBeUndefined();
   spare.keep("first", "first and more");

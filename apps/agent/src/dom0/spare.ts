@@ -27,7 +27,10 @@ export function spareIn(folder: string | undefined, name: string): Spare {
     beyond(disk) {
       try {
         const { beyond, text } = Spared.parse(JSON.parse(readFileSync(path, "utf8")));
-        return disk === undefined || beyond === sumOf(disk) ? text : undefined;
+        if (disk === undefined || beyond === sumOf(disk)) return text;
+        // older than the disk, by a kill before it was dropped: nor may it be taken up where that cannot be read any more
+        rmSync(path, { force: true });
+        return undefined;
       } catch {
         return undefined;
       }
