@@ -1,6 +1,7 @@
 /** What a look at the firewall finds: what is judged, shown, and acted on. */
 import type { MarkRange } from "@sallyport/shared/policy/network/marks.ts";
 import type { DeniedAddress } from "@sallyport/shared/policy/overlay.ts";
+import type { OtherFound } from "./network-closed.ts";
 import type { Room } from "./network-untracked.ts";
 
 /** Names are part of it, so that judging needs nothing else. */
@@ -21,7 +22,11 @@ export type Found =
       /** Of the table in force. */
       marks: MarkRange | null;
       differs: string[];
+      /** Of the wire that is not the guests'. */
+      other: OtherFound;
       misplaced: string[];
+      /** Devices that no guest is given, on that wire. */
+      strays: string[];
       room: Room | null;
       nowSeconds: number;
       behindSeconds: number;

@@ -7,10 +7,11 @@ import { tooMuch } from "@sallyport/shared/policy/network/size.ts";
 import type { NetworkSection } from "@sallyport/shared/policy/network.ts";
 import type { SectionState } from "@sallyport/shared/state/reported.ts";
 import { withCards } from "./network-cards.ts";
+import { isOtherAsWanted } from "./network-closed.ts";
 import { contested } from "./network-contested.ts";
 import type { Found, Seen } from "./network-found.ts";
 import { isAsWanted, roomWords } from "./network-untracked.ts";
-import { type FirewallConfig, holding, textOf, wayOf } from "./network-wanted.ts";
+import { type FirewallConfig, holding, isLenient, textOf, wayOf } from "./network-wanted.ts";
 
 export function judge(wanted: NetworkSection, found: Found, config: FirewallConfig, hash: Hash): SectionState {
   if (found.state === "unable") return { outcome: "not-applied", reason: found.reason };
@@ -29,6 +30,13 @@ export function judge(wanted: NetworkSection, found: Found, config: FirewallConf
   if (found.about !== textOf(wanted, found, config, hash).about)
     return failed("the ruleset in force is of another policy, or its names or times have moved on");
   if (found.differs.length > 0) return failed(`the ruleset was changed from outside: ${found.differs.join("; ")}`);
+  if (!isOtherAsWanted(found.other, isLenient(wanted, found), config, found.path, hash))
+    return failed(
+      "a guest's device on another wire than the firewall's is not shut, or is where audit mode shuts nothing",
+    );
+  const { refused } = found.other;
+  if (refused !== null && found.strays.length > 0 && !isLenient(wanted, found))
+    return failed(`${found.strays.join(", ")}: no guest's as far as is known, and not shut: ${refused}`);
   if (!isAsWanted(hash, found.room, wayOf(found, config)))
     return failed("dom0's way to the broker does not yet go as the room in the table of connections asks");
   const shared = contested(withCards(config.vifs, found.cards));

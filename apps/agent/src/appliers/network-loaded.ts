@@ -41,7 +41,7 @@ export class LoadedTable {
   /** Against what the kernel made of the same text; after a restart that is learnt from the text on disk. */
   async differsFrom(table: ReadTable): Promise<string[]> {
     if (table.about !== undefined && this.#loaded?.about !== table.about) {
-      const text = await this.#kept();
+      const text = firstTable(await this.#kept());
       if (text?.includes(`comment "${table.about}"`)) {
         const content = await this.aside(text);
         if (content) this.#loaded = { about: table.about, content };
@@ -58,3 +58,6 @@ export class LoadedTable {
     return about === this.#loaded.about ? differs : ["another table stands in its place"];
   }
 }
+
+/** What stands behind it is of the other wire (network-closed.ts). */
+const firstTable = (text: string | undefined): string | undefined => text?.replace(/^\}\n[\s\S]*/m, "}\n");

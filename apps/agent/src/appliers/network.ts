@@ -7,7 +7,7 @@ import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { ok } from "@sallyport/shared/base/result.ts";
 import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
-import { devicesOf } from "@sallyport/shared/policy/network/firewall.ts";
+import { devicesOf, VIF_PREFIX } from "@sallyport/shared/policy/network/firewall.ts";
 import { namesOf } from "@sallyport/shared/policy/network/lower.ts";
 import { familyName, TABLE } from "@sallyport/shared/policy/network/nft.ts";
 import { tooMuch } from "@sallyport/shared/policy/network/size.ts";
@@ -20,7 +20,7 @@ import type { ResolveName } from "../dom0/names.ts";
 import type { NetDevice, Ruleset } from "../dom0/ruleset.ts";
 import type { Applier } from "./applier.ts";
 import { KnownCards, unbound } from "./network-cards.ts";
-import { close, openOther } from "./network-closed.ts";
+import { close, type OtherFound, OtherWire } from "./network-closed.ts";
 import { dropCounter } from "./network-drops.ts";
 import type { Found, Seen } from "./network-found.ts";
 import { judge } from "./network-judge.ts";
@@ -79,6 +79,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
   const cards = new KnownCards(parts.cards ?? (async () => undefined));
   const drops = dropCounter(config.vifs, parts);
   const name = { family: familyName(config), table: TABLE } as const;
+  const other = new OtherWire(ruleset, config, hash);
   const loaded = new LoadedTable(ruleset, name.family, () => parts.kept.read());
   let asked: string[] = [];
   let uses = 0;
@@ -108,11 +109,13 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     let table: ReadTable | undefined;
     let devices: NetDevice[];
     let room: Room | null;
+    let beside: OtherFound;
     try {
       const listing = await ruleset.list(name);
       table = listing === undefined ? undefined : readTable(listing);
       devices = await ruleset.devices();
       room = await lookAtRoom(ruleset);
+      beside = await other.look();
     } catch (error) {
       return { state: "unable", reason: `${(error as Error).message}. The firewall needs nftables and root.` };
     }
@@ -140,7 +143,9 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       about: table?.about ?? null,
       marks: table?.marks ?? null,
       differs: table ? await loaded.differsFrom(table) : [],
+      other: beside,
       misplaced: misplaced(config, devices),
+      strays: strays(config, devices),
       room,
       nowSeconds: Math.floor(Math.max(parts.now(), parts.floor()) / 1000),
       behindSeconds: clockBehind(),
@@ -185,6 +190,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     const then = isLenient(wanted, found)
       ? "None is in force: audit mode acts on nothing."
       : await close(ruleset, config, found.path);
+    if (!isLenient(wanted, found)) await other.make(found.other, false, found.path);
     log.error({ why, then }, "network.refused");
     return new Error(`${then} ${what}: ${why}`);
   }
@@ -232,14 +238,15 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     const over = tooMuch(holding(wanted, found));
     if (over.length > 0) throw await refused(wanted, found, over.join("; "), "The section is too large");
     const { text, about, again } = textOf(wanted, found, config, hash);
+    const shut = () => other.make(found.other, isLenient(wanted, found), found.path);
     // what another changed is told and let be
     if (found.about === about && found.differs.length > 0 && isLenient(wanted, found)) {
       if (left !== found.differs.join("; ")) tellDrift(found.differs, "left");
       left = found.differs.join("; ");
-      return;
+      return void (await shut());
     }
     left = "";
-    if (found.about === about && found.differs.length === 0) return;
+    if (found.about === about && found.differs.length === 0) return void (await shut());
     const checked = await ruleset.check(text);
     if (!checked.ok) throw await refused(wanted, found, checked.error);
     const content = await loaded.aside(text);
@@ -256,9 +263,9 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     const rest = again ? await ruleset.forget() : ok(null);
     if (!rest.ok)
       throw await refused(wanted, { ...found, about: null }, `connections cannot be forgotten: ${rest.error}`);
-    await openOther(ruleset, config);
+    const beside = await shut();
     loaded.isNow(about, content);
-    keep(drops.carry(text));
+    keep(drops.carry(text) + beside);
     if (drifted.length > 0) {
       repaired = `Changed from outside and put back at ${new Date(parts.now()).toISOString()}: ${drifted.join("; ")}.`;
       log.warn({ differs: drifted }, "network.repaired");
@@ -267,6 +274,14 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     log.info({ about, rules: wanted.rules.length, vifs: config.vifs.length }, "network.loaded");
   }
 }
+
+/** Devices of nobody's that are not on the guests' wire. */
+const strays = ({ wire, vifs }: FirewallConfig, devices: readonly NetDevice[]): string[] => {
+  const own = new Set(vifs.flatMap(devicesOf));
+  return devices.flatMap(({ name, bridge }) =>
+    name.startsWith(VIF_PREFIX) && !own.has(name) && (bridge !== undefined) !== (wire === "bridged") ? [name] : [],
+  );
+};
 
 /** Rules of one wire never see packets of the other: a firewall that is blind to a guest is not applied. */
 function misplaced({ wire, vifs }: FirewallConfig, devices: readonly NetDevice[]): string[] {

@@ -9,13 +9,17 @@ export const CLOSED = "closed";
 type Closed = Pick<Firewall, "wire" | "vifs"> & { path: BrokerPath | undefined };
 
 /** dom0's own way to the broker stays, where that lies behind a guest. */
-export function closed({ wire, vifs, path }: Closed): string {
+export function closed({ wire, vifs, path }: Closed, about = CLOSED): string {
   const drop = (side: "iifname" | "oifname") => guestDevices({ vifs }).map((device) => `${side} ${device} drop`);
-  return closedTable(familyName({ wire }), {
-    forward: [hook("forward", "accept"), ...drop("iifname"), ...drop("oifname")],
-    input: [hook("input", "accept"), ...pathLines(path, "in", "accept"), ...drop("iifname")],
-    output: [hook("output", "accept"), ...pathLines(path, "out", "accept"), ...drop("oifname")],
-  });
+  return closedTable(
+    familyName({ wire }),
+    {
+      forward: [hook("forward", "accept"), ...drop("iifname"), ...drop("oifname")],
+      input: [hook("input", "accept"), ...pathLines(path, "in", "accept"), ...drop("iifname")],
+      output: [hook("output", "accept"), ...pathLines(path, "out", "accept"), ...drop("oifname")],
+    },
+    about,
+  );
 }
 
 /** Before an agent runs that knows which devices are guests', and by which wire: nothing is forwarded at all. */
@@ -31,7 +35,7 @@ export function closedEverywhere(): string {
 const hook = (name: string, policy: "accept" | "drop"): string =>
   `type filter hook ${name} priority filter; policy ${policy};`;
 
-function closedTable(family: string, chains: Record<string, readonly string[]>): string {
+function closedTable(family: string, chains: Record<string, readonly string[]>, about = CLOSED): string {
   const hooked = Object.entries(chains).map(([name, lines]) => chain(name, lines));
-  return tableText({ family, table: TABLE }, [], [...hooked, aboutChain(CLOSED)]);
+  return tableText({ family, table: TABLE }, [], [...hooked, aboutChain(about)]);
 }
