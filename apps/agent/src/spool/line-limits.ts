@@ -7,12 +7,16 @@ import type { Observation } from "@sallyport/shared/record/record.ts";
 import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
 import { BUCKETS_MAX } from "../limits.ts";
 
+/** Buckets that are full again are looked for this often at most. */
+const FORGET_EVERY_MS = 100;
+
 export class LineLimits {
   readonly #policy: () => LogSection;
   readonly #monotonic: () => number;
   readonly #buckets = new Map<string, Bucket>();
   /** Tokens that lines on their way have taken already. */
   readonly #admitted = new Map<string, number>();
+  #forgotAt = Number.NEGATIVE_INFINITY;
 
   constructor(policy: () => LogSection, monotonic: () => number) {
     this.#policy = policy;
@@ -50,6 +54,21 @@ export class LineLimits {
 
   #keyOf(guest: GuestId | undefined, via: string): string {
     const key = `${guest ?? ""}/${via}`;
-    return this.#buckets.has(key) || this.#buckets.size < BUCKETS_MAX ? key : "others";
+    if (this.#buckets.has(key)) return key;
+    if (this.#buckets.size >= BUCKETS_MAX) this.#forget();
+    return this.#buckets.size < BUCKETS_MAX ? key : "others";
+  }
+
+  /** A bucket that is full again says no more than none: whoever speaks from many addresses holds no place for ever. */
+  #forget(): void {
+    const now = this.#monotonic();
+    if (now - this.#forgotAt < FORGET_EVERY_MS) return;
+    this.#forgotAt = now;
+    const { linesPerSecond, burstLines } = this.#policy();
+    for (const [key, { tokens, at }] of this.#buckets) {
+      if (tokens + ((now - at) * linesPerSecond) / 1_000 < burstLines) continue;
+      this.#buckets.delete(key);
+      this.#admitted.delete(key);
+    }
   }
 }

@@ -26,6 +26,8 @@ export const Count = z.object({
 });
 export type Count = z.infer<typeof Count>;
 
+const OTHERS = "more senders than are counted one by one";
+
 const keyOf = ({ guest, via, reason }: Pick<Held, "via" | "reason"> & { guest?: GuestId | undefined }): string =>
   `${guest ?? ""}/${via}/${reason}`;
 
@@ -52,7 +54,12 @@ export class Suppressed {
     const key = keyOf(count);
     const known = this.#counts.get(key);
     if (known) grow(known, count.lines, count.bytes, count.since, count.until);
-    else if (this.#counts.size < BUCKETS_MAX) this.#counts.set(key, { ...count });
+    else if (count.guest === undefined || this.#counts.size < BUCKETS_MAX) this.#counts.set(key, { ...count });
+    else {
+      // one for all of those that have no place: not one line goes uncounted
+      const { guest: _guest, ...rest } = count;
+      this.add({ ...rest, from: OTHERS });
+    }
   }
 
   get isEmpty(): boolean {
