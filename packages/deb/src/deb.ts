@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { build } from "./build.ts";
 import { ROOT } from "./bundle.ts";
+import { endInWords, releaseKey } from "./release-key.ts";
 import { KEYRING, publicKey, repository } from "./repository.ts";
 import { DebError } from "./run.ts";
 import { SOURCES } from "./upgrades.ts";
@@ -44,16 +45,19 @@ async function main({ out, version, repository: served, key, url, fast }: Option
   if (served && !key)
     throw new DebError("--repository needs --key: an unsigned repository is one that anybody may fill");
   if (url && !served) throw new DebError("--url says where the --repository will be served; name that too");
+  const release = served && key ? await releaseKey(key) : undefined;
+  const ending = release && endInWords(release, new Date());
   const own = JSON.parse(await readFile(join(ROOT, "apps/agent/package.json"), "utf8")) as { version: string };
   const epoch = commitTime();
   const folder = resolve(served ?? out);
   const pack = { version: version ?? own.version, out: folder, epoch, say, compression: fast ? "gzip" : "xz" } as const;
-  const repositoryOf = url && key ? { repository: { key: await publicKey(key), url } } : {};
+  const repositoryOf = url && release ? { repository: { key: await publicKey(release.fingerprint), url } } : {};
   say(`Built ${await build({ ...pack, ...repositoryOf })}`);
-  if (!served || !key) return;
-  await repository({ folder, key, epoch: Math.floor(Date.now() / 1000), ...(url && { url }) });
+  if (!release) return;
+  await repository({ folder, key: release.fingerprint, epoch: Math.floor(Date.now() / 1000), ...(url && { url }) });
   say(`${folder} is an apt repository, signed by ${key}; ${join(folder, KEYRING)} is what machines check it with.`);
   if (url) say(`${join(folder, SOURCES)} is what a machine needs to use it; the console's Enrol page names it.`);
+  if (ending) say(ending);
 }
 
 /** Of the commit that is checked out, so that the same source gives the same package. */

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { releaseKey } from "./release-key.ts";
 import { DebError, tool } from "./run.ts";
 import { SOURCES, sourcesText } from "./upgrades.ts";
 
@@ -23,11 +24,7 @@ export async function repository({ folder, key, epoch, url }: RepositoryOptions)
   const debs = (await readdir(folder)).filter((name) => name.endsWith(".deb"));
   if (debs.length === 0)
     throw new DebError(`${folder} holds no .deb; build one into it first: npm run deb -- --out ${folder}`);
-  await tool("gpg", ["--batch", "--list-secret-keys", key]).catch(() => {
-    throw new DebError(
-      `gpg has no secret key ${key}. Make one on a machine that is no console: gpg --quick-generate-key "Sallyport releases" ed25519 sign`,
-    );
-  });
+  const { fingerprint } = await releaseKey(key);
   const packages = await tool("dpkg-scanpackages", ["--multiversion", "--hash", "sha256", "."], { cwd: folder });
   const indexes = { Packages: Buffer.from(packages), "Packages.gz": gzipSync(packages, { level: 9 }) };
   for (const [name, bytes] of Object.entries(indexes)) await writeFile(join(folder, name), bytes);
@@ -47,7 +44,7 @@ ${sums.join("")}`;
       "--batch",
       "--yes",
       "--local-user",
-      key,
+      fingerprint,
       "--digest-algo",
       "SHA512",
       ...how,
@@ -57,10 +54,14 @@ ${sums.join("")}`;
     ]);
   await sign(["--clearsign"], "InRelease");
   await sign(["--armor", "--detach-sign"], "Release.gpg");
-  await tool("gpg", ["--batch", "--yes", "-o", join(folder, KEYRING), "--export", key]);
+  await tool("gpg", ["--batch", "--yes", "-o", join(folder, KEYRING), "--export", fingerprint]);
   if ((await readFile(join(folder, KEYRING))).length === 0) throw new DebError(`gpg exported nothing for ${key}`);
-  if (url !== undefined) await writeFile(join(folder, SOURCES), sourcesText({ key: await publicKey(key), url }));
+  if (url !== undefined)
+    await writeFile(join(folder, SOURCES), sourcesText({ key: await publicKey(fingerprint), url }));
 }
 
-/** The public half of a key in gpg's keyring, armoured; empty where there is none. */
-export const publicKey = (key: string): Promise<string> => tool("gpg", ["--batch", "--armor", "--export", key]);
+/** The public half of a release key, armoured, and of no other that its name fits as well. @throws DebError as `releaseKey` */
+export async function publicKey(key: string): Promise<string> {
+  const { fingerprint } = await releaseKey(key);
+  return tool("gpg", ["--batch", "--armor", "--export", fingerprint]);
+}
