@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { get, type IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -219,6 +221,11 @@ describe.skipIf(isAbsent())("evidence in the browser", () => {
     expect(await (await fetch(`${stack.consoleUrl}/packages/sallyport.sources`)).text()).toBe(sources);
     const fetched = await fetch(`${stack.consoleUrl}/packages/InRelease`);
     expect([fetched.status, await fetched.text()]).toEqual([200, "as the release key signed it\n"]);
+    // as apt asks, whose "Suites: ./" stands in each address; fetch would take it out
+    const { hostname, port } = new URL(stack.consoleUrl);
+    const asked = get({ host: hostname, port, path: "/packages/./InRelease" });
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    expect([answer.statusCode, (await answer.toArray()).join("")]).toEqual([200, "as the release key signed it\n"]);
     for (const name of ["console.key", "..%2Fkeys%2Fconsole.key", "%2e%2e%2fkeys%2fca.key"])
       expect((await fetch(`${stack.consoleUrl}/packages/${name}`)).ok, name).toBe(false);
     for (const note of ["by package", "for many"]) {

@@ -17,6 +17,7 @@ import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import { readLabels } from "../../workstation/label.ts";
+import { enrolLine, packageLine } from "../line.ts";
 import type { Packages } from "../packages.ts";
 
 const EVERY_MS = 5_000;
@@ -116,7 +117,7 @@ type MadeToken = { token: string; packages: Packages | null; uses: number };
 
 function Made({ token, packages, uses, onAgain }: MadeToken & { onAgain: () => void }) {
   const isOnce = uses === 1;
-  const enrol = (program: string) => (isOnce ? `printf %s ${token} | ${program} enrol -` : `${program} enrol -`);
+  const enrol = (program: string) => enrolLine(program, isOnce ? token : undefined);
   const without = packageFault(packages);
   return (
     <Card title={isOnce ? "Run this in the machine’s dom0" : "Run this in each machine’s dom0"}>
@@ -124,7 +125,7 @@ function Made({ token, packages, uses, onAgain }: MadeToken & { onAgain: () => v
         {packages?.sources && without === undefined ? (
           <Line
             name="On Debian, as root: installs from this console, enrols, starts"
-            text={packageLine(packages.sources, enrol("sallyport-agent"))}
+            text={packageLine(window.location.origin, packages.sources, enrol("sallyport-agent"))}
           />
         ) : null}
         <Line
@@ -194,18 +195,6 @@ function packageFault(packages: Packages | null): string | undefined {
   if (!window.isSecureContext)
     return "This page came without TLS, where anybody on the way could change the line that installs. Open the console by https, and it stands here.";
   return undefined;
-}
-
-/** The address is where this page was opened: machines reach the console by the name that people do. apt's own helper
- *  fetches, and keeps nothing whose sum is another one. */
-function packageLine(sources: string, enrol: string): string {
-  return [
-    `/usr/lib/apt/apt-helper download-file ${window.location.origin}/packages/sallyport.sources /etc/apt/sources.list.d/sallyport.sources SHA256:${sources}`,
-    "apt-get update",
-    "apt-get install -y sallyport-agent",
-    enrol,
-    "systemctl start sallyport-agent",
-  ].join(" && ");
 }
 
 function Tokens() {
