@@ -30,7 +30,8 @@ const DEPENDS = [
   "adduser",
   "bubblewrap",
   "init-system-helpers (>= 1.52)",
-  "7zip | p7zip-full",
+  // an older 7zip, as bookworm's, brings no 7z
+  "7zip (>= 24) | p7zip-full",
   "clamav-daemon",
   "cryptsetup-bin",
   "iproute2",

@@ -13,11 +13,14 @@ import { printToken } from "@sallyport/shared/workstation/enrolment.ts";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { TRAYS } from "../../../apps/agent/src/dom0/scanner-tray.ts";
+import { enrolLine, packageLine } from "../../../apps/web/src/enrol/line.ts";
+import { packagesOf } from "../../../apps/web/src/enrol/packages.ts";
 import { type Stack, startStack } from "../../up/src/start.ts";
 import { build } from "../src/build.ts";
 import { publicKey, repository } from "../src/repository.ts";
 import { preferencesText, SOURCES, sourcesText } from "../src/upgrades.ts";
 import { archiveHas, Root } from "./root.ts";
+import { serveState } from "./served.ts";
 
 const PROGRAMS = { mmdebstrap: "mmdebstrap", lintian: "lintian", gpg: "gnupg", strip: "binutils" };
 const absent = Object.entries({ ...PROGRAMS, "dpkg-scanpackages": "dpkg-dev" })
@@ -49,6 +52,8 @@ const DEPENDS = [
   "ulogd2-json",
   "util-linux",
 ];
+const DRIVEN = ["bwrap", "7z", "clamd", "cryptsetup", "dmsetup", "nft", "ulogd", "wipefs"];
+const COMMAND = join(import.meta.dirname, "../src/deb.ts");
 const PORTS = { web: 0, mqtt: 0, syslog: 0, listen: 0, postgres: 0 };
 
 const USERS = ["_sallyport-reader", "_sallyport-ids", "_sallyport-drops"];
@@ -84,17 +89,48 @@ describe.runIf(here)("the agent's Debian package", () => {
   let work: string;
   let debs: { old: string; new: string };
   let trixie: Root;
+  /** Made while the other is used; its test waits for it. */
+  let bookworm: Promise<Root>;
+  let stack: Stack;
+  let client: pg.Client;
 
   beforeAll(async () => {
     work = mkdtempSync(join(tmpdir(), "sallyport-deb-test-"));
     const pack = (version: string) => build({ version, out: work, epoch: EPOCH, compression: "gzip" });
-    debs = { old: await pack(OLD), new: await pack(NEW) };
-    trixie = await Root.make("trixie", [...DEPENDS, "systemd", "man-db"]);
+    const packed = async () => {
+      debs = { old: await pack(OLD), new: await pack(NEW) };
+      bookworm = Root.make("bookworm", [], [debs.new]);
+      bookworm.catch(() => {});
+    };
+    [trixie] = await Promise.all([Root.make("trixie", [...DEPENDS, "systemd", "man-db"]), packed()]);
+    stack = await startStack({ stateFolder: join(work, "console"), ports: PORTS, console: false, agent: false });
+    client = new pg.Client({ connectionString: stack.databaseUrl });
+    await client.connect();
   });
-  afterAll(() => {
+  afterAll(async () => {
+    await client?.end();
+    await stack?.stop();
     trixie?.remove();
+    (await bookworm?.catch(() => undefined))?.remove();
     if (work) rmSync(work, { recursive: true, force: true });
   });
+
+  /** As the Enrol page makes it. */
+  async function newToken(note: string): Promise<string> {
+    const secret = randomBytes(32).toString("base64url");
+    const ca = new X509Certificate(readFileSync(stack.keys.ca)).raw;
+    const { rows } = await client.query<{ id: string }>('SELECT id FROM "group" LIMIT 1');
+    await client.query(
+      `INSERT INTO enrol_token (hash, group_id, labels, note, expires, created_by)
+       VALUES ($1, $2, '{}', $3, now() + interval '15 minutes', 'test')`,
+      [createHash("sha256").update(secret).digest(), rows[0]?.id, note],
+    );
+    return printToken({
+      url: `https://localhost:${stack.ports.listen}`,
+      ca: createHash("sha256").update(ca).digest("hex") as Sha256,
+      secret,
+    });
+  }
 
   const install = (root: Root, deb: string) =>
     root.run("apt-get", "install", "-y", "-q", "--no-install-recommends", root.bring(deb));
@@ -134,23 +170,9 @@ describe.runIf(here)("the agent's Debian package", () => {
   });
 
   describe("installed on trixie", () => {
-    let stack: Stack;
-    let client: pg.Client;
     let agent: ChildProcess | undefined;
     const eve = () => join(trixie.folder, "var/log/suricata/eve.json");
-
-    beforeAll(async () => {
-      stack = await startStack({
-        ...{ stateFolder: join(work, "console"), ports: PORTS, console: false, agent: false },
-      });
-      client = new pg.Client({ connectionString: stack.databaseUrl });
-      await client.connect();
-    });
-    afterAll(async () => {
-      agent?.kill("SIGKILL");
-      await client?.end();
-      await stack?.stop();
-    });
+    afterAll(() => agent?.kill("SIGKILL"));
 
     const start = () => {
       agent = trixie.start("/usr/bin/sallyport-agent", "run");
@@ -204,7 +226,7 @@ describe.runIf(here)("the agent's Debian package", () => {
     });
 
     it("has what it drives also where nothing that is recommended comes along", async () => {
-      for (const program of ["bwrap", "7z", "clamd", "cryptsetup", "dmsetup", "nft", "ulogd", "wipefs"])
+      for (const program of DRIVEN)
         expect((await trixie.run("sh", "-c", `command -v ${program}`)).code, program).toBe(0);
       const { out } = await trixie.run("dpkg-query", "--status", "sallyport-agent");
       const depends = /^Depends: (.*)$/m
@@ -261,20 +283,7 @@ describe.runIf(here)("the agent's Debian package", () => {
     });
 
     it("enrols with a token", async () => {
-      const secret = randomBytes(32).toString("base64url");
-      const ca = new X509Certificate(readFileSync(stack.keys.ca)).raw;
-      const { rows } = await client.query<{ id: string }>('SELECT id FROM "group" LIMIT 1');
-      await client.query(
-        `INSERT INTO enrol_token (hash, group_id, labels, note, expires, created_by)
-         VALUES ($1, $2, '{}', 'package', now() + interval '15 minutes', 'test')`,
-        [createHash("sha256").update(secret).digest(), rows[0]?.id],
-      );
-      const token = printToken({
-        url: `https://localhost:${stack.ports.listen}`,
-        ca: createHash("sha256").update(ca).digest("hex") as Sha256,
-        secret,
-      });
-      const enrolled = await trixie.run("sallyport-agent", "enrol", token, "--name", "packaged");
+      const enrolled = await trixie.run("sallyport-agent", "enrol", await newToken("package"), "--name", "packaged");
       expect(enrolled).toEqual({ code: 0, out: expect.stringContaining("this machine answers as no Xen dom0") });
       expect(trixie.has("var/lib/sallyport-agent/config.json")).toBe(false);
       mkdirSync(join(trixie.folder, "var/log/suricata"), { recursive: true });
@@ -340,77 +349,100 @@ describe.runIf(here)("the agent's Debian package", () => {
 
   describe("from an apt repository", () => {
     let home: string;
+    let server: Awaited<ReturnType<typeof serveState>>;
+    const state = () => join(trixie.folder, "srv");
+    const served = () => join(state(), "packages");
+    const url = () => `${server.origin}/packages`;
     const key = (name: string) => {
-      execFileSync("gpg", ["--batch", "--passphrase", "", "--quick-generate-key", name, "ed25519", "sign"], {
+      execFileSync("gpg", ["--batch", "--passphrase", "", "--quick-generate-key", name, "ed25519", "sign", "2y"], {
         env: { ...process.env, GNUPGHOME: home },
         stdio: "pipe",
       });
       return name;
     };
-    beforeAll(() => {
+    const release = "releases@example.org";
+    /** apt takes no release that is older than the one before, or of the future. */
+    const now = () => Math.floor(Date.now() / 1000);
+    const pack = async (version: string, out: string) => {
+      const upgrades = { key: await publicKey(release), url: url() };
+      return build({ version, out, epoch: EPOCH, compression: "gzip", repository: upgrades });
+    };
+    const version = async () => (await trixie.run("sallyport-agent", "--version")).out.trim();
+    beforeAll(async () => {
       home = mkdtempSync(join(tmpdir(), "gpg-"));
       process.env.GNUPGHOME = home;
+      key(release);
+      server = await serveState(state(), stack.keys.listener);
+      // this machine trusts the console's certificate, and has no other source
+      trixie.bring(stack.keys.ca, "/etc/console.crt");
+      writeFileSync(join(trixie.folder, "etc/apt/apt.conf.d/console"), 'Acquire::https::CAInfo "/etc/console.crt";\n');
+      rmSync(join(trixie.folder, "etc/apt/sources.list"), { force: true });
     });
     afterAll(() => {
+      server?.close();
       execFileSync("gpgconf", ["--kill", "all"], { env: { ...process.env, GNUPGHOME: home } });
       delete process.env.GNUPGHOME;
       rmSync(home, { recursive: true, force: true });
     });
 
-    it("upgrades under the release key, and refuses another key's or a changed package", async () => {
-      const served = join(trixie.folder, "srv/packages");
-      const url = "file:///srv/packages";
-      const release = key("releases@example.org");
-      const upgrades = { key: await publicKey(release), url };
-      const pack = (version: string, out: string) =>
-        build({ version, out, epoch: EPOCH, compression: "gzip", repository: upgrades });
-      expect(await install(trixie, await pack("1.0.0", work))).toEqual({ code: 0, out: expect.any(String) });
-      await pack("1.1.0", served);
-      await repository({ folder: served, key: release, epoch: EPOCH, url });
-      expect(readFileSync(join(served, SOURCES), "utf8")).toBe(
-        readFileSync(join(trixie.folder, "etc/apt/sources.list.d", SOURCES), "utf8"),
-      );
+    it("is named in the Enrol page's one line, which installs, enrols and starts, and stops where the sum is another", async () => {
+      // as `npm run deb -- --repository …` makes it
+      const to = ["--repository", served(), "--key", release, "--url", url(), "--version", "1.0.0", "--fast"];
+      const said = execFileSync(process.execPath, [COMMAND, ...to], { encoding: "utf8" });
+      expect(said).toContain(`Built ${served()}/sallyport-agent_1.0.0_amd64.deb\n`);
+      expect(said).toContain(`${served()} is an apt repository, signed by ${release}`);
+      expect(said).toMatch(/^The release key ends on 20\d\d-\d\d-\d\d\. .* never/m);
+      const list = "etc/apt/sources.list.d/sallyport.sources";
+      const { sources } = packagesOf(state())!;
+      const run = async (sum: string) => {
+        const enrol = enrolLine("sallyport-agent", await newToken("one line"));
+        // nothing runs here that could start it: systemctl says so and ends well
+        return trixie.run("env", "SYSTEMD_OFFLINE=1", "sh", "-c", packageLine(server.origin, sum, enrol));
+      };
+      expect((await run("0".repeat(64))).code).not.toBe(0);
+      expect([trixie.has(list), trixie.has("usr/bin/sallyport-agent")]).toEqual([false, false]);
 
-      const update = () => trixie.run("apt-get", "-o", "APT::Sandbox::User=root", "update");
-      const upgrade = () =>
-        trixie.run(
-          "apt-get",
-          "-o",
-          "APT::Sandbox::User=root",
-          "install",
-          "-y",
-          "-q",
-          "--only-upgrade",
-          "sallyport-agent",
-        );
-      const version = async () => (await trixie.run("sallyport-agent", "--version")).out.trim();
-      rmSync(join(trixie.folder, "etc/apt/sources.list"), { force: true });
+      const { code, out } = await run(sources!);
+      expect({ code, out }).toEqual({ code: 0, out: expect.stringContaining("Enrolled as workstation") });
+      expect(out).toMatch(/ignoring command 'start'/);
+      expect(await version()).toBe("1.0.0");
+      const { rows } = await client.query("SELECT uses, used FROM enrol_token WHERE note = 'one line' ORDER BY used");
+      expect(rows).toEqual([expect.objectContaining({ used: 0 }), expect.objectContaining({ used: 1 })]);
+      // the package brings the very file that the line fetched, and so asks nobody which to keep
+      expect((await trixie.run("dpkg", "--verify", "sallyport-agent")).out.trim()).toBe("");
+      expect(readFileSync(join(served(), SOURCES), "utf8")).toBe(readFileSync(join(trixie.folder, list), "utf8"));
+    });
+
+    it("upgrades under the release key, and refuses another key's or a changed package", async () => {
+      await pack("1.1.0", served());
+      await repository({ folder: served(), key: release, epoch: now(), url: url() });
+      const update = () => trixie.run("apt-get", "update");
+      const upgrade = () => trixie.run("apt-get", "install", "-y", "-q", "--only-upgrade", "sallyport-agent");
       expect(await update()).toEqual({ code: 0, out: expect.any(String) });
       expect(await upgrade()).toEqual({ code: 0, out: expect.any(String) });
       expect(await version()).toBe("1.1.0");
 
       // who serves it puts a package of their own in its place, with sums that fit
-      await pack("1.2.0", served);
-      await repository({ folder: served, key: key("thief@example.org"), epoch: EPOCH + 60 });
+      await pack("1.2.0", served());
+      await repository({ folder: served(), key: key("thief@example.org"), epoch: now() });
       expect((await update()).out).toMatch(/could not be verified|NO_PUBKEY|Missing key/);
       await upgrade();
       expect(await version()).toBe("1.1.0");
 
       // the right key, but the package was changed after it had been signed
-      await repository({ folder: served, key: release, epoch: EPOCH + 120 });
-      appendFileSync(join(served, "sallyport-agent_1.2.0_amd64.deb"), "x");
+      await repository({ folder: served(), key: release, epoch: now() });
+      appendFileSync(join(served(), "sallyport-agent_1.2.0_amd64.deb"), "x");
       expect(await update()).toEqual({ code: 0, out: expect.any(String) });
       expect((await upgrade()).code).not.toBe(0);
       expect(await version()).toBe("1.1.0");
-      rmSync(join(served, "sallyport-agent_1.2.0_amd64.deb"));
-      await repository({ folder: served, key: release, epoch: EPOCH + 180 });
+      rmSync(join(served(), "sallyport-agent_1.2.0_amd64.deb"));
+      await repository({ folder: served(), key: release, epoch: now() });
     });
 
     it("takes the agent from nowhere else, and nothing else from there; removed, it leaves an apt that works", async () => {
-      const served = join(trixie.folder, "srv/packages");
       const other = join(trixie.folder, "srv/other");
       mkdirSync(other, { recursive: true });
-      const names = { "sallyport-agent": other, libc6: served };
+      const names = { "sallyport-agent": other, libc6: served() };
       for (const [name, folder] of Object.entries(names)) {
         const tree = mkdtempSync(join(work, "foreign-"));
         mkdirSync(join(tree, "DEBIAN"));
@@ -419,8 +451,8 @@ describe.runIf(here)("the agent's Debian package", () => {
         writeFileSync(join(tree, "DEBIAN/control"), `${text.join("\n")}\n`);
         execFileSync("dpkg-deb", ["--root-owner-group", "-b", tree, join(folder, `${name}_99.0_amd64.deb`)]);
       }
-      await repository({ folder: served, key: "releases@example.org", epoch: EPOCH + 240 });
-      await repository({ folder: other, key: key("other@example.org"), epoch: EPOCH });
+      await repository({ folder: served(), key: "releases@example.org", epoch: now() });
+      await repository({ folder: other, key: key("other@example.org"), epoch: now() });
       // another repository of this machine, trusted as any
       const server = createServer((request, response) => {
         const file = join(other, basename(request.url ?? ""));
@@ -480,6 +512,9 @@ describe.runIf(here)("the agent's Debian package", () => {
       await expect(repository({ folder: work, key: "nobody@example.org", epoch: EPOCH })).rejects.toThrow(
         "no secret key",
       );
+      // whoever holds the second would bring every workstation a new agent
+      for (const again of [1, 2]) key(`twice ${again} <twice@example.org>`);
+      await expect(publicKey("twice@example.org")).rejects.toThrow("fits 2 secret keys");
       const empty = mkdtempSync(join(work, "empty-"));
       await expect(repository({ folder: empty, key: "nobody@example.org", epoch: EPOCH })).rejects.toThrow(
         "holds no .deb",
@@ -487,18 +522,12 @@ describe.runIf(here)("the agent's Debian package", () => {
     });
   });
 
-  it("installs on bookworm, and says there that no IDS fits", async () => {
-    const bookworm = await Root.make(
-      "bookworm",
-      DEPENDS.map((name) => (name === "7zip" ? "p7zip-full" : name)),
-    );
-    try {
-      const { code, out } = await install(bookworm, debs.new);
-      expect({ code, out }).toEqual({ code: 0, out: expect.any(String) });
-      expect(out).toContain("Suricata 7 comes with Debian 13 (trixie); this release has none that fits.");
-      expect((await bookworm.run("sallyport-agent", "--version")).out.trim()).toBe(NEW);
-    } finally {
-      bookworm.remove();
-    }
+  it("installs on bookworm with what apt chooses there, brings all that it drives, and says that no IDS fits", async () => {
+    const root = await bookworm;
+    const said = readFileSync(join(root.folder, "root/said"), "utf8");
+    expect(said).toContain("Suricata 7 comes with Debian 13 (trixie); this release has none that fits.");
+    for (const program of DRIVEN)
+      expect([program, (await root.run("sh", "-c", `command -v ${program}`)).code]).toEqual([program, 0]);
+    expect((await root.run("sallyport-agent", "--version")).out.trim()).toBe(NEW);
   });
 });

@@ -27,6 +27,9 @@ export async function archiveHas(suite: string): Promise<boolean> {
   }
 }
 
+const installing = (deb: string): string =>
+  `env DEBIAN_FRONTEND=noninteractive chroot "$1" sh -c 'apt-get install -y -q --no-install-recommends /root/${basename(deb)} >> /root/said 2>&1'`;
+
 export type Ran = { code: number; out: string };
 
 export class Root {
@@ -36,8 +39,9 @@ export class Root {
     this.folder = folder;
   }
 
-  /** `packages` are there already, so that installing what needs them downloads nothing. */
-  static async make(suite: string, packages: readonly string[]): Promise<Root> {
+  /** `packages` are there already, so that installing what needs them downloads nothing. `debs` are installed while the
+   *  mirror can be asked, as `apt install ./FILE` does: apt chooses what they need; what it says is in /root/said. */
+  static async make(suite: string, packages: readonly string[], debs: readonly string[] = []): Promise<Root> {
     const folder = mkdtempSync(join(tmpdir(), `sallyport-${suite}-`));
     const from = { ...(await archive()), suite };
     const excluded = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*"];
@@ -46,12 +50,13 @@ export class Root {
       '--aptopt=Acquire::Check-Valid-Until "false"',
       "--aptopt=APT::Sandbox::User root",
       ...included.map((each) => `--dpkgopt=${each}`),
+      ...packages.map((each) => `--include=${each}`),
+      ...debs.flatMap((deb) => [`--customize-hook=copy-in ${deb} /root`, `--customize-hook=${installing(deb)}`]),
     ];
-    await run(
-      "mmdebstrap",
-      ["--quiet", "--variant=minbase", `--include=${packages.join(",")}`, ...bounds, suite, folder, sourceLine(from)],
-      { timeout: MAKE_MS_MAX, maxBuffer: OUTPUT_BYTES_MAX },
-    );
+    await run("mmdebstrap", ["--quiet", "--variant=minbase", ...bounds, suite, folder, sourceLine(from)], {
+      timeout: MAKE_MS_MAX,
+      maxBuffer: OUTPUT_BYTES_MAX,
+    });
     writeFileSync(join(folder, "etc/hosts"), "127.0.0.1 localhost\n::1 localhost\n");
     return new Root(folder);
   }
