@@ -8,6 +8,7 @@ import { beforeAll, expect, it } from "vitest";
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const AGENT = at("../../bin/sallyport-agent.mjs");
 const COMPLETION = at("../../../../packages/deb/debian/completion.bash");
+const PAGE = at("../../../../packages/deb/debian/sallyport-agent.8");
 const run = promisify(execFile);
 
 type Command = { words: string[]; options: string[] };
@@ -65,7 +66,7 @@ it("completion offers each command and each of its options, and none that is not
 });
 
 it("the man page names each command, and each option but those of help", () => {
-  const page = readFileSync(at("../../../../packages/deb/debian/sallyport-agent.8"), "utf8").replaceAll("\\-", "-");
+  const page = readFileSync(PAGE, "utf8").replaceAll("\\-", "-");
   for (const { words, options } of commands.filter((each) => each.words.length > 0)) {
     const name = words.join(" ");
     if (commands.some((each) => each.words.length > words.length && each.words[0] === words[0])) continue;
@@ -77,4 +78,13 @@ it("the man page names each command, and each option but those of help", () => {
     const missing = options.filter((each) => !["--help", "--state"].includes(each) && !synopsis.includes(each));
     expect([name, missing]).toEqual([name, []]);
   }
+});
+
+it("the man page names what the agent takes from its environment", () => {
+  const all = execFileSync("git", ["grep", "-hoE", "SALLYPORT_[A-Z_]+", "--", ":!*.test.ts"], { cwd: at("../../src") });
+  const names = [...new Set(all.toString().trim().split("\n"))];
+  expect(names.length).toBeGreaterThan(3);
+  const page = readFileSync(PAGE, "utf8");
+  const environment = page.slice(page.indexOf(".SH ENVIRONMENT"), page.indexOf(".SH EXIT STATUS"));
+  expect(names.filter((name) => !environment.match(new RegExp(`\\b${name}\\b`)))).toEqual([]);
 });
