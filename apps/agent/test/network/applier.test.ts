@@ -186,6 +186,14 @@ describe.skipIf(absent)("the firewall's applier", () => {
     expect((await look(everything)).outcome).toBe("applied");
   }, 400_000);
 
+  it("finds no change of another's in a rule that is called as our table is", async () => {
+    const { settle, told } = agent();
+    const rules = [{ name: "delete table inet sallyport", verdict: "block", ports: ["25"], protocol: "tcp" }];
+    await settle({ otherwise: "allow", rules });
+    expect((await settle({ otherwise: "allow", rules })).reason).toBeUndefined();
+    expect(told).toEqual([]);
+  });
+
   it("opens the way to a broker that was lost for long, and that alone", async () => {
     const { settle, clock } = agent();
     await settle({});

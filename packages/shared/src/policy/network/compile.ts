@@ -90,7 +90,7 @@ const hook = (name: (typeof HOOKS)[number]): string => `type filter hook ${name}
 /** The same table under another name and hooked nowhere: the kernel reads it, and it judges nothing. */
 export const asideOf = (text: string, family: "inet" | "bridge", aside: string): string =>
   text
-    .replaceAll(`table ${family} ${TABLE}`, `table ${family} ${aside}`)
+    .replaceAll(new RegExp(`^((?:delete )?table ${family}) ${TABLE}(?= \\{$|$)`, "gm"), `$1 ${aside}`)
     .split("\n")
     .filter((line) => !line.startsWith("    type filter hook "))
     .join("\n");
