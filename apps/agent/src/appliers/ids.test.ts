@@ -13,6 +13,7 @@ const RULE = 'alert udp any any -> any 5000 (msg:"probe"; sid:1000001;)';
 
 function agent() {
   const detector = simDetector();
+  const clock = { ms: 0 };
   const told: Observation[] = [];
   const applier = idsApplier({
     detector,
@@ -22,7 +23,7 @@ function agent() {
       return sha256;
     },
     hash: sha256,
-    now: () => Date.parse("2026-11-24T12:00:00Z"),
+    now: () => Date.parse("2026-11-24T12:00:00Z") + clock.ms,
     tell: (observation) => void told.push(observation),
     log: { debug() {}, info() {}, warn() {}, error() {} },
   });
@@ -48,7 +49,7 @@ function agent() {
     detector.begin();
     return look(draft);
   };
-  return { detector, told, artifact, look, settle, begin };
+  return { clock, detector, told, artifact, look, settle, begin };
 }
 
 it.each([
@@ -106,6 +107,29 @@ describe("the detector's applier", () => {
       found: { rules: { count: 1 }, running: { loaded: 1 } },
     });
     expect(detector.files.get("detector.rules")).toBe(`${RULE}\n`);
+  });
+  it("tells of one that ended and was started again between two looks, and of none that the agent told to end", async () => {
+    const { artifact, begin, clock, look, detector, told } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    await begin({ rules, homeNet: ["192.0.2.0/24"] });
+    expect(told.filter(({ text }) => text.includes("started again"))).toEqual([]);
+    clock.ms += 600_000;
+    detector.state.upSeconds += 600;
+    await look({ rules });
+    told.length = 0;
+    clock.ms += 20_000;
+    detector.begin();
+    await look({ rules });
+    expect(told).toMatchObject([
+      {
+        kind: "ids.alert",
+        severity: "error",
+        text: "The intrusion detector ended and was started again, and not by the agent: what passed meanwhile was not seen.",
+        body: { signature: "The intrusion detector ended", signatureId: 0 },
+      },
+    ]);
+    expect(bodySchema("ids.alert")!.safeParse(told[0]!.body).success).toBe(true);
   });
   it("leaves everything as it is when the rules do not stand the test", async () => {
     const { artifact, begin, settle, detector } = agent();

@@ -14,6 +14,7 @@ import { DoorError } from "../dom0/dom0.ts";
 import type { Log } from "../dom0/log.ts";
 import { type Applier, NotYet } from "./applier.ts";
 import { blindness, type Found, judge, type Running } from "./ids-judge.ts";
+import { Restarts } from "./ids-restarts.ts";
 import { type DetectorConfig, detectorYaml } from "./ids-yaml.ts";
 
 export type IdsParts = {
@@ -55,6 +56,7 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
   let told: string | undefined;
   let counted = { packets: 0, drops: 0 };
   let overrun = false;
+  const restarts = new Restarts();
 
   /** Counters since the detector's start → whether it keeps up now. Too few packets change nothing. */
   function keepsUp({ packets, drops }: Running): void {
@@ -67,6 +69,9 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
 
   async function running(): Promise<Running> {
     const version = z.string().parse(await detector.ask("version"));
+    const before = now();
+    const upSeconds = z.number().parse(await detector.ask("uptime"));
+    tellRestarts(restarts.look({ before, upSeconds, after: now() }));
     const [stats] = Stats.parse(await detector.ask("ruleset-stats"));
     const seen = InterfaceStat.parse(await detector.ask("iface-stat", { iface: config.interface }));
     return { version, loaded: stats!.rules_loaded, failed: stats!.rules_failed, packets: seen.pkts, drops: seen.drop };
@@ -99,6 +104,7 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
       why = error instanceof DoorError ? error.message : "its answer is not understood";
     }
     if (alive) keepsUp(alive);
+    else restarts.expect(now());
     const unseeing = alive ? await unseeingOf() : undefined;
     const found: Found = {
       running: alive,
@@ -140,18 +146,26 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
     told = reason;
     if (reason === undefined) return;
     log.error({ reason }, "ids.blind");
+    alert("The intrusion detector is blind", reason);
+  }
+
+  function tellRestarts(count: number): void {
+    if (count === 0) return;
+    const often = count === 1 ? "" : ` ${count} times`;
+    const reason = `The intrusion detector ended and was started again${often}, and not by the agent: what passed meanwhile was not seen.`;
+    log.error({ count }, "ids.restarted");
+    alert("The intrusion detector ended", reason);
+  }
+
+  function alert(signature: string, reason: string): void {
+    const event = { source: "agent", reason };
+    const eventTime = new Date(now()).toISOString();
     tell({
       kind: "ids.alert",
       severity: "error",
       time: now(),
       text: reason,
-      body: {
-        eventTime: new Date(now()).toISOString(),
-        signature: "The intrusion detector is blind",
-        signatureId: 0,
-        category: reason,
-        event: { source: "agent", reason },
-      },
+      body: { eventTime, signature, signatureId: 0, category: reason, event },
     });
   }
 
@@ -244,6 +258,7 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
         await detector.write("threshold.config", thresholds);
         known = `${sum(rules)} ${sum(thresholds)}`;
         tellDrift(changed);
+        restarts.expect(now());
         if (alive) await detector.ask("shutdown");
         return;
       }

@@ -39,7 +39,7 @@ export type DetectorPlace = {
 /** Tens of thousands of rules are parsed in minutes on a small machine. */
 const TEST_MS_MAX = 600_000;
 /** What it answers from memory. It answers one at a time, and a machine under load takes seconds; who is silent for longer
- *  hangs, and a look at the section asks three times. */
+ *  hangs, and a look at the section asks four times. */
 const ANSWER_MS_MAX = 20_000;
 /** It answers once all rules are parsed. */
 const SLOW: readonly string[] = ["ruleset-reload-rules"];

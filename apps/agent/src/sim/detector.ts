@@ -7,7 +7,7 @@ import { DoorError } from "../dom0/dom0.ts";
 export type SimDetector = Detector & {
   files: Map<string, string>;
   artifacts: Map<string, string>;
-  state: { running: boolean; link: Link; packets: number; drops: number; reloads: number };
+  state: { running: boolean; link: Link; packets: number; drops: number; reloads: number; upSeconds: number };
   /** Its unit starts it: it loads what is in force. */
   begin(): void;
 };
@@ -15,7 +15,7 @@ export type SimDetector = Detector & {
 export function simDetector(): SimDetector {
   const files = new Map<string, string>();
   const artifacts = new Map<string, string>();
-  const state = { running: true, link: "up" as Link, packets: 100, drops: 0, reloads: 0 };
+  const state = { running: true, link: "up" as Link, packets: 100, drops: 0, reloads: 0, upSeconds: 3_600 };
   let loaded = { good: 0, bad: [] as string[] };
   const rulesOf = (text = "") => text.split("\n").filter((line) => line.trim() && !line.startsWith("#"));
   const load = () => {
@@ -37,6 +37,7 @@ export function simDetector(): SimDetector {
     state,
     begin() {
       state.running = true;
+      state.upSeconds = 0;
       load();
     },
     read: async (file) => files.get(file),
@@ -61,6 +62,8 @@ export function simDetector(): SimDetector {
           return [{ id: 0, rules_loaded: loaded.good, rules_failed: loaded.bad.length, rules_skipped: 0 }];
         case "version":
           return "7.0.10 RELEASE";
+        case "uptime":
+          return state.upSeconds;
         case "iface-stat":
           return { pkts: state.packets, drop: state.drops, bypassed: 0, "invalid-checksums": 0 };
         case "shutdown":

@@ -1,4 +1,5 @@
 /** The detector's applier with the real Suricata on a guest's bridge, and its alerts as records. */
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,11 +8,11 @@ import { IdsSection } from "@sallyport/shared/policy/ids.ts";
 import type { IdsAlert } from "@sallyport/shared/record/ids.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { idsApplier } from "../../src/appliers/ids.ts";
+import { type IdsParts, idsApplier } from "../../src/appliers/ids.ts";
 import { ArtifactError, artifacts } from "../../src/artifact/artifacts.ts";
 import { artifactStore } from "../../src/dom0/artifact-store.ts";
 import { sha256 } from "../../src/dom0/crypto.ts";
-import { suricata } from "../../src/dom0/detector.ts";
+import { type Detector, suricata } from "../../src/dom0/detector.ts";
 import { realDom0 } from "../../src/dom0/real.ts";
 import { eveFile } from "../../src/sources/eve/source.ts";
 import { type Namespaces, unable } from "../network/namespaces.ts";
@@ -64,7 +65,10 @@ let folder: string;
 let spaces: Namespaces;
 let eve: Running;
 const told: Observation[] = [];
+let detector: Detector;
+let parts: IdsParts;
 let applier: ReturnType<typeof idsApplier>;
+let running: ReturnType<Namespaces["spawn"]>;
 let program: readonly string[];
 
 beforeAll(async () => {
@@ -90,8 +94,9 @@ beforeAll(async () => {
     ...realDom0,
     run: (name, ...rest) => (name === "ip" ? spaces.dom0("dom0") : realDom0).run(name, ...rest),
   };
-  applier = idsApplier({
-    detector: suricata(inDom0, { folder, program }),
+  detector = suricata(inDom0, { folder, program });
+  parts = {
+    detector,
     config: {
       interface: "xenbr0",
       folder,
@@ -105,7 +110,8 @@ beforeAll(async () => {
     now: () => Date.now(),
     tell: (observation) => void told.push(observation),
     log: { debug() {}, info() {}, warn() {}, error() {} },
-  });
+  };
+  applier = idsApplier(parts);
 });
 afterAll(async () => {
   await eve?.stop();
@@ -141,19 +147,18 @@ const sendUntil = (holds: () => boolean, what: string) =>
     return holds();
   }, what);
 
+/** As the package's unit: the interface is in the configuration. */
+function start(): void {
+  const args = ["-c", join(folder, "suricata.yaml"), "--af-packet", "-l", join(folder, "log")];
+  running = spaces.spawn("dom0", program[0]!, [...program.slice(1), ...args]);
+}
+
 describe.skipIf(absent)("the detector's applier", { timeout: 400_000 }, () => {
   it("says that a detector that does not run is blind, and makes ready what it will start with", async () => {
     const rules = artifact(FIRST);
     expect(await settle({ rules })).toMatchObject({ outcome: "failed", reason: expect.stringContaining("blind") });
     expect(told).toHaveLength(1);
-    spaces.spawn("dom0", program[0]!, [
-      ...program.slice(1),
-      "-c",
-      join(folder, "suricata.yaml"),
-      "--af-packet", // as the package's unit: the interface is in the configuration
-      "-l",
-      join(folder, "log"),
-    ]);
+    start();
     await until(async () => (await look({ rules })).outcome === "applied", "the detector runs with the rules");
     expect(await look({ rules })).toMatchObject({
       found: { running: { loaded: 1, failed: 0, drops: expect.any(Number) }, rules: { sha256: rules, count: 1 } },
@@ -240,5 +245,21 @@ describe.skipIf(absent)("the detector's applier", { timeout: 400_000 }, () => {
     const before = alerts(1000002).length;
     await until(async () => (await look({ rules })).outcome === "applied", "it is applied again");
     await sendUntil(() => alerts(1000002).length > before, "it alerts on the new bridge");
+  });
+
+  it("tells of a detector that was killed and has begun anew between two looks", async () => {
+    const fresh = idsApplier(parts);
+    await fresh.inspect();
+    told.length = 0;
+    await fresh.inspect();
+    expect(told).toEqual([]);
+    const gone = once(running, "exit");
+    running.kill("SIGKILL");
+    await gone;
+    start();
+    const answers = () => detector.ask("uptime").then(Number, () => undefined);
+    await until(async () => (await answers()) !== undefined, "it answers again");
+    await fresh.inspect();
+    expect(told.map(({ text }) => text)).toEqual([expect.stringContaining("ended and was started again, and not by")]);
   });
 });
