@@ -68,6 +68,23 @@ describe("drops", () => {
     expect(none.shown()).toEqual({ play: { "rule 3 no-telnet": 5 } });
   });
 
+  it("that were logged to nobody are told as those that were not logged", () => {
+    const { drops, told } = counter();
+    const lines = () => told.splice(0).map(({ body }) => (body as GuestSuppressed).lines);
+    const look = (dropped: number, logged: number, isHeard: boolean) => {
+      const pair = (packets: number): [string, string, number] => ["vif-work", "eth0", packets];
+      drops.look(table(set("by-rule-3", pair(dropped)), set("told-rule-3", pair(logged))), undefined, isHeard);
+      return lines();
+    };
+    // before the first look nobody knows
+    expect(look(30, 30, false)).toEqual([]);
+    expect(look(50, 40, false)).toEqual([20]);
+    expect(look(55, 45, true)).toEqual([]);
+    expect(look(60, 50, false)).toEqual([5]);
+    drops.carry(TEXT);
+    expect(look(3, 3, false)).toEqual([3]);
+    expect(look(3, 3, false)).toEqual([]);
+  });
   it("that were not logged are told once, with how many and whose", () => {
     const { drops, told } = counter();
     drops.look(first, undefined);

@@ -27,8 +27,11 @@ export function dropCounter(
   const guestOf = ({ in: from, out: to }: Pair): string => guests.get(from) ?? guests.get(to) ?? UNKNOWN_GUEST;
   let before: Drops | undefined;
   let current: Drops = {};
-  /** Of the table in force, what was dropped and not logged, as last told. */
+  /** Of the table in force, what was dropped and is no record, as last told. */
   let told: Drops = {};
+  /** Of it, what was logged to nobody, and what was logged in all as last seen. */
+  let unheard: Drops = {};
+  let logged: Drops | undefined;
   let since = now();
 
   function tellUnlogged(untold: Drops): void {
@@ -47,7 +50,7 @@ export function dropCounter(
         severity: "warning",
         time: until,
         ...(guest !== UNKNOWN_GUEST && { guest: guest as GuestId }),
-        text: `${lines} drops of ${guest === UNKNOWN_GUEST ? "an unknown vif" : guest} were counted and not logged (rate)`,
+        text: `${lines} drops of ${guest === UNKNOWN_GUEST ? "an unknown vif" : guest} were counted and are no records`,
         body: {
           via: "firewall",
           from: `nflog group ${NFLOG_GROUP}`,
@@ -67,18 +70,22 @@ export function dropCounter(
     get hasBegun(): boolean {
       return before !== undefined;
     },
-    /** `kept`: the text of the ruleset on disk, for what an agent before this one counted. */
-    look(table: ReadTable, kept: string | undefined): void {
+    /** `kept`: the text of the ruleset on disk, for what an agent before this one counted. `isHeard`: whether somebody reads
+     *  the log; what was logged since the look before is else no record. */
+    look(table: ReadTable, kept: string | undefined, isHeard = true): void {
       before ??= carriedIn(kept);
       const label = (counter: string) => table.labels[counter] ?? counter;
       current = byGuest(table.dropped, guestOf, label);
-      tellUnlogged(minus(current, byGuest(table.logged, guestOf, label)));
+      const seen = byGuest(table.logged, guestOf, label);
+      if (!isHeard) unheard = plus(unheard, minus(seen, logged ?? seen));
+      logged = seen;
+      tellUnlogged(plus(minus(current, seen), unheard));
     },
     /** The text of the next ruleset, which begins at 0, with all that was counted so far. */
     carry(text: string): string {
       before = plus(before ?? {}, current);
       current = {};
-      told = {};
+      [told, unheard, logged] = [{}, {}, {}];
       const carried = Buffer.from(JSON.stringify(before)).toString("base64");
       return text.replace(/^table .* \{$/m, (line) => `${line}\n${MARK}${carried}`);
     },

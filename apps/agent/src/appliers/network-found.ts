@@ -28,6 +28,8 @@ export type Found =
       /** Devices that no guest is given, on that wire. */
       strays: string[];
       room: Room | null;
+      /** Whether somebody reads the log of drops, where that can be seen. */
+      isHeard: boolean;
       nowSeconds: number;
       behindSeconds: number;
       repaired: string | null;

@@ -2,6 +2,7 @@
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
+import { NFLOG_GROUP } from "@sallyport/shared/policy/network/drops.ts";
 import { namesOf } from "@sallyport/shared/policy/network/lower.ts";
 import { tooMuch } from "@sallyport/shared/policy/network/size.ts";
 import type { NetworkSection } from "@sallyport/shared/policy/network.ts";
@@ -12,6 +13,8 @@ import { contested } from "./network-contested.ts";
 import type { Found, Seen } from "./network-found.ts";
 import { isAsWanted, roomWords } from "./network-untracked.ts";
 import { type FirewallConfig, holding, isLenient, textOf, wayOf } from "./network-wanted.ts";
+
+const UNHEARD = `Nobody reads the log of drops (NFLOG group ${NFLOG_GROUP}): what is dropped is counted and is no record. Start sallyport-drops (apt-get install ulogd2 ulogd2-json).`;
 
 export function judge(wanted: NetworkSection, found: Found, config: FirewallConfig, hash: Hash): SectionState {
   if (found.state === "unable") return { outcome: "not-applied", reason: found.reason };
@@ -52,6 +55,7 @@ export function judge(wanted: NetworkSection, found: Found, config: FirewallConf
     ...(found.unresolved.length > 0 ? [`Names without an answer: ${found.unresolved.join("; ")}.`] : []),
     ...crowdWords(holding(wanted, found), found),
     ...found.unbound,
+    ...(found.isHeard ? [] : [UNHEARD]),
     ...(found.repaired ? [found.repaired] : []),
     ...(found.unkept === null
       ? []

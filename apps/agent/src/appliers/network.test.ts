@@ -123,6 +123,13 @@ describe("the firewall's applier", () => {
     expect(state).toMatchObject({ outcome: "failed", reason: expect.stringContaining(`both have the card ${mac}`) });
     expect(text()).toContain("goto rule-1");
   });
+  it("says that nobody reads the log of drops, while that is so", async () => {
+    const { ruleset, settle } = agent();
+    ruleset.setHeard(false);
+    expect((await settle({ rules: [web] })).reason).toContain("Nobody reads the log of drops (NFLOG group 5): ");
+    ruleset.setHeard(true);
+    expect((await settle({ rules: [web] })).reason).not.toContain("Nobody reads");
+  });
   it("says that it cannot ask for cards where xenstore does not answer", async () => {
     const cards = async () => {
       throw new Error("xenstore-ls: no answer in 10 s");

@@ -7,6 +7,7 @@ import type { Json } from "@sallyport/shared/base/canonical.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { ok } from "@sallyport/shared/base/result.ts";
 import { CLOSED } from "@sallyport/shared/policy/network/closed.ts";
+import { NFLOG_GROUP } from "@sallyport/shared/policy/network/drops.ts";
 import { devicesOf, VIF_PREFIX } from "@sallyport/shared/policy/network/firewall.ts";
 import { namesOf } from "@sallyport/shared/policy/network/lower.ts";
 import { familyName, TABLE } from "@sallyport/shared/policy/network/nft.ts";
@@ -110,16 +111,18 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     let devices: NetDevice[];
     let room: Room | null;
     let beside: OtherFound;
+    let isHeard: boolean;
     try {
       const listing = await ruleset.list(name);
       table = listing === undefined ? undefined : readTable(listing);
       devices = await ruleset.devices();
       room = await lookAtRoom(ruleset);
       beside = await other.look();
+      isHeard = (await ruleset.isHeard(NFLOG_GROUP)) ?? true;
     } catch (error) {
       return { state: "unable", reason: `${(error as Error).message}. The firewall needs nftables and root.` };
     }
-    if (table) drops.look(table, drops.hasBegun ? undefined : await parts.kept.read());
+    if (table) drops.look(table, drops.hasBegun ? undefined : await parts.kept.read(), isHeard);
     await names.ask(asked, uses);
     await cards.look(config.vifs);
     if (table && !widened && parts.lostMs() >= BROKER_LOST_MS) {
@@ -147,6 +150,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
       misplaced: misplaced(config, devices),
       strays: strays(config, devices),
       room,
+      isHeard,
       nowSeconds: Math.floor(Math.max(parts.now(), parts.floor()) / 1000),
       behindSeconds: clockBehind(),
       repaired,
@@ -256,7 +260,7 @@ export function networkApplier(parts: NetworkParts): Applier<"network"> {
     if (!forgotten.ok) throw await refused(wanted, found, `connections cannot be forgotten: ${forgotten.error}`);
     // what the table counted until now is not to go with it
     const last = await ruleset.list(name);
-    if (last !== undefined) drops.look(readTable(last), undefined);
+    if (last !== undefined) drops.look(readTable(last), undefined, found.isHeard);
     const done = await ruleset.load(text);
     if (!done.ok) throw await refused(wanted, found, done.error);
     // what the table before it put on some meanwhile is not known either; that one is gone, so none stays in force

@@ -22,9 +22,13 @@ export type Ruleset = {
   /** The table of connections, which dom0 and all guests share: what is in it, and what it holds at most. Nothing where the
    *  kernel tracks none. */
   connections(): Promise<{ count: number; max: number } | undefined>;
+  /** Whether somebody reads what is logged to that group; nothing where this cannot be seen. */
+  isHeard(group: number): Promise<boolean | undefined>;
 };
 
 const CONNECTIONS = ["nf_conntrack_count", "nf_conntrack_max"].map((name) => `/proc/sys/net/netfilter/${name}`);
+/** A line a group that somebody reads, its number first. */
+const READERS = "/proc/net/netfilter/nfnetlink_log";
 /** nft has no words for it, and Node no netlink. IPCTNL_MSG_CT_DELETE of linux/netfilter/nfnetlink_conntrack.h, with CTA_MARK
  *  and CTA_MARK_MASK, a bit of the mark at a time: the kernel deletes what has that bit. */
 const FORGET = `
@@ -73,6 +77,11 @@ export function nftRuleset(dom0: Pick<Dom0, "run">): Ruleset {
       const ran = await dom0.run("cat", CONNECTIONS, { timeoutMs: NFT_MS_MAX });
       const [count, max] = ran.stdout.trim().split(/\s+/).map(Number);
       return ran.code === 0 && count! >= 0 && max! > 0 ? { count: count!, max: max! } : undefined;
+    },
+    async isHeard(group) {
+      const ran = await dom0.run("cat", [READERS], { timeoutMs: NFT_MS_MAX });
+      if (ran.code !== 0) return undefined;
+      return ran.stdout.split("\n").some((line) => Number.parseInt(line, 10) === group);
     },
     async devices() {
       const ran = await dom0.run("ip", ["-j", "link", "show"], { timeoutMs: NFT_MS_MAX });

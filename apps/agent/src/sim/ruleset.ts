@@ -8,6 +8,8 @@ export type SimRuleset = Ruleset & {
   tamper(name: TableName, change: (lines: string[]) => string[]): void;
   setDevices(devices: NetDevice[]): void;
   setConnections(room: { count: number; max: number }): void;
+  /** Whether somebody reads the log. */
+  setHeard(is: boolean): void;
   /** How often marks were forgotten. */
   forgotten(): number;
   /** The text in force. */
@@ -18,6 +20,7 @@ export function simRuleset(): SimRuleset {
   const tables = new Map<string, string[]>();
   let devices: NetDevice[] = [];
   let forgot = 0;
+  let heard = true;
   let room: { count: number; max: number } | undefined;
   const key = ({ family, table }: TableName) => `${family} ${table}`;
   const read = (text: string): Result<Map<string, string[]>> => {
@@ -64,12 +67,16 @@ export function simRuleset(): SimRuleset {
     },
     devices: async () => devices,
     connections: async () => room,
+    isHeard: async () => heard,
     tamper: (name, change) => void tables.set(key(name), change([...(tables.get(key(name)) ?? [])])),
     setDevices(next) {
       devices = next;
     },
     setConnections(next) {
       room = next;
+    },
+    setHeard(is) {
+      heard = is;
     },
     forgotten: () => forgot,
     text: (name) => tables.get(key(name))?.join("\n"),

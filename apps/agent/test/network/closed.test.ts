@@ -177,7 +177,13 @@ describe.skipIf(absent)("a device that is not on the guests' wire", () => {
     expect(await who({ STRAY, BACK, OUT, IN })).toEqual(["OUT", "IN"]);
     // an agent that begins then finds all as it was
     const loads: string[] = [];
-    const counting = (real: Ruleset): Ruleset => ({ ...real, check: (text) => (loads.push(text), real.check(text)) });
+    const counting = (real: Ruleset): Ruleset => ({
+      ...real,
+      check(text) {
+        loads.push(text);
+        return real.check(text);
+      },
+    });
     expect(await agent(counting, disk)({ otherwise: "allow" })).toMatchObject({ outcome: "applied" });
     expect(loads).toEqual([]);
     expect(await who({ STRAY, BACK, OUT, IN })).toEqual(["OUT", "IN"]);
