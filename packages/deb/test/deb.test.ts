@@ -361,10 +361,11 @@ describe.runIf(here)("the agent's Debian package", () => {
       return name;
     };
     const release = "releases@example.org";
+    const next = "next@example.org";
     /** apt takes no release that is older than the one before, or of the future. */
     const now = () => Math.floor(Date.now() / 1000);
-    const pack = async (version: string, out: string) => {
-      const upgrades = { key: await publicKey(release), url: url() };
+    const pack = async (version: string, out: string, signer = release) => {
+      const upgrades = { key: await publicKey(signer), url: url() };
       return build({ version, out, epoch: EPOCH, compression: "gzip", repository: upgrades });
     };
     const version = async () => (await trixie.run("sallyport-agent", "--version")).out.trim();
@@ -436,7 +437,14 @@ describe.runIf(here)("the agent's Debian package", () => {
       expect((await upgrade()).code).not.toBe(0);
       expect(await version()).toBe("1.1.0");
       rmSync(join(served(), "sallyport-agent_1.2.0_amd64.deb"));
+    });
+
+    it("brought by hand, a package of another key is taken, and from then on that key's alone are", async () => {
+      const deb = await pack("1.3.0", served(), key(next));
+      expect(await install(trixie, deb)).toEqual({ code: 0, out: expect.any(String) });
+      expect(await version()).toBe("1.3.0");
       await repository({ folder: served(), key: release, epoch: now() });
+      expect((await trixie.run("apt-get", "update")).out).toMatch(/could not be verified|NO_PUBKEY|Missing key/);
     });
 
     it("takes the agent from nowhere else, and nothing else from there; removed, it leaves an apt that works", async () => {
@@ -451,7 +459,7 @@ describe.runIf(here)("the agent's Debian package", () => {
         writeFileSync(join(tree, "DEBIAN/control"), `${text.join("\n")}\n`);
         execFileSync("dpkg-deb", ["--root-owner-group", "-b", tree, join(folder, `${name}_99.0_amd64.deb`)]);
       }
-      await repository({ folder: served(), key: "releases@example.org", epoch: now() });
+      await repository({ folder: served(), key: next, epoch: now() });
       await repository({ folder: other, key: key("other@example.org"), epoch: now() });
       // another repository of this machine, trusted as any
       const server = createServer((request, response) => {
@@ -473,7 +481,7 @@ describe.runIf(here)("the agent's Debian package", () => {
         server.close();
       }
       expect([await candidate("sallyport-agent"), await candidate("libc6")]).toEqual([
-        "1.1.0",
+        "1.3.0",
         expect.not.stringMatching(/^99/),
       ]);
       // it is the preferences that say so
