@@ -70,11 +70,13 @@ export type BuildOptions = {
   /** Then upgrades come from there alone. */
   repository?: Upgrades;
   say?: (line: string) => void;
+  /** As of `PackOptions`. */
+  judge?: (packed: string) => Promise<void>;
 };
 
 /** @returns the package's path. @throws DebError */
 export async function build(options: BuildOptions): Promise<string> {
-  const { version, out, epoch, compression = "xz", say = () => undefined } = options;
+  const { version, out, epoch, compression = "xz", say = () => undefined, judge } = options;
   if (!VERSION.test(version))
     throw new DebError(
       `${JSON.stringify(version)} is no Debian version; it begins with a digit, as in 1.2.0 or 1.2.0~rc1`,
@@ -87,7 +89,7 @@ export async function build(options: BuildOptions): Promise<string> {
     await control(tree, version);
     await settle(tree, epoch);
     await mkdir(out, { recursive: true });
-    await pack(tree, file, { epoch, compression, say });
+    await pack(tree, file, { epoch, compression, say, judge });
     return file;
   } finally {
     await rm(tree, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { build } from "./build.ts";
 import { ROOT } from "./bundle.ts";
 import { endInWords, releaseKey } from "./release-key.ts";
-import { KEYRING, publicKey, repository } from "./repository.ts";
+import { isRelease, KEYRING, publicKey, repository } from "./repository.ts";
 import { DebError } from "./run.ts";
 import { SOURCES } from "./upgrades.ts";
 
@@ -52,7 +52,8 @@ async function main({ out, version, repository: served, key, url, fast }: Option
   const folder = resolve(served ?? out);
   const pack = { version: version ?? own.version, out: folder, epoch, say, compression: fast ? "gzip" : "xz" } as const;
   const repositoryOf = url && release ? { repository: { key: await publicKey(release.fingerprint), url } } : {};
-  say(`Built ${await build({ ...pack, ...repositoryOf })}`);
+  const judge = (packed: string) => (release ? isRelease(folder, pack.version, packed) : Promise.resolve());
+  say(`Built ${await build({ ...pack, ...repositoryOf, judge })}`);
   if (!release) return;
   await repository({ folder, key: release.fingerprint, epoch: Math.floor(Date.now() / 1000), ...(url && { url }) });
   say(`${folder} is an apt repository, signed by ${key}; ${join(folder, KEYRING)} is what machines check it with.`);

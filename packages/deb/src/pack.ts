@@ -5,7 +5,14 @@ import { tool } from "./run.ts";
 /** xz is small and slow; gzip is for tests. */
 export type Compression = "xz" | "gzip";
 
-export type PackOptions = { epoch: number; compression: Compression; say: (line: string) => void; beatMs?: number };
+export type PackOptions = {
+  epoch: number;
+  compression: Compression;
+  say: (line: string) => void;
+  /** Looks at what was packed, and throws where it may not have its name. */
+  judge?: ((packed: string) => Promise<void>) | undefined;
+  beatMs?: number;
+};
 
 const ARGS = { xz: ["-Zxz", "-z6"], gzip: ["-Zgzip", "-z1"] } as const;
 /** How often a long wait says that it goes on. */
@@ -16,7 +23,7 @@ const BEAT_MS = 10_000;
 export async function pack(
   tree: string,
   file: string,
-  { epoch, compression, say, beatMs = BEAT_MS }: PackOptions,
+  { epoch, compression, say, judge, beatMs = BEAT_MS }: PackOptions,
 ): Promise<void> {
   const begun = `${file}.begun`;
   say(`Packing ${file} …`);
@@ -26,6 +33,7 @@ export async function pack(
     await tool("dpkg-deb", ["--root-owner-group", ...ARGS[compression], "--build", tree, begun], {
       env: { SOURCE_DATE_EPOCH: String(epoch) },
     });
+    await judge?.(begun);
     await rename(begun, file);
   } catch (error) {
     await rm(begun, { force: true });

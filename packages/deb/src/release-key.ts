@@ -48,5 +48,5 @@ export function endInWords({ fingerprint, ends }: ReleaseKey, now: Date): string
     throw new DebError(
       `The release key ended on ${day}: workstations take nothing that it signs. Give it no end (${last}) and bring this package to each of them by hand.`,
     );
-  return `The release key ends on ${day}. From then on workstations take no upgrade, and so no later end of it either. Give it none (${last}), build again, and upgrade them all before that day.`;
+  return `The release key ends on ${day}. From then on workstations take no upgrade, and so no later end of it either. Give it none (${last}), build again with a later --version, and upgrade them all before that day.`;
 }

@@ -60,6 +60,28 @@ ${sums.join("")}`;
     await writeFile(join(folder, SOURCES), sourcesText({ key: await publicKey(fingerprint), url }));
 }
 
+/** What was released under a version stays what it is: a machine that has that version may take no other package of it, and
+ *  nobody is told. @throws DebError */
+export async function isRelease(folder: string, version: string, packed: string): Promise<void> {
+  const index = await readFile(join(folder, "Packages"), "utf8").catch(() => "");
+  const own = index
+    .split("\n\n")
+    .find((each) => /^Package: sallyport-agent$/m.test(each) && versionIn(each) === version);
+  const sum = own && /^SHA256: (\S+)$/m.exec(own)?.[1];
+  if (
+    sum &&
+    sum !==
+      createHash("sha256")
+        .update(await readFile(packed))
+        .digest("hex")
+  )
+    throw new DebError(
+      `${version} was released from ${folder} already, and this package is another: a machine that has ${version} may never take it. Name a later one: --version`,
+    );
+}
+
+const versionIn = (entry: string): string | undefined => /^Version: (\S+)$/m.exec(entry)?.[1];
+
 /** The public half of a release key, armoured, and of no other that its name fits as well. @throws DebError as `releaseKey` */
 export async function publicKey(key: string): Promise<string> {
   const { fingerprint } = await releaseKey(key);

@@ -389,10 +389,16 @@ describe.runIf(here)("the agent's Debian package", () => {
     it("is named in the Enrol page's one line, which installs, enrols and starts, and stops where the sum is another", async () => {
       // as `npm run deb -- --repository …` makes it
       const to = ["--repository", served(), "--key", release, "--url", url(), "--version", "1.0.0", "--fast"];
-      const said = execFileSync(process.execPath, [COMMAND, ...to], { encoding: "utf8" });
+      const command = (...more: string[]) =>
+        execFileSync(process.execPath, [COMMAND, ...to, ...more], { encoding: "utf8", stdio: "pipe" });
+      const said = command();
       expect(said).toContain(`Built ${served()}/sallyport-agent_1.0.0_amd64.deb\n`);
       expect(said).toContain(`${served()} is an apt repository, signed by ${release}`);
       expect(said).toMatch(/^The release key ends on 20\d\d-\d\d-\d\d\. .* never/m);
+      // another package of a version that was released is refused, and changes nothing
+      const released = readFileSync(join(served(), "sallyport-agent_1.0.0_amd64.deb"));
+      expect(() => command("--url", `${url()}/moved`)).toThrow("1.0.0 was released");
+      expect(readFileSync(join(served(), "sallyport-agent_1.0.0_amd64.deb")).equals(released)).toBe(true);
       const list = "etc/apt/sources.list.d/sallyport.sources";
       const { sources } = packagesOf(state())!;
       const run = async (sum: string) => {
