@@ -17,9 +17,12 @@ import { type Exception, handsOver, requestId } from "@sallyport/shared/usb/exce
 import type { Judgement } from "@sallyport/shared/usb/judge.ts";
 import type { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import type { Delivery, Gift, Image, Listed } from "./passage-state.ts";
+import { recordRoom } from "./record-room.ts";
 import { scanObservations } from "./records.ts";
 
 const TEXT_CHARS_MAX = 500;
+/** Of names that a stick gave, in each list of a record. */
+const NAMES_BYTES_MAX = 64 * 1024;
 
 type Bodies = {
   "usb.device": UsbDeviceBody;
@@ -243,8 +246,13 @@ export function attached(
     units: units(images),
     ...first(images),
     ...delivery,
+    ...(delivery.unlisted && { unlisted: fitting(delivery.unlisted) }),
+    ...(delivery.leftOut && { leftOut: { ...delivery.leftOut, first: fitting(delivery.leftOut.first) } }),
+    ...(delivery.renamed && { renamed: { ...delivery.renamed, first: fitting(delivery.renamed.first) } }),
   });
 }
+
+const fitting = <T>(said: readonly T[]): T[] => said.filter(recordRoom(NAMES_BYTES_MAX));
 
 export const refused = (device: UsbDevice, at: GateStep, reason: string, time: number): Observation =>
   write("usb.step", "warning", time, `Port ${device.port}: refused at ${at}, ${reason}`, {

@@ -1,9 +1,13 @@
 /** What the parent makes of a reader that may have been taken over by what it read. */
 import { UsbSection } from "@sallyport/shared/policy/usb.ts";
+import { CONTENT_BYTES_MAX } from "@sallyport/shared/record/content.ts";
 import { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { sha256 } from "../dom0/crypto.ts";
+import { prepare } from "../spool/prepare.ts";
 import type { Event } from "./reader/events.ts";
+import { scanObservations } from "./records.ts";
 import { scan } from "./scan.ts";
 
 const NOW = new Date("2026-11-24T12:00:00Z");
@@ -64,6 +68,41 @@ describe("a reading", () => {
     });
     expect(body.manifest.length).toBe(15);
     expect(body.verdict).toBe("hold");
+  });
+
+  it("of a medium that says more of itself than a record holds is recorded all the same, and held", async () => {
+    const partition = { table: "gpt" as const, from: 0, bytes: 512, fileSystem: "ntfs" };
+    // as long as NTFS has a volume's name, in letters of three bytes each, and 256 entries that all lead there
+    const partitions = Array.from(
+      { length: 256 },
+      (_, at): Event => ({
+        event: "partition",
+        partition: { ...partition, number: at + 1, label: "\u8a9e".repeat(200) },
+      }),
+    );
+    const files = Array.from({ length: 1_000 }, (_, at) => clean(`${"f".repeat(200)}${at}`));
+    const faults = Array.from({ length: 32 }, (): Event => ({ event: "problem", problem: "\u8a9e".repeat(500) }));
+    for (const facts of [partitions, [...partitions.slice(0, 100), ...faults]]) {
+      const body = await said([scanner, ...facts, ...files, { event: "end" }]);
+      const records = scanObservations(body, NOW.getTime(), sha256).map(prepare);
+      expect(new Set(records.map(({ kind }) => kind))).toEqual(new Set(["usb.scan"]));
+      expect(Math.max(...records.map(({ content }) => content.length))).toBeLessThanOrEqual(CONTENT_BYTES_MAX);
+      expect(body.verdict).toBe("hold");
+      expect(body.problems).toContain("it says more of itself than a record holds");
+    }
+  });
+
+  it("of more gaps than are kept names one that is not zeros, wherever it lies", async () => {
+    const gap = (at: number, zeros: boolean): Event => ({
+      event: "outside",
+      outside: { from: at * 1024, bytes: 512, zeros },
+    });
+    const gaps = Array.from({ length: 300 }, (_, at) => gap(at, true));
+    const policy = { unscannable: "allow", present: "image", outside: "block" };
+    const body = await said([scanner, clean("a"), ...gaps, gap(300, false), { event: "end" }], null, policy);
+    expect([body.verdict, body.rule]).toEqual(["block", "outside"]);
+    expect(body.outside?.length).toBe(256);
+    expect(body.problems).toContain("it has more gaps between partitions than any real medium");
   });
 
   it("with stale definitions calls nothing clean", async () => {

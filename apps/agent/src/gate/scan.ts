@@ -10,6 +10,7 @@ import type { StartReader } from "../dom0/confine.ts";
 import type { ScannerPlace } from "../dom0/scanner-door.ts";
 import { each, inTurns, sorted, type Work } from "./in-turns.ts";
 import type { ScannerLimits } from "./reader/events.ts";
+import { recordRoom } from "./record-room.ts";
 import { unpacksOf } from "./scanner-unpacks.ts";
 import { underOneScanner } from "./scanner-watch.ts";
 
@@ -57,6 +58,10 @@ const LINE_CHARS_MAX = 128 * 1024;
 /** A record is bounded; a medium with more of either is held. */
 const PARTITIONS_MAX = 256;
 const PROBLEMS_MAX = 32;
+const PROBLEM_CHARS_MAX = 512;
+/** Of partitions and problems: each record of a long manifest has them, beside a part of that and the gaps (records.ts). */
+const FACTS_BYTES_MAX = 80 * 1024;
+const TOO_MUCH = "it says more of itself than a record holds";
 const ENDED =
   "the scanner was ended or started anew meanwhile, or answers no more, and says OK of what it breaks off; scan it again";
 /** For its last answer: it may be loading its definitions. */
@@ -111,7 +116,9 @@ export async function scan(target: string, options: ScanOptions): Promise<ScanBo
     manifest: await inTurns(inOrder(settle(facts.manifest, facts.scanner, policy, started))),
     scanner: facts.scanner && { ...facts.scanner, ...(options.set !== undefined && { set: options.set }) },
     ...(reading.kind === "image" ? { partitions: facts.partitions, outside: facts.outside } : {}),
-    ...(problems.length > 0 ? { problems: problems.map((text) => text.slice(0, 512).toWellFormed()) } : {}),
+    ...(problems.length > 0
+      ? { problems: problems.map((text) => text.slice(0, PROBLEM_CHARS_MAX).toWellFormed()) }
+      : {}),
     confined: reading.confined,
   };
   const { verdict, reason, rule, audited } = decide(scanned, policy, now(), options.denied?.());
@@ -146,8 +153,17 @@ async function collect(
     image: null,
     ended: false,
   };
+  const fits = recordRoom(FACTS_BYTES_MAX);
   const problem = (text: string) => {
     if (facts.problems.length < PROBLEMS_MAX) facts.problems.push(text);
+  };
+  let isTold = false;
+  /** Whether there is room for it; else that is a problem, said once and before those that there is no room for. */
+  const hasRoom = (said: unknown): boolean => {
+    if (fits(said)) return true;
+    if (!isTold) facts.problems.unshift(TOO_MUCH);
+    isTold = true;
+    return false;
   };
   for await (const line of lines) {
     const event = decode(line);
@@ -160,19 +176,24 @@ async function collect(
         facts.scanner = event.scanner;
         break;
       case "partition":
-        if (facts.partitions.length < PARTITIONS_MAX) facts.partitions.push(event.partition);
-        else problem("it has more partitions than any real medium");
+        if (facts.partitions.length < PARTITIONS_MAX) {
+          if (hasRoom(event.partition)) facts.partitions.push(event.partition);
+        } else problem("it has more partitions than any real medium");
         break;
       case "outside":
         if (facts.outside.length < PARTITIONS_MAX) facts.outside.push(event.outside);
-        else problem("it has more gaps between partitions than any real medium");
+        else {
+          problem("it has more gaps between partitions than any real medium");
+          // that there are bytes beside partitions counts by itself
+          if (!event.outside.zeros) facts.outside[PARTITIONS_MAX - 1] = event.outside;
+        }
         break;
       case "file":
         if (facts.manifest.length < filesMax) facts.manifest.push(event.file);
         else problem(`more than ${filesMax} files`);
         break;
       case "problem":
-        problem(event.problem);
+        if (hasRoom(event.problem.slice(0, PROBLEM_CHARS_MAX))) problem(event.problem);
         break;
       case "progress":
         onProgress(event.files, event.bytes);
