@@ -55,6 +55,8 @@ export class Uplink {
   readonly #window: SendWindow;
   #sizeAtStart: number;
   #lingerSince: number | undefined;
+  /** What was there when a batch went out and found no place in it has waited as long as that. */
+  #waitedThrough = 0;
   /** When trails were opened, within the last hour. */
   #opened: number[] = [];
   #forgedToldAt = Number.NEGATIVE_INFINITY;
@@ -135,7 +137,8 @@ export class Uplink {
 
   /** How long what is there may still wait for others. */
   #linger(unsent: number, now: number): number {
-    if (unsent >= BATCH_FULL_RECORDS || this.#parts.spool.urgentThrough > this.#window.next) return 0;
+    if (unsent >= BATCH_FULL_RECORDS) return 0;
+    if (Math.max(this.#parts.spool.urgentThrough, this.#waitedThrough) > this.#window.next) return 0;
     this.#lingerSince ??= now;
     return this.#lingerSince + this.#parts.lingerMs() - now;
   }
@@ -155,6 +158,7 @@ export class Uplink {
     };
     const batch = encodeBatch(zstdCompressSync, header, records.map(batchLine).join(""));
     this.#window.sent(end, performance.now());
+    this.#waitedThrough = spool.size;
     log.debug({ from, count: records.length, bytes: batch.length }, "batch.sent");
     const trail = spool.trail;
     const published = await publish(batch);

@@ -4,11 +4,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
+import { zstdDecompressSync } from "node:zlib";
 import type { SessionId, WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { decodeBatch } from "@sallyport/shared/wire/batch.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { ed25519Signer } from "../../src/dom0/crypto.ts";
 import type { Log } from "../../src/dom0/log.ts";
 import { openSpool } from "../../src/spool/open.ts";
+import { prepare } from "../../src/spool/prepare.ts";
 import type { Spool } from "../../src/spool/spool.ts";
 import { Uplink } from "../../src/uplink/uplink.ts";
 
@@ -69,4 +72,39 @@ it("lets the connection's end be heard when publishing fails at once: it does no
   await running;
   expect(tries).toBeGreaterThan(0);
   expect(uplink.state).toEqual({ state: "offline" });
+});
+
+it("lines too long for one batch wait for others once, not once for each batch", async () => {
+  let isFirst = true;
+  const message = "x".repeat(16_384);
+  const line = { via: "tcp", from: "10.0.0.2", format: "plain", message } as const;
+  const { promise: sent, resolve: allSent } = Promise.withResolvers<void>();
+  const uplink = new Uplink({
+    ...{ spool, session, workstation },
+    publish: async (batch) => {
+      const read = decodeBatch((packed, max) => zstdDecompressSync(packed, { maxOutputLength: max }), batch);
+      if (read.ok && read.value.header.from + read.value.header.count === spool.size) allSent();
+      return "sent";
+    },
+    askStand: () => undefined,
+    consoleKeys: () => [],
+    windowBatches: () => 64,
+    lingerMs: () => {
+      // what comes after the first batch would wait for an hour
+      const lingerMs = isFirst ? 0 : 3_600_000;
+      isFirst = false;
+      return lingerMs;
+    },
+    ...{ heard: () => undefined, tell: () => undefined, now: Date.now, log: quiet },
+  });
+  const records = Array.from({ length: 200 }, (_, number) =>
+    prepare({ kind: "guest.log", severity: "info", time: Date.now(), text: `${number}`, body: line }),
+  );
+  spool.append(records, []);
+  uplink.connected();
+  const running = uplink.run(stopping.signal);
+  await sent;
+  stopping.abort();
+  uplink.disconnected();
+  await running;
 });
