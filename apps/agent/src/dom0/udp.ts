@@ -25,7 +25,7 @@ export type UdpReceiving = {
   /** With the real port. */
   bound(at: { address: string; port: number }): void;
   /** What came at once; more is read when this resolves. `address` is IPv4, or IPv6 in full. */
-  datagrams(batch: readonly { bytes: Buffer; address: string }[]): Promise<void>;
+  datagrams(batch: readonly { bytes: Buffer; address: string }[]): Promise<unknown>;
   /** How many the kernel has dropped since the beginning: for each sender, and last for all that are not known. */
   dropped(counts: readonly number[]): void;
 };

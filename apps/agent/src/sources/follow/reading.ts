@@ -67,7 +67,7 @@ export function reading(
     let count = 0;
     let held = 0;
     const flush = async () => {
-      await outlet.emit({ observations: waiting, position: { name, value: place } });
+      held += (await outlet.emit({ observations: waiting, position: { name, value: place } })).suppressed;
       waiting = [];
     };
     for (const piece of pieces) {

@@ -94,9 +94,10 @@ export function connections({ via, outlet, now, frames, whose }: Wiring): Connec
     try {
       for await (const chunk of socket) {
         emitting = true;
-        await emitAll(outlet, observed(reader.push(chunk as Buffer)));
+        // what had to be read to be held back, its severity or its parts, costs more than what was not
+        const suppressed = await emitAll(outlet, observed(reader.push(chunk as Buffer)));
         emitting = false;
-        if (isHeld) await delay(HELD_PAUSE_MS * openOf(guest).length);
+        if (isHeld || suppressed > 0) await delay(HELD_PAUSE_MS * openOf(guest).length);
         isHeld = false;
       }
     } catch (error) {
