@@ -88,14 +88,14 @@ export class Intake {
 
   readonly admits: Admits = (line, bytes) => {
     const { guest, via, from, position } = line;
-    if (this.#isWithinLimit(line)) return true;
+    if (this.#isWithinLimit(line, bytes)) return true;
     this.#untold.before(position).line({ guest, via, from, reason: "rate", bytes });
     if (position === undefined) this.#flushLater();
     return false;
   };
 
-  #isWithinLimit(line: AdmitsLine): boolean {
-    if (line.via !== "detector" && line.via !== "firewall") return this.#lines.admits(line.guest, line.via);
+  #isWithinLimit(line: AdmitsLine, bytes: number): boolean {
+    if (line.via !== "detector" && line.via !== "firewall") return this.#lines.admits(line.guest, line.via, bytes);
     const { linesPerSecond, burstLines } = this.#parts.log();
     return this.#packets.hasToken(line, { perSecond: linesPerSecond, burst: burstLines });
   }

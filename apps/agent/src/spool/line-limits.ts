@@ -2,7 +2,8 @@
  *  limited before anything is made of it, and is not asked about again once it has been read. */
 import type { GuestId } from "@sallyport/shared/base/ids.ts";
 import { type Bucket, fullBucket, take } from "@sallyport/shared/policy/bucket.ts";
-import type { LogSection } from "@sallyport/shared/policy/log.ts";
+import { LINE_BYTES, type LogSection } from "@sallyport/shared/policy/log.ts";
+import type { GuestLog } from "@sallyport/shared/record/guest.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
 import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
 import { BUCKETS_MAX } from "../limits.ts";
@@ -24,10 +25,10 @@ export class LineLimits {
   }
 
   /** Whether a line may be read. Where severity counts it must be. */
-  admits(guest: GuestId | undefined, via: string): boolean {
+  admits(guest: GuestId | undefined, via: string, bytes: number): boolean {
     if (this.#policy().leastSeverity !== SEVERITIES[0]) return true;
     const key = this.#keyOf(guest, via);
-    if (!this.#hasToken(key)) return false;
+    if (!this.#hasToken(key, bytes)) return false;
     this.#admitted.set(key, (this.#admitted.get(key) ?? 0) + 1);
     return true;
   }
@@ -40,14 +41,14 @@ export class LineLimits {
     const key = this.#keyOf(observation.guest, observation.body.via);
     const admitted = this.#admitted.get(key) ?? 0;
     if (admitted > 0) this.#admitted.set(key, admitted - 1);
-    return admitted > 0 || this.#hasToken(key) ? undefined : "rate";
+    return admitted > 0 || this.#hasToken(key, bytesOf(observation.body as GuestLog)) ? undefined : "rate";
   }
 
-  #hasToken(key: string): boolean {
+  #hasToken(key: string, bytes: number): boolean {
     const { linesPerSecond, burstLines } = this.#policy();
     const now = this.#monotonic();
     const before = this.#buckets.get(key) ?? fullBucket(burstLines, now);
-    const { bucket, taken } = take(before, linesPerSecond, burstLines, now);
+    const { bucket, taken } = take(before, linesPerSecond, burstLines, now, Math.max(1, bytes / LINE_BYTES));
     this.#buckets.set(key, bucket);
     return taken;
   }
@@ -72,3 +73,6 @@ export class LineLimits {
     }
   }
 }
+
+const bytesOf = ({ raw, rawBase64, message }: GuestLog): number =>
+  rawBase64 === undefined ? (raw ?? message).length : (rawBase64.length * 3) / 4;

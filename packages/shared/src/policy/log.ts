@@ -2,9 +2,13 @@
 import { z } from "zod";
 import { Mode } from "./mode.ts";
 
+/** A line up to this counts as one (what each receiver should take, RFC 5424, 6.1), a longer one as so many times more: all
+ *  guests' lines take the same way to the console, one behind the other. */
+export const LINE_BYTES = 2_048;
+
 export const LogSection = z.strictObject({
   mode: Mode.default("enforce"),
-  /** Token bucket per guest and source, in lines; what it holds back is counted in `guest.suppressed`. */
+  /** Token bucket per guest and source, in lines of LINE_BYTES; what it holds back is counted in `guest.suppressed`. */
   linesPerSecond: z.int().min(1).max(100_000).default(500),
   burstLines: z.int().min(1).max(1_000_000).default(2_000),
   /** A longer line is split into parts with a mark. */

@@ -68,7 +68,7 @@ export function notesOf({ before, after }: { before: Policy; after: Policy }, fo
     ],
     [
       changed.has("log"),
-      "Lines are counted by the minute and taken as evenly spread: a burst within one minute is not seen.",
+      "Lines are counted by the minute and taken as evenly spread: a burst within one minute is not seen. Each counts as one, also where a workstation counts a long one as several.",
     ],
     [
       differs(({ log }) => [log.lineBytesMax, log.lingerMs]),
