@@ -2,18 +2,14 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** What programs that tests start were compiled to, types stripped: each start would do it again, which is most of it. */
-const COMPILED = fileURLToPath(new URL(".cache/compiled", import.meta.url));
-
-type Settings = { env?: Record<string, string>; [other: string]: unknown };
+// What files were compiled to, types stripped, is kept: each process that runs tests, and each program that a test starts,
+// would do it again, which is most of a start.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL(".cache/compiled", import.meta.url));
 
 /** Suites by what they touch. `unit` is pure and takes seconds; `integration` runs real Postgres, broker and disk;
  *  the others need Debian packages and are called by name from tools/test.mjs. */
-const suite = (name: string, include: string[], { env = {}, ...more }: Settings = {}) => ({
-  test: {
-    ...{ name, include, environment: "node" as const, setupFiles: ["tools/seed.ts"], ...more },
-    env: { NODE_COMPILE_CACHE: COMPILED, ...env },
-  },
+const suite = (name: string, include: string[], more: object = {}) => ({
+  test: { name, include, environment: "node" as const, setupFiles: ["tools/seed.ts"], ...more },
 });
 
 const depth = (path: string) => path.split("/").length;
