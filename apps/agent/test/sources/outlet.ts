@@ -68,7 +68,7 @@ export function run(source: Source, kept = keeper()): Running {
 export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const started = performance.now();
   while (!(await holds())) {
-    if (performance.now() - started > 20_000) throw new Error(`never came true: ${what}`);
+    if (performance.now() - started > 60_000) throw new Error(`never came true: ${what}`);
     await delay(5);
   }
 }
