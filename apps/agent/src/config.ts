@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import { GuestId } from "@sallyport/shared/base/ids.ts";
+import { issuesWords } from "@sallyport/shared/base/issue.ts";
 import { whyNot } from "@sallyport/shared/base/why.ts";
 import { HEADER_COPIES_MAX } from "@sallyport/shared/disk/state.ts";
 import { UsbPin } from "@sallyport/shared/usb/device.ts";
@@ -144,7 +145,7 @@ export function readConfig(state: string, named: string | undefined): AgentConfi
     );
   }
   const config = AgentConfig.safeParse(json);
-  if (!config.success) throw new ConfigError(`The configuration ${path} is refused:\n${z.prettifyError(config.error)}`);
+  if (!config.success) throw new ConfigError(`The configuration ${path} is refused:\n${issuesWords(config.error)}`);
   return config.data;
 }
 

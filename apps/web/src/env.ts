@@ -1,4 +1,5 @@
 /** The next process's environment, decoded once. What is missing is told in one sentence each. */
+import { issueLine } from "@sallyport/shared/base/issue.ts";
 import { z } from "zod";
 
 const port = z.coerce.number().int().min(1).max(65_535);
@@ -21,6 +22,6 @@ export type Env = z.infer<typeof Env>;
 export function readEnv(untrusted: Record<string, string | undefined>): Env {
   const env = Env.safeParse(untrusted);
   if (env.success) return env.data;
-  const faults = env.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  const faults = env.error.issues.map(issueLine);
   throw new Error(`The console cannot start. Set these in its environment (docs/operations.md): ${faults.join("; ")}`);
 }

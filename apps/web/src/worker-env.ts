@@ -1,4 +1,5 @@
 /** The worker's environment, read once. */
+import { issueLine } from "@sallyport/shared/base/issue.ts";
 import { z } from "zod";
 
 const Env = z.object({
@@ -22,6 +23,6 @@ export type Env = z.infer<typeof Env>;
 export function readWorkerEnv(untrusted: Record<string, string | undefined>): Env {
   const env = Env.safeParse(untrusted);
   if (env.success) return env.data;
-  const faults = env.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
+  const faults = env.error.issues.map(issueLine);
   throw new Error(`The worker cannot start. Set these in its environment (docs/operations.md): ${faults.join("; ")}`);
 }

@@ -1,7 +1,9 @@
 /** A command is asked for in the caller's transaction: signed and sent at once where the console's key is enough, put
  *  before people where they must sign. dispatch/commands.ts sends what the rows say. */
+
 import { randomUUID } from "node:crypto";
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { issuesWords } from "@sallyport/shared/base/issue.ts";
 import { Command, faultOfCommand } from "@sallyport/shared/command/command.ts";
 import type { CommandState } from "@sallyport/shared/command/state.ts";
 import { VERB_RULES, VERBS, type Verb } from "@sallyport/shared/command/verb.ts";
@@ -50,7 +52,7 @@ export async function ask(tx: PoolClient, signer: Signer, asked: Asked): Promise
   const id = randomUUID();
   const notAfter = new Date(now.getTime() + asked.minutes * 60_000).toISOString();
   const command = Command.safeParse({ id, verb, arguments: asked.arguments, notAfter });
-  if (!command.success) throw new Refusal("BAD_REQUEST", z.prettifyError(command.error));
+  if (!command.success) throw new Refusal("BAD_REQUEST", issuesWords(command.error));
   const order = await nextOrder(tx, workstation, now);
   const issued = now.toISOString();
   const about = { type: "command", audience: { workstation }, order, issued, notAfter } as const;

@@ -1,7 +1,7 @@
 /** /api/rollout … → rollouts for the command line and pipelines, by an API token: the same acts and records as a page's. */
+import { issueLine } from "@sallyport/shared/base/issue.ts";
 import { readPolicy } from "@sallyport/shared/policy/document.ts";
 import { COMMANDS } from "@sallyport/shared/rollout/command.ts";
-import { issueWords } from "@sallyport/shared/rollout/document.ts";
 import { Plan } from "@sallyport/shared/rollout/plan.ts";
 import type { Pool } from "pg";
 import { z } from "zod";
@@ -45,7 +45,7 @@ export const respondRollout = answered(async (parts: Parts, request: Request, pa
     const group = await groupOf(parts.pool, asked.group);
     if (asked.preview) return Response.json(await seen(parts.pool, { ...asked, group }));
     const plan = Plan.safeParse(asked.plan);
-    if (!plan.success) return refuse(400, `This is no plan.\n${plan.error.issues.map(issueWords).join("\n")}`);
+    if (!plan.success) return refuse(400, `This is no plan.\n${plan.error.issues.map(issueLine).join("\n")}`);
     return Response.json(await begin(parts, bearer, origin, Beginning.parse({ ...asked, group, plan: plan.data })));
   } catch (error) {
     if ((error as { code?: string }).code === "23505") return refuse(409, "A rollout of this id was begun already.");

@@ -1,6 +1,6 @@
 /** Rollouts ↔ Postgres: for pages and pipelines, and what a person does to one. */
+import { issueLine } from "@sallyport/shared/base/issue.ts";
 import { type Command, command } from "@sallyport/shared/rollout/command.ts";
-import { issueWords } from "@sallyport/shared/rollout/document.ts";
 import { type GuardState, guardStates } from "@sallyport/shared/rollout/guard.ts";
 import { Plan, type Plan as PlanType, planFaults } from "@sallyport/shared/rollout/plan.ts";
 import type { Counts, STANDINGS, Standing } from "@sallyport/shared/rollout/standing.ts";
@@ -129,7 +129,7 @@ export async function preview(
   const facts = await groupFacts(pool, asked.group, reportSeconds);
   const whole = { workstations: facts.workstations, labels: facts.labels };
   const read = Plan.safeParse(asked.plan);
-  if (!read.success) return { faults: read.error.issues.map(issueWords), waves: [], ...whole };
+  if (!read.success) return { faults: read.error.issues.map(issueLine), waves: [], ...whole };
   const { rows } = await pool.query<{ id: string; labels: string[] }>(
     "SELECT id, labels FROM workstation WHERE group_id = $1 AND state = 'enrolled'",
     [asked.group],

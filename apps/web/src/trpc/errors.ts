@@ -1,5 +1,6 @@
 /** The one place where a failure becomes an answer: a clear 4xx for what the asker can mend, and for the rest a
  *  sentence that gives nothing away. */
+import { issuesWords } from "@sallyport/shared/base/issue.ts";
 import { TRPCError } from "@trpc/server";
 import { z } from "zod";
 
@@ -25,8 +26,7 @@ const CONNECTION_LOST = /^(08|57P|ECONN|EPIPE)/;
 export function mapError(error: TRPCError): TRPCError {
   const cause = error.cause;
   if (cause instanceof Refusal) return new TRPCError({ code: cause.code, message: cause.message, cause });
-  if (cause instanceof z.ZodError)
-    return new TRPCError({ code: "BAD_REQUEST", message: z.prettifyError(cause), cause });
+  if (cause instanceof z.ZodError) return new TRPCError({ code: "BAD_REQUEST", message: issuesWords(cause), cause });
   if (cause instanceof SyntaxError)
     return new TRPCError({ code: "BAD_REQUEST", message: `What was sent is no JSON: ${cause.message}`, cause });
   if (error.code === "UNSUPPORTED_MEDIA_TYPE")

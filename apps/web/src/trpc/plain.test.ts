@@ -12,7 +12,7 @@ const lost = Object.assign(new Error("connect ECONNREFUSED 127.0.0.1:5432"), { c
 it.each<[string, unknown, number, RegExp]>([
   ["what is not there", new Refusal("NOT_FOUND", "There is no group x."), 404, /^There is no group x\.$/],
   ["what is no longer so", new Refusal("CONFLICT", "Look again."), 409, /^Look again\.$/],
-  ["what makes no sense", z.string().safeParse(1).error, 400, /expected string/],
+  ["what makes no sense", z.string().safeParse(1).error, 400, /a text is wanted here/],
   ["a database that is away", lost, 503, /^The database does not answer/],
   ["a pool with none free", new Error("timeout exceeded when trying to connect"), 503, /does not answer/],
 ])("%s is answered with its sentence", async (_name, error, status, words) => {

@@ -1,6 +1,7 @@
 /** A policy as a person writes it, YAML or JSON, → the policy, or each fault with its path, line and column. Pure. */
 import { type Document, isMap, isSeq, LineCounter, type Node, parseDocument, visit, type YAMLError } from "yaml";
 import type { z } from "zod";
+import { issueWords, pathText } from "../base/issue.ts";
 import { POLICY_CHARS_MAX, tooDeep, unfoldsTooFar } from "./depth.ts";
 import { tooMuch } from "./network/size.ts";
 import { Policy } from "./policy.ts";
@@ -73,15 +74,8 @@ type Found = { path: PropertyKey[]; message: string; key?: string };
 
 /** A key that is not known is told where it stands, not where its parent begins. */
 export function faultsOf(issue: z.core.$ZodIssue): Found[] {
-  if (issue.code !== "unrecognized_keys") return [{ path: issue.path, message: issue.message }];
+  if (issue.code !== "unrecognized_keys") return [{ path: issue.path, message: issueWords(issue) }];
   return issue.keys.map((key) => ({ path: [...issue.path, key], message: "there is no such setting", key }));
-}
-
-export function pathText(path: readonly PropertyKey[]): string {
-  return path.reduce<string>(
-    (text, part) => (typeof part === "number" ? `${text}[${part}]` : text ? `${text}.${String(part)}` : String(part)),
-    "",
-  );
 }
 
 /** Where the value at `path` begins, or the nearest thing above it that is written down. */

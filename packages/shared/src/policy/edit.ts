@@ -3,11 +3,11 @@
  *  that would say anything else than what was asked is refused. Pure. */
 import { type Document, isScalar, isSeq, parseDocument, type YAMLSeq } from "yaml";
 import { canonicalText } from "../base/canonical.ts";
+import { pathText } from "../base/issue.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { change, changeList, type Edit, type Path, valueAt } from "./change.ts";
 import { cut } from "./cut.ts";
 import { POLICY_CHARS_MAX, tooDeep, unfoldsTooFar } from "./depth.ts";
-import { pathText } from "./document.ts";
 import { Policy } from "./policy.ts";
 
 const OPTIONS = { lineWidth: 0 } as const;

@@ -1,7 +1,8 @@
 /** A person's text → the usb section. Apart from the schema, so that pages need no YAML reader. */
+import { pathText } from "../base/issue.ts";
 import { fail, ok, type Result } from "../base/result.ts";
 import { POLICY_CHARS_MAX } from "./depth.ts";
-import { faultsOf, pathText } from "./document.ts";
+import { faultsOf } from "./document.ts";
 import { UsbSection } from "./usb.ts";
 import { readYaml } from "./yaml.ts";
 

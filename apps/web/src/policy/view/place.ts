@@ -1,7 +1,7 @@
 "use client";
-import { type Edit, type Path, valueAt } from "@sallyport/shared/policy/change.ts";
 /** A place in the policy that a form shows. */
-import { pathText } from "@sallyport/shared/policy/document.ts";
+import { pathText } from "@sallyport/shared/base/issue.ts";
+import { type Edit, type Path, valueAt } from "@sallyport/shared/policy/change.ts";
 import { createContext, useContext } from "react";
 
 type Shown = {
