@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { adding, Cursor, chips, Filter, readFilter, readWord, without, writeFilter } from "./filter.ts";
+import { adding, Cursor, chips, Filter, readFilter, readWord, takenAsText, without, writeFilter } from "./filter.ts";
 
 const read = (search: string) => readFilter(new URLSearchParams(search));
 
@@ -20,6 +20,21 @@ test("what cannot be read is left out and told, and the rest still filters", () 
   const { filter, faults } = read("kind=DROP TABLE&severity=terrible&text=x&workstation=1&since=yesterday");
   expect(filter).toEqual({ text: ["x"] });
   expect(faults.map((fault) => fault.split(":")[0])).toEqual(["kind", "workstation", "severity", "since"]);
+});
+
+test("a text that looks like more than a text is told to have been looked for as it stands", () => {
+  const told = (typed: string) => takenAsText({ text: [typed] }).join();
+  expect(told("host:vm")).toMatch(/“host:” is no field.*Fields are kind, -kind, severity/);
+  expect(told("-sudo")).toMatch(/cannot be left out/);
+  expect(told("ssh OR sudo")).toMatch(/no OR and no NOT/);
+  for (const plain of ["hello", "10.0.0.7:443", "sudo: pam", "12:30", "and so on", "a - b"])
+    expect(told(plain)).toBe("");
+});
+
+test("what a filter may not be is told in words, and not in a library's", () => {
+  expect(readWord("severity:bogus")).toEqual({
+    fault: "severity: one of debug, info, notice, warning, error or critical",
+  });
 });
 
 test("a time that the database does not have is no filter, cursor or place to resume", () => {

@@ -1,5 +1,6 @@
 /** What Explore shows: the same filter in the URL, in the chips and in the query. Pure. */
 import { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { issueWords } from "@sallyport/shared/base/issue.ts";
 import { Severity } from "@sallyport/shared/record/severity.ts";
 import { z } from "zod";
 
@@ -39,7 +40,7 @@ export function readFilter(search: URLSearchParams): Read {
   const keep = (field: Field, value: unknown) => {
     const read = Filter.safeParse({ [field]: value });
     if (read.success) filter[field] = value;
-    else faults.push(`${field}: ${read.error.issues[0]?.message ?? "cannot be read"}`);
+    else faults.push(`${field}: ${read.error.issues.slice(0, 1).map(issueWords)}`);
   };
   for (const field of LISTS) {
     const values = search.getAll(field);
@@ -83,6 +84,8 @@ export function adding(filter: Filter, field: Field, value: string): Filter {
   return present.includes(value) ? filter : ({ ...filter, [field]: [...present, value] } as Filter);
 }
 
+const FIELDS = ["kind", "-kind", "severity", "workstation", "guest", "since", "until"];
+
 /** One word typed into the bar: `kind:usb.scan`, `-kind:guest.log`, `severity:warning`, else a text to find. */
 export function readWord(typed: string): { field: Field; value: string } | { fault: string } {
   const word = typed.trim();
@@ -93,7 +96,23 @@ export function readWord(typed: string): { field: Field; value: string } | { fau
   const field = not ? "notKind" : (name as Field);
   const wanted = field === "severity" || field === "since" || field === "until" ? value : [value];
   const read = Filter.safeParse({ [field]: wanted });
-  return read.success ? { field, value } : { fault: `${name}: ${read.error.issues[0]?.message}` };
+  return read.success ? { field, value } : { fault: `${name}: ${read.error.issues.slice(0, 1).map(issueWords)}` };
+}
+
+const FIELD_LIKE = /^(-?)([a-z]{2,16}):\S/i;
+
+/** Where nothing was found: which of the texts looked like more than a text. */
+export function takenAsText({ text = [] }: Filter): string[] {
+  return text.flatMap((each) => {
+    const field = FIELD_LIKE.exec(each)?.[2];
+    if (field !== undefined)
+      return [`“${field}:” is no field: “${each}” was looked for as it stands. Fields are ${FIELDS.join(", ")}.`];
+    if (/^-\S/.test(each))
+      return [`A text cannot be left out, only a kind can: “${each}” was looked for as it stands.`];
+    if (/\b(?:AND|OR|NOT)\b/.test(each))
+      return [`“${each}” was looked for as it stands. Each text of its own must be there; there is no OR and no NOT.`];
+    return [];
+  });
 }
 
 /** Where a page ends: the key of its last row. */

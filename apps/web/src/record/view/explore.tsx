@@ -14,7 +14,17 @@ import { Table } from "../../ui/table.tsx";
 import { clockTrack, moment } from "../../ui/time.tsx";
 import { useTitle } from "../../ui/title.ts";
 import { useWide } from "../../ui/wide.ts";
-import { adding, type Chip, chips, type Filter, readFilter, readWord, without, writeFilter } from "../filter.ts";
+import {
+  adding,
+  type Chip,
+  chips,
+  type Filter,
+  readFilter,
+  readWord,
+  takenAsText,
+  without,
+  writeFilter,
+} from "../filter.ts";
 import type { RecordRow } from "../store.ts";
 import { columns } from "./columns.tsx";
 import { Facets } from "./facets.tsx";
@@ -155,7 +165,7 @@ export function Explore() {
           ) : pending ? (
             <Waiting />
           ) : rows.length === 0 ? (
-            <NothingHere filtered={filtered.length > 0} live={live} />
+            <NothingHere filter={filter} live={live} />
           ) : (
             <Table<RecordRow>
               label="Records, newest first"
@@ -192,10 +202,13 @@ export function Explore() {
   );
 }
 
-function NothingHere({ filtered, live }: { filtered: boolean; live: boolean }) {
-  if (filtered)
+function NothingHere({ filter, live }: { filter: Filter; live: boolean }) {
+  if (chips(filter).length > 0)
     return (
       <Empty title="No record matches">
+        {takenAsText(filter).map((hint) => (
+          <p key={hint}>{hint}</p>
+        ))}
         <p>Take a chip away, or widen the time. {live && "New ones that match will appear here by themselves."}</p>
       </Empty>
     );
@@ -203,7 +216,7 @@ function NothingHere({ filtered, live }: { filtered: boolean; live: boolean }) {
     <Empty title="No record yet">
       <p>
         Records arrive as soon as an agent is enrolled and its guest says something. To try it by hand, send a line to
-        this machine’s agent over syslog; the README’s second screen shows how.
+        this machine’s agent over syslog; “Try it” in the README shows how.
       </p>
     </Empty>
   );
