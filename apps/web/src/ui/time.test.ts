@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { clockTrack, moment, ticks } from "./time.tsx";
+import { clockTrack, moment, span, spanAhead, ticks } from "./time.tsx";
 
 const DAY = 86_400_000;
 const year = new Date().getFullYear();
@@ -13,6 +13,13 @@ test("a moment of another year names it, wherever it is shown; one of this year 
   expect(ticks(at, at + 28 * DAY, 28 * DAY)).toContain(String(year - 1));
   expect(ticks(at, at + 1_000, 1_000)).toContain(String(year - 1));
   expect(ticks(here, here + 1_000, 1_000)).not.toContain(String(year));
+});
+
+test("what lies ahead is rounded to the nearest, so that a day just given is a day; what is past, down", () => {
+  const justMade = 1_500;
+  expect([1, 7, 90].map((days) => spanAhead(days * DAY - justMade))).toEqual(["24 h", "7 d", "90 d"]);
+  expect([59_400, 3_570_000, 31 * 3_600_000].map(spanAhead)).toEqual(["59 s", "1 h", "31 h"]);
+  expect([DAY - justMade, 7 * DAY - justMade].map(span)).toEqual(["23 h", "6 d"]);
 });
 
 test("a column of times has room for the year where one is of another", () => {

@@ -41,6 +41,12 @@ export function span(ms: number): string {
   return `${Math.floor(size / DAY)} d`;
 }
 
+/** How long it is until then, to the nearest: what was made for a day a moment ago has 24 h, not 23. */
+export function spanAhead(ms: number): string {
+  const step = ms < MINUTE ? SECOND : ms < HOUR ? MINUTE : ms < 2 * DAY ? HOUR : DAY;
+  return span(Math.round(ms / step) * step);
+}
+
 const EXACT = new Intl.DateTimeFormat("en-GB", {
   day: "numeric",
   month: "short",
@@ -94,7 +100,7 @@ export function Ago({ time, suffix = true }: { time: string | null; suffix?: boo
   const ahead = Date.parse(time) - at > SECOND;
   return (
     <time dateTime={time} title={exact(time)} suppressHydrationWarning>
-      {ahead ? `in ${span(Date.parse(time) - at)}` : age < SECOND ? "now" : `${span(age)}${suffix ? " ago" : ""}`}
+      {ahead ? `in ${spanAhead(Date.parse(time) - at)}` : age < SECOND ? "now" : `${span(age)}${suffix ? " ago" : ""}`}
     </time>
   );
 }
