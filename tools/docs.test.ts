@@ -1,4 +1,5 @@
 /** What the pages for people name is there: pages, headings, files, settings. */
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
@@ -99,4 +100,15 @@ test("each page that a program's own sentences name is there", () => {
       ),
   );
   expect(absent).toEqual([]);
+});
+
+test("what the README has one write into the clone, keys among it, is in no commit by accident", () => {
+  const written = [...textOf(join(ROOT, "README.md")).matchAll(/^npx sallyport (?:export .*--out|backup) (\S+)$/gm)];
+  const folders = written.map(([, folder]) => folder!);
+  expect(folders).toEqual(["evidence", "sallyport-backup"]);
+  const listed = spawnSync("git", ["check-ignore", ...folders.map((each) => `${each}/`)], {
+    cwd: ROOT,
+    encoding: "utf8",
+  });
+  expect(listed.stdout.trim().split("\n")).toEqual(folders.map((each) => `${each}/`));
 });
