@@ -13,6 +13,8 @@ export type Found = {
   running: Running | null;
   /** Why it sees nothing on its interface; it answers all the same, and would not say so. */
   unseeing?: string;
+  /** It runs, and what it sees has not reached its file of events for long. */
+  isMute: boolean;
   /** It runs, and most of what came lately went by it. */
   overrun: boolean;
   why: string;
@@ -29,6 +31,8 @@ export function blindness(found: Found): string | undefined {
   if (!found.running) return `The intrusion detector is blind: ${found.why}`.slice(0, 500);
   if (found.running.loaded === 0) return "The intrusion detector is blind: it runs with no rules.";
   if (found.unseeing !== undefined) return `The intrusion detector is blind: ${found.unseeing}`;
+  if (found.isMute)
+    return "The intrusion detector is blind: it runs, and nothing of what it sees is written to log/eve.json any more.";
   if (found.overrun)
     return "The intrusion detector is blind: it does not keep up, more than half of the packets go by it.";
   return undefined;

@@ -24,6 +24,7 @@ function agent() {
     },
     hash: sha256,
     now: () => Date.parse("2026-11-24T12:00:00Z") + clock.ms,
+    monotonic: () => clock.ms,
     tell: (observation) => void told.push(observation),
     log: { debug() {}, info() {}, warn() {}, error() {} },
   });
@@ -116,6 +117,7 @@ describe("the detector's applier", () => {
     expect(told.filter(({ text }) => text.includes("started again"))).toEqual([]);
     clock.ms += 600_000;
     detector.state.upSeconds += 600;
+    detector.state.events += 1;
     await look({ rules });
     told.length = 0;
     clock.ms += 20_000;
@@ -130,6 +132,31 @@ describe("the detector's applier", () => {
       },
     ]);
     expect(bodySchema("ids.alert")!.safeParse(told[0]!.body).success).toBe(true);
+  });
+  it("is blind where nothing of what it sees is written any more, and has it open its file anew", async () => {
+    const { artifact, begin, clock, look, settle, detector, told } = agent();
+    const rules = artifact(`${RULE}\n`);
+    await begin({ rules });
+    const after = (seconds: number) => {
+      clock.ms += seconds * 1_000;
+      detector.state.upSeconds += seconds;
+      return look({ rules });
+    };
+    for (let at = 0; at < 10; at++) {
+      detector.state.events += 1;
+      expect((await after(100)).outcome).toBe("applied");
+    }
+    told.length = 0;
+    expect((await after(100)).outcome).toBe("applied");
+    expect(await after(100)).toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining("nothing of what it sees"),
+    });
+    await after(100);
+    expect(told.map(({ text }) => text)).toEqual([
+      expect.stringContaining("The intrusion detector is blind: it runs,"),
+    ]);
+    expect((await settle({ rules })).outcome).toBe("applied");
   });
   it("leaves everything as it is when the rules do not stand the test", async () => {
     const { artifact, begin, settle, detector } = agent();

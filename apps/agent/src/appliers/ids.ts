@@ -24,6 +24,7 @@ export type IdsParts = {
   artifact: (sha256: Sha256) => Promise<string>;
   hash: Hash;
   now: () => number;
+  monotonic: () => number;
   tell: (observation: Observation) => void;
   log: Log;
 };
@@ -33,6 +34,8 @@ const InterfaceStat = z.object({ pkts: z.number(), drop: z.number() });
 /** More than this part of the packets unseen is as good as blind, judged over so many of them at a time. */
 const BLIND_SHARE = 0.5;
 const JUDGED_PACKETS_LEAST = 100;
+/** It writes its statistics each 30 s, whatever it sees (ids-yaml.ts). */
+const MUTE_MS = 150_000;
 
 /** Where no interface is named nothing is watched, and nothing is touched. */
 export const unwatched = (): Applier<"ids"> => ({
@@ -46,7 +49,7 @@ export const unwatched = (): Applier<"ids"> => ({
   apply: async () => {},
 });
 
-export function idsApplier({ detector, config, artifact, hash, now, tell, log }: IdsParts): Applier<"ids"> {
+export function idsApplier({ detector, config, artifact, hash, now, monotonic, tell, log }: IdsParts): Applier<"ids"> {
   const sum = (text: string): string => toHex(hash(new TextEncoder().encode(text)));
   let known: string | null = null;
   /** The configuration we wrote last, by its sum: another that the policy brings is no drift. */
@@ -57,6 +60,8 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
   let counted = { packets: 0, drops: 0 };
   let overrun = false;
   const restarts = new Restarts();
+  /** What its file of events was last seen to be, and since when it is that. */
+  let events: { mark: string | undefined; since: number } | undefined;
 
   /** Counters since the detector's start → whether it keeps up now. Too few packets change nothing. */
   function keepsUp({ packets, drops }: Running): void {
@@ -91,6 +96,16 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
     }
   }
 
+  /** One whose file was taken away, or whose disk is full, goes on as if nothing were. */
+  async function isMute(): Promise<boolean> {
+    const mark = await detector.events().catch((error: unknown) => {
+      if (error instanceof DoorError) return undefined;
+      throw error;
+    });
+    if (mark !== events?.mark || events === undefined) events = { mark, since: monotonic() };
+    return monotonic() - events.since > MUTE_MS;
+  }
+
   async function inspect(): Promise<Found> {
     const rules = await detector.read("detector.rules");
     const thresholds = await detector.read("threshold.config");
@@ -105,10 +120,12 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
     }
     if (alive) keepsUp(alive);
     else restarts.expect(now());
+    if (!alive) events = undefined; // it counts from when it answers again
     const unseeing = alive ? await unseeingOf() : undefined;
     const found: Found = {
       running: alive,
       ...(unseeing !== undefined && { unseeing }),
+      isMute: alive !== null && (await isMute()),
       overrun,
       why,
       notUnderstood: alive && alive.failed > 0 ? await notUnderstoodOf(sum(rules ?? "")) : [],
@@ -225,6 +242,7 @@ export function idsApplier({ detector, config, artifact, hash, now, tell, log }:
       await detector.write("suricata.yaml", detectorYaml(config, wanted, true), true);
       await detector.write("detector.rules", rules, true);
       await detector.write("threshold.config", thresholds, true);
+      if (await isMute()) await detector.ask("reopen-log-files");
       const count = countRules(rules);
       if (count > 0) {
         const tested = await detector.test();

@@ -23,6 +23,8 @@ export type Detector = {
   notUnderstood(): Promise<string[]>;
   /** The interface that it watches, as the kernel has it: administratively up or not. @throws DoorError where `ip` cannot say */
   link(name: string): Promise<Link>;
+  /** Another text whenever something was written to its file of events; nothing where there is no such file. */
+  events(): Promise<string | undefined>;
   /** The answer to one command. @throws DoorError where nobody listens or it is refused */
   ask(command: string, args?: Record<string, Json>): Promise<Json>;
 };
@@ -80,6 +82,10 @@ export function suricata(dom0: Pick<Dom0, "run" | "readText" | "facts">, place: 
       const [link] = ran.code === 0 ? Links.parse(JSON.parse(ran.stdout)) : [];
       if (!link) throw new DoorError(`ip cannot say whether ${name} is up: ${ran.stderr.trim().slice(0, 200)}`);
       return link.flags.includes("UP") ? "up" : "down";
+    },
+    async events() {
+      const facts = await dom0.facts(join(folder, "log/eve.json"));
+      return facts && `${facts.inode} ${facts.size}`;
     },
     ask: asked,
   };

@@ -7,7 +7,15 @@ import { DoorError } from "../dom0/dom0.ts";
 export type SimDetector = Detector & {
   files: Map<string, string>;
   artifacts: Map<string, string>;
-  state: { running: boolean; link: Link; packets: number; drops: number; reloads: number; upSeconds: number };
+  state: {
+    running: boolean;
+    link: Link;
+    packets: number;
+    drops: number;
+    reloads: number;
+    upSeconds: number;
+    events: number;
+  };
   /** Its unit starts it: it loads what is in force. */
   begin(): void;
 };
@@ -15,7 +23,7 @@ export type SimDetector = Detector & {
 export function simDetector(): SimDetector {
   const files = new Map<string, string>();
   const artifacts = new Map<string, string>();
-  const state = { running: true, link: "up" as Link, packets: 100, drops: 0, reloads: 0, upSeconds: 3_600 };
+  const state = { running: true, link: "up" as Link, packets: 100, drops: 0, reloads: 0, upSeconds: 3_600, events: 0 };
   let loaded = { good: 0, bad: [] as string[] };
   const rulesOf = (text = "") => text.split("\n").filter((line) => line.trim() && !line.startsWith("#"));
   const load = () => {
@@ -52,6 +60,7 @@ export function simDetector(): SimDetector {
       mustRun();
       return loaded.bad.slice(0, 3).map(named);
     },
+    events: async () => String(state.events),
     link: async () => state.link,
     async ask(command) {
       mustRun();
@@ -60,6 +69,9 @@ export function simDetector(): SimDetector {
           return reload();
         case "ruleset-stats":
           return [{ id: 0, rules_loaded: loaded.good, rules_failed: loaded.bad.length, rules_skipped: 0 }];
+        case "reopen-log-files":
+          state.events += 1;
+          return "done";
         case "version":
           return "7.0.10 RELEASE";
         case "uptime":

@@ -66,6 +66,8 @@ let spaces: Namespaces;
 let eve: Running;
 const told: Observation[] = [];
 let detector: Detector;
+/** How much later than it is, by the clock that only rises. */
+let later = 0;
 let parts: IdsParts;
 let applier: ReturnType<typeof idsApplier>;
 let running: ReturnType<Namespaces["spawn"]>;
@@ -108,6 +110,7 @@ beforeAll(async () => {
     artifact: (digest) => fetched.get(digest, "The rule set", 1_000_000),
     hash: sha256,
     now: () => Date.now(),
+    monotonic: () => performance.now() + later,
     tell: (observation) => void told.push(observation),
     log: { debug() {}, info() {}, warn() {}, error() {} },
   };
@@ -216,6 +219,22 @@ describe.skipIf(absent)("the detector's applier", { timeout: 400_000 }, () => {
     const late = alerts(1000001).length;
     await sendUntil(() => alerts(1000002).length >= before.two + 10, "the other rule goes on");
     expect(alerts(1000001).length).toBe(late);
+  });
+
+  it("is blind when its file of events is taken away, and writes into another once it was told to", async () => {
+    const rules = artifact(BOTH);
+    expect((await settle({ rules })).outcome).toBe("applied");
+    rmSync(join(folder, "log/eve.json"));
+    const before = alerts(1000002).length;
+    expect((await look({ rules })).outcome).toBe("applied");
+    later += 200_000;
+    expect(await look({ rules })).toMatchObject({
+      outcome: "failed",
+      reason: expect.stringContaining("nothing of what it sees is written to log/eve.json"),
+    });
+    await applier.apply(IdsSection.parse({ rules }));
+    await sendUntil(() => alerts(1000002).length > before, "its alerts are records again");
+    expect((await look({ rules })).outcome).toBe("applied");
   });
 
   it("is blind while its bridge is down or gone, though it answers all the same; nothing is reloaded then", async () => {

@@ -63,6 +63,7 @@ it("holds up no other section, and its own says that it is blind", async () => {
     config: { interface: "xenbr0", folder, addresses: [], threads: 1 },
     artifact: async () => "",
     hash: sha256,
+    monotonic: () => performance.now(),
     now: () => Date.now(),
     tell: ({ text }) => void told.push(text),
     log: { debug() {}, info() {}, warn() {}, error() {} },
