@@ -97,6 +97,24 @@ describe("decide", () => {
     });
   }
 
+  it.each([
+    ["infected", {}],
+    ["infected", { mode: "audit" }],
+    ["infected", { denySha256: ["1".repeat(64)] }],
+    ["clean", { denyTypes: ["text/*"] }],
+    ["unscannable", {}],
+    ["unscannable", { mode: "audit" }],
+  ] as const)("gives a reason that a record takes, whatever the names on the stick: %s, %j", (finding, input) => {
+    for (const name of ["\u0001".repeat(255), "\u{1f4a3}".repeat(300), '"'.repeat(5_000)])
+      for (const detail of ["", "\u0001".repeat(1_024), "\u{1f4a3}".repeat(500)]) {
+        const found = file(name, { finding, detail, sha256: "1".repeat(64) });
+        const given = facts([found, found], { problems: Array(3).fill(detail.slice(0, 512).toWellFormed()) });
+        const decision = decide(given, policy(input), now);
+        expect(ScanBody.safeParse({ ...given, ...decision }).error).toBeUndefined();
+        expect(decision.reason.isWellFormed()).toBe(true);
+      }
+  });
+
   it("never allows under the default policy what holds one file that is not clean", () => {
     const findings = fc.array(fc.constantFrom("clean", "infected", "unscannable"), { maxLength: 20 });
     fc.assert(

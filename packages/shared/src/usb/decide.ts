@@ -8,6 +8,11 @@ import type { ScanFacts, Scanner, Verdict } from "./scan.ts";
 export type Decision = { verdict: Verdict; reason: string; rule: string; audited?: Verdict };
 
 const DAY_MS = 86_400_000;
+/** As long as a record has it: a body with a longer one is none that the console reads. */
+const REASON_CHARS_MAX = 1024;
+/** Of a file's name and of what is said of it: escaped, one of control characters is six times as long. */
+const NAME_CHARS_MAX = 480;
+const DETAIL_CHARS_MAX = 400;
 
 /** Whether definitions with a date are older than policy lets them be. A date in the future is not trusted either. */
 export function staleDefinitions(scanner: Scanner | null, daysMax: number | null, now: Date): boolean {
@@ -24,6 +29,11 @@ export function decide(
   now: Date,
   overlay: readonly OverlayEntry[] = [],
 ): Decision {
+  const decision = decideBy(facts, policy, now, overlay);
+  return { ...decision, reason: decision.reason.slice(0, REASON_CHARS_MAX).toWellFormed() };
+}
+
+function decideBy(facts: ScanFacts, policy: UsbSection, now: Date, overlay: readonly OverlayEntry[]): Decision {
   const denied = deniedFile(overlay, facts);
   if (denied) return { verdict: "block", rule: OVERLAY_RULE, reason: deniedReason(denied) };
   const decision = byContents(facts, policy, now);
@@ -48,7 +58,7 @@ export const OVERLAY_RULE = "overlay";
 
 export function deniedReason({ entry, file }: NonNullable<ReturnType<typeof deniedFile>>): string {
   const what = file === undefined ? "the image as a whole is denied" : about([file], "denied");
-  return `${what} everywhere until ${entry.until} (overlay ${entry.id}): ${entry.reason}`.slice(0, 1024);
+  return `${what} everywhere until ${entry.until} (overlay ${entry.id}): ${entry.reason}`.slice(0, REASON_CHARS_MAX);
 }
 
 function byContents(facts: ScanFacts, policy: UsbSection, now: Date): Decision {
@@ -89,7 +99,7 @@ function doubts(facts: ScanFacts, policy: UsbSection, now: Date): string | null 
   if (unscannable.length > 0 && facts.scanner !== null) reasons.push(about(unscannable, "unscannable"));
   if (reasons.length === 0) return null;
   const [first] = reasons;
-  return (reasons.length === 1 ? first! : `${first} (and ${reasons.length - 1} more)`).slice(0, 1024);
+  return (reasons.length === 1 ? first! : `${first} (and ${reasons.length - 1} more)`).slice(0, REASON_CHARS_MAX);
 }
 
 /** Partitions that nobody could read, or not whole, and why. */
@@ -123,10 +133,11 @@ export function unlisted(facts: ScanFacts): string[] {
 
 function about(files: readonly ManifestFile[], what: string): string {
   const first = files[0]!;
-  const name = first.path ?? `base64:${first.pathBase64}`;
+  const name = JSON.stringify((first.path ?? `base64:${first.pathBase64}`).slice(0, NAME_CHARS_MAX));
   const detail = first.detail ? ` (${first.detail})` : "";
   const more = files.length > 1 ? `, and ${files.length - 1} more` : "";
-  return `${JSON.stringify(name.slice(0, 400))} is ${what}${detail.slice(0, 400)}${more}`;
+  const shown = name.length > NAME_CHARS_MAX ? `${name.slice(0, NAME_CHARS_MAX)}…"` : name;
+  return `${shown} is ${what}${detail.slice(0, DETAIL_CHARS_MAX)}${more}`;
 }
 
 function typeMatches(type: string, pattern: string): boolean {
