@@ -23,6 +23,7 @@ describe("parseRules", () => {
 
   const broken: [string, number, number, RegExp][] = [
     ["alow", 1, 1, /begins with allow, block, reject/],
+    ["rejectallow", 1, 7, /a blank is expected before "allow"/],
     ['allow\nblock nam "x"', 2, 7, /an attribute is expected/],
     ['allow name "x', 1, 12, /no closing quote/],
     ['allow name "a\\n"', 1, 14, /an escape is/],
