@@ -1,8 +1,10 @@
 /** SQL and nothing else: what the spool's tables are asked. Decisions are spool.ts's. */
+import { statfsSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import type { TrailId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { type Edge, edgeBytes, edgeFromBytes } from "@sallyport/shared/trail/tree.ts";
-import { LOG_PAGES } from "./schema.ts";
+import { LOG_DISK_BYTES } from "../limits.ts";
+import { LOG_PAGES, openReadOnly } from "./schema.ts";
 
 /** Which contents give way first when the spool is full: `givesWay` of the kind (record/kinds.ts). 2: never before others. */
 export type Way = 0 | 1 | 2;
@@ -184,6 +186,25 @@ export function storeOf(database: DatabaseSync) {
         // the disk has not even room for that; the next attempt tries again
       }
     },
-    close: () => database.close(),
+    close(): void {
+      const last = keptOpen(database.location());
+      database.close();
+      last?.close();
+    },
   };
+}
+
+/** Where the disk has no room, the log and its index keep theirs over the end: whoever fills the disk would have it at once, and no
+ *  agent could start there. The last connection removes them, unless it may only read. */
+function keptOpen(path: string | null): DatabaseSync | undefined {
+  if (path === null) return undefined;
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    if (bavail * bsize >= LOG_DISK_BYTES) return undefined;
+    const last = openReadOnly(path);
+    last.prepare("SELECT num FROM trail").get();
+    return last;
+  } catch {
+    return undefined; // it is removed, or is not: an end is no time to fail
+  }
 }
