@@ -263,6 +263,7 @@ export async function runAgent({ state, runtime, config, dom0, log }: AgentParts
   });
 
   log.info({ workstation, trail: spool.trail, size: spool.size, state }, "agent.started");
+  signal.addEventListener("abort", () => intake.end(), { once: true });
   mendLater();
   const running = Promise.all([
     steer.run(signal),

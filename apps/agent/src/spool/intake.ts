@@ -44,6 +44,8 @@ type Waiting = {
   reject(error: Error): void;
 };
 
+type Stalled = Pick<Waiting, "parcel" | "resolve" | "reject">;
+
 const RETRY_MS = 1_000;
 /** A parcel that may wait looks for room this often. */
 const ROOM_MS = 500;
@@ -64,7 +66,10 @@ export class Intake {
   #flushTimer: NodeJS.Timeout | undefined;
   #saveTimer: NodeJS.Timeout | undefined;
   #closed = false;
-  #stalled: { parcel: Parcel; resolve(answer: EmitAnswer): void; reject(error: Error): void }[] = [];
+  #isEnding = false;
+  #stalled: Stalled[] = [];
+  /** Positions of which one was let go at the end: none behind it is taken. */
+  readonly #letGo = new Set<string>();
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -102,7 +107,7 @@ export class Intake {
 
   #admit(parcel: Parcel, resolve: (answer: EmitAnswer) => void, reject: (error: Error) => void): void {
     if (this.#isBehind(parcel)) {
-      this.#stalled.push({ parcel, resolve, reject });
+      this.#stall({ parcel, resolve, reject });
       return;
     }
     const answer: EmitAnswer = { kept: 0, suppressed: 0, refused: 0 };
@@ -127,7 +132,7 @@ export class Intake {
         if (position) {
           // its input is durable and can wait: nothing of the parcel is taken
           this.#waiting = before;
-          this.#stalled.push({ parcel, resolve, reject });
+          this.#stall({ parcel, resolve, reject });
           this.#schedule(ROOM_MS);
           return;
         }
@@ -156,7 +161,9 @@ export class Intake {
 
   /** One of its source waits for room before it: a position never goes back, and records stand in their order. */
   #isBehind({ position }: Parcel): boolean {
-    return position !== undefined && this.#stalled.some(({ parcel }) => parcel.position?.name === position.name);
+    if (position === undefined) return false;
+    const { name } = position;
+    return this.#letGo.has(name) || this.#stalled.some(({ parcel }) => parcel.position?.name === name);
   }
 
   /** What waits for a disk that refuses is bounded in memory. */
@@ -215,7 +222,8 @@ export class Intake {
         this.#parts.onTrouble(error as Error);
         this.#refused = (error as Error).message;
         this.#groupMax = Math.max(1, Math.floor(this.#groupMax / 2));
-        this.#schedule(RETRY_MS);
+        if (this.#isEnding) this.close();
+        else this.#schedule(RETRY_MS);
         return;
       }
       this.#untold.committed(settled, told);
@@ -264,6 +272,23 @@ export class Intake {
       return at > 0 && (records > this.#groupMax || bytes > COMMIT_BYTES_MAX);
     });
     return end < 0 ? [...this.#queue] : this.#queue.slice(0, end);
+  }
+
+  /** The agent is about to end: sources bring what they still have, and none of them waits for room. */
+  end(): void {
+    this.#isEnding = true;
+    for (const each of this.#stalled.splice(0)) this.#stall(each);
+    if (this.#refused !== undefined) this.close();
+  }
+
+  /** Its input is durable: what has no room is read again, by this life or the next. */
+  #stall(each: Stalled): void {
+    if (!this.#isEnding) {
+      this.#stalled.push(each);
+      return;
+    }
+    if (each.parcel.position) this.#letGo.add(each.parcel.position.name);
+    each.reject(new SpoolClosed("the agent is stopping"));
   }
 
   /** What is queued is committed, what was held back is told; then nothing more is taken. */

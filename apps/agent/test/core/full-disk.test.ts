@@ -130,6 +130,40 @@ it("what a full disk did not take is bounded in memory, and named in a gap recor
   rmSync(state, { recursive: true });
 });
 
+it.each([
+  ["is full already", true],
+  ["turns out to be full", false],
+])("whoever waits for a disk that %s is let go when the agent ends", async (_name, isKnown) => {
+  const { state, intake, spool } = smallSpool(0);
+  const parcel = () => ({ observations: Array.from({ length: 500 }, (_, at) => verdict(at)) });
+  const first = expect(intake.emit(parcel())).rejects.toThrow("the agent is stopping");
+  if (isKnown) await until("the disk refuses", () => intake.refused !== undefined);
+  intake.end();
+  await first;
+  await expect(intake.emit(parcel())).rejects.toThrow("the agent is stopping");
+  intake.close();
+  spool.close();
+  rmSync(state, { recursive: true });
+});
+
+it("an input that waits for room in the spool is let go when the agent ends", async () => {
+  const { state, intake, spool } = smallSpool(200);
+  spool.setBytesMax(1);
+  const emits = [1, 2].map((value) =>
+    expect(intake.emit({ observations: [verdict(value)], position: { name: "gate", value } })).rejects.toThrow(
+      "the agent is stopping",
+    ),
+  );
+  intake.end();
+  await Promise.all(emits);
+  // nor does what needs no room go past it
+  await expect(intake.emit({ observations: [], position: { name: "gate", value: 3 } })).rejects.toThrow("stopping");
+  expect(spool.position("gate")).toBeUndefined();
+  intake.close();
+  spool.close();
+  rmSync(state, { recursive: true });
+});
+
 it("an input that can wait waits for a full disk, and loses nothing", async () => {
   const { state, intake, spool, taken, drain } = smallSpool(200);
   let stands = 0;
