@@ -106,6 +106,9 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
     await owner.goto("/account");
     await owner.getByLabel("Name of a new token").fill("nightly export");
     await owner.getByRole("button", { name: "Make a token" }).click();
+    await owner.getByText("Choose what it is for.").waitFor();
+    await owner.getByLabel("export", { exact: true }).check();
+    await owner.getByRole("button", { name: "Make a token" }).click();
     const token = (await owner.locator("[data-api-token]").textContent()) ?? "";
     expect(token).toMatch(/^sallyport_[\w-]{43}$/);
     const fetched = async () =>
@@ -119,6 +122,34 @@ describe.skipIf(isAbsent())("pages over a fleet", () => {
     await listed.getByRole("button", { name: "Revoke" }).click();
     await listed.waitFor({ state: "detached" });
     expect(await fetched()).toBe(401);
+  });
+
+  test("one token is for all that a pipeline does: it publishes, and watches the rollout of what it published", async () => {
+    await owner.goto("/account");
+    await owner.getByLabel("Name of a new token").fill("policies, watched");
+    await owner.getByLabel("policy, apply from a pipeline").check();
+    await owner.getByLabel("rollouts, read").check();
+    await owner.getByLabel("Runs out after").selectOption("30 days");
+    await owner.getByRole("button", { name: "Make a token" }).click();
+    const token = (await owner.locator("[data-api-token]").textContent()) ?? "";
+    const listed = owner.getByRole("listitem").filter({ hasText: "policies, watched" });
+    await listed.getByText("policy:read policy:write rollout:read").waitFor();
+    await listed.getByText("runs out in 30 d").waitFor();
+    const answer = await fetch(`${console_.url}/api/rollout`, { headers: { authorization: `Bearer ${token}` } });
+    expect(answer.status).toBe(200);
+  });
+
+  test("a link with a slip in it leads to a page that says so, not to a rule about ids", async () => {
+    for (const path of [
+      "/workstations/nosuch",
+      "/policy/nosuch",
+      "/rollouts/nosuch",
+      "/approvals/nosuch",
+      "/usb/x/1",
+    ]) {
+      await owner.goto(path);
+      await owner.getByText("There is nothing at this address").waitFor();
+    }
   });
 
   test("a workstation is moved by a signed membership, and the page shows the policy that is wanted now", async () => {

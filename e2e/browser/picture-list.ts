@@ -272,7 +272,7 @@ export function pictures(
       path: "/account",
       act: async (page) => {
         await page.getByLabel("Name of a new token").fill("the pipeline of the policies");
-        await page.getByLabel("For", { exact: true }).selectOption("policy, apply from a pipeline");
+        await page.getByLabel("policy, apply from a pipeline").check();
         await press("Make a token")(page);
         await page.locator("[data-api-token]").scrollIntoViewIfNeeded();
       },

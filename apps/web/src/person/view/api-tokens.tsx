@@ -3,14 +3,16 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
+import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Copy } from "../../ui/copy.tsx";
 import { Input, Select } from "../../ui/field.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { useTell } from "../../ui/toast.tsx";
 
-const DAYS = 90;
-/** What people make tokens for. */
+const DAYS = [7, 30, 90, 365] as const;
+const DAYS_AT_FIRST = 90;
+/** What people make tokens for; one token may be for several. */
 const USES = {
   export: ["export"],
   "policy, read, plan and replay": ["policy:read"],
@@ -37,12 +39,16 @@ export function ApiTokens() {
   const make = useMutation(api.token.make.mutationOptions());
   const revoke = useMutation({ ...api.token.revoke.mutationOptions(), onError: tell.failed });
   const [made, setMade] = useState<string>();
+  const [forNothing, setForNothing] = useState(false);
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const form = event.currentTarget;
-    const name = String(new FormData(form).get("name"));
-    const scopes = [...USES[String(new FormData(form).get("use")) as Use]];
-    const done = await make.mutateAsync({ name, scopes, days: DAYS }).catch(() => undefined); // shown under the field
+    const typed = new FormData(form);
+    const scopes = [...new Set(typed.getAll("use").flatMap((use) => USES[use as Use]))];
+    setForNothing(scopes.length === 0);
+    if (scopes.length === 0) return;
+    const asked = { name: String(typed.get("name")), scopes, days: Number(typed.get("days")) };
+    const done = await make.mutateAsync(asked).catch(() => undefined); // shown under the field
     if (!done) return;
     form.reset();
     setMade(done.token);
@@ -84,17 +90,25 @@ export function ApiTokens() {
         ))}
       </ul>
       <form onSubmit={submit} className="grid max-w-[340px] gap-3">
-        <Input
-          label="Name of a new token"
-          name="name"
-          required
-          maxLength={64}
-          fault={make.error?.message}
-          hint={`It runs out after ${DAYS} days.`}
-        />
-        <Select label="For" name="use" defaultValue="export">
+        <Input label="Name of a new token" name="name" required maxLength={64} fault={make.error?.message} />
+        <fieldset className="grid gap-1" onChange={() => setForNothing(false)}>
+          <legend className="pb-1 text-ink-2">For</legend>
           {Object.keys(USES).map((use) => (
-            <option key={use}>{use}</option>
+            <label key={use} className="flex items-baseline gap-2">
+              <input type="checkbox" name="use" value={use} /> {use}
+            </label>
+          ))}
+          {forNothing && (
+            <p role="alert" className="text-xs text-block">
+              ■ Choose what it is for.
+            </p>
+          )}
+        </fieldset>
+        <Select label="Runs out after" name="days" defaultValue={DAYS_AT_FIRST}>
+          {DAYS.map((days) => (
+            <option key={days} value={days}>
+              {plural(days, "day")}
+            </option>
           ))}
         </Select>
         <Button type="submit" disabled={make.isPending} className="justify-self-start">

@@ -1,7 +1,11 @@
+import { notFound } from "next/navigation";
+import { z } from "zod";
 import { Approval } from "../../../../approval/view/approval.tsx";
 
 export const metadata = { title: "Approval" };
 
 export default async function Page({ params }: { params: Promise<{ id: string }> }) {
-  return <Approval id={(await params).id} />;
+  const id = z.uuid().safeParse((await params).id);
+  if (!id.success) notFound();
+  return <Approval id={id.data} />;
 }

@@ -1,7 +1,11 @@
+import { WorkstationId } from "@sallyport/shared/base/ids.ts";
+import { notFound } from "next/navigation";
 import { Workstation } from "../../../../workstation/view/workstation.tsx";
 
 export const metadata = { title: "Workstation" };
 
 export default async function Page({ params }: { params: Promise<{ id: string }> }) {
-  return <Workstation id={(await params).id} />;
+  const id = WorkstationId.safeParse((await params).id);
+  if (!id.success) notFound();
+  return <Workstation id={id.data} />;
 }
