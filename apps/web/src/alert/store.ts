@@ -1,8 +1,8 @@
 /** Alerts ↔ Postgres: what a person should triage, and what became of it. */
 import { SEVERITIES, type Severity } from "@sallyport/shared/record/severity.ts";
 import type { Pool, PoolClient } from "pg";
-import { quarantineOf } from "../quarantine/words.ts";
 import { Refusal } from "../trpc/errors.ts";
+import { type About, aboutOf } from "./about.ts";
 import type { SortWord } from "./sort.ts";
 
 export const PAGE_ROWS_MAX = 200;
@@ -14,8 +14,8 @@ export type AlertRow = {
   id: number;
   workstation: { id: string; name: string } | null;
   record: { trail: number; index: number } | null;
-  /** The page with the refused messages that it counts. */
-  quarantine: string | null;
+  /** The page with what it is about, where that is no record. */
+  about: About | null;
   kind: string;
   severity: Severity;
   title: string;
@@ -53,7 +53,7 @@ const toRow = (raw: Raw): AlertRow => ({
   id: Number(raw.id),
   workstation: raw.workstation_id ? { id: raw.workstation_id, name: raw.workstation_name ?? raw.workstation_id } : null,
   record: raw.trail !== null && raw.index !== null ? { trail: raw.trail, index: Number(raw.index) } : null,
-  quarantine: quarantineOf(raw.key),
+  about: aboutOf(raw.key),
   kind: raw.kind,
   severity: SEVERITIES[raw.severity] ?? "warning",
   title: raw.title,

@@ -74,9 +74,9 @@ function Story({ alert, onNext }: Omit<Props, "onClose">) {
           The record it came from, with its proof
         </Link>
       )}
-      {alert.quarantine && (
-        <Link href={alert.quarantine} className="justify-self-start underline">
-          What was refused, in quarantine
+      {alert.about && (
+        <Link href={alert.about.href} className="justify-self-start underline">
+          {alert.about.words}
         </Link>
       )}
       {alert.by && alert.at && (
