@@ -5,7 +5,7 @@ import { POLICY_VERSION, Policy, SECTIONS } from "@sallyport/shared/policy/polic
 import type pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { migrate } from "../../../prisma/migrate.ts";
-import { countFleet, listNeedy } from "../src/workstation/fleet.ts";
+import { countFleet, countInForce, listNeedy } from "../src/workstation/fleet.ts";
 import { SORTS, type SortWord } from "../src/workstation/sort.ts";
 import { bounds, isolationKey, LATE_MS, SILENT_MS, status } from "../src/workstation/status.ts";
 import {
@@ -185,6 +185,16 @@ test("behind each count is a list of just so many, and what is asked for togethe
   expect(revoked.every(({ state }) => state === "revoked")).toBe(true);
 });
 
+test("of each group as many have its policy in force as its list says", async () => {
+  for (const { group, workstations, inForce } of await countInForce(pool)) {
+    const { rows } = await listWorkstations(pool, NOW, { group }, FLEET);
+    const counted = rows.filter(({ state }) => state !== "revoked");
+    expect(workstations).toBe(counted.length);
+    expect(inForce).toBe(counted.filter(({ desired, drift }) => desired && drift.state === "none").length);
+    expect(inForce > 0).toBe(counted.some(({ desired }) => desired !== null));
+  }
+});
+
 test("a workstation is late or silent by the longer interval of what should be and what is in force", async () => {
   const said = (await everyone()).filter(({ state, lastReceiptAt }) => state === "enrolled" && lastReceiptAt !== null);
   const words = (seconds: number) =>
@@ -206,7 +216,10 @@ test("those to look at are the worst of all, not the first by name", async () =>
   const next = (await listNeedy(pool, NOW)).rows.map((row) => status(NOW.getTime(), row).word);
   expect(new Set(next)).toEqual(new Set(["silent"]));
   await pool.query("UPDATE workstation SET last_receipt_at = $1", [NOW]);
-  expect((await listNeedy(pool, NOW)).rows.every(({ drift }) => drift.state === "behind")).toBe(true);
+  expect(new Set((await listNeedy(pool, NOW)).rows.map(({ drift }) => drift.state))).toEqual(new Set(["partial"]));
+  const partial = (await everyone()).filter(({ drift }) => drift.state === "partial").map(({ id }) => id);
+  await pool.query("DELETE FROM reported WHERE workstation_id = ANY($1)", [partial]);
+  expect(new Set((await listNeedy(pool, NOW)).rows.map(({ drift }) => drift.state))).toEqual(new Set(["behind"]));
   await pool.query("DELETE FROM publication");
   expect(await listNeedy(pool, NOW)).toMatchObject({ needy: false, rows: { length: 8 } });
 });

@@ -1,6 +1,6 @@
 /** The whole fleet in a few numbers ↔ Postgres. */
 import type { Pool } from "pg";
-import { ISOLATION, JOINS, LAGS, POLICY, STATUS } from "./judged.ts";
+import { ISOLATION, JOINS, POLICY, STATUS } from "./judged.ts";
 import type { IsolationKey, PolicyWord, StatusWord } from "./status.ts";
 import { type Raw, SELECT, toRow, type WorkstationRow } from "./store.ts";
 
@@ -34,10 +34,23 @@ export async function countFleet(pool: Pool, now: Date): Promise<Fleet> {
   };
 }
 
-/** Those a person should look at, worst first; where all is well, some of them by name. */
+/** How many of each group have in force, as they found it by looking, what the group should have; revoked ones are not
+ *  counted. */
+export async function countInForce(pool: Pool): Promise<{ group: string; workstations: number; inForce: number }[]> {
+  const { rows } = await pool.query<{ group: string; workstations: string; inForce: string }>(
+    `SELECT w.group_id AS "group", count(*) AS workstations, count(*) FILTER (WHERE ${POLICY} = 'none') AS "inForce"
+       FROM workstation w ${JOINS} WHERE w.state <> 'revoked' GROUP BY 1`,
+  );
+  return rows.map((row) => ({
+    ...{ group: row.group, workstations: Number(row.workstations), inForce: Number(row.inForce) },
+  }));
+}
+
+/** Those a person should look at, worst first: what is not heard, then what could not make its policy true, then what has an
+ *  older one; where all is well, some of them by name. */
 export async function listNeedy(pool: Pool, now: Date): Promise<{ rows: WorkstationRow[]; needy: boolean }> {
   const rank = `CASE ${STATUS} WHEN 'quarantined' THEN 0 WHEN 'silent' THEN 1 WHEN 'late' THEN 2 WHEN 'no record yet' THEN 3
-    ELSE CASE WHEN p.digest IS NOT NULL AND r.document IS NOT NULL AND ${LAGS} THEN 4 ELSE 9 END END`;
+    ELSE CASE ${POLICY} WHEN 'partial' THEN 4 WHEN 'behind' THEN 5 ELSE 9 END END`;
   const { rows } = await pool.query<Raw & { rank: number }>(
     `SELECT * FROM (${SELECT.replace("SELECT", `SELECT ${rank} AS rank,`)} WHERE w.state <> 'revoked') w
       ORDER BY rank, last_receipt_at NULLS FIRST, name, id LIMIT ${NEEDY_MAX}`,

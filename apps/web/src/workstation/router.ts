@@ -4,7 +4,7 @@ import { z } from "zod";
 import { withRecord } from "../person/act.ts";
 import { allowed, router } from "../trpc/procedures.ts";
 import { describe, move, movedAct, revoke } from "./change.ts";
-import { countFleet, listNeedy } from "./fleet.ts";
+import { countFleet, countInForce, listNeedy } from "./fleet.ts";
 import { LABELS_MAX, Label, WorkstationName } from "./label.ts";
 import { SORTS } from "./sort.ts";
 import { ISOLATIONS, POLICIES, STATUSES } from "./status.ts";
@@ -42,6 +42,7 @@ export const workstationRouter = router({
     const [counts, needy] = await Promise.all([countFleet(ctx.wiring.pool, now), listNeedy(ctx.wiring.pool, now)]);
     return { ...counts, ...needy };
   }),
+  inForce: allowed("entries").query(({ ctx }) => countInForce(ctx.wiring.pool)),
   names: allowed("entries")
     .input(z.object({ typed: z.string().max(64) }))
     .query(({ ctx, input }) => findNames(ctx.wiring.pool, input.typed.trim())),

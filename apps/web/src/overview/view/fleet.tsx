@@ -70,7 +70,7 @@ export function Attention({ rows, needy }: { rows: WorkstationRow[]; needy: bool
     <Card title={needy ? "Workstations to look at" : "Workstations"} aside={<All href="/workstations" />}>
       <ul className="grid gap-1">
         {rows.map((row) => (
-          <li key={row.id} className="grid grid-cols-[minmax(0,1fr)_104px_152px_76px] items-baseline gap-2.5">
+          <li key={row.id} className="grid grid-cols-[minmax(0,1fr)_102px_178px_68px] items-baseline gap-2.5">
             <Link href={`/workstations/${row.id}`} className="mono truncate hover:underline">
               <Untrusted text={row.name} />
             </Link>

@@ -35,7 +35,7 @@ export function Alerts() {
           {rows.slice(0, SHOWN).map((row) => (
             <li
               key={row.id}
-              className="grid grid-cols-[84px_minmax(0,1fr)_minmax(0,84px)_76px] items-baseline justify-items-start gap-2.5"
+              className="grid grid-cols-[76px_minmax(0,1fr)_minmax(0,72px)_68px] items-baseline justify-items-start gap-2.5"
             >
               <Mark tone={severityTone(row.severity)}>{row.severity}</Mark>
               <Link href={`/alerts?state=open&open=${row.id}`} className="max-w-full truncate hover:underline">
@@ -76,7 +76,7 @@ export function Sticks() {
           {rows.slice(0, SHOWN).map((row) => (
             <li
               key={`${row.trail}.${row.index}`}
-              className="grid grid-cols-[58px_minmax(0,1fr)_minmax(0,110px)_76px] items-baseline justify-items-start gap-2.5"
+              className="grid grid-cols-[58px_minmax(0,1fr)_minmax(0,72px)_68px] items-baseline justify-items-start gap-2.5"
             >
               <Mark tone={verdictTone(row.verdict)}>{row.verdict}</Mark>
               <Link href={`/usb/${row.trail}/${row.index}`} className="max-w-full truncate hover:underline">
@@ -112,7 +112,7 @@ export function Worst() {
           {rows.map((row) => (
             <li
               key={`${row.trail}.${row.index}`}
-              className="grid grid-cols-[92px_84px_minmax(0,1fr)] items-baseline justify-items-start gap-2.5"
+              className="grid grid-cols-[88px_76px_minmax(0,1fr)] items-baseline justify-items-start gap-2.5"
             >
               <span className="mono text-ink-2">
                 <Clock time={row.time} />

@@ -15,7 +15,11 @@ import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
 import type { GroupRow } from "../store.ts";
 
-const COLUMNS: Column<GroupRow>[] = [
+const EVERY_MS = 5_000;
+
+type InForce = { group: string; workstations: number; inForce: number };
+
+const columns = (reports: readonly InForce[] | undefined): Column<GroupRow>[] => [
   {
     head: "Group",
     track: "minmax(120px, 0.5fr)",
@@ -24,6 +28,11 @@ const COLUMNS: Column<GroupRow>[] = [
   },
   { head: "Workstations", track: "96px", right: true, mono: true, cell: (row) => count(row.workstations) },
   { head: "Wanted", track: "72px", mono: true, cell: (row) => (row.inForce ? `r${row.inForce.order}` : "nothing") },
+  {
+    head: "In force",
+    track: "88px",
+    cell: (row) => row.inForce && reports && <Reached found={reports.find(({ group }) => group === row.id)} />,
+  },
   {
     head: "What changed",
     track: "minmax(0, 1fr)",
@@ -48,10 +57,22 @@ const COLUMNS: Column<GroupRow>[] = [
   },
 ];
 
+/** Of how many of its workstations it was found in force: published is not applied. */
+function Reached({ found }: { found: InForce | undefined }) {
+  if (!found) return <span className="text-ink-3">–</span>;
+  const isAll = found.inForce === found.workstations;
+  return (
+    <span className={isAll ? "text-allow" : "text-hold"}>
+      {isAll ? "●" : "◐"} {count(found.inForce)} of {count(found.workstations)}
+    </span>
+  );
+}
+
 export function Groups() {
   const api = useApi();
   const mayWrite = useMay("policy");
   const groups = useQuery(api.policy.groups.queryOptions());
+  const reports = useQuery({ ...api.workstation.inForce.queryOptions(), refetchInterval: EVERY_MS }).data;
   const rows = groups.data ?? [];
   const [making, setMaking] = useState(false);
   return (
@@ -78,7 +99,7 @@ export function Groups() {
       >
         <Table<GroupRow>
           label="Groups"
-          columns={COLUMNS}
+          columns={columns(reports)}
           rows={rows}
           keyOf={(row) => row.id}
           hrefOf={(row) => `/policy/${row.id}`}
