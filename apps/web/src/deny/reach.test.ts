@@ -18,7 +18,7 @@ it("counts those that have it by what they found in force, of those connected", 
     ...{ workstations: 1248, connected: 1210, have: 1204, cannot: 2, unaware: 1, offline: 38, offlineHave: 0 },
   });
   expect(reachWords(reach)).toBe(
-    "1,204 of 1,210 connected have it; 2 cannot make it true; 1 have an agent without overlays; 38 offline get it when they return",
+    "1,204 of 1,210 connected have it; 2 cannot make it true; 1 has too old an agent; 38 offline get it when they return",
   );
   // an address is the firewall's to block
   expect(reachOf(standings, 7, "address").have).toBe(1206);

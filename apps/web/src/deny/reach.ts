@@ -53,7 +53,7 @@ const count = (number: number): string => number.toLocaleString("en");
 export function reachWords({ connected, have, cannot, unaware, offline, offlineHave }: Reach): string {
   const words = [`${count(have)} of ${count(connected)} connected ${have === 1 ? "has" : "have"} it`];
   if (cannot > 0) words.push(`${count(cannot)} cannot make it true`);
-  if (unaware > 0) words.push(`${count(unaware)} have an agent without overlays`);
+  if (unaware > 0) words.push(`${count(unaware)} ${unaware === 1 ? "has" : "have"} too old an agent`);
   const missing = offline - offlineHave;
   if (missing > 0)
     words.push(`${count(missing)} offline ${missing === 1 ? "gets it when it returns" : "get it when they return"}`);
