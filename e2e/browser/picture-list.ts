@@ -188,6 +188,12 @@ export function pictures(
     { name: "policy", path: "/policy" },
     { name: "policy-group", path: `/policy/${groups.laboratory}`, widths: [1100, ...WIDTHS] },
     {
+      name: "policy-revisions",
+      path: `/policy/${groups.laboratory}`,
+      widths: [1100, ...WIDTHS],
+      act: (page) => page.getByText("The defaults, written down").scrollIntoViewIfNeeded(),
+    },
+    {
       name: "policy-rules",
       path: `/policy/${groups.laboratory}`,
       act: async (page) => {

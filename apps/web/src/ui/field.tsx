@@ -8,7 +8,7 @@ import {
 import { cx } from "./class.ts";
 
 const BOX =
-  "w-full rounded-[6px] border border-line-strong bg-panel px-2 py-1 text-ink focus-visible:outline-offset-0 aria-invalid:border-block";
+  "min-h-[29px] w-full rounded-[6px] border border-line-strong bg-panel px-2 py-1 text-ink focus-visible:outline-offset-0 aria-invalid:border-block";
 
 type Labelled = { label: string; hint?: ReactNode; fault?: string | undefined };
 

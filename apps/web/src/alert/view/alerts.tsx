@@ -20,6 +20,7 @@ import { Pick } from "../../ui/pick.tsx";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago, Clock, clockTrack } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { Views } from "../../ui/views.tsx";
 import { Only } from "../../workstation/view/only.tsx";
 import { SORTS } from "../sort.ts";
 import type { AlertRow, AlertState } from "../store.ts";
@@ -27,11 +28,11 @@ import { AlertDrawer } from "./alert-drawer.tsx";
 import { ChosenAlerts } from "./chosen.tsx";
 
 const EVERY_MS = 3_000;
-const VIEWS: { state: AlertState | "all"; word: string }[] = [
-  { state: "open", word: "Open" },
-  { state: "acknowledged", word: "Acknowledged" },
-  { state: "closed", word: "Closed" },
-  { state: "all", word: "All" },
+const VIEWS: [AlertState | "all", string][] = [
+  ["open", "Open"],
+  ["acknowledged", "Acknowledged"],
+  ["closed", "Closed"],
+  ["all", "All"],
 ];
 
 const columns = (narrow: boolean, clock: string): Column<AlertRow>[] => {
@@ -91,7 +92,7 @@ const WORSE = [...SEVERITIES].reverse().filter((each) => each === "critical" || 
 /** What is asked for, from the address; what cannot be read there counts as not asked for. */
 function useAsked() {
   const params = useSearchParams();
-  const view = VIEWS.find(({ state }) => state === params.get("state"))?.state ?? "open";
+  const view = VIEWS.find(([state]) => state === params.get("state"))?.[0] ?? "open";
   const asked = {
     workstation: WorkstationId.safeParse(params.get("workstation")).data,
     kind: /^[a-z.-]{1,64}$/.exec(params.get("kind") ?? "")?.[0],
@@ -150,20 +151,7 @@ export function Alerts() {
   return (
     <>
       <Header title="Alerts">
-        <fieldset className="ml-3 flex gap-1">
-          <legend className="sr-only">State</legend>
-          {VIEWS.map(({ state, word }) => (
-            <button
-              key={state}
-              type="button"
-              aria-pressed={view === state}
-              onClick={() => go({ state })}
-              className="rounded-[6px] px-2 py-1 text-ink-2 hover:bg-hover aria-pressed:bg-pick aria-pressed:font-medium aria-pressed:text-ink"
-            >
-              {word}
-            </button>
-          ))}
-        </fieldset>
+        <Views label="State" views={VIEWS} value={view} onChoose={(state) => go({ state })} />
         <Pick
           label="Severity"
           all="Every severity"

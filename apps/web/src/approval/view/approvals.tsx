@@ -4,19 +4,24 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
 import { setAddress } from "../../ui/address.ts";
-import { Button } from "../../ui/button.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
-import { Header } from "../../ui/header.tsx";
+import { Grow, Header } from "../../ui/header.tsx";
 import { more } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
 import { rowsOf } from "../../ui/pages.ts";
 import { type Column, Table } from "../../ui/table.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { Views } from "../../ui/views.tsx";
 import type { Row } from "../store.ts";
 import { KIND_WORDS, StateMark } from "./words.tsx";
 
 const EVERY_MS = 3_000;
+
+const VIEWS = [
+  ["waiting", "Waiting"],
+  ["over", "Over"],
+] as const;
 
 const COLUMNS: Column<Row>[] = [
   { head: "Signatures", track: "128px", cell: (row) => <StateMark row={row} /> },
@@ -57,13 +62,15 @@ export function Approvals() {
   const isOver = useSearchParams().get("state") === "over";
   return (
     <>
-      <Header title="Approvals" about="Signed outside the console, by keys that it does not hold.">
-        <Button aria-pressed={!isOver} look={isOver ? "bare" : "plain"} onClick={() => setAddress("", "push")}>
-          Waiting
-        </Button>
-        <Button aria-pressed={isOver} look={isOver ? "plain" : "bare"} onClick={() => setAddress("state=over", "push")}>
-          Over
-        </Button>
+      <Header title="Approvals">
+        <Views
+          label="State"
+          views={VIEWS}
+          value={isOver ? "over" : "waiting"}
+          onChoose={(state) => setAddress(state === "over" ? "state=over" : "", "push")}
+        />
+        <Grow />
+        <span className="text-ink-2">Signed outside the console, by keys that it does not hold.</span>
       </Header>
       {isOver ? <Over /> : <StillWaiting />}
     </>

@@ -7,7 +7,7 @@ import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
-import { Fault } from "../../ui/empty.tsx";
+import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { More } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
@@ -55,11 +55,12 @@ export function Commands({ row }: { row: WorkstationRow }) {
           <Told commands={commands} />
           <More pages={told}>Show older ones</More>
         </>
+      ) : told.isPending ? (
+        <Waiting inside />
       ) : (
         <p className="text-ink-2">
-          {told.isPending
-            ? "…"
-            : "It was told nothing yet. A command is signed, does one thing once, and expires; its answer stands on the workstation’s own trail."}
+          It was told nothing yet. A command is signed, does one thing once, and expires; its answer stands on the
+          workstation’s own trail.
         </p>
       )}
       {asking && <Ask row={row} first={asking} verbs={verbs} onClose={() => setAsking(undefined)} />}

@@ -6,7 +6,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
 import { Card } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
-import { Fault } from "../../ui/empty.tsx";
+import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { PartTable } from "../../ui/part-table.tsx";
 import { Ago } from "../../ui/time.tsx";
@@ -33,11 +33,12 @@ export function Escrow({ workstation, volume }: { workstation: string; volume: F
             <code className="mono">sallyport-agent disk recovery</code> in dom0 puts another in its place.
           </p>
         </>
+      ) : listed.isPending ? (
+        <Waiting inside />
       ) : (
         <p className="text-ink-2">
-          {listed.isPending
-            ? "…"
-            : "None came from it. A volume that the agent makes has one from the start; one that is there already is given one by sallyport-agent disk recovery in dom0."}
+          None came from it. A volume that the agent makes has one from the start; one that is there already is given
+          one by sallyport-agent disk recovery in dom0.
         </p>
       )}
     </Card>

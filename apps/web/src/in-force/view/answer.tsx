@@ -5,6 +5,7 @@ import { Facts } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import { outcomeWord } from "../../workstation/view/words.tsx";
 import type { Applied } from "../store.ts";
 import { minute, signerWords } from "../words.ts";
 
@@ -72,7 +73,7 @@ export function Answer({ applied }: { applied: Applied }) {
           <li key={section} className="grid grid-cols-[64px_minmax(0,1fr)] items-baseline gap-x-2">
             <Untrusted text={section} />
             <span className="min-w-0 text-ink-2 [overflow-wrap:anywhere]">
-              <Mark tone={TONE[outcome] ?? "info"}>{outcome}</Mark> {reason && <Untrusted text={reason} />}
+              <Mark tone={TONE[outcome] ?? "info"}>{outcomeWord(outcome)}</Mark> {reason && <Untrusted text={reason} />}
             </span>
           </li>
         ))}

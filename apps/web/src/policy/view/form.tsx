@@ -33,7 +33,7 @@ export function Form({ value, faults, isReadOnly, onEdit }: Props) {
             <Tabs.Trigger
               key={name}
               value={name}
-              className="-mb-px border-b-2 border-transparent px-0.5 py-1.5 text-ink-2 data-[state=active]:border-ink data-[state=active]:text-ink"
+              className="-mb-px border-b-2 border-transparent px-0.5 py-1.5 focus-visible:-outline-offset-2 text-ink-2 data-[state=active]:border-ink data-[state=active]:text-ink"
             >
               {name}
               <SectionMark name={name} value={value} faults={faults} />

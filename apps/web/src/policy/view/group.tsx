@@ -12,6 +12,7 @@ import { Card } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
+import { Mark } from "../../ui/mark.tsx";
 import { More } from "../../ui/more.tsx";
 import { pace } from "../../ui/pace.ts";
 import { rowsOf } from "../../ui/pages.ts";
@@ -47,7 +48,7 @@ export function Group({ id }: { id: string }) {
               {wanted.by}
             </>
           ) : (
-            "no policy published yet: workstations keep the strict defaults they came with"
+            "none in force yet: its workstations keep the strict defaults"
           )}
         </span>
         {moving?.rollout && (
@@ -66,7 +67,7 @@ export function Group({ id }: { id: string }) {
           <Reach group={group.id} />
           <div className="grid gap-3.5">
             <Signers group={group.id} />
-            <Revisions group={group.id} newest={publications} isAll={isAll} />
+            <Revisions group={group.id} wanted={wanted?.order} newest={publications} isAll={isAll} />
           </div>
         </div>
       </div>
@@ -89,12 +90,12 @@ function Text({ group, order }: { group: string; order: number }) {
     staleTime: Number.POSITIVE_INFINITY,
   });
   return (
-    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary className="text-xs text-ink-3">its text</summary>
+    <details className="open:basis-full" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary className="text-xs hover:text-ink">its text</summary>
       {found.isError && <Fault message={found.error.message} again={() => void found.refetch()} />}
       {open && found.isPending && <Waiting />}
       {found.data !== undefined && (
-        <pre className="mono mt-1 max-h-[260px] overflow-auto rounded-[6px] border border-line bg-sunk p-2 whitespace-pre-wrap">
+        <pre className="mono mt-1 max-h-[260px] overflow-auto rounded-[6px] border border-line bg-sunk p-2 whitespace-pre-wrap text-ink">
           {found.data}
         </pre>
       )}
@@ -102,7 +103,9 @@ function Text({ group, order }: { group: string; order: number }) {
   );
 }
 
-function Revisions({ group, newest, isAll }: { group: string; newest: PublicationRow[]; isAll: boolean }) {
+type Listed = { group: string; wanted: number | undefined; newest: PublicationRow[]; isAll: boolean };
+
+function Revisions({ group, wanted, newest, isAll }: Listed) {
   const api = useApi();
   const pages = useInfiniteQuery({
     ...api.policy.publications.infiniteQueryOptions(
@@ -113,6 +116,7 @@ function Revisions({ group, newest, isAll }: { group: string; newest: Publicatio
     placeholderData: keepPreviousData,
     refetchInterval: pace(EVERY_MS),
   });
+  const mayReplay = useMay("content");
   const publications = pages.data ? rowsOf(pages.data.pages, ({ order }) => order) : newest;
   return (
     <Card title="Revisions" aside="immutable, named by their content">
@@ -123,22 +127,39 @@ function Revisions({ group, newest, isAll }: { group: string; newest: Publicatio
           {publications.map((row) => (
             <li key={row.order} className="grid grid-cols-[44px_1fr] gap-x-2">
               <b className="mono">r{row.order}</b>
-              <div className="min-w-0">
-                <p className="[overflow-wrap:anywhere]">
+              <div className="min-w-0 [overflow-wrap:anywhere]">
+                <p>
                   <Untrusted text={row.message} />
+                  {row.order === wanted && (
+                    <>
+                      {" "}
+                      <Mark tone="info">wanted</Mark>
+                    </>
+                  )}
+                  {row.rollout && (
+                    <>
+                      {" · "}
+                      <Link href={`/rollouts/${row.rollout.id}`} className="underline">
+                        rollout {row.rollout.state}
+                      </Link>
+                    </>
+                  )}
                 </p>
-                {row.rollout && (
-                  <p>
-                    <Link href={`/rollouts/${row.rollout.id}`} className="underline">
-                      rollout {row.rollout.state}
+                <div className="flex flex-wrap items-baseline gap-x-3 text-ink-3">
+                  <span>
+                    {sameAs(publications, row) !== undefined && <>r{sameAs(publications, row)} again, by </>}
+                    {row.by}, <Ago time={row.publishedAt} /> · <Hash text={row.digest} />
+                  </span>
+                  {mayReplay && (
+                    <Link
+                      href={`/policy/${group}/replay?order=${row.order}`}
+                      className="text-xs hover:text-ink hover:underline"
+                    >
+                      replay it
                     </Link>
-                  </p>
-                )}
-                <p className="text-ink-3">
-                  {sameAs(publications, row) !== undefined && <>r{sameAs(publications, row)} again, by </>}
-                  {row.by}, <Ago time={row.publishedAt} /> · <Hash text={row.digest} />
-                </p>
-                <Text group={group} order={row.order} />
+                  )}
+                  <Text group={group} order={row.order} />
+                </div>
               </div>
             </li>
           ))}

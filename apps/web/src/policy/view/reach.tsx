@@ -6,9 +6,19 @@ import { Card } from "../../ui/card.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";
+import type { WorkstationRow } from "../../workstation/store.ts";
 import { DriftMark, StatusMark } from "../../workstation/view/words.tsx";
 
 const EVERY_MS = 2_000;
+
+/** In a line of its own: it may be long. */
+function Why({ drift }: { drift: WorkstationRow["drift"] }) {
+  const words =
+    drift.state === "partial"
+      ? drift.sections.map(({ name, reason }) => `${name}: ${reason}`).join("; ")
+      : "reason" in drift && drift.reason;
+  return words ? <span className="col-span-4 text-ink-2 [overflow-wrap:anywhere]">{words}</span> : null;
+}
 
 /** Desired against reported, for each workstation of a group: published is not applied. */
 export function Reach({ group }: { group: string }) {
@@ -25,9 +35,9 @@ export function Reach({ group }: { group: string }) {
       title="Desired against reported"
       aside={
         <>
-          <span className="mono">
+          <span className="mono mr-3">
             {inForce} in force · {partial} in part · {waiting} waiting{next && " (of the first 200)"}
-          </span>{" "}
+          </span>
           <Link href={`/workstations?group=${group}`} className="text-ink-3 hover:text-ink hover:underline">
             all
           </Link>
@@ -53,18 +63,13 @@ export function Reach({ group }: { group: string }) {
                 <Untrusted text={row.name} />
               </Link>
               <StatusMark signs={row} />
-              <span className="min-w-0 [overflow-wrap:anywhere]">
+              <span className="truncate">
                 <DriftMark drift={row.drift} desired={row.desired} />
-                <span className="text-ink-2">
-                  {" "}
-                  {row.drift.state === "partial"
-                    ? row.drift.sections.map(({ name, reason }) => `${name}: ${reason}`).join("; ")
-                    : "reason" in row.drift && row.drift.reason}
-                </span>
               </span>
               <span className="text-right text-ink-3">
                 <Ago time={row.reportedAt} />
               </span>
+              <Why drift={row.drift} />
             </li>
           ))}
         </ul>

@@ -41,6 +41,7 @@ export function Rollout({ id }: { id: string }) {
         </span>
         <Grow />
         {mayMove && !rollout.endedAt && <Buttons rollout={rollout} />}
+        <ButtonLink href={`/policy/${group.id}`}>Its policy</ButtonLink>
         <ButtonLink href="/rollouts">All rollouts</ButtonLink>
       </Header>
       <div className="grid gap-3.5 px-5 py-4">

@@ -146,8 +146,8 @@ export function Exception({ trail, index }: { trail: number; index: number }) {
               {mayDeny && (
                 <Button
                   type={mayExcept ? "button" : "submit"}
-                  disabled={refuse.isPending || reason.trim().length < 3}
-                  onClick={mayExcept ? sayNo : undefined}
+                  disabled={refuse.isPending}
+                  onClick={mayExcept ? ({ currentTarget: { form } }) => form?.reportValidity() && sayNo() : undefined}
                 >
                   Refuse
                 </Button>

@@ -33,13 +33,13 @@ const columns = (asked: string): Column<RequestRow>[] => [
   {
     head: "Workstation",
     sort: { word: "workstation" },
-    track: "minmax(84px, 110px)",
+    track: "minmax(84px, 96px)",
     mono: true,
     cell: (row) => row.workstation.name,
   },
   {
     head: "Stick",
-    track: "minmax(0, 0.9fr)",
+    track: "minmax(0, 1.6fr)",
     leads: true,
     cell: (row) => (
       <>
@@ -48,7 +48,7 @@ const columns = (asked: string): Column<RequestRow>[] => [
     ),
   },
   { head: "State", sort: { word: "state" }, track: "112px", cell: (row) => <State row={row} /> },
-  { head: "Ends", track: "64px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
+  { head: "Ends", track: "56px", cell: ({ what }) => ("until" in what ? <Ago time={what.until} /> : "") },
   { head: "Held because", track: "minmax(0, 1fr)", cell: (row) => <Untrusted text={row.why} /> },
   {
     head: "Asks for",

@@ -8,6 +8,7 @@ import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { foundWords, isLoose } from "../found.ts";
 import type { WorkstationRow } from "../store.ts";
+import { outcomeWord } from "./words.tsx";
 
 const TONE: Record<string, Tone> = { applied: "allow", audit: "info", "not-applied": "hold", failed: "block" };
 
@@ -52,7 +53,8 @@ export function InForce({ row }: { row: WorkstationRow }) {
             <li key={name} className="grid grid-cols-[64px_1fr] items-baseline">
               <span>{name}</span>
               <span className="min-w-0 text-ink-2 [overflow-wrap:anywhere]">
-                <Mark tone={toneOf(name, found)}>{found?.outcome ?? "not reported"}</Mark> {found?.reason}
+                <Mark tone={toneOf(name, found)}>{found ? outcomeWord(found.outcome) : "not reported"}</Mark>{" "}
+                {found?.reason}
                 <Has words={foundWords(name, found?.found)} />
               </span>
             </li>
@@ -81,7 +83,7 @@ function Denied({ overlay }: { overlay: OverlayState }) {
         blocked
       </Link>
       <span className="min-w-0 text-ink-2 [overflow-wrap:anywhere]">
-        <Mark tone={TONE[worst] ?? "info"}>{worst}</Mark> {plural(overlay.entries, "thing")} denied for{" "}
+        <Mark tone={TONE[worst] ?? "info"}>{outcomeWord(worst)}</Mark> {plural(overlay.entries, "thing")} denied for{" "}
         {WHOSE[overlay.audience.split("/")[0]!] ?? overlay.audience}
         {reasons.length > 0 && `: ${reasons.join(" ")}`}
       </span>

@@ -24,6 +24,9 @@ export function IsolationMark({ row }: { row: Pick<WorkstationRow, "reported"> }
   );
 }
 
+/** As a section's outcome is said: `not-applied` is how it travels. */
+export const outcomeWord = (outcome: string): string => outcome.replace("-", " ");
+
 export function DriftMark({ drift, desired }: { drift: Drift; desired: { order: number } | null }) {
   if (!desired) return <span className="text-ink-3">none published</span>;
   switch (drift.state) {
