@@ -53,11 +53,11 @@ export function Reach({ group }: { group: string }) {
           .
         </p>
       ) : (
-        <ul className="grid gap-1.5">
+        <ul className="grid gap-2">
           {rows.map((row) => (
             <li
               key={row.id}
-              className="grid grid-cols-[minmax(80px,150px)_104px_minmax(0,1fr)_80px] items-baseline gap-3"
+              className="grid grid-cols-[minmax(80px,150px)_104px_minmax(0,1fr)_80px] items-baseline gap-x-3"
             >
               <Link href={`/workstations/${row.id}`} className="mono truncate hover:underline">
                 <Untrusted text={row.name} />
