@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type Plugin } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { packedReader } from "./tools/packed-reader.ts";
 
 // What files were compiled to, types stripped, is kept: each process that runs tests, and each program that a test starts,
 // would do it again, which is most of a start.
@@ -8,7 +9,8 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL(".cache/compiled", impo
 
 /** Suites by what they touch. `unit` is pure and takes seconds; `integration` runs real Postgres, broker and disk;
  *  the others need Debian packages and are called by name from tools/test.mjs. */
-const suite = (name: string, include: string[], more: object = {}) => ({
+const suite = (name: string, include: string[], more: object = {}, plugins: Plugin[] = []) => ({
+  plugins,
   test: { name, include, environment: "node" as const, setupFiles: ["tools/seed.ts"], ...more },
 });
 
@@ -36,12 +38,18 @@ export default defineConfig({
     projects: [
       // property tests are quick alone and slow beside a build
       suite("unit", ["{apps,packages}/*/src/**/*.test.ts", "tools/**/*.test.ts"], { testTimeout: 60_000 }),
-      suite("integration", ["{apps,packages}/*/test/**/*.test.ts"], {
-        exclude: ["packages/hv-patches/**", "packages/deb/**"],
-        testTimeout: 120_000,
-        hookTimeout: 120_000,
-        maxWorkers: 2,
-      }),
+      suite(
+        "integration",
+        ["{apps,packages}/*/test/**/*.test.ts"],
+        {
+          exclude: ["packages/hv-patches/**", "packages/deb/**"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          maxWorkers: 2,
+          globalSetup: ["tools/packed-reader.ts"],
+        },
+        [packedReader()],
+      ),
       // the series as text
       suite("hv", [`${HV}/{1-series,lock,sources,tree}.test.ts`], { testTimeout: 300_000, hookTimeout: 300_000 }),
       // Xen built and booted, always emulated: the processor of the machine below must not matter

@@ -12,8 +12,13 @@ const VERSION = join(AGENT, "src/version.ts");
 /** Writes `lib/` and `reader/` into `folder`. */
 export async function bundle(folder: string, version: string): Promise<void> {
   await write({ cli: join(AGENT, "src/cli.ts") }, join(folder, "lib"), version);
-  await write({ main: join(AGENT, "src/gate/reader/main.ts") }, join(folder, "reader"), version);
-  await write({ rebuild: join(AGENT, "src/gate/rebuild/main.ts") }, join(folder, "reader"), version);
+  await bundleReader(join(folder, "reader"), version);
+}
+
+/** The confined reader and the rebuilder beside it. */
+export async function bundleReader(folder: string, version: string): Promise<void> {
+  await write({ main: join(AGENT, "src/gate/reader/main.ts") }, folder, version);
+  await write({ rebuild: join(AGENT, "src/gate/rebuild/main.ts") }, folder, version);
 }
 
 async function write(input: Record<string, string>, dir: string, version: string): Promise<void> {
