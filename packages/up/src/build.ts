@@ -34,7 +34,7 @@ export async function ensureBuilt(say: (line: string) => void, signal?: AbortSig
   try {
     if (isFresh(wanted)) return;
     const startedAt = Date.now();
-    say("Building the console (once, and after each change; about half a minute) …");
+    say("Building the console (once, and after each change; a minute or two) …");
     rmSync(stamp, { force: true });
     await build(say, signal);
     writeFileSync(stamp, wanted);

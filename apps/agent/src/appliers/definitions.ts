@@ -5,6 +5,7 @@ import { ARTIFACT_BYTES_MAX } from "@sallyport/shared/artifact/artifact.ts";
 import { setDigest, witness } from "@sallyport/shared/artifact/definitions.ts";
 import type { Json } from "@sallyport/shared/base/canonical.ts";
 import { canonicalText } from "@sallyport/shared/base/canonical.ts";
+import { plural } from "@sallyport/shared/base/count.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import type { Sha256 } from "@sallyport/shared/base/ids.ts";
 import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
@@ -228,6 +229,6 @@ function scannerBody(found: Found, policy: UsbSection, now: number, hash: Hash):
     state: stale ? "stale" : "current",
     reason: stale
       ? staleWords(scanner, policy)
-      : `The scanner has ${version}${scanner.date ? ` of ${scanner.date.slice(0, 10)}` : ""}${named ? `, as the policy names them (${named.length} files)` : ""}.`,
+      : `The scanner has ${version}${scanner.date ? ` of ${scanner.date.slice(0, 10)}` : ""}${named ? `, as the policy names them (${plural(named.length, "file")})` : ""}.`,
   };
 }

@@ -1,5 +1,6 @@
 /** `sallyport-agent scan IMAGE|FOLDER`: the gate's reading half from a shell. */
 import { availableParallelism } from "node:os";
+import { plural } from "@sallyport/shared/base/count.ts";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
 import { DEFAULT_USB, type UsbSection } from "@sallyport/shared/policy/usb.ts";
@@ -150,7 +151,7 @@ function inWords(body: ScanBody): string[] {
   const notClean = body.manifest.filter((file) => file.finding !== "clean");
   const lines = [
     `${body.verdict}: ${escapeForDisplay(body.reason)}`,
-    `${counts.files} files: ${counts.clean} clean, ${counts.infected} infected, ${counts.unscannable} unscannable; by ${by}`,
+    `${plural(counts.files, "file")}: ${counts.clean} clean, ${counts.infected} infected, ${counts.unscannable} unscannable; by ${by}`,
   ];
   for (const part of body.partitions ?? []) {
     const what = part.fileSystem ?? "nothing the gate reads";

@@ -1,4 +1,5 @@
 /** A passage's steps → records: one line for people, and the body of the kind. */
+import { plural } from "@sallyport/shared/base/count.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import type { Observation } from "@sallyport/shared/record/record.ts";
@@ -131,7 +132,8 @@ export const sealed = ({ device, images }: { device: UsbDevice; images: Image[] 
 export const listed = (
   { device, images, listed: { files, manifest } }: { device: UsbDevice; images: Image[]; listed: Listed },
   time: number,
-): Observation => step(device, "listed", time, `${files} files listed`, { files, manifest, ...first(images) });
+): Observation =>
+  step(device, "listed", time, `${plural(files, "file")} listed`, { files, manifest, ...first(images) });
 
 /** The whole manifests, in as many records as it takes, then the step. */
 export function scanned(
@@ -146,7 +148,7 @@ export function scanned(
 ): Observation[] {
   return [
     ...scans.flatMap((body) => scanObservations(body, time, hash)),
-    step(device, "scanned", time, `${files} files scanned`, { files, manifest, ...first(images) }),
+    step(device, "scanned", time, `${plural(files, "file")} scanned`, { files, manifest, ...first(images) }),
   ];
 }
 
@@ -159,7 +161,7 @@ export function rescanned(device: UsbDevice, scans: readonly ScanBody[], hash: H
   const files = scans.reduce((sum, { manifest }) => sum + manifest.length, 0);
   return [
     ...scans.flatMap((body) => scanObservations(body, time, hash)),
-    step(device, "scanned", time, `${files} files scanned again with ${by}`, { files }),
+    step(device, "scanned", time, `${plural(files, "file")} scanned again with ${by}`, { files }),
   ];
 }
 
@@ -214,7 +216,7 @@ export function request(
 ): Observation {
   const whole = images && { images: images.map(({ bytes, sha256 }) => ({ bytes, sha256 })) };
   const bound = { descriptors: device.descriptors, device: device.hash, manifest, ...whole };
-  const text = `Port ${device.port}: an exception is asked for, ${files} files${whole ? ` and all else in ${megabytes(total(images))}` : ""}: ${worst.reason}`;
+  const text = `Port ${device.port}: an exception is asked for, ${plural(files, "file")}${whole ? ` and all else in ${megabytes(total(images))}` : ""}: ${worst.reason}`;
   return write("usb.request", "warning", time, text, {
     stick: stickId(device),
     request: requestId(hash, { workstation, ...bound }),
@@ -231,7 +233,7 @@ export function attached(
   time: number,
 ): Observation {
   const what = {
-    rebuild: `the guest has a fresh copy of ${delivery.files ?? 0} files`,
+    rebuild: `the guest has a fresh copy of ${plural(delivery.files ?? 0, "file")}`,
     image: delivery.verified
       ? "the guest has the sealed image, read-only"
       : "the guest has the sealed image, read-only, NOT ALL OF IT VERIFIED",

@@ -1,5 +1,6 @@
 /** Sealed images and what the scan said of each file → the fresh image that a guest gets, and what was left out of it. */
 import type { FileHandle } from "node:fs/promises";
+import { plural } from "@sallyport/shared/base/count.ts";
 import type { Result } from "@sallyport/shared/base/result.ts";
 import type { UsbSection } from "@sallyport/shared/policy/usb.ts";
 import type { UsbAttachBody } from "@sallyport/shared/record/usb.ts";
@@ -152,7 +153,7 @@ async function write(
   const problem = await rebuilding.ended;
   if (problem !== null || !end)
     throw new DoorError(`the copy could not be made: ${problem ?? "the rebuilder stopped"}`);
-  if (end.missing > 0) throw new DoorError(`${end.missing} files that were scanned cannot be found again in the image`);
+  if (end.missing > 0) throw new DoorError(`${plural(end.missing, "file")} scanned cannot be found again in the image`);
   return { end, renamed };
 }
 

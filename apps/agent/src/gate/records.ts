@@ -1,4 +1,5 @@
 /** A scan's body → `usb.scan` observations: one, or several that each hold a part of a long manifest under one root. */
+import { plural } from "@sallyport/shared/base/count.ts";
 import type { Hash } from "@sallyport/shared/base/crypto.ts";
 import { escapeForDisplay } from "@sallyport/shared/base/escape.ts";
 import { unreachable } from "@sallyport/shared/base/unreachable.ts";
@@ -39,7 +40,7 @@ export function* listing(manifest: Manifest, hash: Hash): Work<Listing> {
 export function scanObservations(body: ScanBody, time: number, hash: Hash): Observation<"usb.scan">[] {
   const { parts, digest: root } = atOnce(listing(body.manifest, hash));
   const counts = countFindings(body.manifest);
-  const found = `${counts.files} files, ${counts.infected} infected, ${counts.unscannable} unscannable`;
+  const found = `${plural(counts.files, "file")}, ${counts.infected} infected, ${counts.unscannable} unscannable`;
   const text = escapeForDisplay(`${body.source ?? "a stick"}: ${body.verdict}, ${found}; ${body.reason}`)
     .slice(0, TEXT_CHARS_MAX)
     .toWellFormed();

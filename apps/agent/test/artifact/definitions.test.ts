@@ -151,7 +151,7 @@ describe.skipIf(absent)("the scanner's definitions", { timeout: 120_000 }, () =>
     });
     expect(told.at(-1)).toMatchObject({
       severity: "notice",
-      text: "The scanner has definitions without a version, as the policy names them (1 files).",
+      text: "The scanner has definitions without a version, as the policy names them (1 file).",
       body: { state: "current", set, files: policy.definitions },
     });
     const body = await scanOf(`x ${BAD}`);

@@ -120,7 +120,7 @@ describe.skipIf(absent !== null)("the copy that a guest gets", () => {
     const other = ({ manifest }: ScanBody) => manifest.map((file) => ({ ...file, sha256: "1".repeat(64) }));
     await expect(rebuilt(image, other)).rejects.toThrow(/is not what was scanned/);
     const more = ({ manifest }: ScanBody) => [...manifest, { ...manifest[0]!, path: "never/was" }];
-    await expect(rebuilt(image, more)).rejects.toThrow(/1 files that were scanned cannot be found again/);
+    await expect(rebuilt(image, more)).rejects.toThrow(/1 file scanned cannot be found again/);
   });
   describe("is looked at again once it is sealed, and not handed over", () => {
     /** A rebuilder that a stick's bytes have taken over: what it made is changed, by it or after it, and it says nothing. */

@@ -62,7 +62,7 @@ test("a name of a private address, and one written as such, is refused by name",
   await expect(checkedAddresses("inside.example", may, async () => ["10.0.0.9"])).rejects.toThrow(
     "inside.example is 10.0.0.9, which is not a public address. Where it is meant, list it in SALLYPORT_ALERT_NETWORKS.",
   );
-  await expect(checkedAddresses("[::1]", may)).rejects.toThrow("::1 is ::1, which is not a public address");
+  await expect(checkedAddresses("[::1]", may)).rejects.toThrow(/^::1 is not a public address/);
   await expect(checkedAddresses("gone.example", may, async () => [])).rejects.toThrow("gone.example has no address.");
   expect(await checkedAddresses("both.example", may, async () => ["10.0.0.9", "1.1.1.1"])).toEqual(["1.1.1.1"]);
 });

@@ -73,7 +73,7 @@ export async function checkedAddresses(host: string, may: Reachable, resolve = b
   if (found.length > 0) return found;
   if (addresses.length === 0) throw new Error(`${bare} has no address.`);
   throw new Error(
-    `${bare} is ${addresses.slice(0, 3).join(", ")}, which is not a public address. Where it is meant, list it in ${SETTING}.`,
+    `${isIP(bare) > 0 ? bare : `${bare} is ${addresses.slice(0, 3).join(", ")}, which`} is not a public address. Where it is meant, list it in ${SETTING}.`,
   );
 }
 

@@ -11,10 +11,3 @@ export function bytes(count: number): string {
   const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return `${value.toFixed(digits)} ${UNITS[unit]}`;
 }
-
-const COUNT = new Intl.NumberFormat("en-GB");
-export const count = (value: number): string => COUNT.format(value);
-
-/** "1 file", "3 files". */
-export const plural = (value: number, one: string, many = `${one}s`): string =>
-  `${count(value)} ${value === 1 ? one : many}`;

@@ -1,10 +1,11 @@
 /** What an agent found in force of a section, in words: what detector and scanner say they have. Pure; a shape of another
  *  agent's age says nothing. */
+
+import { count, plural } from "@sallyport/shared/base/count.ts";
 import { DiskState } from "@sallyport/shared/disk/state.ts";
 import type { SectionName } from "@sallyport/shared/policy/policy.ts";
 import type { Reported } from "@sallyport/shared/state/reported.ts";
 import { z } from "zod";
-import { count, plural } from "../ui/bytes.ts";
 
 const Ids = z.object({
   running: z

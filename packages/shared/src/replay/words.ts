@@ -1,4 +1,5 @@
 /** Inputs and results in words, for a page and a terminal alike. What a device or a guest said is shown escaped. Pure. */
+import { plural } from "../base/count.ts";
 import { escapeForDisplay } from "../base/escape.ts";
 import { unreachable } from "../base/unreachable.ts";
 import { countFlips, FLIP_WORDS, FLIPS } from "./flip.ts";
@@ -44,9 +45,6 @@ export function stickOf(input: Input): { key: string; name: string } | undefined
   const { sha256 } = input.facts.image;
   return { key: sha256, name: `image ${sha256.slice(0, 12)}` };
 }
-
-export const plural = (count: number, what: string): string =>
-  `${count.toLocaleString("en")} ${count === 1 ? what : `${what}s`}`;
 
 /** One sentence, the ways with most flips first. */
 export function headline({ decisions, flips }: Pick<ReplayResult, "decisions" | "flips">): string {

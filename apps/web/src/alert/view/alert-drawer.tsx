@@ -1,4 +1,5 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 import { useMutation } from "@tanstack/react-query";
 import Link from "next/link";
 import { type FormEvent, useState } from "react";
@@ -6,7 +7,6 @@ import { useMay } from "../../overview/view/shell.tsx";
 import { severityTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { count } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
 import { Drawer } from "../../ui/drawer.tsx";
 import { TextArea } from "../../ui/field.tsx";

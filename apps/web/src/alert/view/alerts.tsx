@@ -1,4 +1,5 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 import { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { SEVERITIES } from "@sallyport/shared/record/severity.ts";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
@@ -8,7 +9,6 @@ import { useMay } from "../../overview/view/shell.tsx";
 import { severityTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
-import { count } from "../../ui/bytes.ts";
 import { choosing } from "../../ui/choose.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";

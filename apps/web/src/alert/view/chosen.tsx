@@ -1,11 +1,11 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 /** Alerts that were chosen in the list, triaged with one note; each has its own record on the console's trail. */
 import { useQueryClient } from "@tanstack/react-query";
 import { TRPCClientError } from "@trpc/client";
 import { type FormEvent, useState } from "react";
 import { useApiClient } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { useTell } from "../../ui/toast.tsx";
 import type { AlertRow, AlertState } from "../store.ts";
 

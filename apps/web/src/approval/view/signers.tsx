@@ -1,4 +1,5 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 /** Who signs for a group, on its page; an owner names them. */
 import type { GroupId } from "@sallyport/shared/base/ids.ts";
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -7,7 +8,6 @@ import { type FormEvent, useState } from "react";
 import { useActor } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Dialog, Ends } from "../../ui/dialog.tsx";

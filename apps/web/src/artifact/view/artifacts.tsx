@@ -1,12 +1,13 @@
 "use client";
 /** What the fleet fetches by its sha256: sent here, listed, copied into a policy, taken away. */
 import { ARTIFACT_KINDS, type ArtifactRow } from "@sallyport/shared/artifact/artifact.ts";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { bytes, count, plural } from "../../ui/bytes.ts";
+import { bytes } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Copy, Hash } from "../../ui/copy.tsx";
 import { Dialog } from "../../ui/dialog.tsx";

@@ -1,4 +1,5 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 /** Telling many workstations one thing: what will become of it at each is said before it is signed, and what became of it
  *  afterwards. Each gets a statement and a record of its own. */
 import type { WorkstationId } from "@sallyport/shared/base/ids.ts";
@@ -8,7 +9,6 @@ import Link from "next/link";
 import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { Dialog } from "../../ui/dialog.tsx";
 import { Why } from "../../ui/field.tsx";
 import { Mark } from "../../ui/mark.tsx";

@@ -1,4 +1,5 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 /** Blocking something everywhere: what it is, for whom, how long and why are said before the console signs it. */
 import { GroupId, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { readDenied } from "@sallyport/shared/policy/deny-text.ts";
@@ -7,7 +8,6 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
 import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input, Select, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";

@@ -1,4 +1,5 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 /** Where alerts are sent: whether they arrive, what waits, and what an admin does about it. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
@@ -7,7 +8,6 @@ import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { Below } from "../../ui/below.tsx";
 import { Button } from "../../ui/button.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
 import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";

@@ -1,10 +1,10 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 import { useInfiniteQuery, useMutation, useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Copy } from "../../ui/copy.tsx";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";

@@ -1,8 +1,8 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 /** Workstations by how they stand, and those that need a look. */
 import Link from "next/link";
 import { searchOf } from "../../ui/address.ts";
-import { count } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago, useNow } from "../../ui/time.tsx";

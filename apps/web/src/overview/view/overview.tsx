@@ -1,8 +1,8 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useApi } from "../../trpc/client.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
 import { Ago } from "../../ui/time.tsx";

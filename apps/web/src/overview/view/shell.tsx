@@ -1,4 +1,5 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 /** The frame around every page: places on the left, the page on the right, keys everywhere. */
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
@@ -7,7 +8,6 @@ import type { Actor } from "../../person/actor.ts";
 import { type Act, may } from "../../person/role.ts";
 import { SignOut } from "../../person/view/sign-out.tsx";
 import { useApi } from "../../trpc/client.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { Key } from "../../ui/header.tsx";
 import { Keys } from "../../ui/keys.tsx";
 import { Nav } from "../../ui/nav.tsx";

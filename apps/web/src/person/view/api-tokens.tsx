@@ -1,9 +1,9 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Copy } from "../../ui/copy.tsx";
 import { Input, Select } from "../../ui/field.tsx";

@@ -1,4 +1,5 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 import type { Edit } from "@sallyport/shared/policy/change.ts";
 /** A policy as a form and as text, the same document: checked at each key stroke by the same rules that the console and the
  *  agents use. */
@@ -13,7 +14,6 @@ import { useMay } from "../../overview/view/shell.tsx";
 import { Replay } from "../../replay/view/replay.tsx";
 import { Start } from "../../rollout/view/start.tsx";
 import { Button } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import type { GroupRow, PublishedText } from "../store.ts";
@@ -23,12 +23,19 @@ import { SideBySide } from "./side-by-side.tsx";
 import { ManagedWords } from "./source.tsx";
 import type { TextPlace } from "./text.tsx";
 
-/** `wanted` is what the whole group should have; `latest` the newest order, also of one that is being rolled out. */
-type Props = { group: GroupRow; wanted: PublishedText | undefined; latest: number; mayWrite: boolean };
+/** `wanted` is what the whole group should have; `latest` the newest order, also of one that is being rolled out; `moving`
+ *  that of the rollout that is under way. */
+type Props = {
+  group: GroupRow;
+  wanted: PublishedText | undefined;
+  latest: number;
+  moving: number | undefined;
+  mayWrite: boolean;
+};
 
 const STRICT = Policy.parse({});
 
-export function Editor({ group, wanted, latest, mayWrite: mayPolicy }: Props) {
+export function Editor({ group, wanted, latest, moving, mayWrite: mayPolicy }: Props) {
   const start = wanted?.source ?? POLICY_TEMPLATE;
   const mayWrite = mayPolicy && group.repository === null && !group.isRetired;
   const [edited, setText] = useState(start);
@@ -139,6 +146,7 @@ export function Editor({ group, wanted, latest, mayWrite: mayPolicy }: Props) {
         )}
         {publishing === "to all" && read.ok && (
           <Publish
+            ends={moving}
             group={group}
             source={text}
             basedOn={basedOn}

@@ -1,4 +1,5 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 /** The policy as a form: its sections and settings as the schema has them, over the same text. Each change is an edit of
  *  the text; what the form shows is read from it. */
 import { type Edit, valueAt } from "@sallyport/shared/policy/change.ts";
@@ -7,7 +8,6 @@ import { policyForm } from "@sallyport/shared/policy/form.ts";
 import type { SectionName } from "@sallyport/shared/policy/policy.ts";
 import { Tabs } from "radix-ui";
 import { useMemo, useState } from "react";
-import { plural } from "../../ui/bytes.ts";
 import { FieldView } from "./fields.tsx";
 import { FormContext } from "./place.ts";
 

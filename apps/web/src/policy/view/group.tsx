@@ -62,7 +62,14 @@ export function Group({ id }: { id: string }) {
         <ButtonLink href="/policy">All groups</ButtonLink>
       </Header>
       <div className="grid gap-3.5 px-5 py-4">
-        <Editor key={group.id} group={group} wanted={wanted} latest={latest?.order ?? 0} mayWrite={mayWrite} />
+        <Editor
+          key={group.id}
+          group={group}
+          wanted={wanted}
+          latest={latest?.order ?? 0}
+          moving={moving?.order}
+          mayWrite={mayWrite}
+        />
         <div className="grid items-start gap-3.5 xl:grid-cols-[minmax(0,1.5fr)_minmax(0,1fr)]">
           <Reach group={group.id} />
           <div className="grid gap-3.5">

@@ -1,11 +1,11 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useRouter } from "next/navigation";
 import { type FormEvent, useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Input } from "../../ui/field.tsx";

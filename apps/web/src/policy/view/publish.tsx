@@ -1,11 +1,11 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 import type { Change } from "@sallyport/shared/policy/diff/change.ts";
 import { useMutation } from "@tanstack/react-query";
 import type { FormEvent } from "react";
 import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
 import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";
@@ -19,12 +19,14 @@ type Props = {
   changes: Change[];
   cutOff: readonly string[];
   against: string;
+  /** The order of the rollout that it puts an end to. */
+  ends: number | undefined;
   onClose: () => void;
   onDone: (order: number) => void;
 };
 
 /** Says what it will do to how many before it does it. */
-export function Publish({ group, source, basedOn, changes, cutOff, against, onClose, onDone }: Props) {
+export function Publish({ group, source, basedOn, changes, cutOff, against, ends, onClose, onDone }: Props) {
   const api = useApi();
   const tell = useTell();
   const publish = useMutation(api.policy.publish.mutationOptions());
@@ -46,7 +48,7 @@ export function Publish({ group, source, basedOn, changes, cutOff, against, onCl
       onClose={onClose}
       width={560}
       title={`Publish to all of ${group.name}`}
-      description={`It goes to ${plural(group.workstations, "workstation")} at once, with no guard, and ends a rollout that is under way. Roll it out instead to watch it on a few first. To undo it, publish an earlier revision’s text again.`}
+      description={`It goes to ${plural(group.workstations, "workstation")} at once, with no guard${ends === undefined ? "" : `, and ends the rollout of r${ends}`}. Roll it out instead to watch it on a few first. To undo it, publish an earlier revision’s text again.`}
     >
       <form onSubmit={submit} className="grid gap-3.5">
         <div className="max-h-[240px] overflow-auto rounded-[8px] border border-line bg-sunk px-3 py-2.5">

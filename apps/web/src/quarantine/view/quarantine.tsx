@@ -1,9 +1,10 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
-import { bytes, count } from "../../ui/bytes.ts";
+import { bytes } from "../../ui/bytes.ts";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Grow, Header } from "../../ui/header.tsx";
 import { more } from "../../ui/more.tsx";

@@ -1,8 +1,9 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 import Link from "next/link";
 import { useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
-import { bytes, count } from "../../ui/bytes.ts";
+import { bytes } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
 import { Drawer } from "../../ui/drawer.tsx";
 import { Mark } from "../../ui/mark.tsx";

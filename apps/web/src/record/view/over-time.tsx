@@ -1,10 +1,10 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 /** How many records match, over time: a click on a bar, or a drag over several, narrows the time to them; the keyboard does
  *  the same. Counted by the server within a bound: where it stopped is shown. */
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { type KeyboardEvent, type PointerEvent, useId, useState } from "react";
 import { ALONE, useApi } from "../../trpc/client.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { cx } from "../../ui/class.ts";
 import { exact, moment, span, tick, ticks } from "../../ui/time.tsx";
 import { narrowed } from "../bars.ts";

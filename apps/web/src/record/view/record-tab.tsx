@@ -1,8 +1,8 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 /** The record as fields; a value that filters, or that may be elsewhere, can be clicked. */
 import Link from "next/link";
 import type { ReactNode } from "react";
-import { count } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
 import { exact, span } from "../../ui/time.tsx";
 import type { Field } from "../filter.ts";

@@ -1,9 +1,10 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 /** What a scan found, before the manifest is opened. */
 import { notClean } from "@sallyport/shared/usb/manifest.ts";
 import { ScanBody } from "@sallyport/shared/usb/scan.ts";
 import Link from "next/link";
-import { bytes, count, plural } from "../../ui/bytes.ts";
+import { bytes } from "../../ui/bytes.ts";
 import { Hash } from "../../ui/copy.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";

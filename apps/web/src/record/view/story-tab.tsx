@@ -1,4 +1,5 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 /** One event, told: what happened, what belongs to it, what stood around it, where else it was seen. Each line is a record
  *  with an address of its own, and is proved here when asked. */
 import { useQuery } from "@tanstack/react-query";
@@ -8,7 +9,6 @@ import { BlockOffers } from "../../deny/view/button.tsx";
 import { useProved } from "../../trail/view/proved.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { count } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";
 import { Mark } from "../../ui/mark.tsx";

@@ -1,9 +1,9 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 /** What stood before and after a record on its trail, and what of it belongs to the same story. */
 import Link from "next/link";
 import { Fragment } from "react";
 import { Proved } from "../../trail/view/proved.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { cx } from "../../ui/class.ts";
 import { Clock, span } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";

@@ -1,9 +1,9 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 /** What a candidate would have decided otherwise, asked for before it is signed: how far back, how far it is, what it found. */
 import { useState } from "react";
 import { useMay } from "../../overview/view/shell.tsx";
 import { Button } from "../../ui/button.tsx";
-import { count } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Select } from "../../ui/field.tsx";
 import { Result } from "./result.tsx";

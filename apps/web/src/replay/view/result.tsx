@@ -1,4 +1,5 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 /** What a replay found: in a sentence, by section and by whom, with the records, and what it cannot know. */
 import { FLIP_WORDS, FLIPS, type Flip, type Flips } from "@sallyport/shared/replay/flip.ts";
 import type { Example, ReplayResult, Subject, Top } from "@sallyport/shared/replay/result.ts";
@@ -6,7 +7,6 @@ import { headline } from "@sallyport/shared/replay/words.ts";
 import Link from "next/link";
 import type { ReactNode } from "react";
 import { Button } from "../../ui/button.tsx";
-import { count } from "../../ui/bytes.ts";
 import { Dot, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";
 import { Untrusted } from "../../ui/untrusted.tsx";

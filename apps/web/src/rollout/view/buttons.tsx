@@ -1,11 +1,11 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 /** What an admin does to a rollout by hand. Each says first what it will do, and asks why. */
 import type { Command } from "@sallyport/shared/rollout/command.ts";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
 import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";

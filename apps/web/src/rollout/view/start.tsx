@@ -1,4 +1,5 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 /** From an edited policy to a rollout: waves, guards, and who would be in which wave, before anything is signed. */
 import { DEFAULT_WAVES, type Outcome, Plan } from "@sallyport/shared/rollout/plan.ts";
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
@@ -7,7 +8,6 @@ import { type FormEvent, type ReactNode, useMemo, useState } from "react";
 import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
 import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input, Select } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";

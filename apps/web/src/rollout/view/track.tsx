@@ -1,7 +1,7 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 /** Waves side by side, as they come: which is under way, how each stands, and the clock of the one that soaks. */
 import { total } from "@sallyport/shared/rollout/standing.ts";
-import { plural } from "../../ui/bytes.ts";
 import { cx } from "../../ui/class.ts";
 import { span, useNow } from "../../ui/time.tsx";
 import type { RolloutFull, WaveRow } from "../store.ts";

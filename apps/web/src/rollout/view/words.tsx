@@ -1,6 +1,6 @@
+import { count } from "@sallyport/shared/base/count.ts";
 import type { StandingWord } from "@sallyport/shared/rollout/standing.ts";
 import type { RolloutState } from "@sallyport/shared/rollout/state.ts";
-import { count } from "../../ui/bytes.ts";
 import { Dot, Mark, type Tone } from "../../ui/mark.tsx";
 
 const STATE_TONES: Record<RolloutState["name"], Tone> = {

@@ -1,8 +1,8 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 /** A proof mark that is earned: made in this browser, now, against a checkpoint that is named. */
 import { useQuery } from "@tanstack/react-query";
 import { useApi } from "../../trpc/client.tsx";
-import { count } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
 import { Copy, Hash } from "../../ui/copy.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";

@@ -1,8 +1,8 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 /** A proof mark beside a record in a list: asked for, then made in this browser, never assumed. */
 import { useQuery } from "@tanstack/react-query";
 import { useApiClient } from "../../trpc/client.tsx";
-import { count } from "../../ui/bytes.ts";
 import { Dot } from "../../ui/mark.tsx";
 import { prove } from "../prove.ts";
 

@@ -1,4 +1,5 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 import type { Sha256, WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { EXCEPTION_REASON_CHARS_MAX, handsOver } from "@sallyport/shared/usb/exception.ts";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
@@ -8,7 +9,6 @@ import { waitsWords } from "../../approval/view/words.tsx";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { plural } from "../../ui/bytes.ts";
 import { Input, Select } from "../../ui/field.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { exact } from "../../ui/time.tsx";

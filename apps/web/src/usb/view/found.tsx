@@ -1,9 +1,10 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 import { useQuery } from "@tanstack/react-query";
 import { BlockButton } from "../../deny/view/button.tsx";
 import { findingTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
-import { bytes, plural } from "../../ui/bytes.ts";
+import { bytes } from "../../ui/bytes.ts";
 import { Empty, Fault, Waiting } from "../../ui/empty.tsx";
 import { Mark } from "../../ui/mark.tsx";
 import { type Column, Table } from "../../ui/table.tsx";

@@ -1,4 +1,5 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 /** Sticks that asked to pass, and what came of each: nobody has answered, it waits for signatures, it may pass until a
  *  moment, that moment has come, somebody took it back, or said no. */
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
@@ -7,7 +8,7 @@ import { useSearchParams } from "next/navigation";
 import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { ButtonLink } from "../../ui/button.tsx";
-import { bytes, count, plural } from "../../ui/bytes.ts";
+import { bytes } from "../../ui/bytes.ts";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header } from "../../ui/header.tsx";
 import { Mark, Quiet } from "../../ui/mark.tsx";

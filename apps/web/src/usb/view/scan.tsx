@@ -1,4 +1,5 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import { useSearchParams } from "next/navigation";
@@ -8,7 +9,7 @@ import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { Below } from "../../ui/below.tsx";
 import { Button, ButtonLink } from "../../ui/button.tsx";
-import { bytes, count } from "../../ui/bytes.ts";
+import { bytes } from "../../ui/bytes.ts";
 import { Facts } from "../../ui/card.tsx";
 import { Copy, Hash } from "../../ui/copy.tsx";
 import { Empty, Fault, Listed, Waiting } from "../../ui/empty.tsx";

@@ -1,4 +1,5 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 import { WorkstationId } from "@sallyport/shared/base/ids.ts";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
@@ -6,7 +7,6 @@ import { findingTone, verdictTone } from "../../record/view/tone.ts";
 import { useApi } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { ButtonLink } from "../../ui/button.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";
 import { Dot, Mark } from "../../ui/mark.tsx";

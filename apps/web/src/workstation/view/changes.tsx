@@ -1,11 +1,11 @@
 "use client";
+import { count, plural } from "@sallyport/shared/base/count.ts";
 /** What an admin does to one workstation: describe, move, revoke. Each says first what it will do. */
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { waitsWords } from "../../approval/view/words.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { Button } from "../../ui/button.tsx";
-import { count, plural } from "../../ui/bytes.ts";
 import { Dialog, Ends } from "../../ui/dialog.tsx";
 import { Input, Select, Why } from "../../ui/field.tsx";
 import { useTell } from "../../ui/toast.tsx";

@@ -1,10 +1,10 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 /** Workstations that were chosen in the list, and what they can be told together. */
 import { useState } from "react";
 import { AT_ONCE_MAX, type ManyVerb } from "../../command/many.ts";
 import { TellMany } from "../../command/view/many.tsx";
 import { Button } from "../../ui/button.tsx";
-import { count } from "../../ui/bytes.ts";
 import type { WorkstationRow } from "../store.ts";
 
 export type Choice = ReadonlyMap<string, WorkstationRow>;

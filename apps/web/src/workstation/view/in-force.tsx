@@ -1,8 +1,8 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 import { SECTIONS, type SectionName } from "@sallyport/shared/policy/policy.ts";
 import type { OverlayState, Reported } from "@sallyport/shared/state/reported.ts";
 import Link from "next/link";
-import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { Mark, type Tone } from "../../ui/mark.tsx";
 import { Ago } from "../../ui/time.tsx";

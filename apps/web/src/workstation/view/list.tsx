@@ -1,4 +1,5 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 import { GroupId } from "@sallyport/shared/base/ids.ts";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useSearchParams } from "next/navigation";
@@ -8,7 +9,6 @@ import { useMay } from "../../overview/view/shell.tsx";
 import { useApi, useApiClient } from "../../trpc/client.tsx";
 import { searchOf, setAddress } from "../../ui/address.ts";
 import { Button, ButtonLink } from "../../ui/button.tsx";
-import { count } from "../../ui/bytes.ts";
 import { choosing } from "../../ui/choose.tsx";
 import { Empty, Listed } from "../../ui/empty.tsx";
 import { Header, Key } from "../../ui/header.tsx";

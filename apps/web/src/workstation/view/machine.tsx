@@ -1,6 +1,6 @@
 "use client";
+import { plural } from "@sallyport/shared/base/count.ts";
 import type { HypervisorLayout } from "@sallyport/shared/record/hypervisor.ts";
-import { plural } from "../../ui/bytes.ts";
 import { Card } from "../../ui/card.tsx";
 import { MemoryMap } from "../../ui/memory-map.tsx";
 import { isolationWord } from "../status.ts";

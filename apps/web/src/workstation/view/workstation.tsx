@@ -1,4 +1,5 @@
 "use client";
+import { count } from "@sallyport/shared/base/count.ts";
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
 import type { ReactNode } from "react";
@@ -7,7 +8,7 @@ import { Escrow } from "../../escrow/view/escrow.tsx";
 import { useMay } from "../../overview/view/shell.tsx";
 import { useApi } from "../../trpc/client.tsx";
 import { ButtonLink } from "../../ui/button.tsx";
-import { bytes, count } from "../../ui/bytes.ts";
+import { bytes } from "../../ui/bytes.ts";
 import { Card, Facts } from "../../ui/card.tsx";
 import { Hash } from "../../ui/copy.tsx";
 import { Fault, Waiting } from "../../ui/empty.tsx";

@@ -1,4 +1,5 @@
 /** One group, as its file says it and as the console has it → what is done with it, in words, or why it cannot be. Pure. */
+import { plural } from "../../base/count.ts";
 import { planFaults } from "../../rollout/plan.ts";
 import { cutOffWords } from "../cut-off.ts";
 import type { Change } from "../diff/change.ts";
@@ -132,9 +133,9 @@ function changing(
     notes.push(`${group.threshold} keys must sign: apply asks for that, and nothing is in force before.`);
   const done =
     how === "roll out"
-      ? `it is rolled out to ${count(group?.workstations ?? 0)} in ${plan?.waves.length} waves`
+      ? `it is rolled out to ${plural(group?.workstations ?? 0, "workstation")} in ${plural(plan?.waves.length ?? 0, "wave")}`
       : group?.members
-        ? `it is published to ${count(group.members)} at once`
+        ? `it is published to ${plural(group.members, "workstation")} at once`
         : "it is published; nobody is in the group yet";
   const first = group ? "" : "the group is made; ";
   const back = revives ? "it comes back; " : "";
@@ -154,7 +155,7 @@ export function retire(group: GroupNow): Step {
   const refused: string[] = [];
   if (group.members > 0)
     refused.push(
-      `${count(group.members)} ${group.members === 1 ? "is" : "are"} in ${group.name}: move or revoke them first, or put its file back.`,
+      `${plural(group.members, "workstation")} ${group.members === 1 ? "is" : "are"} in ${group.name}: move or revoke them first, or put its file back.`,
     );
   if (group.tokens > 0)
     refused.push(
@@ -189,4 +190,3 @@ const policyOf = (carried: unknown): Policy => {
 };
 const reportSeconds = (policy: Policy, before: unknown): number =>
   Math.max(policy.agent.reportSeconds, before === undefined ? 0 : policyOf(before).agent.reportSeconds);
-const count = (workstations: number): string => `${workstations} workstation${workstations === 1 ? "" : "s"}`;
