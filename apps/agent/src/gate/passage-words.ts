@@ -42,10 +42,15 @@ function write<K extends keyof Bodies>(
   body: Bodies[K],
 ): Observation {
   const line = escapeForDisplay(text).slice(0, TEXT_CHARS_MAX).toWellFormed();
-  return { kind, severity, time, text: line, body: JSON.parse(JSON.stringify(body)) } as Observation;
+  return { kind, severity, time, text: line, body: JSON.parse(JSON.stringify(body), whole) } as Observation;
 }
 
-const cut = (text: string): string => text.slice(0, 1024).toWellFormed();
+/** A name may be cut in the middle of a character, and half of one has no place in a record. */
+const whole = (_key: string, value: unknown) => (typeof value === "string" ? value.toWellFormed() : value);
+
+const cut = (text: string, most = 1024): string => text.slice(0, most).toWellFormed();
+/** A rule's text. */
+const cutRule = (rule = ""): string => cut(rule, 4096);
 const MIB = 1024 * 1024;
 const megabytes = (bytes: number): string => (bytes < MIB ? `${bytes} bytes` : `${Math.round(bytes / MIB)} MiB`);
 const units = (images: readonly Image[]) => images.map(({ lun, bytes, sha256 }) => ({ lun, bytes, sha256 }));
@@ -106,7 +111,7 @@ export const judged = (
   write("usb.verdict", "error", time, `Port ${device.port}: blocked, ${reason}`, {
     stick: stickId(device),
     verdict: "block",
-    rule: rule.slice(0, 4096),
+    rule: cutRule(rule),
     reason: cut(reason),
     about,
   });
@@ -178,7 +183,7 @@ export const sum = (device: UsbDevice, scans: readonly ScanBody[], worst: ScanBo
           {
             stick: stickId(device),
             verdict: worst.verdict,
-            rule: worst.rule ?? "",
+            rule: cutRule(worst.rule),
             reason: cut(worst.reason),
             about: "contents",
           },
@@ -222,7 +227,7 @@ export function request(
     request: requestId(hash, { workstation, ...bound }),
     ...bound,
     files,
-    rule: worst.rule ?? "",
+    rule: cutRule(worst.rule),
     reason: cut(worst.reason),
   });
 }
