@@ -209,7 +209,7 @@ test("how far it has come is counted from what workstations report as found in f
     );
   const state = (more: object) => [{ audience: "fleet", order: Number(order), digest: HASH, entries: 1, ...more }];
   const reach = async () => (await list()).find(({ id }) => id === added.id)?.reach?.words;
-  expect(await reach()).toBe("0 of 1 connected have it; 1 have an agent without overlays");
+  expect(await reach()).toBe("0 of 1 connected have it; 1 has too old an agent");
   await report(workstation, []);
   expect(await reach()).toBe("0 of 1 connected have it");
   await report(workstation, state({ usb: { outcome: "not-applied", reason: "no gate" } }));
