@@ -149,17 +149,17 @@ describe("a message of version 6, made by OpenPGP.js 6.3", () => {
   });
 });
 
-describe("two million files of random bytes", () => {
+describe("two million files of random bytes and sixty thousand that may be unpacked", () => {
   const random = createCipheriv("aes-128-ctr", Buffer.alloc(16, "seed"), Buffer.alloc(16)).update(
     Buffer.alloc(2_100_000),
   );
   it.each([1, 2, 3])("that begin as what is compressed are hardly ever that: by %i", (by) => {
     let found = 0;
-    for (let at = 0; at < 100_000; at++) {
+    for (let at = 0; at < 20_000; at++) {
       const bytes = Buffer.concat([Buffer.from([0xa3, by]), random.subarray(at * 4, at * 4 + 600)]);
       if (isCompressedMessage(bytes)) found += 1;
     }
-    expect(found).toBeLessThan(200);
+    expect(found).toBeLessThan(40);
   });
 
   it.each([0x84, 0x85, 0x8c, 0xc1, 0xc3])("that begin as a session key are hardly ever one: %i", (first) => {

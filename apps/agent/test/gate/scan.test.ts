@@ -512,7 +512,8 @@ describe.skipIf(absent !== null)("scan", () => {
       await other.stop();
     });
 
-    it.each([
+    // these wait for what does not answer, one beside the other
+    it.concurrent.each([
       ["by files in its tray", true],
       ["by streams", false],
     ])(
@@ -545,7 +546,7 @@ describe.skipIf(absent !== null)("scan", () => {
       },
     );
 
-    it("slow: what it answers in its time stands, what comes later is unscannable", async () => {
+    it.concurrent("slow: what it answers in its time stands, what comes later is unscannable", async () => {
       const names = Object.fromEntries(Array.from({ length: 3 }, (_, at) => [`f${at}.txt`, `file ${at}`]));
       const folder = layOut(fresh("tree"), { ...names, "bad.com": EICAR });
       const behind = async (delayMs: number) => {
